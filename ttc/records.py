@@ -1,0 +1,242 @@
+"""Records: JSON lines in part files that survive a kill (DESIGN.md 1 and 5).
+
+A stage's folder holds `part-00003-of-00008.jsonl` files and, written last, a
+completion mark. A part is one batch of work: it appears whole, by a rename,
+or not at all. Bytes are canonical (sorted keys, floats of 6 significant
+digits), so the same work gives the same file and parts are compared by hash.
+"""
+
+import errno
+import json
+import os
+import pathlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+MARK = 'COMPLETE'
+_PART = re.compile(r'part-(\d{5})-of-(\d{5})\.jsonl')
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class TornPartError(ValueError):
+  """A part file that is not whole lines of JSON: a copy or disk cut it."""
+
+
+class IncompleteError(ValueError):
+  """A folder without a completion mark, or with fewer rows than it says."""
+
+
+def canonical(value: Any) -> str:
+  """`value` as one line of JSON that is equal whenever the value is.
+
+  Keys are sorted and floats rounded to 6 significant digits; numpy scalars
+  and arrays become numbers and lists. Raises ValueError for NaN, infinities
+  and anything that JSON has no form for.
+  """
+  return json.dumps(_plain(value), sort_keys=True, separators=(',', ':'))
+
+
+def part_name(index: int, count: int) -> str:
+  """The file name of part `index` of `count`; both are below 100,000."""
+  if not 0 <= index < count <= 99_999:
+    raise ValueError(
+      f'part {index} of {count}: the index must be below the count and the '
+      'count at most 99999; use larger parts.'
+    )
+  return f'part-{index:05d}-of-{count:05d}.jsonl'
+
+
+def write_atomic(path: pathlib.Path, data: bytes) -> None:
+  """Writes `data` so that `path` holds all of it or what was there before.
+
+  Raises OSError that says what to do when the disk is full or the folder
+  cannot be written; nothing is left behind then.
+  """
+  temporary = path.with_name(f'.{path.name}.tmp')
+  try:
+    with open(temporary, 'wb') as file:
+      file.write(data)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+  except OSError as error:
+    _forget(temporary)
+    raise _explained(error, path) from error
+
+
+def write_part(
+  folder: pathlib.Path, index: int, count: int, rows: Iterable[dict]
+) -> pathlib.Path:
+  """Writes one part; a part without rows is one empty line, never no bytes."""
+  path = folder / part_name(index, count)
+  text = ''.join(f'{canonical(row)}\n' for row in rows) or '\n'
+  write_atomic(path, text.encode('ascii'))
+  return path
+
+
+def read_part(path: pathlib.Path) -> list[dict]:
+  """The rows of one part; raises TornPartError naming file and line."""
+  data = path.read_bytes()
+  if not data.endswith(b'\n'):
+    line = data.count(b'\n') + 1
+    raise TornPartError(f'{path}: line {line} is torn (no end of line).')
+  rows = []
+  for number, line in enumerate(data.split(b'\n')[:-1], start=1):
+    try:
+      if line:
+        rows.append(json.loads(line))
+    except ValueError as error:
+      raise TornPartError(
+        f'{path}: line {number} is torn ({error}).'
+      ) from error
+  return rows
+
+
+def part_paths(folder: pathlib.Path) -> list[pathlib.Path]:
+  """The part files of a folder in order; raises if their counts disagree."""
+  found = sorted(p for p in folder.iterdir() if _PART.fullmatch(p.name))
+  counts = sorted({int(_PART.fullmatch(p.name)[2]) for p in found})
+  if len(counts) > 1:
+    raise ValueError(
+      f'{folder} holds parts of {counts[0]} and parts of {counts[1]}: two '
+      'runs wrote there; delete the parts of one of them.'
+    )
+  return found
+
+
+def part_count(folder: pathlib.Path) -> int | None:
+  """Of how many parts the folder was begun; None before the first part."""
+  paths = part_paths(folder)
+  return int(_PART.fullmatch(paths[0].name)[2]) if paths else None
+
+
+def remove_leftovers(folder: pathlib.Path) -> list[str]:
+  """Deletes what a killed writer left half written; returns the names."""
+  leftovers = sorted(folder.glob('.*.tmp'))
+  for path in leftovers:
+    path.unlink(missing_ok=True)
+  return [path.name for path in leftovers]
+
+
+def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
+  """Writes the completion mark: `facts`, and how many rows each part has.
+
+  Raises IncompleteError when a part is missing, TornPartError when one is
+  not whole.
+  """
+  paths = part_paths(folder)
+  count = part_count(folder) or 0
+  missing = [
+    part_name(i, count)
+    for i in range(count)
+    if not (folder / part_name(i, count)).exists()
+  ]
+  if missing:
+    raise IncompleteError(
+      f'{folder} lacks {len(missing)} of its {count} parts, first '
+      f'{missing[0]}; run the stage again.'
+    )
+  rows = {path.name: len(read_part(path)) for path in paths}
+  text = canonical({**facts, 'rows': rows})
+  write_atomic(folder / MARK, f'{text}\n'.encode('ascii'))
+
+
+def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
+  """The facts of the completion mark, or None where there is none."""
+  try:
+    return json.loads((folder / MARK).read_text(encoding='ascii'))
+  except FileNotFoundError:
+    return None
+  except ValueError as error:
+    raise IncompleteError(
+      f'{folder / MARK} is not readable ({error}); delete it and run the '
+      'stage again, finished parts are kept.'
+    ) from error
+
+
+def read_rows(
+  folder: str | os.PathLike, incomplete_ok: bool = False
+) -> list[dict]:
+  """All rows of a folder, in the order of its parts.
+
+  Args:
+    folder: what a stage wrote.
+    incomplete_ok: whether to read the whole parts of an unfinished stage.
+
+  Raises:
+    IncompleteError: no completion mark, or a part with fewer rows than the
+      mark says.
+    TornPartError: a part is not whole.
+  """
+  folder = pathlib.Path(folder)
+  if not folder.is_dir():
+    raise IncompleteError(f'{folder} does not exist; run its stage first.')
+  mark = read_mark(folder)
+  if mark is None and not incomplete_ok:
+    raise IncompleteError(
+      f'{folder} is incomplete (no {MARK} mark); run its stage again, it '
+      'continues where it stopped.'
+    )
+  by_part = {path.name: read_part(path) for path in part_paths(folder)}
+  if mark is not None:
+    for name, expected in mark['rows'].items():
+      have = len(by_part.get(name, ()))
+      if have != expected:
+        raise IncompleteError(
+          f'{folder / name} has {have} rows and the {MARK} mark says '
+          f'{expected}; copy it again or delete {MARK} and run the stage.'
+        )
+  return [row for rows in by_part.values() for row in rows]
+
+
+def _plain(value: Any) -> Any:
+  if value is None or isinstance(value, bool | int | str):
+    return value
+  if isinstance(value, float):
+    if value - value != 0:
+      raise ValueError(f'{value} has no form in JSON; write null instead.')
+    return float(f'{value:.6g}') + 0.0  # + 0.0 makes -0.0 plain zero
+  if isinstance(value, dict):
+    odd = [key for key in value if not isinstance(key, str)]
+    if odd:
+      raise ValueError(f'key {odd[0]!r} is not a string; use str(key).')
+    return {key: _plain(item) for key, item in value.items()}
+  if isinstance(value, list | tuple):
+    return [_plain(item) for item in value]
+  if isinstance(value, np.ndarray | np.generic):
+    return _plain(value.tolist())
+  raise ValueError(
+    f'a {type(value).__name__} has no form in JSON; convert it to numbers, '
+    'strings, lists or dicts first.'
+  )
+
+
+def _sync_folder(folder: pathlib.Path) -> None:
+  descriptor = os.open(folder, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
+
+
+def _forget(path: pathlib.Path) -> None:
+  try:
+    path.unlink(missing_ok=True)
+  except OSError:
+    return  # the first error, which the caller raises, is the telling one
+
+
+def _explained(error: OSError, path: pathlib.Path) -> OSError:
+  if error.errno in _NO_SPACE:
+    advice = 'free some space there; finished parts are kept'
+  elif error.errno in _NO_PERMISSION:
+    advice = 'choose another output folder or change its permissions'
+  else:
+    advice = 'finished parts are kept'
+  reason = f'cannot write {path}: {error.strerror}; {advice}'
+  return OSError(error.errno, reason)
