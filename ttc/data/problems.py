@@ -1,0 +1,55 @@
+"""What is being solved: problems, their grading, and the task holding both."""
+
+import dataclasses
+from typing import Protocol
+
+from ttc.data.vocabulary import Vocabulary
+
+SPLITS = ('pretrain', 'finetune', 'test')
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+  """One question.
+
+  Attributes:
+    id: unique over all splits of a task.
+    question: the text that tells this problem from every other one.
+    answer: a reference answer, or '' where grading needs none.
+    level: the difficulty its author gave it, where there is one.
+  """
+
+  id: int
+  question: str
+  answer: str = ''
+  level: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Grade:
+  """The verdict on one attempt.
+
+  Attributes:
+    answer: canonical form, equal for answers that vote together; None where
+      the text cannot be parsed.
+    correct: whether the attempt solves the problem; never where answer is None.
+  """
+
+  answer: str | None
+  correct: bool
+
+
+class Task(Protocol):
+  """A set of problems and the exact judge of attempts at them."""
+
+  vocabulary: Vocabulary
+  delimiter: str  # a token holding it ends a step
+
+  def problems(self, split: str) -> list[Problem]:
+    """Problems of 'pretrain', 'finetune' or 'test', disjoint by question."""
+
+  def prompt(self, problem: Problem) -> str:
+    """The text that the proposer continues."""
+
+  def grade(self, problem: Problem, text: str) -> Grade:
+    """Judges one attempt; total: no text that a model writes makes it raise."""

@@ -1,0 +1,132 @@
+"""Between text and tokens: what search needs to know of a vocabulary.
+
+Three ids are special and have no text: padding, the end of a solution, and
+`revise`, which stands between the attempts of one context. Sampling stops at
+the last two; both end an attempt and its last step.
+"""
+
+from collections.abc import Iterable, Sequence
+import dataclasses
+import functools
+import re
+from typing import Protocol
+
+import numpy as np
+
+SPECIALS = ('<pad>', '<eos>', '<revise>')
+WORDS = re.compile(
+    r'(?P<gap>(?<=[0-9]) (?=[0-9]))|[0-9]+|.', re.DOTALL)
+
+
+class Vocabulary(Protocol):
+  """A tokenizer and its three special ids."""
+
+  size: int
+  pad_id: int
+  eos_id: int
+  revise_id: int
+
+  def encode(self, text: str) -> list[int]:
+    """Tokens of a text, with no special id among them."""
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Text of tokens; special ids have none and are left out."""
+
+  def piece(self, id: int) -> str:
+    """What one token stands for, specials included, to be shown or searched."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WordVocabulary:
+  """Numerals and one-character symbols, a token each.
+
+  Two numerals side by side are parted by one space, which is no token and
+  stands nowhere else. So `encode` and `decode` are inverse to each other on
+  every text that `encode` takes and every sequence without special ids.
+
+  Attributes:
+    words: numerals of ASCII digits and single other characters; the id of a
+      word is its place here plus the three specials.
+  """
+
+  words: tuple[str, ...]
+
+  pad_id = 0
+  eos_id = 1
+  revise_id = 2
+
+  def __post_init__(self):
+    for word in self.words:
+      if not re.fullmatch(r'[0-9]+|[^0-9 ]', word, re.DOTALL):
+        raise ValueError(
+            f'WordVocabulary.words holds {word!r}; a word is a numeral of '
+            'ASCII digits or one character that is neither digit nor space.')
+    if len(set(self.words)) < len(self.words):
+      twice = next(w for w in self.words if self.words.count(w) > 1)
+      raise ValueError(
+          f'WordVocabulary.words holds {twice!r} more than once; keep one.')
+
+  @property
+  def size(self) -> int:
+    return len(SPECIALS) + len(self.words)
+
+  @functools.cached_property
+  def _ids(self) -> dict[str, int]:
+    return {w: i for i, w in enumerate(self.words, start=len(SPECIALS))}
+
+  def encode(self, text: str) -> list[int]:
+    """Tokens of a text.
+
+    Raises:
+      ValueError: at the first thing that is no word, with its offset.
+    """
+    tokens = []
+    for match in WORDS.finditer(text):
+      if match['gap']:
+        continue
+      word = match.group()
+      if word not in self._ids:
+        raise ValueError(
+            f'{word[:20]!r} at offset {match.start()} is none of the '
+            f'{len(self.words)} words of this vocabulary; a space stands only '
+            'between two numerals.')
+      tokens.append(self._ids[word])
+    return tokens
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Text of tokens; specials are left out."""
+    text = []
+    for id in ids:
+      if id < len(SPECIALS):
+        continue
+      word = self.words[id - len(SPECIALS)]
+      if text and word[0].isdigit() and text[-1][0].isdigit():
+        text.append(' ')
+      text.append(word)
+    return ''.join(text)
+
+  def piece(self, id: int) -> str:
+    return (SPECIALS + self.words)[id]
+
+
+def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:
+  """Which tokens end a step: bool [V].
+
+  They are the tokens whose text holds the delimiter, so that a newline glued
+  to other characters counts, and the two tokens that end an attempt.
+  """
+  if not delimiter:
+    raise ValueError("The delimiter is ''; give the text that ends a step.")
+  pieces = [vocabulary.piece(id) for id in range(vocabulary.size)]
+  table = np.array([delimiter in piece for piece in pieces])
+  table[vocabulary.pad_id] = False
+  table[[vocabulary.eos_id, vocabulary.revise_id]] = True
+  return table
+
+
+def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
+  """Tokens of an attempt without the token that ended it, if one did."""
+  tokens = list(tokens)
+  if tokens and tokens[-1] in (vocabulary.eos_id, vocabulary.revise_id):
+    tokens.pop()
+  return tokens
