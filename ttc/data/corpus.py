@@ -1,0 +1,123 @@
+"""What the base model of the embedded task reads in pretraining.
+
+A document is one question with one or more attempts, as drafts and their
+revisions stand one after another in a real corpus:
+
+    prompt  attempt <revise> attempt <revise> attempt <eos>
+
+All arithmetic is true. A share of the lines misses its target, so that a model
+learns to compute and not to write whatever result was asked for. A line that
+hits is copied by the next attempt: a tiny model has no circuit for copying
+unless pretraining asked for one, and revisions are made of copying.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from ttc.data.documents import Document
+from ttc.data.worksheet import Worksheet
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+  """How documents are written; all shares are probabilities in [0, 1].
+
+  Attributes:
+    attempts: weights of documents with 1, 2, ... attempts.
+    miss: share of lines that miss, in documents of one attempt.
+    draft_miss: the same in the first of several attempts.
+    redo_miss: share of the missed lines that miss again in the next attempt.
+    keep: share of the lines that hit which the next attempt copies; the others
+      are answered anew and hit as well.
+    end_right: whether the last of several attempts always hits.
+    seed: of everything drawn.
+  """
+
+  attempts: tuple[float, ...] = (0.3, 0.7)
+  miss: float = 0.2
+  draft_miss: float = 0.2
+  redo_miss: float = 0.2
+  keep: float = 0.97
+  end_right: bool = False
+  seed: int = 0
+
+  def __post_init__(self):
+    if not sum(self.attempts) > 0 or min(self.attempts) < 0:
+      raise ValueError(
+          f'Corpus.attempts={self.attempts}; give weights of which none is '
+          'negative and one is positive.')
+    for name in ('miss', 'draft_miss', 'redo_miss', 'keep'):
+      if not 0 <= getattr(self, name) <= 1:
+        raise ValueError(
+            f'Corpus.{name}={getattr(self, name)} is not in [0, 1].')
+
+  def documents(self, task: Worksheet, begin: int, end: int) -> list[Document]:
+    """Documents number begin..end-1 of an endless corpus.
+
+    Each depends on the seed and its own number alone, so workers may share the
+    numbers out as they like. Questions are drawn from the split 'pretrain'.
+    """
+    questions = task.questions('pretrain')
+    A, K = len(self.attempts), questions.shape[1]
+    # Philox yields four numbers a tick: a document owns so many whole ticks.
+    ticks = -(-(2 + A * K * 3) // 4)
+    stream = np.random.Philox(self.seed).advance(begin * ticks)
+    uniform = np.random.Generator(stream).random((end - begin, 4 * ticks))
+
+    goals = questions[(uniform[:, 0] * len(questions)).astype(int)]
+    edge = np.cumsum(self.attempts)
+    count = 1 + np.searchsorted(edge, uniform[:, 1] * edge[-1], side='right')
+    lines = self._write(
+        task, goals, count, uniform[:, 2:2 + A * K * 3].reshape(-1, A, K, 3))
+
+    documents = [None] * (end - begin)
+    size = (goals >= 0).sum(axis=1)
+    for k, a in np.unique(np.stack([size, count], axis=1), axis=0):
+      rows = np.flatnonzero((size == k) & (count == a))
+      prompt = _prompt_tokens(task, goals[rows, :k])
+      attempts = _attempt_tokens(task, lines[rows, :a, :k])
+      block = np.concatenate([prompt, attempts], axis=1)
+      for row, tokens in zip(rows, block, strict=True):
+        documents[row] = Document(tokens, loss_from=prompt.shape[1])
+    return documents
+
+  def _write(self, task, goals, count, uniform):
+    """Lines of all attempts: int [n, A, K], from uniforms [n, A, K, 3].
+
+    Cells past a question's goals or a document's attempts hold some line too.
+    """
+    line, hits = np.zeros_like(goals), np.zeros(goals.shape, bool)
+    lines = []
+    for a in range(uniform.shape[1]):
+      copy, lose, pick = np.moveaxis(uniform[:, a], -1, 0)
+      if a == 0:
+        share = np.where(count == 1, self.miss, self.draft_miss)
+      else:
+        share = np.where(
+            self.end_right & (count == a + 1), 0.0, self.redo_miss)
+      copied = hits & (copy < self.keep)
+      missed = ~hits & (lose < share[:, None])
+      anew = np.where(
+          missed,
+          task.table.draw_miss(goals, pick),
+          task.table.draw_hit(goals, pick))
+      line = np.where(copied, line, anew)
+      hits = ~missed
+      lines.append(line)
+    return np.stack(lines, axis=1)
+
+
+def _prompt_tokens(task: Worksheet, goals: np.ndarray) -> np.ndarray:
+  """Prompts of questions of k goals: int32 [n, 6 k]."""
+  tokens = task.goal_tokens[goals]
+  tokens[:, -1, -1] = task.vocabulary.encode('?')[0]
+  return tokens.reshape(len(goals), -1)
+
+
+def _attempt_tokens(task: Worksheet, lines: np.ndarray) -> np.ndarray:
+  """Attempts [n, a, k] one after another, each ended: int32 [n, 11 a k]."""
+  tokens = task.line_tokens[lines]
+  tokens[:, :, -1, -1] = task.vocabulary.revise_id
+  tokens[:, -1, -1, -1] = task.vocabulary.eos_id
+  return tokens.reshape(len(lines), -1)
