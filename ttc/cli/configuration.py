@@ -1,0 +1,95 @@
+"""From gin files and bindings to an Experiment, or one line that says why not.
+
+The library carries no gin decorator: gin files name what they configure by
+importing it (`from __gin__ import dynamic_registration`).
+"""
+
+import importlib.util  # noqa: F401  gin 0.5.0 uses it without importing it
+import pathlib
+import re
+
+import gin
+from gin import config as gin_config
+
+from ttc.cli.experiment import Experiment
+
+_REPOSITORY = pathlib.Path(__file__).parents[2]
+_CALL = re.compile(r" *In call to configurable '([^']*)'.*")
+
+
+class ConfigurationError(ValueError):
+  """The experiment cannot be built from what was given."""
+
+
+def load(
+  files: tuple[str, ...], bindings: tuple[str, ...]
+) -> tuple[Experiment, str]:
+  """Builds the experiment that gin files and bindings describe.
+
+  Args:
+    files: gin files, later ones over earlier ones; paths are relative to the
+      working directory or else to the repository.
+    bindings: `Name.parameter=value` or `MACRO=value`, over the files.
+
+  Returns:
+    The experiment, checked, and all bindings that were used as gin text.
+
+  Raises:
+    ConfigurationError: a missing file, an unknown name or parameter, a value
+      that is missing or does not fit, or a binding that nothing uses.
+  """
+  gin.clear_config()
+  if str(_REPOSITORY) not in gin_config._LOCATION_PREFIXES:
+    gin.add_config_file_search_path(str(_REPOSITORY))
+  try:
+    gin.parse_config_files_and_bindings(list(files), list(bindings))
+    experiment = gin.get_configurable(_experiment_selector(files))()
+    _refuse_unused()
+    experiment.check()
+  except ConfigurationError:
+    raise
+  except Exception as error:
+    raise ConfigurationError(_one_line(error)) from error
+  return experiment, gin.operative_config_str()
+
+
+def _experiment_selector(files: tuple[str, ...]) -> str:
+  name = f'{Experiment.__module__}.{Experiment.__qualname__}'
+  if not gin_config._REGISTRY.matching_selectors(name):
+    raise ConfigurationError(
+      f'{", ".join(files)}: no Experiment is configured; bind '
+      'experiment.Experiment.name and .stages.'
+    )
+  return name
+
+
+def _refuse_unused() -> None:
+  """Raises for a binding that building the experiment never asked for."""
+  called = set(gin_config._OPERATIVE_CONFIG)
+  for (scope, selector), parameters in gin_config._CONFIG.items():
+    used = any(
+      selector == other and f'{inner}/'.startswith(f'{scope}/' * bool(scope))
+      for inner, other in called
+    )
+    if not used:
+      name = selector.rsplit('.', 1)[-1]
+      full = f'{scope}/{name}' if scope else name
+      shown = scope if name == 'macro' else f'{full}.{min(parameters)}'
+      raise ConfigurationError(
+        f'{shown} is bound but nothing in the experiment uses it; correct '
+        'its name or remove it.'
+      )
+
+
+def _one_line(error: Exception) -> str:
+  """What went wrong and where, without gin's indentation and class reprs."""
+  lines = []
+  for line in str(error).splitlines():
+    call = _CALL.match(line)
+    if call and any('in call to' in seen for seen in lines):
+      continue  # the innermost call is the one that matters
+    lines.append(f'(in call to {call[1]})' if call else line.strip())
+  text = ' '.join(line for line in lines if line)
+  return text if isinstance(error, ValueError | OSError) else (
+    f'{type(error).__name__}: {text}'
+  )

@@ -1,0 +1,73 @@
+"""What a stage was configured with, in a form that can be compared.
+
+A configuration is a tree of frozen dataclasses. Flattened, it is a table from
+binding (`Search.strategies[1].width`) to value, so that two configurations
+that differ can be told apart by name and not only by hash.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+from typing import Any
+
+
+def bindings(config: Any) -> dict[str, Any]:
+  """All values of a (nested) dataclass, by the path that leads to them.
+
+  A nested dataclass contributes its own class name, at the path that holds
+  it, beside its fields; functions appear by their qualified names. Raises
+  ValueError for a value that has no canonical form, naming its path.
+  """
+  table = {}
+  _flatten(type(config).__name__, config, table)
+  return table
+
+
+def digest(value: Any) -> str:
+  """SHA-256 (hex) of the canonical JSON of `value`, floats in full."""
+  text = json.dumps(value, sort_keys=True, separators=(',', ':'))
+  return hashlib.sha256(text.encode('ascii')).hexdigest()
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+  """One line for each binding that `before` and `now` do not share."""
+  return [
+    f'{name}: {_shown(before, name)} before, {_shown(now, name)} now'
+    for name in sorted(before.keys() | now.keys())
+    if _shown(before, name) != _shown(now, name)
+  ]
+
+
+def _flatten(path: str, value: Any, table: dict[str, Any]) -> None:
+  if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    table[path] = f'{type(value).__module__}.{type(value).__qualname__}'
+    for field in dataclasses.fields(value):
+      _flatten(f'{path}.{field.name}', getattr(value, field.name), table)
+  elif isinstance(value, tuple | list):
+    table[f'{path}[]'] = len(value)
+    for index, item in enumerate(value):
+      _flatten(f'{path}[{index}]', item, table)
+  elif isinstance(value, dict):
+    table[f'{path}[]'] = len(value)
+    for key, item in value.items():
+      _flatten(f'{path}[{key!r}]', item, table)
+  elif isinstance(value, functools.partial):
+    call = {'function': value.func, 'args': value.args, **value.keywords}
+    _flatten(path, call, table)
+  elif isinstance(value, pathlib.PurePath):
+    table[path] = str(value)
+  elif value is None or isinstance(value, bool | int | float | str):
+    table[path] = value
+  elif callable(value) and hasattr(value, '__qualname__'):
+    table[path] = f'{value.__module__}.{value.__qualname__}'
+  else:
+    raise ValueError(
+      f'{path} is a {type(value).__name__}, which cannot be compared between '
+      'runs; use dataclasses, tuples, dicts, functions, strings and numbers.'
+    )
+
+
+def _shown(table: dict[str, Any], name: str) -> str:
+  return json.dumps(table[name]) if name in table else 'absent'

@@ -1,0 +1,114 @@
+"""The command `ttc`: reads the command line and nothing heavier.
+
+Everything that takes time to import waits until it is known what to do, so
+that `ttc --help` and a mistyped option answer at once.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+
+_KINDS = {
+  'pretrain': 'train a language model from scratch',
+  'sample': 'sample solutions of questions',
+  'label': 'label steps by Monte-Carlo rollouts',
+  'train': 'finetune a proposer or a verifier on what stages made',
+  'revise_data': 'pair wrong attempts with right ones into trajectories',
+  'difficulty': 'sample the test questions to tell easy from hard',
+  'search': 'search against a verifier, over strategies and budgets',
+  'revise': 'sample chains of revisions, sequential against parallel',
+  'policy': 'choose the best strategy for each difficulty and budget',
+  'report': 'draw the figures and write the summary',
+}
+
+_GIN_HELP = """\
+configuration:
+  --gin_file=PATH       gin file; may be repeated, later ones win
+  --gin.NAME=VALUE      one binding or macro over the files, for example
+                        --gin.Experiment.seeds='(0, 1, 2)'
+                        --gin.Experiment.output="'/tmp/runs'"
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Runs the command line; returns 0, or 1 work, 2 configuration, 128+signal.
+
+  Args:
+    argv: arguments after the program's name; None takes the process's own.
+  """
+  argv = sys.argv[1:] if argv is None else argv
+  parser = _parser()
+  options, rest = parser.parse_known_args(argv)
+  bindings = []
+  for argument in rest:
+    if not argument.startswith('--gin.') or '=' not in argument:
+      parser.error(f'unknown argument {argument!r}; see ttc --help')
+    bindings.append(argument.removeprefix('--gin.'))
+  if not options.gin_file:
+    parser.error('say what to run with --gin_file=PATH')
+  # Before anything imports TensorFlow, whose start is otherwise a page.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  from ttc.cli import runner
+
+  return runner.run(
+    runner.Request(
+      kind=None if options.stage == 'run' else options.stage,
+      files=tuple(options.gin_file),
+      bindings=tuple(bindings),
+      only=tuple(options.only),
+      distributed=options.distributed,
+      debug=options.debug,
+      command=shlex.join(['ttc', *argv]),
+    )
+  )
+
+
+def _parser() -> argparse.ArgumentParser:
+  common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+  common.add_argument(
+    '--gin_file', action='append', default=[], help=argparse.SUPPRESS
+  )
+  common.add_argument(
+    '--only',
+    action='append',
+    default=[],
+    metavar='NAME',
+    help='run only the stage of this name; may be repeated',
+  )
+  common.add_argument(
+    '--distributed',
+    action='store_true',
+    help='join the other processes by jax.distributed.initialize() first',
+  )
+  common.add_argument(
+    '--debug', action='store_true', help='show where an error came from'
+  )
+  parser = argparse.ArgumentParser(
+    prog='ttc',
+    description='Spend test-time compute where it helps, and measure it.',
+    epilog=_GIN_HELP,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  stages = parser.add_subparsers(
+    dest='stage', required=True, metavar='STAGE', title='stages'
+  )
+  for kind, text in {
+    'run': 'run all stages of an experiment, in order',
+    **_KINDS,
+  }.items():
+    stages.add_parser(
+      kind,
+      help=text,
+      description=f'{text[0].upper()}{text[1:]}.',
+      epilog=_GIN_HELP,
+      parents=[common],
+      formatter_class=argparse.RawDescriptionHelpFormatter,
+      allow_abbrev=False,
+    )
+  return parser
+
+
+if __name__ == '__main__':
+  sys.exit(main())

@@ -1,0 +1,144 @@
+"""Progress of a stage: one redrawn line on a terminal, plain lines elsewhere.
+
+A log gets a line when the wait since the last one has grown to a tenth of the
+time spent, between one second and five minutes: frequent at first, rare in a
+run of days.
+"""
+
+from collections.abc import Callable
+import shutil
+import sys
+import time
+from typing import TextIO
+
+_REDRAW_S = 0.1
+_FIRST_LINE_S = 1.0
+_LONGEST_WAIT_S = 300.0
+
+
+class Progress:
+  """Counts finished items and tells rate, time left and accuracy so far.
+
+  Args:
+    label: what is being done, e.g. 'seed-0/search'.
+    total: items in all, or None where it is not known.
+    unit: what an item is, in the plural.
+    done: items finished by an earlier run; they do not count for the rate.
+    process: (index, count) of this process; shown when there are several.
+    stream: where to write; a terminal gets the redrawn line.
+    clock: seconds, monotonic.
+  """
+
+  def __init__(
+    self,
+    label: str,
+    total: int | None = None,
+    unit: str = 'items',
+    *,
+    done: int = 0,
+    process: tuple[int, int] = (0, 1),
+    stream: TextIO | None = None,
+    clock: Callable[[], float] = time.monotonic,
+  ):
+    self._stream = sys.stderr if stream is None else stream
+    self._tty = self._stream.isatty()
+    self._clock = clock
+    index, count = process
+    self._label = f'[{index}/{count}] {label}' if count > 1 else label
+    self._total, self._unit = total, unit
+    self._earlier, self._done = done, done
+    self._right, self._judged = 0.0, 0
+    self._extra = ''
+    self._start = self._shown = clock()
+    self._shown_done: int | None = None
+    self._open = False
+
+  def advance(
+    self,
+    items: int = 1,
+    *,
+    right: float = 0.0,
+    judged: int = 0,
+    extra: str = '',
+  ) -> None:
+    """`items` more are done; `right` of `judged` answers in them are correct.
+
+    `extra` replaces the free text at the end, e.g. 'loss 1.23'.
+    """
+    self._done += items
+    self.judge(right, judged)
+    self._extra = extra or self._extra
+    now = self._clock()
+    if now - self._shown >= self._wait(now):
+      self._show(now)
+
+  def judge(self, right: float, judged: int) -> None:
+    """Adds answers to the accuracy so far."""
+    self._right += right
+    self._judged += judged
+
+  def note(self, text: str) -> None:
+    """Prints a line of its own, without disturbing the redrawn one."""
+    self._end_line()
+    print(f'{self._label}: {text}', file=self._stream, flush=True)
+
+  def close(self) -> None:
+    """Shows where things stand and ends the line."""
+    if self._shown_done != self._done:
+      self._show(self._clock())
+    self._end_line()
+
+  def _wait(self, now: float) -> float:
+    if self._tty:
+      return _REDRAW_S
+    return min(max(_FIRST_LINE_S, (now - self._start) / 10), _LONGEST_WAIT_S)
+
+  def _show(self, now: float) -> None:
+    self._shown, self._shown_done = now, self._done
+    text = self._text(now)
+    if not self._tty:
+      print(text, file=self._stream, flush=True)
+      return
+    width = shutil.get_terminal_size().columns - 1
+    self._stream.write(f'\r{text[:width]}\x1b[K')
+    self._stream.flush()
+    self._open = True
+
+  def _text(self, now: float) -> str:
+    seconds = now - self._start
+    fresh = self._done - self._earlier
+    rate = fresh / seconds if seconds > 0 else 0.0
+    if self._total is None:
+      parts = [f'{self._label}: {self._done} {self._unit}']
+    else:
+      percent = 100 * self._done // max(self._total, 1)
+      parts = [
+        f'{self._label}: {percent:3d}% {self._done}/{self._total} {self._unit}'
+      ]
+    if rate:
+      parts.append(f'{rate:.3g} {self._unit}/s')
+      left = (self._total or 0) - self._done
+      parts.append(
+        f'{duration(left / rate)} left' if left > 0 else duration(seconds)
+      )
+    if self._judged:
+      parts.append(f'accuracy {self._right / self._judged:.3f}')
+    return ', '.join(parts + [self._extra] * bool(self._extra))
+
+  def _end_line(self) -> None:
+    if self._open:
+      self._stream.write('\n')
+      self._stream.flush()
+      self._open = False
+
+
+def duration(seconds: float) -> str:
+  """Seconds as people read them: '0.4 s', '12 s', '3 m 05 s', '2 h 07 m'."""
+  if seconds < 10:
+    return f'{seconds:.1f} s'
+  if round(seconds) < 60:
+    return f'{seconds:.0f} s'
+  minutes, rest = divmod(round(seconds), 60)
+  if minutes < 60:
+    return f'{minutes} m {rest:02d} s'
+  return f'{minutes // 60} h {minutes % 60:02d} m'

@@ -1,0 +1,157 @@
+"""Runs an experiment's stages in order, in one process."""
+
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import signal
+import sys
+import traceback
+
+from ttc.cli.configuration import ConfigurationError, load
+from ttc.cli.experiment import Experiment
+from ttc.cli.progress import duration
+from ttc.cli.stage import Place, RefusedError, StageRun
+from ttc.records import IncompleteError
+
+_WORK_FAILED, _CANNOT_START = 1, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+  """A command line, parsed.
+
+  Attributes:
+    kind: run the stages of this kind; None runs all.
+    files: gin files.
+    bindings: gin bindings over them.
+    only: run the stages of these names; () runs all of the kind.
+    distributed: whether to join other processes first.
+    debug: whether errors come with a traceback.
+    command: what was typed.
+  """
+
+  kind: str | None
+  files: tuple[str, ...]
+  bindings: tuple[str, ...] = ()
+  only: tuple[str, ...] = ()
+  distributed: bool = False
+  debug: bool = False
+  command: str = 'ttc run'
+
+
+class Terminated(BaseException):
+  """The process was asked to end; passes through `except Exception`."""
+
+
+def run(request: Request) -> int:
+  """Does what is asked; prints errors and returns the exit code.
+
+  0 all is complete; 1 a stage failed (with its traceback); 2 the
+  configuration or a folder does not allow it (one message, nothing was
+  changed); 130 and 143 an interrupt and a termination.
+  """
+  try:
+    with _termination_raises():
+      _run(request)
+  except (ConfigurationError, RefusedError, IncompleteError) as error:
+    if request.debug:
+      traceback.print_exc()
+    return _say(f'ttc: {error}', _CANNOT_START)
+  except KeyboardInterrupt:
+    return _say(_STOPPED, 128 + signal.SIGINT)
+  except Terminated:
+    return _say(_STOPPED, 128 + signal.SIGTERM)
+  except OSError as error:
+    if request.debug:
+      traceback.print_exc()
+    return _say(f'ttc: {error}', _WORK_FAILED)
+  except Exception:
+    traceback.print_exc()
+    return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED)
+  return 0
+
+
+_KEPT = 'Finished parts are kept; the same command continues after them.'
+_STOPPED = f'ttc: stopped. {_KEPT}'
+
+
+def _run(request: Request) -> None:
+  experiment, config = load(request.files, request.bindings)
+  runs = _chosen(experiment, request, _place(experiment, config, request))
+  for stage, run in runs:
+    if run.is_complete():
+      _tell(run, 'complete, skipped')
+    else:
+      run.work()
+      _tell(run, f'complete, {duration(run.seconds()[run.label])}')
+    if hasattr(stage, 'show') and run.place.process[0] == 0:
+      print(stage.show(run), flush=True)
+
+
+def _place(experiment: Experiment, config: str, request: Request) -> Place:
+  process = (0, 1)
+  if request.distributed:
+    import jax
+
+    jax.distributed.initialize()
+    process = (jax.process_index(), jax.process_count())
+  return Place(
+    experiment.root.absolute(),
+    tuple(experiment.seeds),
+    request.command,
+    config,
+    process,
+  )
+
+
+def _chosen(
+  experiment: Experiment, request: Request, place: Place
+) -> list[tuple]:
+  """The (stage, run) pairs to go through: seed by seed, the report last."""
+
+  def wanted(stage) -> bool:
+    return (request.kind in (None, stage.kind)) and (
+      not request.only or stage.name in request.only
+    )
+
+  names = {stage.name for stage in experiment.everything if wanted(stage)}
+  unknown = sorted(set(request.only) - names)
+  if unknown or not names:
+    have = ', '.join(f'{s.name} ({s.kind})' for s in experiment.everything)
+    asked = unknown[0] if unknown else f'of kind {request.kind}'
+    raise ConfigurationError(
+      f'experiment {experiment.name!r} has no stage {asked}; it has {have}.'
+    )
+  chosen = [
+    (stage, StageRun(stage, place, seed))
+    for seed in experiment.seeds
+    for stage in experiment.stages
+    if stage.name in names
+  ]
+  if experiment.report and experiment.report.name in names:
+    chosen.append(
+      (experiment.report, StageRun(experiment.report, place, None))
+    )
+  return chosen
+
+
+@contextlib.contextmanager
+def _termination_raises() -> Iterator[None]:
+  def terminate(number, frame):
+    raise Terminated
+
+  before = signal.signal(signal.SIGTERM, terminate)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
+def _tell(run: StageRun, text: str) -> None:
+  if run.place.process[0] == 0:
+    print(f'{run.label}: {text}', file=sys.stderr, flush=True)
+
+
+def _say(text: str, code: int) -> int:
+  print(text, file=sys.stderr, flush=True)
+  return code

@@ -1,0 +1,325 @@
+"""A stage at work in its folder: resumed, skipped or refused (DESIGN.md 5).
+
+A stage is a function of its configuration, its inputs and a seed. Its folder
+holds `stage.json` (those three, and the seconds spent), `config.gin`, what
+the stage writes, and last the completion mark. Run again, a finished stage is
+skipped and an unfinished one does the parts that are missing; with another
+configuration or other inputs it is refused, naming what differs.
+"""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import dataclasses
+import fcntl
+import json
+import pathlib
+import time
+from typing import Any, ClassVar, Protocol
+
+from ttc import records
+from ttc.cli import fingerprint
+from ttc.cli.parts import Part, Parts
+from ttc.cli.progress import Progress
+
+_ABOUT = 'stage.json'
+
+
+class RefusedError(ValueError):
+  """A folder that a stage cannot continue, or an input it cannot use."""
+
+
+class Stage(Protocol):
+  """What an experiment is made of: a frozen dataclass that can be called.
+
+  A stage may also have `check(experiment)`, which raises ValueError for what
+  cannot work before anything is done; and `show(run) -> str`, text to print
+  whenever the stage is complete.
+  """
+
+  kind: ClassVar[str]  # the subcommand that runs it
+  name: str  # its folder
+
+  def __call__(self, run: 'StageRun') -> None:
+    """Does what is left to do in `run.folder`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+  """Where the stages of one experiment meet.
+
+  Attributes:
+    root: folder of the experiment, e.g. runs/quickstart.
+    seeds: all seeds of the experiment.
+    command: what was typed.
+    config: the whole configuration as gin text.
+    process: (index, count) of this process.
+  """
+
+  root: pathlib.Path
+  seeds: tuple[int, ...] = (0,)
+  command: str = ''
+  config: str = ''
+  process: tuple[int, int] = (0, 1)
+
+
+class StageRun:
+  """One stage, one seed, one folder: what the body of a stage works with.
+
+  Attributes:
+    folder: where the stage writes; it exists while the stage is at work.
+    seed: the seed, or None for a report over all seeds.
+    place: the experiment around it.
+  """
+
+  def __init__(self, stage: Stage, place: Place, seed: int | None):
+    self.place, self.seed = place, seed
+    self.folder = self._seed_folder(seed) / stage.name
+    self._stage = stage
+    self._about: dict[str, Any] = {
+      'bindings': fingerprint.bindings(stage),
+      'seeds': list(place.seeds) if seed is None else [seed],
+      'inputs': {},
+      'seconds': 0.0,
+    }
+    self._began = time.monotonic()
+    self._progress: Progress | None = None
+    self._parts: Parts | None = None
+
+  @property
+  def label(self) -> str:
+    """The folder below the experiment's, e.g. 'seed-0/search'."""
+    return str(self.folder.relative_to(self.place.root))
+
+  def input(self, name: str, seed: int | None = None) -> pathlib.Path:
+    """The finished folder of another stage of this experiment.
+
+    Args:
+      name: the stage; an absolute path is taken as it is.
+      seed: another seed than the run's own; a report has to say which.
+
+    Raises RefusedError when that stage is not complete, or is not the one
+    with which this folder was begun.
+    """
+    if pathlib.Path(name).is_absolute():
+      key, folder = name, pathlib.Path(name)
+    else:
+      folder = self._seed_folder(self.seed if seed is None else seed) / name
+      key = str(folder.relative_to(self.place.root))
+    identity = self._identity(key)
+    if identity is None:
+      raise RefusedError(
+        f'{self.label} reads {key}, which is not complete; run that stage '
+        'first.'
+      )
+    if self._about['inputs'].setdefault(key, identity) != identity:
+      raise RefusedError(self._staleness(key))
+    self._save()
+    return folder
+
+  def read(self, name: str, seed: int | None = None) -> list[dict]:
+    """All rows of another stage of this experiment; see `input`."""
+    return records.read_rows(self.input(name, seed))
+
+  def parts(
+    self, items: Sequence[Any], size: int, unit: str = 'questions'
+  ) -> Iterator[Part]:
+    """The batches of `items` that are left to do, to be written in turn.
+
+    Args:
+      items: what the stage goes through, in an order that never changes.
+      size: items a batch, over all processes; the last may hold fewer.
+      unit: what an item is, for the progress.
+
+    Raises ValueError as `Parts` does, and when called twice.
+    """
+    if self._parts is not None:
+      raise ValueError(f'{self.label} asked for its parts twice.')
+    self._parts = Parts(self.folder, items, size, self.place.process)
+    progress = self.progress(len(items), unit, self._parts.items_done)
+    for part in self._parts.remaining(progress):
+      yield part
+      self._save()
+
+  def progress(self, total: int | None, unit: str, done: int = 0) -> Progress:
+    """A progress line; the last one ends where this begins.
+
+    Args:
+      total: items in all, None where that is not known.
+      unit: what an item is, in the plural.
+      done: items that an earlier run finished.
+    """
+    self._close()
+    self._progress = Progress(
+      self.label, total, unit, done=done, process=self.place.process
+    )
+    return self._progress
+
+  def seconds(self) -> dict[str, float]:
+    """Seconds spent on each complete stage, by label, resumptions included."""
+    marks = sorted(self.place.root.glob(f'**/{records.MARK}'))
+    return {
+      str(path.parent.relative_to(self.place.root)): (
+        records.read_mark(path.parent)['seconds']
+      )
+      for path in marks
+    }
+
+  def is_complete(self) -> bool:
+    """Whether the work is done and still what was asked for.
+
+    Raises RefusedError when it was done with another configuration, or with
+    inputs that have been made again since. A report over all seeds costs
+    little: other inputs or seeds make it begin anew instead.
+    """
+    before = self._read_about()
+    if before is None:
+      return False
+    self._refuse_differences(before)
+    stale = [
+      key
+      for key, identity in before['inputs'].items()
+      if self._identity(key) not in (identity, None)
+    ]
+    if stale and self.seed is not None:
+      raise RefusedError(self._staleness(stale[0]))
+    if stale or before['seeds'] != self._about['seeds']:
+      self._forget()
+      return False
+    return records.read_mark(self.folder) is not None
+
+  def work(self) -> None:
+    """Does what is left to do and marks the folder complete.
+
+    Whatever ends the work early, its finished parts stay.
+    """
+    self._make_folder()
+    with _only_one(self.folder, self.place.process[0]):
+      self._begin()
+      try:
+        self._stage(self)
+      finally:
+        self._close()
+        self._save()
+      self._complete()
+
+  def _complete(self) -> None:
+    if self._parts is not None:
+      self._parts.check_finished()
+    self._wait_for_others()
+    if self.place.process[0] == 0:
+      facts = {
+        'fingerprint': fingerprint.digest(
+          {k: self._about[k] for k in ('bindings', 'seeds', 'inputs')}
+        ),
+        'seconds': self._about['seconds'] + self._elapsed(),
+      }
+      records.mark_complete(self.folder, facts)
+
+  def _forget(self) -> None:
+    for name in (records.MARK, _ABOUT):
+      (self.folder / name).unlink(missing_ok=True)
+
+  def _make_folder(self) -> None:
+    try:
+      self.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+      raise OSError(
+        error.errno,
+        f'cannot make {self.folder}: {error.strerror}; choose another '
+        'output folder.',
+      ) from error
+
+  def _begin(self) -> None:
+    self._began = time.monotonic()
+    before = self._read_about()
+    if before is not None:
+      self._refuse_differences(before)
+      self._about.update(inputs=before['inputs'], seconds=before['seconds'])
+    elif records.part_paths(self.folder):
+      raise RefusedError(
+        f'{self.folder} holds parts but no {_ABOUT} that tells how they were '
+        'made; delete it to begin again.'
+      )
+    if self.place.process[0] == 0:
+      for name in records.remove_leftovers(self.folder):
+        self.progress(None, 'items').note(f'removed the half-written {name}')
+      config = self.place.config.encode('utf-8')
+      records.write_atomic(self.folder / 'config.gin', config)
+    self._save()
+
+  def _seed_folder(self, seed: int | None) -> pathlib.Path:
+    return self.place.root / ('' if seed is None else f'seed-{seed}')
+
+  def _identity(self, key: str) -> str | None:
+    """What tells an input from others; None when it is not complete."""
+    folder = self.place.root / key  # an absolute key replaces the root
+    mark = records.read_mark(folder) if folder.is_dir() else None
+    if mark is not None:
+      return mark['fingerprint']
+    elsewhere = pathlib.Path(key).is_absolute() and folder.exists()
+    return key if elsewhere else None
+
+  def _staleness(self, key: str) -> str:
+    return (
+      f'{self.folder} was made from another {key} than there is now; delete '
+      f'{self.folder} to make it again.'
+    )
+
+  def _read_about(self) -> dict[str, Any] | None:
+    try:
+      return json.loads((self.folder / _ABOUT).read_text(encoding='ascii'))
+    except FileNotFoundError:
+      return None
+    except ValueError as error:
+      raise RefusedError(
+        f'{self.folder / _ABOUT} cannot be read ({error}); delete '
+        f'{self.folder} to make it again.'
+      ) from error
+
+  def _refuse_differences(self, before: dict[str, Any]) -> None:
+    lines = fingerprint.differences(
+      before['bindings'], self._about['bindings']
+    )
+    if lines:
+      listed = '\n  '.join(lines)
+      raise RefusedError(
+        f'{self.folder} was made with other bindings:\n  {listed}\n'
+        'Give the experiment another name, or delete that folder.'
+      )
+
+  def _save(self) -> None:
+    if self.place.process[0] == 0:
+      about = {
+        **self._about,
+        'seconds': self._about['seconds'] + self._elapsed(),
+      }
+      text = json.dumps(about, sort_keys=True, indent=1)
+      records.write_atomic(
+        self.folder / _ABOUT, f'{text}\n'.encode('ascii')
+      )
+
+  def _elapsed(self) -> float:
+    return time.monotonic() - self._began
+
+  def _close(self) -> None:
+    if self._progress is not None:
+      self._progress.close()
+
+  def _wait_for_others(self) -> None:
+    if self.place.process[1] > 1:
+      from jax.experimental import multihost_utils
+
+      multihost_utils.sync_global_devices(self.label)
+
+
+@contextlib.contextmanager
+def _only_one(folder: pathlib.Path, process: int) -> Iterator[None]:
+  """Holds the folder against a second run; a killed holder lets go of it."""
+  with open(folder / f'.lock-{process}', 'w', encoding='ascii') as lock:
+    try:
+      fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      raise RefusedError(
+        f'another process is at work in {folder}; wait for it or end it.'
+      ) from error
+    yield
