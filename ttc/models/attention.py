@@ -1,0 +1,118 @@
+"""Grouped-query attention over a row's past and the tokens being added."""
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from ttc.models import rope
+from ttc.models.config import TransformerConfig
+
+_MASKED = -1e30  # not -inf: a padded query has no key at all
+
+
+class RMSNorm(nn.Module):
+  """x / rms(x) * (offset + scale), in float32."""
+
+  cfg: TransformerConfig
+
+  @nn.compact
+  def __call__(self, x):
+    init = nn.initializers.constant(1.0 - self.cfg.norm_offset)
+    scale = self.param(
+        'scale',
+        nn.with_logical_partitioning(init, ('norm',)),
+        (x.shape[-1],),
+        jnp.dtype(self.cfg.param_dtype),
+    )
+    y = x.astype(jnp.float32)
+    y *= jax.lax.rsqrt(
+        jnp.mean(y * y, axis=-1, keepdims=True) + self.cfg.norm_eps)
+    scale = scale.astype(jnp.float32) + self.cfg.norm_offset
+    return (y * scale.reshape((1,) * (x.ndim - 1) + (-1,))).astype(x.dtype)
+
+
+class Attention(nn.Module):
+  """One layer's attention.
+
+  The keys of a query are those of the row's past (read only) followed by those
+  of the window, into which this call writes its T new tokens.
+  """
+
+  cfg: TransformerConfig
+
+  @nn.compact
+  def __call__(self, x, positions, past, window, offset, mask):
+    """Attends.
+
+    Args:
+      x: [B, T, D].
+      positions: [B, T].
+      past: (keys, values), each [B, S, K, H], or None.
+      window: (keys, values), each [B, U, K, H], or None where the new tokens
+        see only each other.
+      offset: window cell of the first new token, a scalar.
+      mask: bool [B, T, S + U], which keys each query sees.
+
+    Returns:
+      The output [B, T, D] and the written window.
+    """
+    cfg = self.cfg
+    heads, kv = cfg.num_heads, cfg.num_kv_heads
+    q = self._project('q', x, heads, 'heads')
+    k = self._project('k', x, kv, 'kv')
+    v = self._project('v', x, kv, 'kv')
+    if cfg.qk_norm:
+      q, k = RMSNorm(cfg, name='q_norm')(q), RMSNorm(cfg, name='k_norm')(k)
+    q = rope.rotate(q, positions, cfg.rope_theta)
+    k = rope.rotate(k, positions, cfg.rope_theta)
+    scale = cfg.head_dim**-0.5 if cfg.query_scale is None else cfg.query_scale
+    q = (q * scale).reshape(*q.shape[:2], kv, heads // kv, cfg.head_dim)
+    if window is None:
+      window = (k, v)
+    else:
+      window = tuple(
+          jax.lax.dynamic_update_slice_in_dim(cells, new, offset, axis=1)
+          for cells, new in zip(window, (k, v), strict=True))
+
+    sources = [window] if past is None else [past, window]
+    logits = [jnp.einsum('BTKGH,BSKH->BKGTS', q, k,
+                         preferred_element_type=jnp.float32)
+              for k, _ in sources]
+    logits = jnp.concatenate(logits, axis=-1)
+    if cfg.attn_softcap is not None:
+      logits = cfg.attn_softcap * jnp.tanh(logits / cfg.attn_softcap)
+    logits = jnp.where(mask[:, None, None], logits, _MASKED)
+    weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
+    out, start = 0, 0
+    for _, values in sources:
+      stop = start + values.shape[1]
+      out += jnp.einsum('BKGTS,BSKH->BTKGH', weights[..., start:stop], values)
+      start = stop
+    out = out.reshape(*x.shape[:2], heads, cfg.head_dim)
+    kernel = self.param(
+        'out',
+        nn.with_logical_partitioning(
+            nn.initializers.variance_scaling(
+                1.0, 'fan_in', 'normal', in_axis=(0, 1), out_axis=2),
+            ('heads', 'head_dim', 'embed')),
+        (heads, cfg.head_dim, cfg.embed_dim), jnp.dtype(cfg.param_dtype))
+    return jnp.einsum('BTNH,NHD->BTD', out, kernel.astype(x.dtype)), window
+
+  def _project(self, name, x, heads, axis):
+    cfg = self.cfg
+    kernel = self.param(
+        name,
+        nn.with_logical_partitioning(
+            nn.initializers.variance_scaling(
+                1.0, 'fan_in', 'normal', in_axis=0, out_axis=(1, 2)),
+            ('embed', axis, 'head_dim')),
+        (cfg.embed_dim, heads, cfg.head_dim), jnp.dtype(cfg.param_dtype))
+    y = jnp.einsum('BTD,DNH->BTNH', x, kernel.astype(x.dtype))
+    if cfg.qkv_bias:
+      bias = self.param(
+          f'{name}_bias',
+          nn.with_logical_partitioning(
+              nn.initializers.zeros, (axis, 'head_dim')),
+          (heads, cfg.head_dim), jnp.dtype(cfg.param_dtype))
+      y += bias.astype(x.dtype)[None, None]
+    return y

@@ -1,0 +1,182 @@
+"""How a problem's W rows are shared out among its prefixes (PAPER 3, 11).
+
+An allocator sees one problem and returns integers: how many children each row
+gets. All tree searches over steps differ in nothing else.
+
+      value   .9  .2  .7  .4        Beam(width=2), W = 4
+      counts   2   0   2   0
+      parent   0   0   2   2
+
+A value of -inf marks a row that may not be chosen (a duplicate). A row that is
+done keeps one place if it is chosen; copies of it would only repeat its vote.
+Counts always sum to W.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import math
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+# (key, value [W], done [W]) -> counts [W] int32, summing to W.
+Allocator = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Beam:
+  """Keeps the W / M best prefixes, M children each (PAPER 3.1).
+
+  Attributes:
+    width: children a kept prefix gets (M), or 'sqrt' for the root of W.
+  """
+
+  width: int | Literal['sqrt'] = 4
+
+  def __call__(self, key, value, done):
+    del key
+    return _beam(value, done, value.shape[0] // self.resolve(value.shape[0]))
+
+  def resolve(self, rows: int) -> int:
+    """The width for W rows; ValueError if it does not divide them."""
+    width = math.isqrt(rows) if self.width == 'sqrt' else self.width
+    _check_width(self, width, rows, square=self.width == 'sqrt')
+    return width
+
+
+@dataclasses.dataclass(frozen=True)
+class Dvts:
+  """Diverse verifier tree search: W / M beams of one prefix each (PAPER 11).
+
+  Row r belongs to subtree r // M for the whole search.
+  """
+
+  width: int = 4
+
+  def __call__(self, key, value, done):
+    del key
+    width = self.resolve(value.shape[0])
+    trees = lambda x: x.reshape(-1, width)
+    return jax.vmap(lambda v, d: _beam(v, d, 1))(
+        trees(value), trees(done)).reshape(-1)
+
+  def resolve(self, rows: int) -> int:
+    """The width for W rows; ValueError if it does not divide them."""
+    _check_width(self, self.width, rows)
+    return self.width
+
+
+@dataclasses.dataclass(frozen=True)
+class Rebase:
+  """Children in proportion to softmax(value / temperature) (Wu et al. 2024)."""
+
+  temperature: float = 0.2
+
+  def __post_init__(self):
+    _check_temperature(self)
+
+  def __call__(self, key, value, done):
+    del key
+    kept, open_rows, slots = _places(value, done, value > -jnp.inf)
+    scaled = jnp.where(open_rows, value / self.temperature, -jnp.inf)
+    return kept + _largest_remainder(jax.nn.softmax(scaled), slots)
+
+  def resolve(self, rows: int) -> int:
+    """Any number of rows will do."""
+    return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class ParticleFilter:
+  """Resamples prefixes in proportion to softmax(logit(value) / temperature).
+
+  Systematic resampling: one uniform number for all places (Puri et al. 2025).
+  """
+
+  temperature: float = 1.0
+
+  def __post_init__(self):
+    _check_temperature(self)
+
+  def __call__(self, key, value, done):
+    kept, open_rows, slots = _places(value, done, value > -jnp.inf)
+    odds = jax.scipy.special.logit(jnp.clip(value, 1e-6, 1 - 1e-6))
+    scaled = jnp.where(open_rows, odds / self.temperature, -jnp.inf)
+    edges = jnp.cumsum(jax.nn.softmax(scaled)) * slots
+    edges = edges.at[-1].set(slots)
+    ticks = jnp.floor(edges + jax.random.uniform(key)).astype(jnp.int32)
+    ticks = jnp.minimum(ticks, slots).at[-1].set(slots)
+    return kept + jnp.diff(ticks, prepend=0)
+
+  def resolve(self, rows: int) -> int:
+    """Any number of rows will do."""
+    return rows
+
+
+def parents(counts: jax.Array) -> jax.Array:
+  """Counts [W] as the parent of each child [W], in order of the parents."""
+  edges = jnp.cumsum(counts)
+  return jnp.searchsorted(edges, jnp.arange(counts.shape[0]), side='right')
+
+
+def _beam(value, done, kept_rows):
+  rank = jnp.argsort(jnp.argsort(-value))  # 0 is best; ties go to the earlier
+  chosen = (rank < kept_rows) & (value > -jnp.inf)
+  kept, open_rows, slots = _places(value, done, chosen)
+  share = open_rows / jnp.maximum(open_rows.sum(), 1)
+  # The better of two equal shares takes the odd place.
+  return kept + _largest_remainder(share, slots, rank)
+
+
+def _places(value, done, chosen):
+  """Splits W places: one for each chosen row that is done, slots for others.
+
+  Where every chosen row is done they share all places: nothing else is left
+  to grow, and the counts must still sum to W.
+
+  Returns:
+    kept [W] places already given, open_rows [W] who shares the rest, slots.
+  """
+  live = chosen & ~done
+  finished = chosen & done
+  any_live = live.any()
+  kept = jnp.where(any_live, finished, False).astype(jnp.int32)
+  open_rows = jnp.where(any_live, live, finished)
+  return kept, open_rows, value.shape[0] - kept.sum()
+
+
+def _largest_remainder(share, slots, rank=None):
+  """Integers near share * slots that sum to slots (Hamilton's method).
+
+  Args:
+    share: [W], summing to 1.
+    slots: places to give, a scalar.
+    rank: [W] who goes first among equal remainders; None is row order.
+  """
+  exact = share * slots
+  # 1e-4 undoes float error where a quota is a whole number.
+  whole = jnp.floor(exact + 1e-4).astype(jnp.int32)
+  left = slots - whole.sum()
+  remainder = jnp.where(share > 0, exact - whole, -jnp.inf)
+  if rank is None:
+    rank = jnp.arange(share.shape[0])
+  order = jnp.lexsort((rank, -jnp.round(remainder, 4)))
+  return whole.at[order].add(jnp.arange(share.shape[0]) < left)
+
+
+def _check_width(allocator, width, rows, square=False):
+  if square and width * width != rows:
+    raise ValueError(
+        f'{allocator!r} needs a square number of rows, not {rows}; use a '
+        f'budget of {width**2} or {(width + 1) ** 2}.')
+  if width < 1 or rows % width:
+    raise ValueError(
+        f'{allocator!r} does not divide {rows} rows; choose a budget that is '
+        f'a multiple of {width}, or another width.')
+
+
+def _check_temperature(allocator):
+  if not 0 < allocator.temperature < math.inf:
+    raise ValueError(
+        f'{allocator!r}: temperature must be positive and finite.')
