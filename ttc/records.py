@@ -6,12 +6,12 @@ or not at all. Bytes are canonical (sorted keys, floats of 6 significant
 digits), so the same work gives the same file and parts are compared by hash.
 """
 
+from collections.abc import Iterable
 import errno
 import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np

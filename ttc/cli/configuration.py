@@ -4,16 +4,17 @@ The library carries no gin decorator: gin files name what they configure by
 importing it (`from __gin__ import dynamic_registration`).
 """
 
+from collections.abc import Callable
 import importlib.util  # noqa: F401  gin 0.5.0 uses it without importing it
 import pathlib
 import re
 
 import gin
 from gin import config as gin_config
-
 from ttc.cli.experiment import Experiment
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
+_NO_MACRO = re.compile(r"No bindings specified for '(.*)/gin.macro'")
 _CALL = re.compile(r" *In call to configurable '([^']*)'.*")
 
 
@@ -42,8 +43,10 @@ def load(
   if str(_REPOSITORY) not in gin_config._LOCATION_PREFIXES:
     gin.add_config_file_search_path(str(_REPOSITORY))
   try:
-    gin.parse_config_files_and_bindings(list(files), list(bindings))
-    experiment = gin.get_configurable(_experiment_selector(files))()
+    gin.parse_config_files_and_bindings(
+      [_found(file) for file in files], list(bindings)
+    )
+    experiment = _experiment(files)()
     _refuse_unused()
     experiment.check()
   except ConfigurationError:
@@ -53,14 +56,24 @@ def load(
   return experiment, gin.operative_config_str()
 
 
-def _experiment_selector(files: tuple[str, ...]) -> str:
-  name = f'{Experiment.__module__}.{Experiment.__qualname__}'
-  if not gin_config._REGISTRY.matching_selectors(name):
+def _found(file: str) -> str:
+  for folder in (pathlib.Path(), _REPOSITORY):
+    if (folder / file).is_file():
+      return str(folder / file)
+  raise ConfigurationError(
+    f'--gin_file={file} is not a file, neither from {pathlib.Path.cwd()} nor '
+    f'from {_REPOSITORY}.'
+  )
+
+
+def _experiment(files: tuple[str, ...]) -> Callable[[], Experiment]:
+  try:
+    return gin.get_configurable(Experiment)
+  except ValueError as error:
     raise ConfigurationError(
       f'{", ".join(files)}: no Experiment is configured; bind '
       'experiment.Experiment.name and .stages.'
-    )
-  return name
+    ) from error
 
 
 def _refuse_unused() -> None:
@@ -83,6 +96,9 @@ def _refuse_unused() -> None:
 
 def _one_line(error: Exception) -> str:
   """What went wrong and where, without gin's indentation and class reprs."""
+  macro = _NO_MACRO.search(str(error))
+  if macro:
+    return f'the macro {macro[1]} has no value; bind it with {macro[1]} = ...'
   lines = []
   for line in str(error).splitlines():
     call = _CALL.match(line)

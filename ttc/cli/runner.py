@@ -78,12 +78,14 @@ _STOPPED = f'ttc: stopped. {_KEPT}'
 def _run(request: Request) -> None:
   experiment, config = load(request.files, request.bindings)
   runs = _chosen(experiment, request, _place(experiment, config, request))
+  for _, run in runs:
+    run.check()
   for stage, run in runs:
     if run.is_complete():
       _tell(run, 'complete, skipped')
     else:
-      run.work()
-      _tell(run, f'complete, {duration(run.seconds()[run.label])}')
+      seconds = run.work()
+      _tell(run, f'complete, {duration(seconds)}')
     if hasattr(stage, 'show') and run.place.process[0] == 0:
       print(stage.show(run), flush=True)
 

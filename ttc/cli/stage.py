@@ -164,6 +164,12 @@ class StageRun:
       for path in marks
     }
 
+  def check(self) -> None:
+    """Raises RefusedError if the folder was made with other bindings."""
+    before = self._read_about()
+    if before is not None:
+      self._refuse_differences(before)
+
   def is_complete(self) -> bool:
     """Whether the work is done and still what was asked for.
 
@@ -171,10 +177,10 @@ class StageRun:
     inputs that have been made again since. A report over all seeds costs
     little: other inputs or seeds make it begin anew instead.
     """
+    self.check()
     before = self._read_about()
     if before is None:
       return False
-    self._refuse_differences(before)
     stale = [
       key
       for key, identity in before['inputs'].items()
@@ -187,8 +193,8 @@ class StageRun:
       return False
     return records.read_mark(self.folder) is not None
 
-  def work(self) -> None:
-    """Does what is left to do and marks the folder complete.
+  def work(self) -> float:
+    """Does what is left to do, marks the folder, returns seconds in all.
 
     Whatever ends the work early, its finished parts stay.
     """
@@ -200,20 +206,23 @@ class StageRun:
       finally:
         self._close()
         self._save()
-      self._complete()
+      return self._complete()
 
-  def _complete(self) -> None:
+  def _complete(self) -> float:
     if self._parts is not None:
       self._parts.check_finished()
-    self._wait_for_others()
+    self._wait_for_others('written')
+    seconds = self._about['seconds'] + self._elapsed()
     if self.place.process[0] == 0:
       facts = {
         'fingerprint': fingerprint.digest(
           {k: self._about[k] for k in ('bindings', 'seeds', 'inputs')}
         ),
-        'seconds': self._about['seconds'] + self._elapsed(),
+        'seconds': seconds,
       }
       records.mark_complete(self.folder, facts)
+    self._wait_for_others('marked')
+    return seconds
 
   def _forget(self) -> None:
     for name in (records.MARK, _ABOUT):
@@ -231,9 +240,9 @@ class StageRun:
 
   def _begin(self) -> None:
     self._began = time.monotonic()
+    self.check()
     before = self._read_about()
     if before is not None:
-      self._refuse_differences(before)
       self._about.update(inputs=before['inputs'], seconds=before['seconds'])
     elif records.part_paths(self.folder):
       raise RefusedError(
@@ -305,11 +314,11 @@ class StageRun:
     if self._progress is not None:
       self._progress.close()
 
-  def _wait_for_others(self) -> None:
+  def _wait_for_others(self, what: str) -> None:
     if self.place.process[1] > 1:
       from jax.experimental import multihost_utils
 
-      multihost_utils.sync_global_devices(self.label)
+      multihost_utils.sync_global_devices(f'{self.label} {what}')
 
 
 @contextlib.contextmanager
