@@ -6,6 +6,7 @@ importing it (`from __gin__ import dynamic_registration`).
 
 from collections.abc import Callable
 import importlib.util  # noqa: F401  gin 0.5.0 uses it without importing it
+import logging
 import pathlib
 import re
 
@@ -15,6 +16,7 @@ from ttc.cli.experiment import Experiment
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _NO_MACRO = re.compile(r"No bindings specified for '(.*)/gin.macro'")
+_NO_VALUE = re.compile(r'(\w+)\.__init__\(\) missing .*?: (.*)')
 _CALL = re.compile(r" *In call to configurable '([^']*)'.*")
 
 
@@ -43,17 +45,37 @@ def load(
   if str(_REPOSITORY) not in gin_config._LOCATION_PREFIXES:
     gin.add_config_file_search_path(str(_REPOSITORY))
   try:
-    gin.parse_config_files_and_bindings(
-      [_found(file) for file in files], list(bindings)
-    )
+    before = _parse(files, bindings)
     experiment = _experiment(files)()
-    _refuse_unused()
+    _refuse_unused(before)
     experiment.check()
   except ConfigurationError:
     raise
   except Exception as error:
     raise ConfigurationError(_one_line(error)) from error
   return experiment, gin.operative_config_str()
+
+
+def _parse(files: tuple[str, ...], bindings: tuple[str, ...]) -> dict:
+  """Fills gin; returns what is not worth a check for being used.
+
+  That is everything but the last source's: what a file binds may be unused
+  because a later file or the command line bound something over it.
+  """
+  found = [_found(file) for file in files]
+  sources = [lambda file=file: gin.parse_config_file(file) for file in found]
+  if bindings:
+    sources.append(lambda: gin.parse_config(list(bindings)))
+  before = {}
+  logging.disable(logging.ERROR)  # gin logs what it then raises
+  try:
+    for parse in sources:
+      before = {key: dict(of) for key, of in gin_config._CONFIG.items()}
+      parse()
+    gin.finalize()
+  finally:
+    logging.disable(logging.NOTSET)
+  return before
 
 
 def _found(file: str) -> str:
@@ -76,18 +98,18 @@ def _experiment(files: tuple[str, ...]) -> Callable[[], Experiment]:
     ) from error
 
 
-def _refuse_unused() -> None:
-  """Raises for a binding that building the experiment never asked for."""
+def _refuse_unused(before: dict) -> None:
+  """Raises for a new binding that building the experiment never asked for."""
   called = set(gin_config._OPERATIVE_CONFIG)
-  for (scope, selector), parameters in gin_config._CONFIG.items():
+  for (scope, selector), of in gin_config._CONFIG.items():
     used = any(
       selector == other and f'{inner}/'.startswith(f'{scope}/' * bool(scope))
       for inner, other in called
     )
-    if not used:
+    if not used and before.get((scope, selector)) != of:
       name = selector.rsplit('.', 1)[-1]
       full = f'{scope}/{name}' if scope else name
-      shown = scope if name == 'macro' else f'{full}.{min(parameters)}'
+      shown = scope if name == 'macro' else f'{full}.{min(of)}'
       raise ConfigurationError(
         f'{shown} is bound but nothing in the experiment uses it; correct '
         'its name or remove it.'
@@ -99,6 +121,9 @@ def _one_line(error: Exception) -> str:
   macro = _NO_MACRO.search(str(error))
   if macro:
     return f'the macro {macro[1]} has no value; bind it with {macro[1]} = ...'
+  missing = _NO_VALUE.match(str(error))
+  if missing:
+    return f'{missing[1]} has no value for {missing[2]}; bind it.'
   lines = []
   for line in str(error).splitlines():
     call = _CALL.match(line)

@@ -50,7 +50,7 @@ def _flatten(path: str, value: Any, table: dict[str, Any]) -> None:
     for index, item in enumerate(value):
       _flatten(f'{path}[{index}]', item, table)
   elif isinstance(value, dict):
-    table[f'{path}[]'] = len(value)
+    table[f'{path}{{}}'] = len(value)
     for key, item in value.items():
       _flatten(f'{path}[{key!r}]', item, table)
   elif isinstance(value, functools.partial):

@@ -64,7 +64,8 @@ def run(request: Request) -> int:
   except OSError as error:
     if request.debug:
       traceback.print_exc()
-    return _say(f'ttc: {error}', _WORK_FAILED)
+    text = error if error.filename or not error.strerror else error.strerror
+    return _say(f'ttc: {text}', _WORK_FAILED)
   except Exception:
     traceback.print_exc()
     return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED)
