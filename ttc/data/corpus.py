@@ -59,13 +59,18 @@ class Corpus:
     numbers out as they like. Questions are drawn from the split 'pretrain'.
     """
     questions = task.questions('pretrain')
+    if not len(questions):
+      raise ValueError(
+          f'A corpus asks questions of the split pretrain, but num_pretrain='
+          f'{task.num_pretrain}; give 1 or more.')
     A, K = len(self.attempts), questions.shape[1]
     # Philox yields four numbers a tick: a document owns so many whole ticks.
     ticks = -(-(2 + A * K * 3) // 4)
     stream = np.random.Philox(self.seed).advance(begin * ticks)
     uniform = np.random.Generator(stream).random((end - begin, 4 * ticks))
 
-    goals = questions[(uniform[:, 0] * len(questions)).astype(int)]
+    asked = (uniform[:, 0] * len(questions)).astype(int)
+    goals, first_id = questions[asked], task.first_id('pretrain')
     edge = np.cumsum(self.attempts)
     count = 1 + np.searchsorted(edge, uniform[:, 1] * edge[-1], side='right')
     lines = self._write(
@@ -79,7 +84,8 @@ class Corpus:
       attempts = _attempt_tokens(task, lines[rows, :a, :k])
       block = np.concatenate([prompt, attempts], axis=1)
       for row, tokens in zip(rows, block, strict=True):
-        documents[row] = Document(tokens, loss_from=prompt.shape[1])
+        documents[row] = Document(
+            tokens, prompt.shape[1], first_id + int(asked[row]))
     return documents
 
   def _write(self, task, goals, count, uniform):

@@ -1,4 +1,8 @@
-"""What training reads: token sequences and what is learned at which place."""
+"""What training reads: token sequences and what is learned at which place.
+
+The fields are those of the two kinds of example in `features`, so `vars` of a
+document is an example.
+"""
 
 import dataclasses
 
@@ -11,12 +15,14 @@ class Document:
 
   Attributes:
     tokens: int32 [T].
-    loss_from: tokens from this position on are targets; those before it, a
+    loss_start: tokens from this place on are targets; those before it, a
       prompt or earlier attempts, are only context.
+    problem: id of the question, by which training and validation part.
   """
 
   tokens: np.ndarray
-  loss_from: int
+  loss_start: int
+  problem: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ Three ids are special and have no text: padding, the end of a solution, and
 the last two; both end an attempt and its last step.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 import dataclasses
 import functools
 import re
@@ -122,11 +122,3 @@ def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:
   table[vocabulary.pad_id] = False
   table[[vocabulary.eos_id, vocabulary.revise_id]] = True
   return table
-
-
-def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
-  """Tokens of an attempt without the token that ended it, if one did."""
-  tokens = list(tokens)
-  if tokens and tokens[-1] in (vocabulary.eos_id, vocabulary.revise_id):
-    tokens.pop()
-  return tokens

@@ -67,6 +67,10 @@ class Worksheet:
       raise ValueError(
           f'Worksheet.max_number={self.max_number} and max_value='
           f'{self.max_value}; they must rise from 1 to at most 999.')
+    for name in ('num_pretrain', 'num_finetune', 'num_test'):
+      if getattr(self, name) < 0:
+        raise ValueError(
+            f'Worksheet.{name}={getattr(self, name)}; give 0 or more.')
     if not len(self.table.target):
       raise ValueError(
           f'Worksheet.min_target={self.min_target} leaves no goal with '
@@ -111,9 +115,9 @@ class Worksheet:
     Raises:
       ValueError: for an unknown split or more questions than there are.
     """
-    begin = self._begin(split)
+    rows = self.questions(split).tolist()
     problems = []
-    for id, row in enumerate(self.questions(split).tolist(), start=begin):
+    for id, row in enumerate(rows, start=self.first_id(split)):
       goals = [self.goal_texts[goal] for goal in row if goal >= 0]
       problems.append(Problem(id, ';'.join(goals), level=len(goals)))
     return problems
@@ -143,10 +147,11 @@ class Worksheet:
 
     Questions of fewer goals are filled up with -1.
     """
-    begin = self._begin(split)
+    begin = self.first_id(split)
     return self._all_questions[begin:begin + getattr(self, f'num_{split}')]
 
-  def _begin(self, split: str) -> int:
+  def first_id(self, split: str) -> int:
+    """The id of a split's first problem; the others follow one by one."""
     begins = {
         'test': 0,
         'finetune': self.num_test,

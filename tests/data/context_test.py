@@ -1,0 +1,38 @@
+import pytest
+
+from ttc.data.context import context_tokens, strip_end
+from ttc.data.vocabulary import WordVocabulary
+
+VOCABULARY = WordVocabulary(('7', '8'))
+PROMPT, R = [3, 4], VOCABULARY.revise_id
+
+
+@pytest.mark.parametrize(('attempts', 'keep', 'expected'), [
+    ([], 4, [3, 4]),
+    ([[3]], 4, [3, 4, 3, R]),
+    ([[3], [4, 4]], 4, [3, 4, 3, R, 4, 4, R]),
+    ([[3], [4, 4], [3, 3]], 2, [3, 4, 4, 4, R, 3, 3, R]),
+    ([[3], [4, 4]], 0, [3, 4]),
+    ([[]], 4, [3, 4, R])])
+def test_context_is_the_most_recent_attempts_in_order(attempts, keep, expected):
+  assert context_tokens(PROMPT, attempts, R, keep) == expected
+  assert PROMPT == [3, 4]
+
+
+def test_four_attempts_are_kept_by_default():
+  attempts = [[i] for i in range(10)]
+  assert context_tokens([], attempts, R) == [6, R, 7, R, 8, R, 9, R]
+
+
+def test_a_negative_number_of_attempts_is_refused():
+  with pytest.raises(ValueError, match='keep=-1'):
+    context_tokens(PROMPT, [[3]], R, -1)
+
+
+def test_only_one_end_is_stripped():
+  end = VOCABULARY.eos_id
+  assert strip_end([3, 4, end], VOCABULARY) == [3, 4]
+  assert strip_end([3, 4, R], VOCABULARY) == [3, 4]
+  assert strip_end([3, 4], VOCABULARY) == [3, 4]
+  assert strip_end([end], VOCABULARY) == []
+  assert strip_end([], VOCABULARY) == []

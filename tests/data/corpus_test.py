@@ -1,0 +1,122 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from ttc.data.corpus import Corpus
+from ttc.data.countdown import is_true, read_line
+from ttc.data.worksheet import Worksheet
+
+TASK = Worksheet(num_pretrain=2_000, num_finetune=100, num_test=100)
+PROBLEMS = {p.id: p for p in TASK.problems('pretrain')}
+CORPUS = Corpus(attempts=(0.3, 0.5, 0.2), miss=0.2, draft_miss=0.4,
+                redo_miss=0.1, keep=0.9)
+
+
+def read(document):
+  """A document's problem and its attempts as text, checking how it is built."""
+  tokens = document.tokens.tolist()
+  ends = (TASK.vocabulary.eos_id, TASK.vocabulary.revise_id)
+  problem = PROBLEMS[document.problem]
+  assert TASK.vocabulary.decode(tokens[:document.loss_start]) == (
+      TASK.prompt(problem))
+  assert document.tokens.dtype == np.int32
+  attempts = [[]]
+  for token in tokens[document.loss_start:]:
+    attempts[-1].append(token)
+    if token in ends:
+      attempts.append([])
+  assert attempts.pop() == []
+  assert [a[-1] for a in attempts] == [ends[1]] * (len(attempts) - 1) + [
+      ends[0]]
+  return problem, [TASK.vocabulary.decode(a[:-1]) for a in attempts]
+
+
+def hits(problem, attempt):
+  """Whether each line of an attempt solves its goal: by the grader, alone."""
+  goals = problem.question.split(';')
+  return [
+      TASK.grade(dataclasses.replace(problem, question=goal), line).correct
+      for goal, line in zip(goals, attempt.split('\n'), strict=True)]
+
+
+def test_documents_hold_true_arithmetic_and_nothing_else():
+  for document in CORPUS.documents(TASK, 0, 500):
+    problem, attempts = read(document)
+    for attempt in attempts:
+      lines = [read_line(line) for line in attempt.split('\n')]
+      assert len(lines) == problem.level
+      assert all(is_true(equation) for line in lines for equation in line)
+
+
+def test_shares_are_the_fields():
+  counts = np.zeros(3)
+  single, first, redone, kept, hit_again = [], [], [], [], []
+  for document in CORPUS.documents(TASK, 0, 6_000):
+    problem, attempts = read(document)
+    counts[len(attempts) - 1] += 1
+    (single if len(attempts) == 1 else first).extend(hits(problem, attempts[0]))
+    for before, after in itertools.pairwise(attempts):
+      for was, line, now, other in zip(
+          hits(problem, before), before.split('\n'),
+          hits(problem, after), after.split('\n'), strict=True):
+        if was:
+          kept.append(line == other)
+          hit_again.append(now)
+        else:
+          redone.append(now)
+  assert np.abs(counts / 6_000 - [0.3, 0.5, 0.2]).max() < 0.03
+  assert abs(np.mean(single) - 0.8) < 0.03
+  assert abs(np.mean(first) - 0.6) < 0.03
+  assert abs(np.mean(redone) - 0.9) < 0.03
+  assert all(hit_again)
+  # A line answered anew is by chance the same again, more often than not.
+  assert 0.9 < np.mean(kept) < 0.97
+
+
+def test_the_last_of_several_attempts_may_always_be_right():
+  corpus = dataclasses.replace(CORPUS, end_right=True, redo_miss=0.9)
+  inner = []
+  for document in corpus.documents(TASK, 0, 500):
+    problem, attempts = read(document)
+    if len(attempts) > 1:
+      assert all(hits(problem, attempts[-1]))
+      inner += [all(hits(problem, a)) for a in attempts[1:-1]]
+  assert 0 < np.mean(inner) < 0.7
+
+
+def test_a_document_depends_on_seed_and_number_alone():
+  whole = CORPUS.documents(TASK, 0, 200)
+  parts = [d for begin in range(0, 200, 7)
+           for d in CORPUS.documents(TASK, begin, min(begin + 7, 200))]
+  other = dataclasses.replace(CORPUS, seed=1).documents(TASK, 0, 200)
+  assert list(map(key, whole)) == list(map(key, parts))
+  assert sum(map(lambda a, b: key(a) == key(b), whole, other)) < 10
+
+
+def key(document):
+  return document.tokens.tobytes(), document.loss_start, document.problem
+
+
+def test_documents_do_not_repeat():
+  documents = CORPUS.documents(TASK, 0, 2_000)
+  assert len(set(map(key, documents))) > 1_900
+  assert len({d.problem for d in documents}) > 1_100  # 1 - 1/e of 2,000
+
+
+@pytest.mark.parametrize(('fields', 'message'), [
+    ({'attempts': ()}, 'attempts'),
+    ({'attempts': (0.0, 0.0)}, 'attempts'),
+    ({'attempts': (1.0, -0.5)}, 'attempts'),
+    ({'miss': 1.5}, 'miss'),
+    ({'keep': -0.1}, 'keep')])
+def test_nonsense_is_refused(fields, message):
+  with pytest.raises(ValueError, match=rf'Corpus\.{message}'):
+    Corpus(**fields)
+
+
+def test_a_corpus_needs_questions():
+  task = Worksheet(num_pretrain=0, num_finetune=1, num_test=1)
+  with pytest.raises(ValueError, match='num_pretrain'):
+    CORPUS.documents(task, 0, 1)

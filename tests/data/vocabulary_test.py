@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from ttc.data.vocabulary import WordVocabulary, step_end_table
+
+VOCABULARY = WordVocabulary((*map(str, range(1, 21)), *'+-*/=:;?\n'))
+
+
+def test_every_sequence_of_words_survives_text():
+  rng = np.random.default_rng(0)
+  for _ in range(300):
+    ids = rng.integers(3, VOCABULARY.size, rng.integers(0, 40)).tolist()
+    assert VOCABULARY.encode(VOCABULARY.decode(ids)) == ids
+
+
+def test_every_text_that_encodes_survives_tokens():
+  rng = np.random.default_rng(1)
+  taken = 0
+  for _ in range(3_000):
+    text = ''.join(rng.choice(list('1230 +=\n'), rng.integers(0, 6)))
+    try:
+      ids = VOCABULARY.encode(text)
+    except ValueError:
+      continue
+    taken += 1
+    assert VOCABULARY.decode(ids) == text
+  assert 300 < taken < 2_700
+
+
+def test_only_numerals_are_parted_by_a_space():
+  assert VOCABULARY.decode(VOCABULARY.encode('7*2=14 14-1=13\n5')) == (
+      '7*2=14 14-1=13\n5')
+  assert len(VOCABULARY.encode('7*2=14 14-1=13\n')) == 11
+
+
+@pytest.mark.parametrize(('text', 'word', 'offset'), [
+    ('7*2=x', "'x'", 4),
+    ('7 *2', "' '", 1),
+    ('7  2', "' '", 1),
+    (' 7', "' '", 0),
+    ('7 ', "' '", 1),
+    ('7+21', "'21'", 2),
+    ('07', "'07'", 0),
+    ('7+٣', "'٣'", 2),
+    ('7\r\n', r"'\\r'", 1),
+    ('9' * 5_000, f"'{'9' * 20}'", 0),
+])
+def test_unknown_text_is_named_with_its_offset(text, word, offset):
+  with pytest.raises(ValueError, match=f'{word} at offset {offset} '):
+    VOCABULARY.encode(text)
+
+
+def test_special_ids_have_no_text_and_are_never_encoded():
+  ids = VOCABULARY.encode('7+2')
+  special = {VOCABULARY.pad_id, VOCABULARY.eos_id, VOCABULARY.revise_id}
+  assert len(special) == 3
+  assert VOCABULARY.decode([*special, *ids, *special]) == '7+2'
+  assert VOCABULARY.piece(VOCABULARY.revise_id) == '<revise>'
+  with pytest.raises(ValueError, match="'<' at offset 0"):
+    VOCABULARY.encode('<eos>')
+
+
+def test_steps_end_at_the_delimiter_and_where_an_attempt_ends():
+  ends = np.flatnonzero(step_end_table(VOCABULARY, '\n')).tolist()
+  newline = VOCABULARY.encode('\n')
+  assert ends == sorted(
+      [VOCABULARY.eos_id, VOCABULARY.revise_id, *newline])
+
+
+def test_a_token_that_holds_the_delimiter_ends_a_step():
+  class Glued(WordVocabulary):
+    def piece(self, id):
+      return super().piece(id).replace('?', '.\n\n')
+
+  table = step_end_table(Glued(('?', '7', '\n')), '\n')
+  assert table.tolist() == [False, True, True, True, False, True]
+
+
+def test_step_end_table_refuses_an_empty_delimiter():
+  with pytest.raises(ValueError, match='delimiter'):
+    step_end_table(VOCABULARY, '')
+
+
+@pytest.mark.parametrize('words', [
+    ('ab',), (' ',), ('',), ('1', '2', '1'), ('1a',), ('٣٤',)])
+def test_vocabulary_refuses_words_it_could_not_part(words):
+  with pytest.raises(ValueError, match=r'WordVocabulary\.words'):
+    WordVocabulary(words)
