@@ -1,0 +1,58 @@
+"""Between budgets, and honestly nothing beyond them."""
+
+import numpy as np
+import pytest
+
+from ttc.analysis import interpolate
+
+CURVE = {1: .1, 4: .3, 16: .35}
+
+
+def test_known_budgets_are_exact():
+  for budget, accuracy in CURVE.items():
+    assert interpolate.accuracy_at(CURVE, budget) == accuracy
+    assert interpolate.accuracy_at(CURVE, budget * (1 + 1e-12)) == accuracy
+
+
+def test_interpolation_is_linear_in_doublings():
+  assert interpolate.accuracy_at(CURVE, 2) == pytest.approx(.2)
+  assert interpolate.accuracy_at(CURVE, 8) == pytest.approx(.325)
+  assert interpolate.budget_at(CURVE, .2) == pytest.approx(2)
+
+
+def test_accuracy_and_budget_invert_each_other():
+  for budget in np.geomspace(1, 16, 20):
+    accuracy = interpolate.accuracy_at(CURVE, budget)
+    assert interpolate.budget_at(CURVE, accuracy) == pytest.approx(budget)
+
+
+def test_values_may_be_questions():
+  curve = {1: np.array([0., 1.]), 4: np.array([1., 0.])}
+  np.testing.assert_allclose(interpolate.accuracy_at(curve, 2), [.5, .5])
+
+
+def test_outside_nothing_is_known():
+  assert interpolate.accuracy_at(CURVE, .5) is None
+  assert interpolate.accuracy_at(CURVE, 17) is None
+  assert interpolate.budget_at(CURVE, .05) is None
+  assert interpolate.budget_at(CURVE, .36) is None
+
+
+def test_the_first_crossing_counts():
+  assert interpolate.budget_at({1: .1, 2: .3, 4: .2, 8: .3}, .3) == 2
+  assert interpolate.budget_at({1: .2, 2: .2, 4: .4}, .2) == 1
+
+
+def test_factor_is_the_shift_between_curves():
+  shifted = {n // 4: accuracy for n, accuracy in CURVE.items() if n >= 4}
+  for budget in shifted:
+    assert interpolate.generations_factor(
+        shifted, CURVE, budget) == pytest.approx(4)
+  assert interpolate.generations_factor(CURVE, CURVE, 2) == pytest.approx(1)
+
+
+def test_factor_is_none_out_of_range():
+  better = {n: accuracy + .1 for n, accuracy in CURVE.items()}
+  assert interpolate.generations_factor(better, CURVE, 16) is None
+  assert interpolate.generations_factor(CURVE, better, 1) is None
+  assert interpolate.generations_factor(CURVE, better, 64) is None

@@ -1,0 +1,213 @@
+"""The compute-optimal policy: (difficulty bin, budget) -> arm (PAPER 6).
+
+An arm is a strategy with its hyper-parameters; what is known of it is its
+expected accuracy on each question at each budget:
+
+  accuracy[arm][budget]   float [Q]      bins   int [Q], from 1
+
+Not every arm needs every budget. Of equally good arms the one listed first is
+chosen, so list the simplest first. A policy must be judged on questions that
+did not choose it, and beside the best single arm judged in the same way: both
+are `cross_fit` over the same folds.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+ArmAccuracy = Mapping[str, Mapping[int, np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+  """Which arm to spend a budget on, by difficulty.
+
+  Attributes:
+    arms: the arm for each (bin, budget), for every bin at every budget.
+    thresholds: easiness at which bins begin (`difficulty.assign`), for users
+      who hold an estimate of their question's easiness; () if unknown.
+  """
+
+  arms: Mapping[tuple[int, int], str]
+  thresholds: tuple[float, ...] = ()
+
+  def __post_init__(self):
+    if set(self.arms) != {(b, n) for b in self.bins for n in self.budgets}:
+      raise ValueError(
+          f'A policy over bins {self.bins} and budgets {self.budgets} needs '
+          f'{len(self.bins) * len(self.budgets)} entries and has '
+          f'{len(self.arms)}; give one for every pair.')
+    if self.thresholds and len(self.thresholds) < len(self.bins) - 1:
+      raise ValueError(
+          f'{len(self.thresholds)} thresholds do not part {len(self.bins)} '
+          'bins; give one between each two, or none.')
+
+  @property
+  def bins(self) -> list[int]:
+    return sorted({bin for bin, _ in self.arms})
+
+  @property
+  def budgets(self) -> list[int]:
+    return sorted({budget for _, budget in self.arms})
+
+  def choose(self, bin: int, budget: int) -> str:
+    """The arm at the largest known budget that is not above `budget`.
+
+    Bins beyond the last known one, which no question filled, read the last.
+    """
+    affordable = [n for n in self.budgets if n <= budget]
+    if not affordable or bin < 1:
+      raise ValueError(
+          f'No choice for bin {bin} and budget {budget}: bins count from 1, '
+          f'and budgets start at {min(self.budgets)}.')
+    return self.arms[min(bin, self.bins[-1]), affordable[-1]]
+
+  def apply(self, accuracy: ArmAccuracy, bins) -> dict[int, np.ndarray]:
+    """Accuracy of each question under this policy, [Q] at each budget.
+
+    On the questions that fitted the policy this is an upper bound, not an
+    estimate.
+    """
+    table = {}
+    for budget in self.budgets:
+      arms = _arms(accuracy, budget)
+      rows = [list(arms).index(self.choose(bin, budget)) for bin in bins]
+      table[budget] = np.stack(list(arms.values()))[rows, np.arange(len(rows))]
+    return table
+
+  def to_json(self) -> str:
+    """One JSON object, entries in order of bin and budget."""
+    entries = [{'bin': bin, 'budget': budget, 'arm': self.arms[bin, budget]}
+               for bin, budget in sorted(self.arms)]
+    return json.dumps(
+        {'thresholds': list(self.thresholds), 'policy': entries}, indent=1)
+
+  @classmethod
+  def from_json(cls, text: str) -> 'Policy':
+    tree = json.loads(text)
+    return cls({(e['bin'], e['budget']): e['arm'] for e in tree['policy']},
+               tuple(tree['thresholds']))
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossFit:
+  """A rule judged on questions it was not fitted on.
+
+  Attributes:
+    accuracy: float64 [Q] at each budget, mean over splits.
+    sd: over splits, of the accuracy over all questions, at each budget.
+    chosen: chosen[budget][bin][arm] is the share of the fits with that choice.
+  """
+
+  accuracy: Mapping[int, np.ndarray]
+  sd: Mapping[int, float]
+  chosen: Mapping[int, Mapping[int, Mapping[str, float]]]
+
+
+class Uniform(NamedTuple):
+  """One arm for all questions, and its accuracy on each of them, [Q]."""
+
+  arm: str
+  accuracy: np.ndarray
+
+
+def fit(
+    accuracy: ArmAccuracy, bins, thresholds: tuple[float, ...] = ()) -> Policy:
+  """The best arm of each bin at each budget.
+
+  A bin without questions takes the best arm over all questions.
+  """
+  bins = np.asarray(bins)
+  everyone = np.ones(len(bins), bool)
+  chosen = {}
+  for budget in _budgets(accuracy):
+    arms = _arms(accuracy, budget)
+    best = _best(np.stack(list(arms.values())), bins, everyone)
+    for bin, index in enumerate(best, start=1):
+      chosen[bin, budget] = list(arms)[index]
+  return Policy(chosen, thresholds)
+
+
+def random_folds(
+    bins, rng: np.random.Generator, splits: int = 20) -> np.ndarray:
+  """Random halves inside each bin. bool [splits, Q]: in the first fold."""
+  bins = np.asarray(bins)
+  first = np.zeros([splits, len(bins)], bool)
+  for bin in np.unique(bins):
+    members = np.flatnonzero(bins == bin)
+    halves = np.broadcast_to(
+        np.arange(len(members)) < len(members) // 2, [splits, len(members)])
+    first[:, members] = rng.permuted(halves, axis=1)
+  return first
+
+
+def cross_fit(accuracy: ArmAccuracy, bins, folds: np.ndarray) -> CrossFit:
+  """Chooses on one fold, scores on the other, swaps; over all splits.
+
+  Args:
+    accuracy: of every arm on every question.
+    bins: int [Q]; all ones is the best uniform arm (`cross_fit_uniform`).
+    folds: bool [splits, Q] of `random_folds`. Share them between rules that
+      are compared.
+  """
+  bins = np.asarray(bins)
+  accuracies, sd, chosen = {}, {}, {}
+  for budget in _budgets(accuracy):
+    arms = _arms(accuracy, budget)
+    values = np.stack(list(arms.values()))  # [A, Q]
+    fits = np.zeros([bins.max(), len(arms)])
+    held_out = np.empty(folds.shape)
+    for first, scored in zip(folds, held_out, strict=True):
+      for train in (first, ~first):
+        best = _best(values, bins, train)
+        fits[np.arange(len(best)), best] += 1
+        scored[~train] = values[best[bins - 1], np.arange(len(bins))][~train]
+    accuracies[budget] = held_out.mean(axis=0)
+    sd[budget] = float(held_out.mean(axis=1).std())
+    chosen[budget] = {
+        bin: dict(zip(arms, (row / row.sum()).tolist(), strict=True))
+        for bin, row in enumerate(fits, start=1)}
+  return CrossFit(accuracies, sd, chosen)
+
+
+def cross_fit_uniform(accuracy: ArmAccuracy, folds: np.ndarray) -> CrossFit:
+  """The best single arm at each budget, chosen and judged as a policy is."""
+  return cross_fit(accuracy, np.ones(folds.shape[1], np.int64), folds)
+
+
+def best_uniform(accuracy: ArmAccuracy) -> dict[int, Uniform]:
+  """The best single arm at each budget, in-sample as in PAPER 0.3."""
+  table = {}
+  for budget in _budgets(accuracy):
+    arms = _arms(accuracy, budget)
+    arm = max(arms, key=lambda name: arms[name].mean())
+    table[budget] = Uniform(arm, arms[arm])
+  return table
+
+
+def _budgets(accuracy: ArmAccuracy) -> list[int]:
+  return sorted({budget for arm in accuracy.values() for budget in arm})
+
+
+def _arms(accuracy: ArmAccuracy, budget: int) -> dict[str, np.ndarray]:
+  """The arms that have this budget, and their accuracy [Q]."""
+  arms = {name: np.asarray(table[budget], np.float64)
+          for name, table in accuracy.items() if budget in table}
+  if not arms:
+    raise ValueError(
+        f'No arm has budget {budget}; the arms have {_budgets(accuracy)}.')
+  return arms
+
+
+def _best(values: np.ndarray, bins: np.ndarray, train: np.ndarray):
+  """Each bin's best arm [bins] by its training questions of values [A, Q].
+
+  A bin without any takes the arm that is best over all training questions.
+  """
+  member = (bins[:, None] == np.arange(1, bins.max() + 1)) & train[:, None]
+  total = values @ member  # [A, bins]
+  overall = total.sum(axis=1).argmax()
+  return np.where(member.any(axis=0), total.argmax(axis=0), overall)
