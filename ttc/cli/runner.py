@@ -66,8 +66,8 @@ def run(request: Request) -> int:
       traceback.print_exc()
     text = error if error.filename or not error.strerror else error.strerror
     return _say(f'ttc: {text}', _WORK_FAILED)
-  except Exception:
-    traceback.print_exc()
+  except Exception as error:
+    traceback.print_exception(error)
     return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED)
   return 0
 

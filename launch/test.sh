@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Lint and tests on a fresh machine. Arguments go on to pytest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. launch/environment.sh
+
+install '[test]'
+"$VENV/bin/ruff" check
+exec "$VENV/bin/python" -m pytest "$@"

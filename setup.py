@@ -1,0 +1,46 @@
+"""What `pip install .` installs. Exact versions stand in constraints.txt."""
+
+import pathlib
+
+import setuptools
+
+setuptools.setup(
+  name='ttc',
+  version='0.1.0',
+  description='Spend test-time compute where it helps, and measure it.',
+  long_description=pathlib.Path(__file__)
+  .with_name('README.md')
+  .read_text(encoding='utf-8'),
+  long_description_content_type='text/markdown',
+  license='Apache-2.0',
+  packages=setuptools.find_namespace_packages(include=['ttc', 'ttc.*']),
+  python_requires='>=3.11',
+  install_requires=[
+    'array-record',
+    'chex',
+    'flax>=0.12',
+    'gin-config>=0.5',
+    'jax>=0.10',
+    'math-verify[antlr4_13_2]>=0.9',
+    'matplotlib',
+    'numpy>=2',
+    'optax',
+    'orbax-checkpoint>=0.12',
+    'rapidfuzz',
+    'seqio>=0.0.20',
+    'tensorflow>=2.21',
+    'tensorflow-datasets',
+    'tensorflow-text>=2.21',
+  ],
+  extras_require={
+    'tpu': ['jax[tpu]'],
+    'gpu': ['jax[cuda12]'],
+    'test': ['pytest', 'ruff'],
+    # Other implementations, to compare logits and answers with.
+    'parity': ['safetensors', 'tokenizers', 'torch', 'transformers>=5'],
+    # What T5X itself needs beside the above. It is not on the registry and
+    # what it declares breaks this environment; the README says how to add it.
+    't5x': ['cached-property', 'fiddle', 'tensorboard'],
+  },
+  entry_points={'console_scripts': ['ttc = ttc.cli.main:main']},
+)
