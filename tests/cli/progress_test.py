@@ -6,7 +6,7 @@ import pty
 
 import pytest
 
-from ttc.cli.progress import Progress, duration
+from ttc.cli.progress import duration, Progress
 
 
 class _Clock:

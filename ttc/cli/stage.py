@@ -211,7 +211,7 @@ class StageRun:
   def _complete(self) -> float:
     if self._parts is not None:
       self._parts.check_finished()
-    self._wait_for_others('written')
+    self.wait_for_others('written')
     seconds = self._about['seconds'] + self._elapsed()
     if self.place.process[0] == 0:
       facts = {
@@ -221,7 +221,7 @@ class StageRun:
         'seconds': seconds,
       }
       records.mark_complete(self.folder, facts)
-    self._wait_for_others('marked')
+    self.wait_for_others('marked')
     return seconds
 
   def _forget(self) -> None:
@@ -314,7 +314,8 @@ class StageRun:
     if self._progress is not None:
       self._progress.close()
 
-  def _wait_for_others(self, what: str) -> None:
+  def wait_for_others(self, what: str) -> None:
+    """Returns when every process is here; `what` names the place."""
     if self.place.process[1] > 1:
       from jax.experimental import multihost_utils
 

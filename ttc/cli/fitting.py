@@ -1,0 +1,160 @@
+"""From examples to a finished model in a stage's folder.
+
+    data/          the examples, as an ArrayRecord data set; made once
+    checkpoints/   of the training, to continue from
+    model/         what later stages load
+    metrics.json   evaluations on held-out questions, the chosen step
+
+TensorFlow is imported only here, when there is something to train.
+"""
+
+from collections.abc import Iterable, Mapping
+import dataclasses
+import pathlib
+
+import jax
+
+from ttc import partitioning, records
+from ttc.checkpoints import orbax
+from ttc.cli.stage import StageRun
+from ttc.models.config import TransformerConfig
+from ttc.training.loop import fit, FitConfig
+
+MODEL = 'model'
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+  """How a stage trains, beside what it trains on.
+
+  Attributes:
+    loop: steps, sizes, optimizer; its seed counts from the experiment's.
+    held_out: share of the questions that validate and do not train.
+    model_parallel: devices over which a model is cut; the others share rows.
+  """
+
+  loop: FitConfig
+  held_out: float = 0.05
+  model_parallel: int = 1
+
+  def __post_init__(self):
+    if not 0 <= self.held_out < 1:
+      raise ValueError(
+        f'Fit.held_out={self.held_out} is a share of the questions, in [0, 1).'
+      )
+
+
+def train(
+  run: StageRun,
+  config: Fit,
+  kind: str,
+  examples: Iterable[Mapping],
+  vocab_size: int,
+  *,
+  cfg: TransformerConfig | None = None,
+  start: pathlib.Path | None = None,
+) -> None:
+  """Trains on examples, or continues to.
+
+  Args:
+    run: the stage; its folder receives everything.
+    config: how.
+    kind: 'lm' trains a language model, 'value' a verifier.
+    examples: see data/features; read only where the data set is not there.
+    vocab_size: of the task; the model's own may be larger.
+    cfg: of a model made from scratch.
+    start: folder of a finished stage whose model is finetuned instead.
+  """
+  from ttc.data import packing, tasks
+
+  mesh = partitioning.make_mesh(model=config.model_parallel)
+  init_params = None
+  if start is not None:
+    cfg, _, init_params = orbax.load_model(str(start / MODEL), mesh)
+  if cfg.vocab_size < vocab_size:
+    raise ValueError(
+      f'The model knows {cfg.vocab_size} tokens and the task has {vocab_size}; '
+      'raise TransformerConfig.vocab_size.'
+    )
+  loop = dataclasses.replace(config.loop, seed=config.loop.seed + run.seed)
+  sizes = {
+    'batch': loop.batch,
+    'seq_len': loop.seq_len,
+    'steps': loop.steps_per_call,
+    'shard': (jax.process_index(), jax.process_count()),
+  }
+  task = tasks.make_task(str(_data(run, config, kind, examples)), vocab_size)
+  held_out = (
+    packing.once(tasks.documents(task, 'validation'), **sizes)
+    if config.held_out
+    else []
+  )
+  head = {'lm': 'logits', 'value': 'value'}[kind]
+  fitted = fit(
+    loop,
+    cfg,
+    head,
+    packing.Batches(tasks.documents(task, 'train'), seed=loop.seed, **sizes),
+    held_out,
+    str(run.folder / 'checkpoints'),
+    init_params=init_params,
+    mesh=mesh,
+    report=_Report(run, loop),
+  )
+  orbax.save_model(str(run.folder / MODEL), cfg, head, fitted.params)
+  if jax.process_index() == 0:
+    metrics = {
+      'step': fitted.step,
+      'evaluations': [
+        {'step': step, **means} for step, means in fitted.evaluations
+      ],
+    }
+    records.write_atomic(
+      run.folder / 'metrics.json', records.canonical(metrics).encode('ascii')
+    )
+
+
+def _data(
+  run: StageRun, config: Fit, kind: str, examples: Iterable[Mapping]
+) -> pathlib.Path:
+  """The folder of the data set; process 0 makes it if it is not there."""
+  from ttc.data import features
+
+  folder = run.folder / 'data'
+  if jax.process_index() == 0 and not folder.exists():
+    progress = run.progress(None, 'examples')
+    splits = {'train': [], 'validation': []}
+    for example in examples:
+      out = features.held_out(example['problem'], config.held_out, run.seed)
+      splits['validation' if out else 'train'].append(example)
+      progress.advance()
+    if not config.held_out:
+      del splits['validation']
+    features.write(str(folder), kind, splits)
+  run.wait_for_others('data')
+  return folder
+
+
+class _Report:
+  """Passes what `fit` tells on to the progress line."""
+
+  def __init__(self, run: StageRun, loop: FitConfig):
+    self._run, self._loop = run, loop
+    self._progress = None
+    self._step = 0
+    self._validation = ''
+
+  def __call__(self, news: Mapping) -> None:
+    step = news['step']
+    if self._progress is None:
+      self._step = max(0, step - self._loop.steps_per_call)
+      self._progress = self._run.progress(
+        self._loop.steps, 'steps', done=self._step
+      )
+    if 'validation' in news:
+      self._validation = f', validation {news["validation"]["loss"]:.4f}'
+    else:
+      self._progress.advance(
+        step - self._step, extra=f'loss {news["loss"]:.4f}{self._validation}'
+      )
+      self._step = step
