@@ -9,15 +9,15 @@ from ttc.records import canonical
 TASK = Worksheet()
 V = TASK.vocabulary
 STEP_END = step_end_table(V, TASK.delimiter)
-PROMPT = V.encode('7 2 1:13;5 4 3:17;5 4 3:17?')
-LINES = ['7*2=14 14-1=13', '5*4=20 20-3=17', '5*4=20 20-3=17']
+PROMPT = V.encode('A 7 2 1:13 B 5 4 3:17 C 5 4 3:17?')
+LINES = ['A 7*2=14 14-1=13', 'B 5*4=20 20-3=17', 'C 5*4=20 20-3=17']
 SAMPLE = [*V.encode('\n'.join(LINES)), V.eos_id]
 
 
 def test_steps_end_at_newlines_and_at_the_last_token():
-  assert labelling.step_ends(SAMPLE, STEP_END) == [10, 21, 32]
-  assert labelling.step_ends(SAMPLE[:-1], STEP_END) == [10, 21, 31]
-  assert labelling.step_ends(SAMPLE[:22], STEP_END) == [10, 21]
+  assert labelling.step_ends(SAMPLE, STEP_END) == [11, 23, 35]
+  assert labelling.step_ends(SAMPLE[:-1], STEP_END) == [11, 23, 34]
+  assert labelling.step_ends(SAMPLE[:24], STEP_END) == [11, 23]
   assert labelling.step_ends([V.revise_id], STEP_END) == [0]
   assert labelling.step_ends([], STEP_END) == []
 
@@ -29,7 +29,7 @@ def test_unparsable_samples_are_left_out_and_counted():
 
 def record(rollouts):
   return labelling.label_record(
-      problem=7, sample=3, tokens=SAMPLE, ends=[10, 21, 32], correct=True,
+      problem=7, sample=3, tokens=SAMPLE, ends=[11, 23, 35], correct=True,
       rollouts=rollouts)
 
 
@@ -46,7 +46,7 @@ ROLLOUTS = [
 def test_labels_are_the_shares_counted_by_hand():
   line = record(ROLLOUTS)
   assert line['labels'] == [0.25, 0.5, 1.0]
-  assert line['ends'] == [10, 21, 32]
+  assert line['ends'] == [11, 23, 35]
   assert [r['branch'] for r in line['rollouts']] == [1, 0, 0, 1, 0, 0]
   assert (line['problem'], line['sample'], line['tokens']) == (7, 3, SAMPLE)
 
@@ -71,22 +71,23 @@ def test_every_step_needs_a_rollout_and_every_rollout_a_step():
 
 def test_process_example_has_a_label_at_each_step_end():
   (example,) = labelling.process_examples(
-      record(ROLLOUTS), PROMPT, rollouts=False)
+      record(ROLLOUTS), PROMPT, STEP_END, rollouts='none')
   assert example.tokens.tolist() == PROMPT + SAMPLE
   assert all(STEP_END[example.tokens[example.positions]])
-  assert example.positions.tolist() == [len(PROMPT) + e for e in (10, 21, 32)]
+  assert example.positions.tolist() == [len(PROMPT) + e for e in (11, 23, 35)]
   assert example.labels.tolist() == [0.25, 0.5, 1.0]
   assert example.problem == 7
   assert example.labels.dtype == np.float32
 
 
 def test_each_rollout_is_soft_at_its_branch_and_hard_at_its_end():
-  _, *examples = labelling.process_examples(record(ROLLOUTS), PROMPT)
+  _, *examples = labelling.process_examples(
+      record(ROLLOUTS), PROMPT, STEP_END, rollouts='ends')
   assert len(examples) == len(ROLLOUTS)
   soft = {0: 0.25, 1: 0.5}
   for example, (branch, tokens, correct) in zip(
       examples, ROLLOUTS, strict=True):
-    prefix = PROMPT + SAMPLE[:11 * (branch + 1)]
+    prefix = PROMPT + SAMPLE[:12 * (branch + 1)]
     assert example.tokens.tolist() == prefix + tokens
     assert example.positions.tolist() == [
         len(prefix) - 1, len(prefix) + len(tokens) - 1]
@@ -95,9 +96,30 @@ def test_each_rollout_is_soft_at_its_branch_and_hard_at_its_end():
 
 def test_an_empty_continuation_is_no_example():
   line = labelling.label_record(
-      1, 0, SAMPLE[:12], [10, 11], False, [(0, [], False)])
+      1, 0, SAMPLE[:13], [11, 12], False, [(0, [], False)])
   assert line['labels'] == [0.0, 0.0]
-  assert len(labelling.process_examples(line, PROMPT)) == 1
+  assert len(labelling.process_examples(line, PROMPT, STEP_END)) == 1
+
+
+def test_a_rollout_may_label_every_step_on_its_way():
+  sample, *examples = labelling.process_examples(
+      record(ROLLOUTS), PROMPT, STEP_END, rollouts='steps')
+  assert sample.labels.tolist() == [0.25, 0.5, 1.0]
+  for example, (branch, tokens, correct) in zip(
+      examples, ROLLOUTS, strict=True):
+    prefix = PROMPT + SAMPLE[:12 * (branch + 1)]
+    assert example.tokens.tolist() == prefix + tokens
+    steps = [i for i, t in enumerate(tokens) if t == V.encode('\n')[0]]
+    assert example.positions.tolist() == [
+        len(prefix) + i for i in (*steps, len(tokens) - 1)]
+    assert example.labels.tolist() == [float(correct)] * (len(steps) + 1)
+  assert {len(e.labels) for e in examples} == {1, 2}
+
+
+def test_rollout_labels_of_another_kind_are_refused():
+  with pytest.raises(ValueError, match="rollouts='all'"):
+    labelling.process_examples(
+        record(ROLLOUTS), PROMPT, STEP_END, rollouts='all')
 
 
 def row(text, correct=False, end=V.eos_id, **fields):

@@ -3,11 +3,11 @@ import collections
 import numpy as np
 import pytest
 
-from ttc.data.trajectories import Trajectories, nearest_rows
+from ttc.data.trajectories import nearest_rows, Trajectories
 from ttc.data.worksheet import Worksheet
 
 V = Worksheet().vocabulary
-PROMPT = V.encode('7 2 1:13?')
+PROMPT = V.encode('A 7 2 1:13?')
 
 
 def distance(a, b):
@@ -156,8 +156,12 @@ def test_a_share_of_contexts_ends_in_the_target_itself():
     for document in Trajectories(right_share=0.4)(record, PROMPT, V):
       attempts, target = read(document)
       ends.append(attempts[-1:] == [target])
-      assert set(attempts[:-1] if ends[-1] else attempts) <= set(wrong)
+      before = attempts[:-1] if ends[-1] else attempts
+      assert set(before) <= set(wrong)
       assert len(set(attempts)) == len(attempts) <= 4
+      if before:
+        nearest = min(distance(target, text) for text in wrong)
+        assert distance(target, before[-1]) == nearest
   assert abs(np.mean(ends) - 0.4) < 0.1
 
 

@@ -12,6 +12,7 @@ unless pretraining asked for one, and revisions are made of copying.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -21,23 +22,23 @@ from ttc.data.worksheet import Worksheet
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-  """How documents are written; all shares are probabilities in [0, 1].
+  """How documents are written.
 
   Attributes:
     attempts: weights of documents with 1, 2, ... attempts.
-    miss: share of lines that miss, in documents of one attempt.
-    draft_miss: the same in the first of several attempts.
-    redo_miss: share of the missed lines that miss again in the next attempt.
+    miss: share of lines that miss, for each level of the task.
+    draft: factor of `miss` in the first of several attempts.
+    redo: factor of `miss` when a line that missed is answered again.
     keep: share of the lines that hit which the next attempt copies; the others
       are answered anew and hit as well.
     end_right: whether the last of several attempts always hits.
     seed: of everything drawn.
   """
 
-  attempts: tuple[float, ...] = (0.3, 0.7)
-  miss: float = 0.2
-  draft_miss: float = 0.2
-  redo_miss: float = 0.2
+  attempts: tuple[float, ...] = (6.0, 1.0, 1.0, 0.0, 1.0)
+  miss: tuple[float, ...] = (0.02, 0.08, 0.2, 0.35, 0.5)
+  draft: float = 1.3
+  redo: float = 1.0
   keep: float = 0.97
   end_right: bool = False
   seed: int = 0
@@ -47,22 +48,33 @@ class Corpus:
       raise ValueError(
           f'Corpus.attempts={self.attempts}; give weights of which none is '
           'negative and one is positive.')
-    for name in ('miss', 'draft_miss', 'redo_miss', 'keep'):
-      if not 0 <= getattr(self, name) <= 1:
-        raise ValueError(
-            f'Corpus.{name}={getattr(self, name)} is not in [0, 1].')
+    if not all(0 <= share <= 1 for share in (*self.miss, self.keep)):
+      raise ValueError(
+          f'Corpus.miss={self.miss} and keep={self.keep}; every share lies in '
+          '[0, 1].')
+    if min(self.draft, self.redo) < 0:
+      raise ValueError(
+          f'Corpus.draft={self.draft} and redo={self.redo}; a factor is 0 or '
+          'more.')
 
   def documents(self, task: Worksheet, begin: int, end: int) -> list[Document]:
     """Documents number begin..end-1 of an endless corpus.
 
     Each depends on the seed and its own number alone, so workers may share the
     numbers out as they like. Questions are drawn from the split 'pretrain'.
+
+    Raises:
+      ValueError: the task has no such questions, or other levels than `miss`.
     """
     questions = task.questions('pretrain')
     if not len(questions):
       raise ValueError(
           f'A corpus asks questions of the split pretrain, but num_pretrain='
           f'{task.num_pretrain}; give 1 or more.')
+    if len(self.miss) != len(task.levels) - 1:
+      raise ValueError(
+          f'Corpus.miss={self.miss} has {len(self.miss)} shares for the '
+          f'{len(task.levels) - 1} levels of the task; give one a level.')
     A, K = len(self.attempts), questions.shape[1]
     # Philox yields four numbers a tick: a document owns so many whole ticks.
     ticks = -(-(2 + A * K * 3) // 4)
@@ -93,15 +105,16 @@ class Corpus:
 
     Cells past a question's goals or a document's attempts hold some line too.
     """
+    miss = np.array(self.miss)[task.goal_levels(goals[:, 0]) - 1]
     line, hits = np.zeros_like(goals), np.zeros(goals.shape, bool)
     lines = []
     for a in range(uniform.shape[1]):
       copy, lose, pick = np.moveaxis(uniform[:, a], -1, 0)
       if a == 0:
-        share = np.where(count == 1, self.miss, self.draft_miss)
+        share = np.where(count == 1, miss, miss * self.draft)
       else:
         share = np.where(
-            self.end_right & (count == a + 1), 0.0, self.redo_miss)
+            self.end_right & (count == a + 1), 0.0, miss * self.redo)
       copied = hits & (copy < self.keep)
       missed = ~hits & (lose < share[:, None])
       anew = np.where(
@@ -115,15 +128,26 @@ class Corpus:
 
 
 def _prompt_tokens(task: Worksheet, goals: np.ndarray) -> np.ndarray:
-  """Prompts of questions of k goals: int32 [n, 6 k]."""
-  tokens = task.goal_tokens[goals]
-  tokens[:, -1, -1] = task.vocabulary.encode('?')[0]
-  return tokens.reshape(len(goals), -1)
+  """Prompts of questions of k goals: int32 [n, 6 k + 1]."""
+  tokens = _token_tables(task)[0][goals]
+  tokens[..., 0] += np.arange(goals.shape[-1])
+  end = np.full((len(goals), 1), task.vocabulary.encode('?')[0], np.int32)
+  return np.concatenate([tokens.reshape(len(goals), -1), end], axis=1)
 
 
 def _attempt_tokens(task: Worksheet, lines: np.ndarray) -> np.ndarray:
-  """Attempts [n, a, k] one after another, each ended: int32 [n, 11 a k]."""
-  tokens = task.line_tokens[lines]
+  """Attempts [n, a, k] one after another, each ended: int32 [n, 12 a k]."""
+  tokens = _token_tables(task)[1][lines]
+  tokens[..., 0] += np.arange(lines.shape[-1])
   tokens[:, :, -1, -1] = task.vocabulary.revise_id
   tokens[:, -1, -1, -1] = task.vocabulary.eos_id
   return tokens.reshape(len(lines), -1)
+
+
+@functools.lru_cache(maxsize=4)
+def _token_tables(task: Worksheet) -> tuple[np.ndarray, np.ndarray]:
+  """Goals [G, 6] and ended lines [D, 12], as the A of a question."""
+  encode = task.vocabulary.encode
+  goals = [encode(f'A {goal}') for goal in task.goal_texts]
+  lines = [encode(f'A {line}\n') for line in task.table.lines]
+  return np.array(goals, np.int32), np.array(lines, np.int32)

@@ -105,8 +105,9 @@ def true_lines(numbers: tuple[int, int, int], max_value: int) -> dict[str, int]:
 class GoalTable:
   """All goals that may be asked and all true lines, as arrays to draw from.
 
-  Lines are sorted by numbers and then by result, so those that hit a goal are
-  one range inside the range of its numbers:
+  Goals are sorted by how many lines hit them, the many first; those with as
+  many stand in one random order. Lines are sorted by numbers and then by
+  result, so those that hit a goal are one range in that of its numbers:
 
       ... | lines of 7 2 1                        | lines of 7 2 2 ...
             ... | = 12 | hit: = 13 | = 14 | ...
@@ -139,12 +140,11 @@ class GoalTable:
 
 
 def goal_table(
-    max_number: int, max_value: int, min_target: int, max_solutions: int | None
+    max_number: int, max_value: int, min_target: int
 ) -> GoalTable:
   """Every goal over numbers 1..max_number with a target from min_target up.
 
-  A goal that no true line misses is left out, and so is one with more than
-  `max_solutions` lines that hit it, where that limit is given.
+  A goal that no true line misses is left out.
   """
   lines, goals = [], []
   for numbers in itertools.combinations_with_replacement(
@@ -153,14 +153,15 @@ def goal_table(
         true_lines(numbers, max_value).items(), key=lambda item: item[::-1])
     same = len(lines), len(lines) + len(found)
     begin = len(lines)
-    for target, hits in itertools.groupby(found, key=lambda item: item[1]):
-      lines += [text for text, _ in hits]
-      solutions = len(lines) - begin
-      if (target >= min_target and solutions < len(found)
-          and solutions <= (max_solutions or solutions)):
+    for target, group in itertools.groupby(found, key=lambda item: item[1]):
+      hits = [text for text, _ in group]
+      lines += hits
+      if target >= min_target and len(hits) < len(found):
         goals.append((*numbers, target, begin, len(lines), *same))
       begin = len(lines)
   columns = np.array(goals, dtype=int).reshape(-1, 8)
+  columns = np.random.default_rng(0).permutation(columns)
+  columns = columns[np.argsort(columns[:, 4] - columns[:, 5], kind='stable')]
   return GoalTable(
       tuple(lines), columns[:, :3], columns[:, 3], columns[:, 4:6],
       columns[:, 6:])

@@ -18,6 +18,7 @@ One line of the stage `label` is one sample:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args, Literal
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from ttc.data.documents import LabelledDocument
 from ttc.data.vocabulary import Vocabulary
 
 Rollout = tuple[int, Sequence[int], bool]
+RolloutLabels = Literal['none', 'ends', 'steps']
 
 
 def step_ends(tokens: Sequence[int], step_end: np.ndarray) -> list[int]:
@@ -98,30 +100,49 @@ def label_record(
 
 
 def process_examples(
-    record: Mapping, prompt: Sequence[int], rollouts: bool = True
+    record: Mapping,
+    prompt: Sequence[int],
+    step_end: np.ndarray,
+    rollouts: RolloutLabels = 'steps',
 ) -> list[LabelledDocument]:
   """Examples for a process reward model from one line of the stage `label`.
+
+  Rollouts cost nothing more and show the verifier many more solutions than the
+  samples do, so each may be an example as well:
+
+      sample            step 0.75   step 0.5    step 1
+      'ends'            step 0.75   step        step 0    a rollout of step 0:
+      'steps'           step        step 0      step 0    soft branch, or not
+
+  Its outcome is a label of its last step, and, as the one continuation that we
+  have of it, an unbiased one of every step on the way.
 
   Args:
     record: the line.
     prompt: tokens of its question.
-    rollouts: whether each rollout is an example as well: its branch has the
-      soft label, its end the rollout's own outcome. They cost nothing and show
-      the verifier many more endings than the samples do.
+    step_end: table of the tokens that end a step [V].
+    rollouts: 'none', or which labels a rollout's example has.
   """
+  if rollouts not in get_args(RolloutLabels):
+    raise ValueError(
+        f'rollouts={rollouts!r}; choose one of {get_args(RolloutLabels)}.')
   tokens, ends, labels = record['tokens'], record['ends'], record['labels']
   problem, start = record['problem'], len(prompt)
   examples = [_example(
       [*prompt, *tokens], [start + end for end in ends], labels, problem)]
-  for rollout in record['rollouts'] if rollouts else ():
+  for rollout in record['rollouts'] if rollouts != 'none' else ():
     branch, continuation = rollout['branch'], rollout['tokens']
     if not continuation:
       continue
-    cut = ends[branch] + 1
-    whole = [*prompt, *tokens[:cut], *continuation]
-    examples.append(_example(
-        whole, [start + cut - 1, len(whole) - 1],
-        [labels[branch], float(rollout['correct'])], problem))
+    prefix = [*prompt, *tokens[:ends[branch] + 1]]
+    steps = step_ends(continuation, step_end)
+    positions = [len(prefix) + step for step in steps]
+    values = [float(rollout['correct'])] * len(steps)
+    if rollouts == 'ends':
+      positions = [len(prefix) - 1, positions[-1]]
+      values = [labels[branch], values[-1]]
+    examples.append(
+        _example([*prefix, *continuation], positions, values, problem))
   return examples
 
 

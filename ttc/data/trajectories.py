@@ -12,7 +12,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from ttc.data.context import KEEP, context_tokens, strip_end
+from ttc.data.context import context_tokens, KEEP, strip_end
 from ttc.data.documents import Document
 from ttc.data.vocabulary import Vocabulary
 
@@ -27,8 +27,8 @@ class Trajectories:
     max_targets: the most right samples used of one question, chosen at random;
       None for all. Easy questions have many.
     distinct: whether samples of one question with equal text count once.
-    right_share: probability that the last attempt in the context is the target
-      itself, which teaches to leave right answers alone.
+    right_share: probability that the target itself follows the wrong attempts
+      in the context, which teaches to leave right answers alone.
     seed: of everything drawn; what a question yields depends on this, its id
       and its rows alone.
   """
@@ -89,15 +89,14 @@ class Trajectories:
     """The attempts before one target, oldest first."""
     most = min(self.max_context, len(wrong))
     count = int(rng.integers(most + 1))
-    keep_right = rng.random() < self.right_share
-    if keep_right and self.max_context:
-      others = rng.choice(len(wrong), max(0, count - 1), replace=False)
-      return [*(wrong[i] for i in others), target]
-    if not count:
-      return []
-    left = [row for i, row in enumerate(wrong) if i != nearest]
-    others = rng.choice(len(left), count - 1, replace=False)
-    return [*(left[i] for i in others), wrong[nearest]]
+    history = []
+    if count:
+      left = [row for i, row in enumerate(wrong) if i != nearest]
+      others = rng.choice(len(left), count - 1, replace=False)
+      history = [*(left[i] for i in others), wrong[nearest]]
+    if rng.random() < self.right_share:
+      history.append(target)
+    return history
 
 
 def nearest_rows(

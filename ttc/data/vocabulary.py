@@ -15,7 +15,7 @@ import numpy as np
 
 SPECIALS = ('<pad>', '<eos>', '<revise>')
 WORDS = re.compile(
-    r'(?P<gap>(?<=[0-9]) (?=[0-9]))|[0-9]+|.', re.DOTALL)
+    r'(?P<gap>(?<=[0-9A-Za-z]) (?=[0-9A-Za-z]))|[0-9A-Za-z]+|.', re.DOTALL)
 
 
 class Vocabulary(Protocol):
@@ -38,15 +38,15 @@ class Vocabulary(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class WordVocabulary:
-  """Numerals and one-character symbols, a token each.
+  """Words of letters or digits and one-character symbols, a token each.
 
-  Two numerals side by side are parted by one space, which is no token and
-  stands nowhere else. So `encode` and `decode` are inverse to each other on
+  Two words side by side are parted by one space, which is no token and stands
+  nowhere else. So `encode` and `decode` are inverse to each other on
   every text that `encode` takes and every sequence without special ids.
 
   Attributes:
-    words: numerals of ASCII digits and single other characters; the id of a
-      word is its place here plus the three specials.
+    words: runs of ASCII letters and digits, and single other characters; the
+      id of each is its place here plus the three specials.
   """
 
   words: tuple[str, ...]
@@ -57,10 +57,10 @@ class WordVocabulary:
 
   def __post_init__(self):
     for word in self.words:
-      if not re.fullmatch(r'[0-9]+|[^0-9 ]', word, re.DOTALL):
+      if not re.fullmatch(r'[0-9A-Za-z]+|[^\w ]', word, re.DOTALL):
         raise ValueError(
-            f'WordVocabulary.words holds {word!r}; a word is a numeral of '
-            'ASCII digits or one character that is neither digit nor space.')
+            f'WordVocabulary.words holds {word!r}; give ASCII letters and '
+            'digits, or one character that is no letter, digit or space.')
     if len(set(self.words)) < len(self.words):
       twice = next(w for w in self.words if self.words.count(w) > 1)
       raise ValueError(
@@ -89,7 +89,7 @@ class WordVocabulary:
         raise ValueError(
             f'{word[:20]!r} at offset {match.start()} is none of the '
             f'{len(self.words)} words of this vocabulary; a space stands only '
-            'between two numerals.')
+            'between letters or digits.')
       tokens.append(self._ids[word])
     return tokens
 
@@ -100,7 +100,7 @@ class WordVocabulary:
       if id < len(SPECIALS):
         continue
       word = self.words[id - len(SPECIALS)]
-      if text and word[0].isdigit() and text[-1][0].isdigit():
+      if text and word.isalnum() and text[-1].isalnum():
         text.append(' ')
       text.append(word)
     return ''.join(text)
