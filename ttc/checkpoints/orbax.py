@@ -1,0 +1,170 @@
+"""Checkpoints of a training run, and finished models, with orbax.
+
+    <run>/config.json              what is trained; another one is refused
+    <run>/checkpoint_<step>/       state, progress, metrics; atomic
+    <model>/model.json             config and head; written last
+    <model>/params/                parameters only, for inference
+
+All processes call every function; orbax lets each write what it holds.
+"""
+
+from collections.abc import Mapping
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as policies
+
+from ttc import partitioning
+from ttc.models.config import TransformerConfig
+from ttc.models.transformer import Head, Transformer
+
+
+class Checkpoints:
+  """The checkpoints of one run: the newest two and the best one are kept."""
+
+  def __init__(self, folder: str, config: Mapping):
+    """Opens a folder, or makes it.
+
+    Args:
+      folder: of the run; relative paths are made absolute, as orbax demands.
+      config: plain JSON of what is trained.
+
+    Raises:
+      ValueError: the folder holds a run of another config.
+    """
+    folder = pathlib.Path(folder).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder / 'config.json', config)
+    self._manager = ocp.CheckpointManager(
+        folder,
+        options=ocp.CheckpointManagerOptions(
+            step_prefix='checkpoint',
+            cleanup_tmp_directories=True,
+            preservation_policy=policies.AnyPreservationPolicy([
+                policies.LatestN(2),
+                policies.BestN(
+                    get_metric_fn=lambda metrics: metrics['loss'],
+                    reverse=True, n=1, keep_checkpoints_without_metrics=False),
+            ])),
+        item_names=('state', 'progress'),
+        item_handlers={'state': ocp.StandardCheckpointHandler(),
+                       'progress': ocp.JsonCheckpointHandler()})
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *_):
+    self._manager.close()
+
+  def newest(self) -> int | None:
+    return self._manager.latest_step()
+
+  def save(self, step: int, state: Any, progress: Mapping,
+           loss: float | None = None) -> None:
+    """Starts writing; the arrays may be donated as soon as this returns.
+
+    Args:
+      step: its name.
+      state: tree of arrays.
+      progress: plain JSON, such as the place of the data iterator.
+      loss: validation loss if this may become the best step, else None.
+    """
+    self._manager.save(
+        step,
+        args=ocp.args.Composite(state=ocp.args.StandardSave(state),
+                                progress=ocp.args.JsonSave(dict(progress))),
+        metrics=None if loss is None else {'loss': loss})
+
+  def restore(self, step: int, abstract: Any) -> tuple[Any, dict]:
+    """(state, progress) of a step, laid out as `abstract` says."""
+    self._manager.wait_until_finished()
+    restored = self._manager.restore(step, args=ocp.args.Composite(
+        state=ocp.args.StandardRestore(abstract),
+        progress=ocp.args.JsonRestore()))
+    return restored['state'], restored['progress']
+
+
+def save_model(folder: str, cfg: TransformerConfig, head: Head,
+               params: Any) -> None:
+  """Writes a finished model; without its model.json it is not complete."""
+  folder = pathlib.Path(folder).absolute()
+  if jax.process_index() == 0:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+  with ocp.StandardCheckpointer() as checkpointer:
+    checkpointer.save(folder / 'params', params)
+    checkpointer.wait_until_finished()
+  if jax.process_index() == 0:
+    _write(folder / 'model.json',
+           {'head': head, 'config': dataclasses.asdict(cfg)})
+
+
+def load_model(folder: str, mesh: Mesh | None = None
+               ) -> tuple[TransformerConfig, Head, Any]:
+  """Reads a finished model onto a mesh, or onto one device.
+
+  Raises:
+    ValueError: the folder holds no complete model.
+  """
+  folder = pathlib.Path(folder).absolute()
+  if not (folder / 'model.json').exists():
+    raise ValueError(
+        f'{folder} holds no model.json, so no complete model; run its training '
+        'stage to the end.')
+  described = json.loads((folder / 'model.json').read_text())
+  fields = described['config'] | {
+      'sliding': tuple(described['config']['sliding'])}
+  cfg, head = TransformerConfig(**fields), described['head']
+  if mesh is None:
+    mesh = partitioning.make_mesh(devices=jax.devices()[:1])
+  boxed = jax.eval_shape(
+      lambda: Transformer(cfg, head=head).init(
+          jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params'])
+  abstract = jax.tree.map(
+      lambda x, sharding: jax.ShapeDtypeStruct(
+          x.shape, x.dtype, sharding=sharding),
+      nn.unbox(boxed), partitioning.shardings(boxed, mesh))
+  with ocp.StandardCheckpointer() as checkpointer:
+    return cfg, head, checkpointer.restore(folder / 'params', abstract)
+
+
+def _claim(path, config):
+  config = json.loads(json.dumps(config))
+  if not path.exists():
+    if jax.process_index() == 0:
+      _write(path, config)
+    return
+  here, there = _flat(config), _flat(json.loads(path.read_text()))
+  differing = [
+      f'{name} is {there.get(name)!r} there and {here.get(name)!r} here'
+      for name in sorted(here | there) if here.get(name) != there.get(name)]
+  if differing:
+    raise ValueError(
+        f'{path.parent} holds checkpoints of another config: '
+        f'{"; ".join(differing)}. Restore the config, or use another folder.')
+
+
+def _flat(tree, prefix='') -> dict:
+  if not isinstance(tree, dict):
+    return {prefix: tree}
+  return {path: leaf for name, child in tree.items()
+          for path, leaf in _flat(
+              child, f'{prefix}.{name}' if prefix else name).items()}
+
+
+def _write(path, tree):
+  partial = path.with_suffix('.partial')
+  with open(partial, 'w') as file:
+    json.dump(tree, file, indent=2, sort_keys=True)
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(partial, path)

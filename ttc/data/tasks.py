@@ -1,0 +1,94 @@
+"""Data sets of examples as seqio Tasks with T5X's feature names.
+
+A document becomes, before packing:
+
+    lm      doc            p p a b c        loss from `a` on
+            input_tokens   p p a b
+            target_tokens  p a b c
+            loss_weights   0 1 1 1
+    value   input_tokens   p p a b c        a value is read AT a step's end
+            target_values  0 0 0 y 0
+            loss_weights   0 0 0 1 0
+"""
+
+import re
+
+import seqio
+import tensorflow as tf
+
+from ttc.data import features, packing
+
+_CHUNK = 1024  # documents that cross from TensorFlow to numpy together
+
+
+def make_task(folder: str, vocab_size: int) -> seqio.Task:
+  """A Task over `folder`; not in seqio's registry, so nothing can collide."""
+  kind = features.kind_of(folder)
+  inputs = seqio.Feature(seqio.PassThroughVocabulary(vocab_size),
+                         add_eos=False)
+  weights = seqio.ContinuousFeature(dtype=tf.float32)
+  target = {'lm': {'decoder_target_tokens': inputs},
+            'value': {'decoder_target_values': weights}}
+  return seqio.Task(
+      re.sub(r'\W+', '_', f'ttc_{kind}_{folder}'),
+      source=seqio.FunctionDataSource(
+          lambda split, shuffle_files, seed=None:
+              features.read(folder, split),
+          splits=('train', 'validation')),
+      preprocessors=[_PREPROCESSORS[kind]],
+      output_features={'decoder_input_tokens': inputs,
+                       'decoder_loss_weights': weights} | target[kind])
+
+
+def documents(task: seqio.Task, split: str) -> packing.Documents:
+  """One split of a Task, in written order, for `packing.Batches`.
+
+  The order, the repetition and the sharding are packing's, whose place is
+  three numbers: a tf.data iterator would have to checkpoint its buffers.
+
+  Raises:
+    ValueError: there is no such split, or a token is not in the vocabulary.
+  """
+  dataset = task.get_dataset(split=split, shuffle=False)
+  names = sorted(task.output_features)
+  dataset = dataset.map(lambda example: {n: example[n] for n in names})
+  chunks = list(dataset.ragged_batch(_CHUNK))
+  joined = tf.nest.map_structure(
+      lambda *parts: tf.concat(parts, axis=0), *chunks,
+      expand_composites=False)
+  starts = joined[names[0]].row_splits.numpy()
+  columns = {name: column.values.numpy() for name, column in joined.items()}
+  inputs = columns['decoder_input_tokens']
+  size = task.output_features['decoder_input_tokens'].vocabulary.size
+  if inputs.min() < 0 or inputs.max() >= size:
+    raise ValueError(
+        f'Tokens of {task.name} are in [{inputs.min()}, {inputs.max()}], and '
+        f'the vocabulary has {size}; use the one that made the examples.')
+  return packing.Documents(columns, starts)
+
+
+@seqio.map_over_dataset
+def _language_model(example):
+  tokens = example['tokens']
+  index = tf.range(1, tf.size(tokens))
+  return {
+      'decoder_input_tokens': tokens[:-1],
+      'decoder_target_tokens': tokens[1:],
+      'decoder_loss_weights': tf.cast(
+          index >= example['loss_start'], tf.float32),
+  }
+
+
+@seqio.map_over_dataset
+def _value(example):
+  tokens = example['tokens']
+  where, shape = example['positions'][:, None], tf.shape(tokens)
+  ones = tf.ones_like(example['labels'])
+  return {
+      'decoder_input_tokens': tokens,
+      'decoder_target_values': tf.scatter_nd(where, example['labels'], shape),
+      'decoder_loss_weights': tf.scatter_nd(where, ones, shape),
+  }
+
+
+_PREPROCESSORS = {'lm': _language_model, 'value': _value}

@@ -1,0 +1,76 @@
+"""AdamW with warm-up, as all finetuning of the paper (PAPER 2.1, 4.2)."""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import optax
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamW:
+  """Settings; the paper's are b1 = 0.9, b2 = 0.95, the rest is not stated.
+
+  Attributes:
+    learning_rate: the peak.
+    warmup: part of all steps in which the rate rises from zero.
+    schedule: after that, 'cosine' to zero at the last step, or 'constant'.
+    b1: decay of the first moment.
+    b2: decay of the second moment.
+    weight_decay: applied to matrices only.
+    clip: largest global norm of the gradient.
+  """
+
+  learning_rate: float
+  warmup: float = 0.05
+  schedule: Literal['cosine', 'constant'] = 'cosine'
+  b1: float = 0.9
+  b2: float = 0.95
+  weight_decay: float = 0.0
+  clip: float = 1.0
+
+  def __post_init__(self):
+    if self.learning_rate <= 0 or self.clip <= 0:
+      raise ValueError(
+          f'AdamW.learning_rate={self.learning_rate} and clip={self.clip} '
+          'must be positive.')
+    if not 0 <= self.warmup < 1:
+      raise ValueError(
+          f'AdamW.warmup={self.warmup} is a part of the steps, in [0, 1).')
+    if self.schedule not in ('cosine', 'constant'):
+      raise ValueError(f'AdamW.schedule={self.schedule!r} is unknown; choose '
+                       'cosine or constant.')
+
+
+def rate(config: AdamW, steps: int) -> optax.Schedule:
+  """Learning rate as a function of the step, for a run of `steps`."""
+  warmup = round(config.warmup * steps)
+  peak = config.learning_rate
+  after = (optax.cosine_decay_schedule(peak, steps - warmup)
+           if config.schedule == 'cosine' else optax.constant_schedule(peak))
+  if not warmup:
+    return after
+  # One step up already at the first, which would else change nothing.
+  rising = optax.linear_schedule(peak / warmup, peak, warmup - 1)
+  return optax.join_schedules([rising, after], [warmup])
+
+
+def build(config: AdamW, steps: int) -> optax.GradientTransformation:
+  """The transformation for a run of `steps`."""
+  return optax.chain(
+      optax.clip_by_global_norm(config.clip),
+      optax.adamw(rate(config, steps), b1=config.b1, b2=config.b2,
+                  weight_decay=config.weight_decay, mask=_matrices))
+
+
+def _matrices(params):
+  """True at weights, False at norms' scales, biases and the value head.
+
+  By name: scanned layers give every parameter one more axis.
+  """
+  def one(path, _):
+    name = [key.key for key in path
+            if isinstance(key, jax.tree_util.DictKey)][-1]
+    return not (name.endswith(('scale', 'bias')) or name == 'value')
+
+  return jax.tree_util.tree_map_with_path(one, params)

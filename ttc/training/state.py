@@ -1,0 +1,118 @@
+"""What a training step carries, made abstract first.
+
+`abstract` gives shapes and shardings without allocating anything; `create`
+then materializes each array where it lies. The tree that checkpoints store is
+T5X's: {'target': parameters, 'state': the rest}.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flax import linen as nn
+from flax import struct
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+import optax
+
+from ttc import partitioning
+from ttc.models.transformer import Transformer
+
+
+@struct.dataclass
+class TrainState:
+  """Everything that a restart needs except the place of the iterator."""
+
+  step: jax.Array  # steps done, scalar
+  params: Any
+  opt_state: Any
+  key: jax.Array  # a step's dropout key is fold_in(key, step)
+
+  def to_tree(self) -> dict:
+    """As checkpoints store it."""
+    return {'target': self.params,
+            'state': {'step': self.step, 'opt_state': self.opt_state,
+                      'key': self.key}}
+
+  @classmethod
+  def from_tree(cls, tree) -> 'TrainState':
+    return cls(params=tree['target'], **tree['state'])
+
+
+def abstract(model: Transformer, tx: optax.GradientTransformation,
+             mesh: Mesh) -> TrainState:
+  """Shapes, dtypes and shardings of a state."""
+  boxed = jax.eval_shape(lambda: _init(model, tx, jax.random.key(0), {}))
+  # Inside eval_shape, because unboxing under a mesh constrains shardings.
+  plain = jax.eval_shape(lambda: nn.unbox(
+      _init(model, tx, jax.random.key(0), {})))
+  return jax.tree.map(
+      lambda x, sharding: jax.ShapeDtypeStruct(
+          x.shape, x.dtype, sharding=sharding),
+      plain, partitioning.shardings(boxed, mesh))
+
+
+def create(model: Transformer, tx: optax.GradientTransformation, mesh: Mesh,
+           key: jax.Array, source: Mapping | None = None) -> TrainState:
+  """A state at step 0.
+
+  Args:
+    model: what is trained.
+    tx: its optimizer.
+    mesh: where the arrays lie; call inside `partitioning.use(mesh)`.
+    key: of the initialization and of dropout, consumed.
+    source: parameters to start from, or None. Subtrees that the model has too
+      are copied: all of a language model for a revision model, the backbone
+      (with a fresh head) for a value model.
+
+  Raises:
+    ValueError: `source` has no backbone, or one of another shape.
+  """
+  target = abstract(model, tx, mesh)
+  start = {} if source is None else _shared(source, target.params)
+  init = jax.jit(
+      lambda key, start: nn.unbox(_init(model, tx, key, start)),
+      out_shardings=jax.tree.map(lambda x: x.sharding, target))
+  return init(key, start)
+
+
+def _init(model, tx, key, start) -> TrainState:
+  init_key, step_key = jax.random.split(key)
+  params = model.init(init_key, jnp.zeros((1, 2), jnp.int32))['params']
+  params = {name: _fill(tree, start[name]) if name in start else tree
+            for name, tree in params.items()}
+  return TrainState(step=jnp.zeros((), jnp.int32), params=params,
+                    opt_state=tx.init(params), key=step_key)
+
+
+def _fill(boxed, values):
+  def one(box, value):
+    if isinstance(box, nn.LogicallyPartitioned):
+      return box.replace_boxed(value)
+    return value
+
+  return jax.tree.map(
+      one, boxed, values,
+      is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned))
+
+
+def _shared(source, target):
+  if 'backbone' not in source:
+    raise ValueError(
+        f'The parameters to start from have {sorted(source)} and no backbone; '
+        'give those of a Transformer.')
+  shared = {name: source[name] for name in target if name in source}
+  wanted = {name: target[name] for name in shared}
+  here, there = _shapes(shared), _shapes(wanted)
+  for path in sorted(here | there):
+    if here.get(path) != there.get(path):
+      raise ValueError(
+          f'The parameters to start from do not fit the model: {path} is '
+          f'{here.get(path)} there and {there.get(path)} here; use the same '
+          'model config.')
+  return shared
+
+
+def _shapes(tree) -> dict:
+  return {jax.tree_util.keystr(path): (*x.shape, str(x.dtype))
+          for path, x in jax.tree_util.tree_leaves_with_path(tree)}

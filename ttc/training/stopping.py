@@ -1,0 +1,47 @@
+"""When training ends and which step it returns, from validation losses.
+
+Verifiers keep the step of lowest validation loss (PAPER 2.1). For revision
+models that loss is a bad guide, and the paper takes a checkpoint slightly
+after over-fitting begins (PAPER 4.2).
+"""
+
+from collections.abc import Sequence
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+  """A rule.
+
+  Attributes:
+    rule: 'last' trains all steps and returns the last; 'best' returns the step
+      of lowest validation loss; 'overfit' returns the first evaluated step at
+      least `patience` steps after that of lowest loss, or the last.
+    patience: steps without a new lowest loss after which training ends; None
+      never ends early, which only 'last' and 'best' allow.
+  """
+
+  rule: Literal['last', 'best', 'overfit'] = 'last'
+  patience: int | None = None
+
+  def __post_init__(self):
+    if self.rule not in ('last', 'best', 'overfit'):
+      raise ValueError(
+          f'Stop.rule={self.rule!r} is unknown; choose last, best or overfit.')
+    if (self.rule == 'overfit') != (self.patience is not None) and (
+        self.rule != 'best'):
+      raise ValueError(
+          f'Stop.rule={self.rule!r} does not go with patience='
+          f'{self.patience}; overfit needs a number of steps, last needs None.')
+
+  def ended(self, losses: Sequence[tuple[int, float]]) -> bool:
+    """Whether training ends after these evaluations, each (step, loss)."""
+    if self.patience is None or not losses:
+      return False
+    return losses[-1][0] - lowest(losses) >= self.patience
+
+
+def lowest(losses: Sequence[tuple[int, float]]) -> int:
+  """The step of lowest loss, the earliest of equals."""
+  return min(losses, key=lambda evaluation: evaluation[1])[0]
