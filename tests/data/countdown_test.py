@@ -118,6 +118,13 @@ def judge_true(cell):
       Fraction(a), Fraction(b)) == c
 
 
+@pytest.mark.parametrize(('equation', 'expected'), [
+    ((7, '/', 2, 3), False), ((8, '/', 2, 4), True), ((0, '/', 0, 5), False),
+    ((3, '-', 5, 2), False), ((0, '*', 7, 0), True), ((0, '/', 3, 0), True)])
+def test_equations_hold_over_the_rationals(equation, expected):
+  assert countdown.is_true(equation) == expected
+
+
 @pytest.mark.parametrize('text', [
     '', ' ', '7*2=14', '7*2=14 14-1=13 ', ' 7*2=14 14-1=13', '7*2=14  14-1=13',
     '7*2=14\n14-1=13', '7*2=14 14-1=13\n', '7*2=14 14-1=', '07*2=14 14-1=13',

@@ -29,8 +29,8 @@ def test_unparsable_samples_are_left_out_and_counted():
 
 def record(rollouts):
   return labelling.label_record(
-      problem=7, sample=3, tokens=SAMPLE, ends=[11, 23, 35], correct=True,
-      rollouts=rollouts)
+      problem=7, sample=3, tokens=SAMPLE, correct=True, rollouts=rollouts,
+      step_end=STEP_END)
 
 
 ROLLOUTS = [
@@ -48,6 +48,8 @@ def test_labels_are_the_shares_counted_by_hand():
   assert line['labels'] == [0.25, 0.5, 1.0]
   assert line['ends'] == [11, 23, 35]
   assert [r['branch'] for r in line['rollouts']] == [1, 0, 0, 1, 0, 0]
+  assert [r['ends'] for r in line['rollouts']] == [
+      [11], [11, 23], [4], [0], [0], [4]]
   assert (line['problem'], line['sample'], line['tokens']) == (7, 3, SAMPLE)
 
 
@@ -58,7 +60,7 @@ def test_a_label_record_is_json_of_python_numbers():
 
 
 def test_a_sample_of_one_step_is_labelled_by_its_grade():
-  line = labelling.label_record(1, 0, [5, V.eos_id], [1], False, [])
+  line = labelling.label_record(1, 0, [5, V.eos_id], False, [], STEP_END)
   assert line['labels'] == [0.0]
 
 
@@ -71,7 +73,7 @@ def test_every_step_needs_a_rollout_and_every_rollout_a_step():
 
 def test_process_example_has_a_label_at_each_step_end():
   (example,) = labelling.process_examples(
-      record(ROLLOUTS), PROMPT, STEP_END, rollouts='none')
+      record(ROLLOUTS), PROMPT, rollouts=False)
   assert example.tokens.tolist() == PROMPT + SAMPLE
   assert all(STEP_END[example.tokens[example.positions]])
   assert example.positions.tolist() == [len(PROMPT) + e for e in (11, 23, 35)]
@@ -80,30 +82,15 @@ def test_process_example_has_a_label_at_each_step_end():
   assert example.labels.dtype == np.float32
 
 
-def test_each_rollout_is_soft_at_its_branch_and_hard_at_its_end():
-  _, *examples = labelling.process_examples(
-      record(ROLLOUTS), PROMPT, STEP_END, rollouts='ends')
-  assert len(examples) == len(ROLLOUTS)
-  soft = {0: 0.25, 1: 0.5}
-  for example, (branch, tokens, correct) in zip(
-      examples, ROLLOUTS, strict=True):
-    prefix = PROMPT + SAMPLE[:12 * (branch + 1)]
-    assert example.tokens.tolist() == prefix + tokens
-    assert example.positions.tolist() == [
-        len(prefix) - 1, len(prefix) + len(tokens) - 1]
-    assert example.labels.tolist() == [soft[branch], float(correct)]
-
-
 def test_an_empty_continuation_is_no_example():
   line = labelling.label_record(
-      1, 0, SAMPLE[:13], [11, 12], False, [(0, [], False)])
+      1, 0, SAMPLE[:13], False, [(0, [], False)], STEP_END)
   assert line['labels'] == [0.0, 0.0]
-  assert len(labelling.process_examples(line, PROMPT, STEP_END)) == 1
+  assert len(labelling.process_examples(line, PROMPT)) == 1
 
 
-def test_a_rollout_may_label_every_step_on_its_way():
-  sample, *examples = labelling.process_examples(
-      record(ROLLOUTS), PROMPT, STEP_END, rollouts='steps')
+def test_a_rollout_labels_every_step_on_its_way():
+  sample, *examples = labelling.process_examples(record(ROLLOUTS), PROMPT)
   assert sample.labels.tolist() == [0.25, 0.5, 1.0]
   for example, (branch, tokens, correct) in zip(
       examples, ROLLOUTS, strict=True):
@@ -114,12 +101,6 @@ def test_a_rollout_may_label_every_step_on_its_way():
         len(prefix) + i for i in (*steps, len(tokens) - 1)]
     assert example.labels.tolist() == [float(correct)] * (len(steps) + 1)
   assert {len(e.labels) for e in examples} == {1, 2}
-
-
-def test_rollout_labels_of_another_kind_are_refused():
-  with pytest.raises(ValueError, match="rollouts='all'"):
-    labelling.process_examples(
-        record(ROLLOUTS), PROMPT, STEP_END, rollouts='all')
 
 
 def row(text, correct=False, end=V.eos_id, **fields):

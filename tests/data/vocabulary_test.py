@@ -78,6 +78,12 @@ def test_a_token_that_holds_the_delimiter_ends_a_step():
   assert table.tolist() == [False, True, True, True, False, True]
 
 
+def test_padding_ends_no_step():
+  table = step_end_table(VOCABULARY, 'p')  # as in <pad>
+  assert np.flatnonzero(table).tolist() == [
+      VOCABULARY.eos_id, VOCABULARY.revise_id]
+
+
 def test_step_end_table_refuses_an_empty_delimiter():
   with pytest.raises(ValueError, match='delimiter'):
     step_end_table(VOCABULARY, '')

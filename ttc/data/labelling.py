@@ -9,16 +9,16 @@ One line of the stage `label` is one sample:
     {"problem": 17,             # id
      "sample": 3,               # row of the problem's sample record
      "tokens": [...],           # of the sample, without the prompt
-     "ends": [10, 21, 32],      # places in `tokens` where a step ends
+     "ends": [11, 23, 35],      # places in `tokens` where a step ends
      "labels": [0.75, 0.5, 1],  # one for each end; the last is the grade
      "rollouts": [              # what the labels were counted from
        {"branch": 0,            # continues tokens[:ends[0] + 1]
         "tokens": [...],        # of the continuation alone
+        "ends": [11, 23],       # places in them where a step ends
         "correct": true}, ...]}
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import get_args, Literal
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from ttc.data.documents import LabelledDocument
 from ttc.data.vocabulary import Vocabulary
 
 Rollout = tuple[int, Sequence[int], bool]
-RolloutLabels = Literal['none', 'ends', 'steps']
 
 
 def step_ends(tokens: Sequence[int], step_end: np.ndarray) -> list[int]:
@@ -54,9 +53,9 @@ def label_record(
     problem: int,
     sample: int,
     tokens: Sequence[int],
-    ends: Sequence[int],
     correct: bool,
     rollouts: Iterable[Rollout],
+    step_end: np.ndarray,
 ) -> dict:
   """One line of the stage `label`; the module says what it holds.
 
@@ -64,14 +63,16 @@ def label_record(
     problem: id of the question.
     sample: row of the sample in its record.
     tokens: of the sample, without the prompt.
-    ends: where its steps end, see `step_ends`.
     correct: the sample's grade.
     rollouts: (branch, tokens, correct) of continuations of every step but the
-      last, in any order and number.
+      last, in any order and number; those of step s continue the tokens up to
+      and with place s of `step_ends`.
+    step_end: table of the tokens that end a step [V].
 
   Raises:
     ValueError: a step has no rollout, or a rollout no such step.
   """
+  ends = step_ends(tokens, step_end)
   branches, outcomes = len(ends) - 1, [[] for _ in ends]
   lines = []
   for branch, continuation, solved in rollouts:
@@ -82,6 +83,7 @@ def label_record(
     outcomes[branch].append(bool(solved))
     lines.append({'branch': int(branch),
                   'tokens': [int(t) for t in continuation],
+                  'ends': step_ends(continuation, step_end),
                   'correct': bool(solved)})
   empty = [step for step in range(branches) if not outcomes[step]]
   if empty:
@@ -93,56 +95,43 @@ def label_record(
       'problem': int(problem),
       'sample': int(sample),
       'tokens': [int(t) for t in tokens],
-      'ends': [int(end) for end in ends],
+      'ends': ends,
       'labels': [*labels, float(correct)],
       'rollouts': lines,
   }
 
 
 def process_examples(
-    record: Mapping,
-    prompt: Sequence[int],
-    step_end: np.ndarray,
-    rollouts: RolloutLabels = 'steps',
+    record: Mapping, prompt: Sequence[int], rollouts: bool = True
 ) -> list[LabelledDocument]:
   """Examples for a process reward model from one line of the stage `label`.
 
   Rollouts cost nothing more and show the verifier many more solutions than the
-  samples do, so each may be an example as well:
+  samples do, so each may be an example as well. Its outcome is the label of
+  its last step, and of every step on its way: of a prefix continued once, one
+  outcome is the Monte-Carlo estimate, noisy and unbiased.
 
-      sample            step 0.75   step 0.5    step 1
-      'ends'            step 0.75   step        step 0    a rollout of step 0:
-      'steps'           step        step 0      step 0    soft branch, or not
-
-  Its outcome is a label of its last step, and, as the one continuation that we
-  have of it, an unbiased one of every step on the way.
+      sample           step 0.75   step 0.5    step 1
+      a rollout of       "         step 0      step 0
+      its first step
 
   Args:
     record: the line.
     prompt: tokens of its question.
-    step_end: table of the tokens that end a step [V].
-    rollouts: 'none', or which labels a rollout's example has.
+    rollouts: whether each rollout is an example as well.
   """
-  if rollouts not in get_args(RolloutLabels):
-    raise ValueError(
-        f'rollouts={rollouts!r}; choose one of {get_args(RolloutLabels)}.')
-  tokens, ends, labels = record['tokens'], record['ends'], record['labels']
   problem, start = record['problem'], len(prompt)
   examples = [_example(
-      [*prompt, *tokens], [start + end for end in ends], labels, problem)]
-  for rollout in record['rollouts'] if rollouts != 'none' else ():
-    branch, continuation = rollout['branch'], rollout['tokens']
-    if not continuation:
+      [*prompt, *record['tokens']], [start + end for end in record['ends']],
+      record['labels'], problem)]
+  for rollout in record['rollouts'] if rollouts else ():
+    if not rollout['tokens']:
       continue
-    prefix = [*prompt, *tokens[:ends[branch] + 1]]
-    steps = step_ends(continuation, step_end)
-    positions = [len(prefix) + step for step in steps]
-    values = [float(rollout['correct'])] * len(steps)
-    if rollouts == 'ends':
-      positions = [len(prefix) - 1, positions[-1]]
-      values = [labels[branch], values[-1]]
-    examples.append(
-        _example([*prefix, *continuation], positions, values, problem))
+    cut = record['ends'][rollout['branch']] + 1
+    examples.append(_example(
+        [*prompt, *record['tokens'][:cut], *rollout['tokens']],
+        [start + cut + end for end in rollout['ends']],
+        [float(rollout['correct'])] * len(rollout['ends']), problem))
   return examples
 
 
