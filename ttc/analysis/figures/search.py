@@ -1,0 +1,123 @@
+"""Figures about search against a process reward model (PAPER section 3)."""
+
+from collections.abc import Sequence
+
+from ttc.analysis import names
+from ttc.analysis.figure import Figure, Panel, Series
+from ttc.analysis.figures import common
+from ttc.analysis.study import NUM_BINS, Study
+
+
+def optimal_panel(studies: Sequence[Study]) -> Panel:
+  """Compute-optimal search beside what it must beat."""
+  fits = [common.need(s.search_optimal, 'search arms and difficulty bins')
+          for s in studies]
+  series = [
+      common.curve(names.MAJORITY, [s.base_arms[names.MAJORITY]
+                                    for s in studies], hue=6, dashed=True),
+      *_orm(studies),
+      common.curve(names.WEIGHTED, [s.base_arms[names.WEIGHTED]
+                                    for s in studies], hue=0),
+      common.curve('best uniform arm', [f.uniform for f in fits], hue=7,
+                   dashed=True, marker='square'),
+  ]
+  for kind, hue in (('predicted', 3), ('oracle', 2)):
+    if all(kind in f.adaptive for f in fits):
+      series.append(common.curve(
+          f'{names.COMPUTE_OPTIMAL}, {kind} bins',
+          [f.adaptive[kind] for f in fits], hue=hue))
+  return Panel('lines', 'Compute-optimal search', common.BUDGET,
+               common.ACCURACY, tuple(series), x_scale='log2')
+
+
+def compute_optimal(studies: Sequence[Study]) -> Figure:
+  """Paper's figure 4."""
+  return Figure(
+      'search-compute-optimal', 'Compute-optimal search',
+      'The best arm for each difficulty bin and budget, chosen on one half of '
+      'the questions and judged on the other, against best-of-N weighted, '
+      'majority, and the best single arm chosen in the same way. '
+      f'(Paper: figure 4.) {common.band(studies)}', (optimal_panel(studies),))
+
+
+def methods(studies: Sequence[Study], kind: str) -> Figure:
+  """Paper's figures 3 (oracle bins) and 12 (predicted bins)."""
+  tables = [common.need(s.search_arms, 'the search stage') for s in studies]
+  lines = [common.curve(names.MAJORITY, [s.base_arms[names.MAJORITY]
+                                         for s in studies], hue=6, dashed=True)]
+  free = iter((3, 2, 4, 5, 7, *range(8, 99)))
+  for arm in common.shared_arms(tables):
+    hue = common.HUES.get(arm)
+    lines.append(common.curve(arm, [t[arm] for t in tables],
+                              hue=next(free) if hue is None else hue,
+                              dashed=hue is None and 'lookahead' in arm))
+  sweep = Panel('lines', 'Search methods', common.BUDGET, common.ACCURACY,
+                tuple(lines), x_scale='log2')
+  return Figure(
+      'search-methods' if kind == 'oracle' else f'search-methods-{kind}',
+      f'Search methods, {kind} bins',
+      'Left: every search method at equal numbers of generations; lookahead '
+      'pays k + 1 for a beam. Right: by difficulty bin of the base model '
+      f'({kind}), 1 is easiest. (Paper: figure {3 if kind == "oracle" else 12}'
+      f'.) {common.band(studies)}', (sweep, by_bin_panel(studies, kind)))
+
+
+def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
+  """Groups of bars: method by method, pale to full with the budget."""
+  bins = common.bins_of(studies, kind)
+  tables = [{**s.search_arms, names.MAJORITY: s.base_arms[names.MAJORITY]}
+            for s in studies]
+  searches = [arm for arm in common.shared_arms(tables)
+              if arm not in (names.WEIGHTED, names.MAJORITY)]
+  beam = names.BEAM if names.BEAM in searches else next(iter(searches), None)
+  arms = [a for a in (beam, names.WEIGHTED, names.MAJORITY) if a]
+  budgets = sorted(set.intersection(
+      *(set(t[arm]) for t in tables for arm in arms)) - {1})[-4:]
+  common.need(budgets, 'a budget that all compared methods share')
+  series = []
+  for arm in arms:
+    for i, n in enumerate(budgets):
+      points = [common.summarise([t[arm][n].question[b == k]
+                                  for t, b in zip(tables, bins, strict=True)])
+                for k in range(1, NUM_BINS + 1)]
+      y, low, high = zip(*points, strict=True)
+      last = i == len(budgets) - 1
+      series.append(Series(
+          f'{arm}, N={n}', range(NUM_BINS), y, low, high,
+          hue=common.HUES.get(arm, 1), legend=arm if last else '',
+          shade=1.0 if last else i / (len(budgets) - 1)))
+  shades = ', '.join(map(str, budgets))
+  return Panel('bars', f'By difficulty, {kind} bins',
+               'difficulty bin (1 easiest)', 'accuracy in bin (%)',
+               tuple(series), categories=_bin_labels(),
+               legend_title=f'pale to full: {shades} generations')
+
+
+def coverage(studies: Sequence[Study]) -> Figure:
+  """pass@N beside what selection makes of it."""
+  for study in studies:
+    common.need(study.base, 'best-of-N samples of the search stage')
+  series = [common.curve('pass@N: any answer right',
+                         [s.coverage(s.base) for s in studies], hue=2)]
+  for arm in (names.WEIGHTED, names.BEST, names.MAJORITY):
+    if all(arm in s.base_arms for s in studies):
+      series.append(common.curve(
+          arm, [s.base_arms[arm] for s in studies], hue=common.HUES[arm],
+          dashed=arm == names.MAJORITY))
+  panel = Panel('lines', 'Coverage and selection', common.BUDGET,
+                common.ACCURACY, tuple(series), x_scale='log2')
+  return Figure(
+      'coverage', 'Coverage and selection',
+      'How often any of N answers of the base model is right, and how often '
+      f'the selected one is. {common.band(studies)}', (panel,))
+
+
+def _orm(studies: Sequence[Study]) -> list[Series]:
+  if not all(s.orm_arms for s in studies):
+    return []
+  return [common.curve('ORM best-of-N weighted',
+                       [s.orm_arms[names.WEIGHTED] for s in studies], hue=4)]
+
+
+def _bin_labels() -> tuple[str, ...]:
+  return tuple(str(b) for b in range(1, NUM_BINS + 1))

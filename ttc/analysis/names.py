@@ -1,0 +1,53 @@
+"""How strategies are called in figures and tables.
+
+A strategy's repr is its name in the records; people read a shorter one. A
+repr that is not known here is shown as it stands.
+"""
+
+from collections.abc import Iterable
+import fractions
+import re
+
+WEIGHTED = 'best-of-N weighted'
+BEST = 'best-of-N'
+MAJORITY = 'majority'
+BEAM = 'beam M=4'
+COMPUTE_OPTIMAL = 'compute-optimal'
+
+_ALLOCATORS = {
+    'Beam': 'beam',
+    'Dvts': 'DVTS',
+    'Rebase': 'REBASE',
+    'ParticleFilter': 'particle filter',
+}
+
+
+def short(strategy: str) -> str:
+  """'lookahead k=1, M=√N' for a step search; any other repr unchanged."""
+  allocator = re.search(r'allocator=(\w+)\(([^()]*)\)', strategy)
+  if not strategy.startswith('StepSearch(') or not allocator:
+    return strategy
+  if allocator[1] not in _ALLOCATORS:
+    return strategy
+  name = _ALLOCATORS[allocator[1]]
+  width = re.search(r"width='?(\w+)'?", allocator[2])
+  root = f'M={width[1].replace("sqrt", "√N")}' if width else ''
+  ahead = re.search(r'lookahead=(\d+)', strategy)
+  if ahead and ahead[1] != '0':
+    parts = [f'lookahead k={ahead[1]}', '' if name == 'beam' else name, root]
+    return ', '.join(p for p in parts if p)
+  return f'{name} {root}'.strip()
+
+
+def unique(strategies: Iterable[str]) -> dict[str, str]:
+  """Short names by strategy; those that would coincide keep their reprs."""
+  strategies = sorted(set(strategies))
+  shorts = [short(s) for s in strategies]
+  return {s: name if shorts.count(name) == 1 else s
+          for s, name in zip(strategies, shorts, strict=True)}
+
+
+def ratio(sequential: int, parallel: int) -> str:
+  """'4:1' for 8 turns in each of 2 chains; what revision arms are called."""
+  share = fractions.Fraction(sequential, parallel)
+  return f'{share.numerator}:{share.denominator}'

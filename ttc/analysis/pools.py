@@ -1,0 +1,162 @@
+"""Records of one stage as rectangular arrays, one row a question.
+
+Q questions, W sampled answers each, R steps in the longest of them. Text and
+tokens are left behind at once: what comes after is arithmetic.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from ttc import records as records_lib
+from ttc.analysis import chains
+from ttc.verifiers import aggregate
+
+
+@dataclasses.dataclass(frozen=True)
+class Pool:
+  """What one strategy sampled at one budget.
+
+  Attributes:
+    strategy: its repr in the records.
+    budget: generations a question that it may spend.
+    seed: of the draw; repeats of a strategy differ in it.
+    problem: question ids, ascending [Q].
+    correct: whether an answer is right [Q, W] bool.
+    answer: the answers of a question, numbered; -1 is unparsable [Q, W].
+    values: verifier's value at each step end, NaN after the last [Q, W, R];
+      None where no verifier was run.
+    scores: final scores of further verifiers by name, each [Q, W].
+    chain, turn: place among revisions, from 0 and from 1 [Q, W]; None where
+      the answers are independent.
+    cost: tokens by kind, (useful, executed) [Q, 2] each.
+  """
+
+  strategy: str
+  budget: int
+  seed: int
+  problem: np.ndarray
+  correct: np.ndarray
+  answer: np.ndarray
+  values: np.ndarray | None
+  scores: Mapping[str, np.ndarray]
+  chain: np.ndarray | None
+  turn: np.ndarray | None
+  cost: Mapping[str, np.ndarray]
+
+  @property
+  def width(self) -> int:
+    """Answers a question (W)."""
+    return self.correct.shape[1]
+
+  def score(self, how: aggregate.Reduction = 'last') -> np.ndarray | None:
+    """One score an answer [Q, W]; None without a verifier."""
+    if self.values is None:
+      return None
+    steps = (~np.isnan(self.values)).sum(-1)
+    return aggregate.step_score(self.values, how, steps)
+
+  def chains(self, verifier: str | None = None) -> chains.Chains:
+    """The answers as chains, scored by the stage's or another verifier."""
+    score = self.scores[verifier] if verifier else self.score()
+    return chains.arrange(
+        self.correct, self.answer, score, self.chain, self.turn)
+
+  def at(self, problem: np.ndarray) -> 'Pool':
+    """Only these question ids, all of which the pool must hold."""
+    missing = np.setdiff1d(problem, self.problem)
+    if missing.size:
+      raise ValueError(
+          f'{self.strategy} at budget {self.budget} lacks {missing.size} '
+          f'questions, first {missing[0]}; run its stage on the same ones.')
+    place = np.searchsorted(self.problem, problem)
+    pick = lambda x: None if x is None else x[place]
+    table = lambda x: {name: value[place] for name, value in x.items()}
+    return dataclasses.replace(
+        self, problem=problem, correct=pick(self.correct),
+        answer=pick(self.answer), values=pick(self.values),
+        scores=table(self.scores), chain=pick(self.chain),
+        turn=pick(self.turn), cost=table(self.cost))
+
+
+def read(folder: pathlib.Path) -> list[Pool]:
+  """All pools of a stage, by strategy, budget and seed; [] without a folder.
+
+  Raises:
+    ValueError: a question comes twice in a pool, or the questions of a pool
+      have different numbers of answers.
+    ttc.records.IncompleteError: the stage has not finished.
+  """
+  if not folder.is_dir():
+    return []
+  groups: dict[tuple[str, int, int], list[Mapping]] = {}
+  for record in records_lib.read_rows(folder):
+    key = record['strategy'], record['budget'], record['seed']
+    groups.setdefault(key, []).append(_slim(record))
+  return [_pool(folder, *key, group) for key, group in sorted(groups.items())]
+
+
+def largest(pools: Sequence[Pool], kind: str) -> Pool | None:
+  """The pool with the largest budget of a kind of strategy, e.g. 'BestOfN'."""
+  found = [p for p in pools if p.strategy.startswith(f'{kind}(')]
+  return max(found, key=lambda p: p.budget, default=None)
+
+
+def _slim(record: Mapping) -> Mapping:
+  rows = [{k: v for k, v in row.items() if k not in ('tokens', 'text')}
+          for row in record['rows']]
+  return {**record, 'rows': rows}
+
+
+def _pool(folder, strategy, budget, seed, group) -> Pool:
+  where = f'{folder}: {strategy} at budget {budget}, seed {seed}'
+  group.sort(key=lambda record: record['problem'])
+  problem = np.array([record['problem'] for record in group])
+  twice = problem[1:][problem[1:] == problem[:-1]]
+  if twice.size:
+    raise ValueError(
+        f'{where}: question {twice[0]} comes twice; remove the part file that '
+        'does not belong to this run.')
+  rows = [record['rows'] for record in group]
+  widths = sorted({len(question) for question in rows})
+  if len(widths) > 1 or not widths[0]:
+    raise ValueError(
+        f'{where}: questions have {widths[0]} to {widths[-1]} answers; every '
+        'question needs the same number, at least 1.')
+  column = lambda name: np.array([[row[name] for row in q] for q in rows])
+  linked = 'chain' in rows[0][0]
+  return Pool(
+      strategy=strategy, budget=budget, seed=seed, problem=problem,
+      correct=column('correct'),
+      answer=np.stack([
+          aggregate.answer_ids([row['answer'] for row in q]) for q in rows]),
+      values=_values(rows), scores=_scores(rows),
+      chain=column('chain') if linked else None,
+      turn=column('turn') if linked else None, cost=_cost(group))
+
+
+def _values(rows) -> np.ndarray | None:
+  if not all(row.get('values') is not None for q in rows for row in q):
+    return None
+  steps = max(len(row['values']) for q in rows for row in q)
+  values = np.full((len(rows), len(rows[0]), max(steps, 1)), np.nan)
+  for i, question in enumerate(rows):
+    for j, row in enumerate(question):
+      values[i, j, :len(row['values'])] = row['values']
+  return values
+
+
+def _scores(rows) -> dict[str, np.ndarray]:
+  names = set.intersection(*(set(row.get('scores', ())) for q in rows
+                             for row in q))
+  return {name: np.array([[row['scores'][name] for row in q] for q in rows])
+          for name in sorted(names)}
+
+
+def _cost(group) -> dict[str, np.ndarray]:
+  if not all('cost' in record for record in group):
+    return {}
+  return {kind: np.array([record['cost'][kind] for record in group])
+          for kind in sorted(group[0]['cost'])}
