@@ -77,8 +77,16 @@ _STOPPED = f'ttc: stopped. {_KEPT}'
 
 
 def _run(request: Request) -> None:
+  process = _joined() if request.distributed else (0, 1)
   experiment, config = load(request.files, request.bindings)
-  runs = _chosen(experiment, request, _place(experiment, config, request))
+  place = Place(
+    experiment.root.absolute(),
+    tuple(experiment.seeds),
+    request.command,
+    config,
+    process,
+  )
+  runs = _chosen(experiment, request, place)
   for _, run in runs:
     run.check()
   for stage, run in runs:
@@ -91,20 +99,12 @@ def _run(request: Request) -> None:
       print(stage.show(run), flush=True)
 
 
-def _place(experiment: Experiment, config: str, request: Request) -> Place:
-  process = (0, 1)
-  if request.distributed:
-    import jax
+def _joined() -> tuple[int, int]:
+  """Joins the other processes: before anything else asks for devices."""
+  import jax
 
-    jax.distributed.initialize()
-    process = (jax.process_index(), jax.process_count())
-  return Place(
-    experiment.root.absolute(),
-    tuple(experiment.seeds),
-    request.command,
-    config,
-    process,
-  )
+  jax.distributed.initialize()
+  return jax.process_index(), jax.process_count()
 
 
 def _chosen(

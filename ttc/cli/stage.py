@@ -156,9 +156,10 @@ class StageRun:
 
   def seconds(self) -> dict[str, float]:
     """Seconds spent on each complete stage, by label, resumptions included."""
-    marks = sorted(self.place.root.glob(f'**/{records.MARK}'))
+    root, mark = self.place.root, records.MARK
+    marks = sorted([*root.glob(f'*/{mark}'), *root.glob(f'*/*/{mark}')])
     return {
-      str(path.parent.relative_to(self.place.root)): (
+      str(path.parent.relative_to(root)): (
         records.read_mark(path.parent)['seconds']
       )
       for path in marks
