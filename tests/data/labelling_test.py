@@ -9,8 +9,8 @@ from ttc.records import canonical
 TASK = Worksheet()
 V = TASK.vocabulary
 STEP_END = step_end_table(V, TASK.delimiter)
-PROMPT = V.encode('A 7 2 1:13 B 5 4 3:17 C 5 4 3:17?')
-LINES = ['A 7*2=14 14-1=13', 'B 5*4=20 20-3=17', 'C 5*4=20 20-3=17']
+PROMPT = V.encode('13: 7 2 1 17: 5 4 3 20: 5 4 1?')
+LINES = ['13: 7*2=14 14-1=13', '17: 5*4=20 20-3=17', '20: 5-1=4 5*4=20']
 SAMPLE = [*V.encode('\n'.join(LINES)), V.eos_id]
 
 

@@ -7,7 +7,7 @@ from ttc.data.trajectories import nearest_rows, Trajectories
 from ttc.data.worksheet import Worksheet
 
 V = Worksheet().vocabulary
-PROMPT = V.encode('A 7 2 1:13?')
+PROMPT = V.encode('13: 7 2 1?')
 
 
 def distance(a, b):

@@ -3,7 +3,8 @@ import pytest
 
 from ttc.data.vocabulary import step_end_table, WordVocabulary
 
-VOCABULARY = WordVocabulary((*map(str, range(1, 21)), *'ABC+-*/=:?\n'))
+VOCABULARY = WordVocabulary((
+    *map(str, range(1, 21)), *(f'{n}:' for n in range(10, 21)), *'+-*/=?\n'))
 
 
 def test_every_sequence_of_words_survives_text():
@@ -17,7 +18,7 @@ def test_every_text_that_encodes_survives_tokens():
   rng = np.random.default_rng(1)
   taken = 0
   for _ in range(3_000):
-    text = ''.join(rng.choice(list('12A0 +=\n'), rng.integers(0, 6)))
+    text = ''.join(rng.choice(list('12:0 +=\n'), rng.integers(0, 6)))
     try:
       ids = VOCABULARY.encode(text)
     except ValueError:
@@ -28,9 +29,9 @@ def test_every_text_that_encodes_survives_tokens():
 
 
 def test_only_words_are_parted_by_a_space():
-  text = 'A 7*2=14 14-1=13\nB'
+  text = '13: 7*2=14 14-1=13\n17: 1'
   assert VOCABULARY.decode(VOCABULARY.encode(text)) == text
-  assert len(VOCABULARY.encode(text)) == 13
+  assert len(VOCABULARY.encode(text)) == 14
 
 
 @pytest.mark.parametrize(('text', 'word', 'offset'), [
@@ -40,8 +41,9 @@ def test_only_words_are_parted_by_a_space():
     (' 7', "' '", 0),
     ('7 ', "' '", 1),
     ('7+21', "'21'", 2),
-    ('A7', "'A7'", 0),
-    ('A+D', "'D'", 2),
+    ('13:7', "'13:7'", 0),
+    ('1 :', "':'", 2),
+    ('7+A', "'A'", 2),
     ('07', "'07'", 0),
     ('7+٣', "'٣'", 2),
     ('7\r\n', r"'\\r'", 1),
@@ -90,7 +92,8 @@ def test_step_end_table_refuses_an_empty_delimiter():
 
 
 @pytest.mark.parametrize('words', [
-    ('++',), (' ',), ('',), ('1', '2', '1'), ('1+',), ('٣٤',), ('é',), ('_',)])
+    ('++',), (' ',), ('',), ('1', '2', '1'), ('1+',), ('٣٤',), ('é',), ('_',),
+    ('+:',)])
 def test_vocabulary_refuses_words_it_could_not_part(words):
   with pytest.raises(ValueError, match=r'WordVocabulary\.words'):
     WordVocabulary(words)

@@ -6,47 +6,46 @@ import pytest
 
 from ttc.data.countdown import true_lines
 from ttc.data.problems import Grade, Problem
-from ttc.data.worksheet import read_question, Worksheet
+from ttc.data.worksheet import read_question, SPLITS, Worksheet
 
 SMALL = Worksheet(num_pretrain=3_000, num_finetune=500, num_test=200)
-PROBLEM = Problem(0, 'A 7 2 1:13 B 5 4 3:17')
-RIGHT = 'A 7*2=14 14-1=13\nB 5*4=20 20-3=17'
+PROBLEM = Problem(0, '13: 7 2 1 17: 5 4 3')
+RIGHT = '13: 7*2=14 14-1=13\n17: 5*4=20 20-3=17'
 
 
-def test_no_set_of_goals_is_asked_twice():
-  problems = [p for split in ('test', 'finetune', 'pretrain')
-              for p in SMALL.problems(split)]
-  assert len(problems) == 3_700
-  assert len({p.id for p in problems}) == 3_700
-  asked = {tuple(sorted(read_question(p.question))) for p in problems}
-  assert len(asked) == 3_700
+def goals_of(problem):
+  return [(*numbers, target)
+          for numbers, target in read_question(problem.question)]
+
+
+def test_no_set_of_goals_is_asked_in_two_splits():
+  problems = {split: SMALL.problems(split) for split in SPLITS}
+  assert [len(problems[split]) for split in SPLITS] == [200, 500, 3_000]
+  assert len({p.id for split in SPLITS for p in problems[split]}) == 3_700
+  asked = {split: {tuple(sorted(goals_of(p))) for p in problems[split]}
+           for split in SPLITS}
+  assert not asked['test'] & asked['finetune']
+  assert not asked['test'] & asked['pretrain']
+  assert not asked['finetune'] & asked['pretrain']
+  assert [len(asked[split]) for split in SPLITS[:2]] == [200, 500]
+  assert len({p.question for p in problems['pretrain']}) == 3_000
 
 
 def test_goals_come_back_in_other_splits():
   goals = {split: {goal for p in SMALL.problems(split)
-                   for goal in read_question(p.question)}
+                   for goal in goals_of(p)}
            for split in ('test', 'pretrain')}
   assert len(goals['test'] & goals['pretrain']) > 0.9 * len(goals['test'])
 
 
-def test_splits_are_alike():
-  task = dataclasses.replace(
-      SMALL, num_test=3_000, num_finetune=3_000, num_pretrain=3_000)
-  levels = [np.mean([p.level for p in task.problems(split)])
-            for split in ('test', 'finetune', 'pretrain')]
-  # 3,000 levels of SD 1.4: a standard error of .036 for a difference.
-  assert np.ptp(levels) < 0.15
-
-
 def test_levels_are_even_and_take_their_own_goals():
-  problems = [p for split in ('test', 'finetune', 'pretrain')
-              for p in SMALL.problems(split)]
-  assert np.bincount([p.level for p in problems]).tolist() == [0] + [740] * 5
+  problems = [p for split in SPLITS for p in SMALL.problems(split)]
+  for split, number in zip(SPLITS, (40, 100, 600), strict=True):
+    levels = [p.level for p in SMALL.problems(split)]
+    assert np.bincount(levels).tolist() == [0] + [number] * 5
   goals = [set() for _ in range(6)]
   for problem in problems:
-    goals[problem.level].update(
-        (*numbers, target) for numbers, target in read_question(
-            problem.question))
+    goals[problem.level].update(goals_of(problem))
   assert not set.intersection(*goals[1:])
   assert sum(map(len, goals)) == len(set.union(*goals)) == 451
   solutions = [
@@ -66,11 +65,12 @@ def test_goals_keep_their_limits():
     goals = read_question(problem.question)
     assert len(goals) in (2, 4)
     assert problem.level in (1, 2)
+    assert len({target for _, target in goals}) == len(goals)
     for numbers, target in goals:
       assert len(numbers) == 3
       assert 9 <= target <= 15
       assert 1 <= min(numbers) <= max(numbers) <= 7
-      assert list(numbers) == sorted(numbers, reverse=True)
+      assert numbers == sorted(numbers, reverse=True)
 
 
 def test_prompts_and_solutions_encode_exactly():
@@ -79,7 +79,7 @@ def test_prompts_and_solutions_encode_exactly():
       tokens = SMALL.vocabulary.encode(text)
       assert SMALL.vocabulary.decode(tokens) == text
     assert len(SMALL.vocabulary.encode(SMALL.prompt(problem))) == (
-        6 * 3 + 1)
+        4 * 3 + 1)
 
 
 def test_questions_depend_on_the_seed_alone():
@@ -95,10 +95,11 @@ def test_every_line_of_the_table_solves_its_goal():
   for problem, goals in zip(
       SMALL.problems('test'), SMALL.questions('test'), strict=True):
     uniform = rng.random(len(goals))
-    hits = [f'{letter} {table.lines[i]}' for letter, i in zip(
-        'ABC', table.draw_hit(goals, uniform), strict=True)]
-    misses = [f'{letter} {table.lines[i]}' for letter, i in zip(
-        'ABC', table.draw_miss(goals, uniform), strict=True)]
+    targets = table.target[goals]
+    hits = [f'{target}: {table.lines[i]}' for target, i in zip(
+        targets, table.draw_hit(goals, uniform), strict=True)]
+    misses = [f'{target}: {table.lines[i]}' for target, i in zip(
+        targets, table.draw_miss(goals, uniform), strict=True)]
     assert SMALL.grade(problem, '\n'.join(hits)) == Grade(
         '\n'.join(hits), True)
     for i in range(len(hits)):
@@ -124,18 +125,18 @@ def test_grade_agrees_with_rationals_on_damaged_solutions():
 
 def judge(question, text):
   """An independent judge that reads with split and computes in Fractions."""
-  words, lines = question.replace(':', ' ').split(), text.split('\n')
-  goals = [words[i:i + 5] for i in range(0, len(words), 5)]
+  words, lines = question.split(), text.split('\n')
+  goals = [words[i:i + 4] for i in range(0, len(words), 4)]
   if len(lines) != len(goals):
     return False
   return all(map(judge_line, lines, goals))
 
 
 def judge_line(line, goal):
-  letter, *numbers, target = goal
+  label, *numbers = goal
   pool = [Fraction(n) for n in numbers]
   first, *equations = line.split(' ')
-  if first != letter or len(equations) != 2:
+  if first != label or len(equations) != 2:
     return False
   for equation in equations:
     left, *right = equation.split('=')
@@ -153,7 +154,7 @@ def judge_line(line, goal):
     if value != c:
       return False
     pool.append(c)
-  return pool == [Fraction(target)]
+  return pool == [Fraction(label[:-1])]
 
 
 @pytest.mark.parametrize('text', [
@@ -161,47 +162,48 @@ def judge_line(line, goal):
     '\n' + RIGHT, RIGHT + '\n' + RIGHT, RIGHT.replace('\n', '\r\n'),
     RIGHT.replace('\n', '\u2028'), RIGHT.replace('7', '７'),
     RIGHT.replace('2', '²'), RIGHT.replace('7', '٧'), RIGHT + '\0', RIGHT + ' ',
-    RIGHT.replace('-', '−'), RIGHT.replace('A', 'a'), RIGHT.replace('A ', ''),
-    RIGHT.replace('A', 'Ａ'), RIGHT.replace('A ', 'A  '), '\ud800',
-    '__import__("os")', 'A 9**9**9=1 1+1=2\n',
-    'A 7*2=14 14-1=13\n' * 10**5])
+    RIGHT.replace('-', '−'), RIGHT.replace(':', ''), RIGHT.replace('13: ', ''),
+    RIGHT.replace(': ', ':  '), RIGHT.replace(': ', ':'),
+    RIGHT.replace('13: ', '9999: '), RIGHT.replace('13: ', '013: '), '\ud800',
+    '__import__("os")', '13: 9**9**9=1 1+1=2\n',
+    '13: 7*2=14 14-1=13\n' * 10**5])
 def test_grade_is_total_on_hostile_text(text):
   assert SMALL.grade(PROBLEM, text) == Grade(None, False)
 
 
 def test_division_by_zero_is_wrong_and_no_error():
-  text = 'A 7/0=7 7/0=7\nB 0/0=0 0/0=17'
+  text = '13: 7/0=7 7/0=7\n17: 0/0=0 0/0=17'
   assert SMALL.grade(PROBLEM, text) == Grade(text, False)
 
 
 def test_the_longest_line_is_not_cut_off():
-  text = 'A 999*999=999 999+999=999\nB 999*999=999 999+999=999'
+  text = '999: 999*999=999 999+999=999\n999: 999*999=999 999+999=999'
   assert SMALL.grade(PROBLEM, text).answer == text
 
 
 def test_answers_vote_together_under_commutation():
-  turned = 'A 2*7=14 14-1=13\nB 4*5=20 20-3=17'
+  turned = '13: 2*7=14 14-1=13\n17: 4*5=20 20-3=17'
   grade = SMALL.grade(PROBLEM, RIGHT)
   assert grade.correct
   assert SMALL.grade(PROBLEM, turned) == grade
 
 
-def test_a_line_answers_the_goal_of_its_letter_in_its_place():
+def test_a_line_answers_the_goal_of_its_label_in_its_place():
   first, second = RIGHT.split('\n')
   for text in (f'{second}\n{first}', f'{first}\n{first}',
-               f'{first}\nA{second[1:]}', f'{first}\nC{second[1:]}'):
+               f'{first}\n13{second[2:]}', f'{first}\n9{second[2:]}'):
     assert SMALL.grade(PROBLEM, text) == Grade(text, False)
 
 
 def test_many_questions_are_drawn_at_once():
-  task = Worksheet((3, 4), num_pretrain=30_000)
+  task = Worksheet((4,), num_pretrain=30_000)
   assert len(task.problems('pretrain')) == 30_000
 
 
 @pytest.mark.parametrize(('fields', 'message'), [
     ({'goals': ()}, 'goals'),
     ({'goals': (0, 2)}, 'goals'),
-    ({'goals': (3, 27)}, 'goals'),
+    ({'goals': (3, 12)}, 'goals'),
     ({'levels': (0.0,)}, 'levels'),
     ({'levels': (0.0, 0.001, 1.0)}, 'levels'),
     ({'levels': (0.0, 0.6, 0.4, 1.0)}, 'levels'),
@@ -217,9 +219,18 @@ def test_nonsense_is_refused(fields, message):
 
 
 def test_more_questions_than_there_are_is_an_error():
-  task = Worksheet((1,), (0.0, 1.0), num_pretrain=1_000)
-  with pytest.raises(ValueError, match=r'5500 questions .* 451 goals gave '):
+  task = Worksheet((1,), (0.0, 1.0), num_pretrain=10, num_finetune=400,
+                   num_test=100)
+  with pytest.raises(ValueError, match=r'num_finetune=400 needs 400 .* only 3'):
     task.problems('pretrain')
+  assert len(Worksheet((1,), (0.0, 1.0), num_test=451, num_finetune=0,
+                       num_pretrain=0).problems('test')) == 451
+
+
+def test_a_larger_later_split_leaves_the_earlier_ones_as_they_are():
+  more = dataclasses.replace(SMALL, num_pretrain=6_000)
+  for split in ('test', 'finetune'):
+    assert more.problems(split) == SMALL.problems(split)
 
 
 def test_an_unknown_split_is_refused():

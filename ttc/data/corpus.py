@@ -36,8 +36,8 @@ class Corpus:
   """
 
   attempts: tuple[float, ...] = (6.0, 1.0, 1.0, 0.0, 1.0)
-  miss: tuple[float, ...] = (0.02, 0.08, 0.2, 0.35, 0.5)
-  draft: float = 1.3
+  miss: tuple[float, ...] = (0.02, 0.15, 0.28, 0.38, 0.48)
+  draft: float = 1.0
   redo: float = 1.0
   keep: float = 0.97
   end_right: bool = False
@@ -93,7 +93,8 @@ class Corpus:
     for k, a in np.unique(np.stack([size, count], axis=1), axis=0):
       rows = np.flatnonzero((size == k) & (count == a))
       prompt = _prompt_tokens(task, goals[rows, :k])
-      attempts = _attempt_tokens(task, lines[rows, :a, :k])
+      attempts = _attempt_tokens(
+          task, goals[rows, :k], lines[rows, :a, :k])
       block = np.concatenate([prompt, attempts], axis=1)
       for row, tokens in zip(rows, block, strict=True):
         documents[row] = Document(
@@ -128,17 +129,20 @@ class Corpus:
 
 
 def _prompt_tokens(task: Worksheet, goals: np.ndarray) -> np.ndarray:
-  """Prompts of questions of k goals: int32 [n, 6 k + 1]."""
-  tokens = _token_tables(task)[0][goals]
-  tokens[..., 0] += np.arange(goals.shape[-1])
+  """Prompts of questions of k goals: int32 [n, 4 k + 1]."""
+  tokens = _token_tables(task)[0][goals].reshape(len(goals), -1)
   end = np.full((len(goals), 1), task.vocabulary.encode('?')[0], np.int32)
-  return np.concatenate([tokens.reshape(len(goals), -1), end], axis=1)
+  return np.concatenate([tokens, end], axis=1)
 
 
-def _attempt_tokens(task: Worksheet, lines: np.ndarray) -> np.ndarray:
+def _attempt_tokens(
+    task: Worksheet, goals: np.ndarray, lines: np.ndarray
+) -> np.ndarray:
   """Attempts [n, a, k] one after another, each ended: int32 [n, 12 a k]."""
-  tokens = _token_tables(task)[1][lines]
-  tokens[..., 0] += np.arange(lines.shape[-1])
+  questions, answers = _token_tables(task)
+  label = questions[goals, :1]
+  label = np.broadcast_to(label[:, None], (*lines.shape, 1))
+  tokens = np.concatenate([label, answers[lines]], axis=-1)
   tokens[:, :, -1, -1] = task.vocabulary.revise_id
   tokens[:, -1, -1, -1] = task.vocabulary.eos_id
   return tokens.reshape(len(lines), -1)
@@ -146,8 +150,8 @@ def _attempt_tokens(task: Worksheet, lines: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _token_tables(task: Worksheet) -> tuple[np.ndarray, np.ndarray]:
-  """Goals [G, 6] and ended lines [D, 12], as the A of a question."""
+  """Goals [G, 4], and lines [D, 11] without their label, with a newline."""
   encode = task.vocabulary.encode
-  goals = [encode(f'A {goal}') for goal in task.goal_texts]
-  lines = [encode(f'A {line}\n') for line in task.table.lines]
+  goals = [encode(goal) for goal in task.goal_texts]
+  lines = [encode(f'{line}\n') for line in task.table.lines]
   return np.array(goals, np.int32), np.array(lines, np.int32)

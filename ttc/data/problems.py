@@ -5,8 +5,6 @@ from typing import Protocol
 
 from ttc.data.vocabulary import Vocabulary
 
-SPLITS = ('pretrain', 'finetune', 'test')
-
 
 @dataclasses.dataclass(frozen=True)
 class Problem:

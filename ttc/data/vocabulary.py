@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 
 SPECIALS = ('<pad>', '<eos>', '<revise>')
+LETTER = '[0-9A-Za-z:]'
 WORDS = re.compile(
-    r'(?P<gap>(?<=[0-9A-Za-z]) (?=[0-9A-Za-z]))|[0-9A-Za-z]+|.', re.DOTALL)
+    f'(?P<gap>(?<={LETTER}) (?={LETTER}))|{LETTER}+|.', re.DOTALL)
 
 
 class Vocabulary(Protocol):
@@ -38,15 +39,15 @@ class Vocabulary(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class WordVocabulary:
-  """Words of letters or digits and one-character symbols, a token each.
+  """Words such as `14` or `13:` and one-character symbols, a token each.
 
   Two words side by side are parted by one space, which is no token and stands
   nowhere else. So `encode` and `decode` are inverse to each other on
   every text that `encode` takes and every sequence without special ids.
 
   Attributes:
-    words: runs of ASCII letters and digits, and single other characters; the
-      id of each is its place here plus the three specials.
+    words: runs of ASCII letters, digits and colons, and single other
+      characters; the id of each is its place here plus the three specials.
   """
 
   words: tuple[str, ...]
@@ -57,10 +58,10 @@ class WordVocabulary:
 
   def __post_init__(self):
     for word in self.words:
-      if not re.fullmatch(r'[0-9A-Za-z]+|[^\w ]', word, re.DOTALL):
+      if not re.fullmatch(f'{LETTER}+|[^\\w: ]', word):
         raise ValueError(
-            f'WordVocabulary.words holds {word!r}; give ASCII letters and '
-            'digits, or one character that is no letter, digit or space.')
+            f'WordVocabulary.words holds {word!r}; give ASCII letters, digits '
+            'and colons, or one character that is none of them and no space.')
     if len(set(self.words)) < len(self.words):
       twice = next(w for w in self.words if self.words.count(w) > 1)
       raise ValueError(
@@ -73,6 +74,11 @@ class WordVocabulary:
   @functools.cached_property
   def _ids(self) -> dict[str, int]:
     return {w: i for i, w in enumerate(self.words, start=len(SPECIALS))}
+
+  @functools.cached_property
+  def _parted(self) -> list[bool]:
+    letter = re.compile(LETTER)
+    return [bool(letter.match(word)) for word in (*SPECIALS, *self.words)]
 
   def encode(self, text: str) -> list[int]:
     """Tokens of a text.
@@ -89,20 +95,20 @@ class WordVocabulary:
         raise ValueError(
             f'{word[:20]!r} at offset {match.start()} is none of the '
             f'{len(self.words)} words of this vocabulary; a space stands only '
-            'between letters or digits.')
+            'between two of letters, digits and colons.')
       tokens.append(self._ids[word])
     return tokens
 
   def decode(self, ids: Iterable[int]) -> str:
     """Text of tokens; specials are left out."""
-    text = []
+    text, after_word = [], False
     for id in ids:
       if id < len(SPECIALS):
         continue
-      word = self.words[id - len(SPECIALS)]
-      if text and word.isalnum() and text[-1].isalnum():
+      if after_word and self._parted[id]:
         text.append(' ')
-      text.append(word)
+      text.append(self.words[id - len(SPECIALS)])
+      after_word = self._parted[id]
     return ''.join(text)
 
   def piece(self, id: int) -> str:

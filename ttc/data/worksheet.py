@@ -1,21 +1,22 @@
 """The embedded task: worksheets of several countdown goals.
 
-A question asks for goals, `A 7 2 1:13 B 5 4 3:17`; the prompt adds `?`. A
+A question asks for goals, `13: 7 2 1 17: 5 4 3`; the prompt adds `?`. A
 solution answers them in order, one line a goal, every line a step:
 
-    A 7*2=14 14-1=13
-    B 5*3=15 15+4=19
+    13: 7*2=14 14-1=13
+    17: 5*3=15 15+4=19
 
-A newline ends each step but the last, which the end token ends. Line B is true
-and misses its target, so this solution is wrong. The letters let a tiny model
-find the goal that a line answers; without them it spends its few parameters on
-counting lines.
+A newline ends each step but the last, which the end token ends. The second
+line is true and misses its target, so this solution is wrong. A line names its
+target, and no two targets of a question are equal: a tiny model then finds the
+goal that a line answers without counting lines, and the miss without a look at
+the question.
 """
 
+from collections.abc import Iterator
 import dataclasses
 import functools
 import re
-import string
 
 import numpy as np
 
@@ -23,19 +24,20 @@ from ttc.data import countdown
 from ttc.data.problems import Grade, Problem
 from ttc.data.vocabulary import WordVocabulary
 
-SYMBOLS = ('+', '-', '*', '/', '=', ':', '?', '\n')
-LETTERS = string.ascii_uppercase
-GOAL = re.compile(r'[A-Z] ([0-9]+) ([0-9]+) ([0-9]+):([0-9]+)')
+SPLITS = ('test', 'finetune', 'pretrain')
+SYMBOLS = ('+', '-', '*', '/', '=', '?', '\n')
+GOAL = re.compile(r'([0-9]+): ([0-9]+) ([0-9]+) ([0-9]+)')
+LABEL = re.compile(f'{countdown.NUMBER}: ')
 
 
 @dataclasses.dataclass(frozen=True)
 class Worksheet:
   """Questions of several goals, split by question and never by goal.
 
-  No set of goals is asked twice, in any order, over all splits; single goals
-  come back. Holding out goals instead would let a model learn its own goals by
-  heart, and labels made on its training questions would say nothing of others.
-  The splits are random parts of one draw, so they are alike.
+  No set of goals is asked in two splits, in any order, nor twice outside
+  pretraining; single goals come back. Holding out goals instead would let a
+  model learn its own goals by heart, and labels made on its training questions
+  would say nothing of others.
 
   A question has a level, from 1, and takes its goals from that level's part of
   all goals. Easy levels have few goals, which many lines hit and which come
@@ -67,10 +69,11 @@ class Worksheet:
   delimiter = '\n'
 
   def __post_init__(self):
-    if not self.goals or not 1 <= min(self.goals) <= max(self.goals) <= 26:
+    targets = self.max_value - self.min_target + 1
+    if not self.goals or not 1 <= min(self.goals) <= max(self.goals) <= targets:
       raise ValueError(
-          f'Worksheet.goals={self.goals}; give one or more counts from 1 to 26,'
-          ' as many as there are letters.')
+          f'Worksheet.goals={self.goals}; give one or more counts from 1 to '
+          f'{targets}, the number of targets from min_target to max_value.')
     if not 1 <= self.max_number <= self.max_value <= 999:
       raise ValueError(
           f'Worksheet.max_number={self.max_number} and max_value='
@@ -98,16 +101,18 @@ class Worksheet:
 
   @functools.cached_property
   def goal_texts(self) -> tuple[str, ...]:
-    """Each goal of `table` as it follows its letter."""
+    """Each goal of `table` as it stands in a question."""
     numbers, targets = self.table.numbers.tolist(), self.table.target.tolist()
     return tuple(
-        '{} {} {}:{}'.format(*goal, target)
+        '{}: {} {} {}'.format(target, *goal)
         for goal, target in zip(numbers, targets, strict=True))
 
   @functools.cached_property
   def vocabulary(self) -> WordVocabulary:
-    numbers = (str(n) for n in range(1, self.max_value + 1))
-    return WordVocabulary((*numbers, *LETTERS[:max(self.goals)], *SYMBOLS))
+    numbers = range(1, self.max_value + 1)
+    return WordVocabulary((
+        *map(str, numbers), *(f'{n}:' for n in numbers[self.min_target - 1:]),
+        *SYMBOLS))
 
   def problems(self, split: str) -> list[Problem]:
     """Problems of one split.
@@ -120,9 +125,7 @@ class Worksheet:
     problems = []
     for id, (row, level) in enumerate(
         zip(rows.tolist(), levels.tolist(), strict=True), self.first_id(split)):
-      goals = [
-          f'{letter} {self.goal_texts[goal]}'
-          for letter, goal in zip(LETTERS, row, strict=False) if goal >= 0]
+      goals = [self.goal_texts[goal] for goal in row if goal >= 0]
       problems.append(Problem(id, ' '.join(goals), level=level))
     return problems
 
@@ -137,18 +140,20 @@ class Worksheet:
     """
     goals = read_question(problem.question)
     wrong = Grade(None, False)
-    if len(text) > len(goals) * (countdown.LINE_CHARACTERS + 3):
+    if len(text) > len(goals) * (countdown.LINE_CHARACTERS + 6):
       return wrong
     texts = text.split('\n')
     if len(texts) != len(goals):
       return wrong
     correct, answer = True, []
-    for letter, line, goal in zip(LETTERS, texts, goals, strict=False):
-      equations = countdown.read_line(line[2:])
-      if not re.match('[A-Z] ', line) or equations is None:
+    for line, (numbers, target) in zip(texts, goals, strict=True):
+      label = LABEL.match(line)
+      equations = label and countdown.read_line(line[label.end():])
+      if equations is None:
         return wrong
-      correct &= line[0] == letter and countdown.is_solution(equations, *goal)
-      answer.append(line[:2] + countdown.canonical(equations))
+      correct &= int(label[1]) == target and countdown.is_solution(
+          equations, numbers, target)
+      answer.append(label[0] + countdown.canonical(equations))
     return Grade('\n'.join(answer), correct)
 
   def questions(self, split: str) -> np.ndarray:
@@ -156,8 +161,7 @@ class Worksheet:
 
     Questions of fewer goals are filled up with -1.
     """
-    begin = self.first_id(split)
-    return self._all_questions[begin:begin + getattr(self, f'num_{split}')]
+    return self._rows[_known(split)]
 
   def goal_levels(self, goals: np.ndarray) -> np.ndarray:
     """The level, from 1, of each goal of `table` [...]."""
@@ -165,50 +169,67 @@ class Worksheet:
 
   def first_id(self, split: str) -> int:
     """The id of a split's first problem; the others follow one by one."""
-    begins = {
-        'test': 0,
-        'finetune': self.num_test,
-        'pretrain': self.num_test + self.num_finetune,
-    }
-    if split not in begins:
-      raise ValueError(
-          f'{split!r} is no split; choose one of {", ".join(sorted(begins))}.')
-    return begins[split]
+    return sum(map(self._size, SPLITS[:SPLITS.index(_known(split))]))
+
+  def _size(self, split: str) -> int:
+    return getattr(self, f'num_{split}')
 
   @functools.cached_property
-  def _all_questions(self) -> np.ndarray:
-    levels = len(self.levels) - 1
-    wanted = self.num_test + self.num_finetune + self.num_pretrain
-    rows = [self._distinct(level, -(-wanted // levels))
-            for level in range(levels)]
-    rng = np.random.default_rng(self.seed)
-    return rng.permutation(np.concatenate(rows))[:wanted]
+  def _rows(self) -> dict[str, np.ndarray]:
+    levels = [self._draw(level) for level in range(len(self.levels) - 1)]
+    rows = {}
+    for i, split in enumerate(SPLITS):
+      mixed = np.concatenate([level[split] for level in levels])
+      rng = np.random.default_rng((self.seed, 1, i))
+      rows[split] = rng.permutation(mixed)[:self._size(split)]
+    return rows
 
-  def _distinct(self, level: int, wanted: int) -> np.ndarray:
-    """Questions of one level with different sets of goals: int [wanted, K]."""
+  def _draw(self, level: int) -> dict[str, np.ndarray]:
+    """As many questions of one level for every split: int [n, max(goals)]."""
+    candidates, taken, drawn = self._candidates(level), set(), {}
+    for split in SPLITS:
+      wanted = -(-self._size(split) // (len(self.levels) - 1))
+      rows, tried = {}, 0
+      while len(rows) < wanted:
+        row = next(candidates)
+        goals = tuple(sorted(row))
+        if goals not in taken:
+          rows[row] = None
+        if split != 'pretrain':
+          taken.add(goals)
+        tried += 1
+        if tried > 100 * (wanted + 100):
+          raise ValueError(
+              f'Worksheet.num_{split}={self._size(split)} needs {wanted} '
+              f'questions of level {level + 1}, but only {len(rows)} turned up '
+              f'in {tried} draws; ask for fewer questions in all, for other '
+              f'numbers of goals than {self.goals}, or widen that level.')
+      drawn[split] = np.array(list(rows), int).reshape(-1, max(self.goals))
+    return drawn
+
+  def _candidates(self, level: int) -> Iterator[tuple[int, ...]]:
+    """Random questions of one level without end, none with a target twice."""
     begin, end = self.level_edges[level:level + 2]
     slots, counts = np.arange(max(self.goals)), np.array(self.goals)
-    rng = np.random.default_rng((self.seed, level + 1))
-    rows, seen = np.empty((0, len(slots)), int), 0
-    while seen < 32 * (wanted + 100):
-      new = rng.integers(begin, end, (wanted + 100, len(slots)))
-      size = rng.choice(counts, (len(new), 1))
-      rows = np.concatenate([rows, np.where(slots < size, new, -1)])
-      _, first = np.unique(np.sort(rows, axis=1), axis=0, return_index=True)
-      rows, seen = rows[np.sort(first)], seen + len(new)
-      if len(rows) >= wanted:
-        return rows[:wanted]
-    raise ValueError(
-        f'Worksheet needs {wanted} questions of level {level + 1} for its '
-        f'splits, but its {end - begin} goals gave only {len(rows)} different '
-        f'ones in {seen} draws; ask for fewer questions, or for more than '
-        f'{max(self.goals)} goals, or widen that level.')
+    rng = np.random.default_rng((self.seed, 0, level))
+    while True:
+      goals = rng.integers(begin, end, (4096, len(slots)))
+      used = slots < rng.choice(counts, (len(goals), 1))
+      targets = np.sort(np.where(used, self.table.target[goals], -slots))
+      clear = (np.diff(targets) > 0).all(axis=1)
+      yield from map(tuple, np.where(used, goals, -1)[clear].tolist())
 
 
-def read_question(question: str) -> list[tuple[tuple[int, ...], int]]:
-  """Numbers and target of each goal of `A 7 2 1:13 B 5 4 3:17`."""
+def read_question(question: str) -> list[tuple[list[int], int]]:
+  """Numbers and target of each goal of `13: 7 2 1 17: 5 4 3`."""
   goals = [tuple(map(int, goal)) for goal in GOAL.findall(question)]
   if not goals:
     raise ValueError(
-        f"{question[:80]!r} is no worksheet; one looks like 'A 7 2 1:13'.")
-  return [(goal[:3], goal[3]) for goal in goals]
+        f"{question[:80]!r} is no worksheet; one looks like '13: 7 2 1'.")
+  return [(numbers, target) for target, *numbers in goals]
+
+
+def _known(split: str) -> str:
+  if split not in SPLITS:
+    raise ValueError(f'{split!r} is no split; choose one of {SPLITS}.')
+  return split
