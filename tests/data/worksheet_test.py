@@ -212,6 +212,8 @@ def test_many_questions_are_drawn_at_once():
     ({'max_value': 8}, 'max_value'),
     ({'max_value': 1_000}, 'max_value'),
     ({'min_target': 21}, 'min_target'),
+    ({'min_target': 0}, 'min_target'),
+    ({'goals': (3, 10)}, 'level 1 has only 9 targets'),
     ({'num_test': -1}, 'num_test')])
 def test_nonsense_is_refused(fields, message):
   with pytest.raises(ValueError, match=message):

@@ -69,15 +69,17 @@ class Worksheet:
   delimiter = '\n'
 
   def __post_init__(self):
-    targets = self.max_value - self.min_target + 1
-    if not self.goals or not 1 <= min(self.goals) <= max(self.goals) <= targets:
+    if not self.goals or min(self.goals) < 1:
       raise ValueError(
-          f'Worksheet.goals={self.goals}; give one or more counts from 1 to '
-          f'{targets}, the number of targets from min_target to max_value.')
+          f'Worksheet.goals={self.goals}; give one or more positive counts.')
     if not 1 <= self.max_number <= self.max_value <= 999:
       raise ValueError(
           f'Worksheet.max_number={self.max_number} and max_value='
           f'{self.max_value}; they must rise from 1 to at most 999.')
+    if not 1 <= self.min_target <= self.max_value:
+      raise ValueError(
+          f'Worksheet.min_target={self.min_target} is not between 1 and '
+          f'max_value={self.max_value}.')
     for name in ('num_pretrain', 'num_finetune', 'num_test'):
       if getattr(self, name) < 0:
         raise ValueError(
@@ -88,6 +90,14 @@ class Worksheet:
           f'Worksheet.levels={self.levels} part the {len(self.table.target)} '
           f'goals at {self.level_edges.tolist()}; give shares that rise from 0 '
           'to 1 and leave each level a goal, or lower min_target.')
+    for level, part in enumerate(
+        np.split(self.table.target, self.level_edges)[1:-1], start=1):
+      targets = len(np.unique(part))
+      if targets < max(self.goals):
+        raise ValueError(
+            f'Worksheet.goals={self.goals}, but level {level} has only '
+            f'{targets} targets and no question asks one twice; ask for fewer '
+            'goals or widen that level.')
 
   @functools.cached_property
   def table(self) -> countdown.GoalTable:
