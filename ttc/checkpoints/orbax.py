@@ -16,16 +16,15 @@ import pathlib
 import shutil
 from typing import Any
 
-from flax import linen as nn
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
 from ttc import partitioning
+from ttc.models import abstract
 from ttc.models.config import TransformerConfig
-from ttc.models.transformer import Head, Transformer
+from ttc.models.transformer import Head
 
 
 class Checkpoints:
@@ -84,11 +83,11 @@ class Checkpoints:
                                 progress=ocp.args.JsonSave(dict(progress))),
         metrics=None if loss is None else {'loss': loss})
 
-  def restore(self, step: int, abstract: Any) -> tuple[Any, dict]:
-    """(state, progress) of a step, laid out as `abstract` says."""
+  def restore(self, step: int, target: Any) -> tuple[Any, dict]:
+    """(state, progress) of a step, laid out as the abstract `target` says."""
     self._manager.wait_until_finished()
     restored = self._manager.restore(step, args=ocp.args.Composite(
-        state=ocp.args.StandardRestore(abstract),
+        state=ocp.args.StandardRestore(target),
         progress=ocp.args.JsonRestore()))
     return restored['state'], restored['progress']
 
@@ -126,15 +125,9 @@ def load_model(folder: str, mesh: Mesh | None = None
   cfg, head = TransformerConfig(**fields), described['head']
   if mesh is None:
     mesh = partitioning.make_mesh(devices=jax.devices()[:1])
-  boxed = jax.eval_shape(
-      lambda: Transformer(cfg, head=head).init(
-          jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params'])
-  abstract = jax.tree.map(
-      lambda x, sharding: jax.ShapeDtypeStruct(
-          x.shape, x.dtype, sharding=sharding),
-      nn.unbox(boxed), partitioning.shardings(boxed, mesh))
   with ocp.StandardCheckpointer() as checkpointer:
-    return cfg, head, checkpointer.restore(folder / 'params', abstract)
+    return cfg, head, checkpointer.restore(
+        folder / 'params', abstract.params(cfg, head, mesh))
 
 
 def _claim(path, config):

@@ -8,6 +8,7 @@ the iterator included, and ends bit-equal to an uninterrupted run.
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple, Protocol
 
@@ -142,7 +143,7 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
       state, progress = _restore(checkpoints, newest, abstract)
       evaluations = [tuple(e) for e in progress['evaluations']]
       batches.set_state(progress['batches'])
-    programs = _programs(model, tx, config.microbatches, abstract)
+    programs = _programs(model, tx, config.microbatches, mesh)
     state = _advance(config, programs, state, newest or 0, batches,
                      eval_batches, evaluations, checkpoints, mesh, report)
     step = int(state.step)
@@ -185,8 +186,12 @@ def _advance(config, programs, state, step, batches, eval_batches,
   return state
 
 
-def _programs(model, tx, microbatches, abstract) -> _Programs:
-  """The two device programs; the state of `run` is donated."""
+@functools.lru_cache(maxsize=8)
+def _programs(model, tx, microbatches, mesh) -> _Programs:
+  """The two device programs; the state of `run` is donated.
+
+  Seeds of an experiment differ only in data, so they share what is compiled.
+  """
 
   def sums_of(params, batch, key):
     outputs = model.apply(
@@ -209,13 +214,14 @@ def _programs(model, tx, microbatches, abstract) -> _Programs:
     state = state.replace(
         step=state.step + 1, opt_state=opt_state,
         params=optax.apply_updates(state.params, updates))
-    return state, sums | {'gradient': optax.global_norm(gradients)}
+    return state, sums | {'gradient': optax.tree.norm(gradients)}
 
   def evaluate(params, batch):
     sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
     return jax.tree.map(lambda x: x.sum(0), sums)
 
-  shardings = jax.tree.map(lambda x: x.sharding, abstract)
+  shardings = jax.tree.map(
+      lambda x: x.sharding, states.abstract(model, tx, mesh))
   return _Programs(
       run=jax.jit(lambda state, batch: jax.lax.scan(one_step, state, batch),
                   donate_argnums=0, out_shardings=(shardings, None)),

@@ -1,6 +1,7 @@
 """AdamW with warm-up, as all finetuning of the paper (PAPER 2.1, 4.2)."""
 
 import dataclasses
+import functools
 from typing import Literal
 
 import jax
@@ -55,8 +56,9 @@ def rate(config: AdamW, steps: int) -> optax.Schedule:
   return optax.join_schedules([rising, after], [warmup])
 
 
+@functools.lru_cache
 def build(config: AdamW, steps: int) -> optax.GradientTransformation:
-  """The transformation for a run of `steps`."""
+  """The transformation for a run of `steps`; the same object every time."""
   return optax.chain(
       optax.clip_by_global_norm(config.clip),
       optax.adamw(rate(config, steps), b1=config.b1, b2=config.b2,

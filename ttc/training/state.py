@@ -6,6 +6,7 @@ T5X's: {'target': parameters, 'state': the rest}.
 """
 
 from collections.abc import Mapping
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import optax
 
-from ttc import partitioning
+from ttc.models.abstract import laid_out
 from ttc.models.transformer import Transformer
 
 
@@ -42,14 +43,7 @@ class TrainState:
 def abstract(model: Transformer, tx: optax.GradientTransformation,
              mesh: Mesh) -> TrainState:
   """Shapes, dtypes and shardings of a state."""
-  boxed = jax.eval_shape(lambda: _init(model, tx, jax.random.key(0), {}))
-  # Inside eval_shape, because unboxing under a mesh constrains shardings.
-  plain = jax.eval_shape(lambda: nn.unbox(
-      _init(model, tx, jax.random.key(0), {})))
-  return jax.tree.map(
-      lambda x, sharding: jax.ShapeDtypeStruct(
-          x.shape, x.dtype, sharding=sharding),
-      plain, partitioning.shardings(boxed, mesh))
+  return laid_out(lambda: _init(model, tx, jax.random.key(0), {}), mesh)
 
 
 def create(model: Transformer, tx: optax.GradientTransformation, mesh: Mesh,
@@ -68,12 +62,18 @@ def create(model: Transformer, tx: optax.GradientTransformation, mesh: Mesh,
   Raises:
     ValueError: `source` has no backbone, or one of another shape.
   """
-  target = abstract(model, tx, mesh)
-  start = {} if source is None else _shared(source, target.params)
-  init = jax.jit(
+  start = {} if source is None else _shared(
+      source, abstract(model, tx, mesh).params)
+  return _initializer(model, tx, mesh)(key, start)
+
+
+@functools.lru_cache(maxsize=8)
+def _initializer(model, tx, mesh):
+  """Compiled once for all the seeds of a process."""
+  return jax.jit(
       lambda key, start: nn.unbox(_init(model, tx, key, start)),
-      out_shardings=jax.tree.map(lambda x: x.sharding, target))
-  return init(key, start)
+      out_shardings=jax.tree.map(
+          lambda x: x.sharding, abstract(model, tx, mesh)))
 
 
 def _init(model, tx, key, start) -> TrainState:

@@ -1,0 +1,44 @@
+"""Shapes, dtypes and shardings of trees before anything is allocated."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from ttc import partitioning
+from ttc.models.config import TransformerConfig
+from ttc.models.transformer import Head, Transformer
+
+
+def laid_out(make: Callable[[], Any], mesh: Mesh) -> Any:
+  """What `make` would return, without its boxes of logical axis names.
+
+  Raises:
+    ValueError: an array does not divide over the mesh.
+  """
+  boxed = jax.eval_shape(make)
+  # Inside eval_shape, because unboxing under a mesh constrains shardings.
+  plain = jax.eval_shape(lambda: nn.unbox(make()))
+  return jax.tree_util.tree_map_with_path(
+      _one, plain, partitioning.shardings(boxed, mesh))
+
+
+def params(cfg: TransformerConfig, head: Head, mesh: Mesh) -> Any:
+  """The parameters of a model on a mesh."""
+  model = Transformer(cfg, head=head)
+  return laid_out(
+      lambda: model.init(
+          jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params'], mesh)
+
+
+def _one(path, x, sharding):
+  for size, axis in zip(x.shape, sharding.spec, strict=False):
+    if axis is not None and size % sharding.mesh.shape[axis]:
+      raise ValueError(
+          f'{jax.tree_util.keystr(path)} {x.shape} has an axis of {size}, '
+          f'which does not divide over {axis}={sharding.mesh.shape[axis]} '
+          'devices; choose a mesh whose size divides it.')
+  return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)
