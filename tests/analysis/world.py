@@ -65,8 +65,9 @@ def write(root: pathlib.Path, truth: Truth = Truth(), seed: int = 0,
           *(_pool(truth, rng, AHEAD, n, n // 2, truth.beam) for n in (8,)),
       ],
       'revise': [_chains(truth, rng)],
+      'large_greedy': [
+          _pool(truth, rng, BEST_OF_N, 1, 1, truth.large, valued=False)],
       'large_samples': [
-          _pool(truth, rng, BEST_OF_N, 1, 1, truth.large, valued=False),
           _pool(truth, rng, BEST_OF_N, 4, 4, truth.large, valued=False)],
       'control_samples': [_pool(truth, rng, BEST_OF_N, 4, 4, 0.01)],
   }

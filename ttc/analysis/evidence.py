@@ -8,6 +8,7 @@ for every seed; over several seeds, seeds are drawn with replacement as well.
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import functools
 from typing import Any
 import warnings
 
@@ -78,6 +79,7 @@ def judge(
       holds = True
     elif high < above and max(known) < above:
       holds = False
+  statement = statement[:1].upper() + statement[1:]
   return Claim(id, statement, estimate, (low, high), holds, unit, tuple(seeds))
 
 
@@ -102,21 +104,19 @@ def interval(
   return float(estimate), float(low), float(high)
 
 
-def resampled(rows: Sequence[np.ndarray], draws: int = DRAWS) -> np.ndarray:
+def resampled(rows: Sequence[np.ndarray]) -> np.ndarray:
   """Means over resampled questions and seeds [draws, K]; always the same."""
-  rng = np.random.default_rng(0)
-  counts: dict[int, np.ndarray] = {}
-  means = []
-  for row in rows:
-    Q = row.shape[1]
-    if Q not in counts:
-      counts[Q] = rng.multinomial(Q, np.full(Q, 1 / Q), draws) / Q
-    means.append(counts[Q] @ row.T)
-  if len(means) == 1:
-    return means[0]
-  chosen = rng.integers(len(means), size=(len(means), draws))
-  stacked = np.stack(means)  # [seed, draw, K]
-  return stacked[chosen, np.arange(draws)].mean(0)
+  means = np.stack([_counts(r.shape[1]) @ r.T for r in rows])
+  rng = np.random.default_rng(len(rows))
+  chosen = rng.integers(len(rows), size=(len(rows), DRAWS))
+  return means[chosen, np.arange(DRAWS)].mean(0)
+
+
+@functools.lru_cache(maxsize=4)
+def _counts(Q: int) -> np.ndarray:
+  """Share of each draw that is each of Q questions [draws, Q]."""
+  rng = np.random.default_rng(Q)
+  return rng.multinomial(Q, np.full(Q, 1 / Q), DRAWS) / Q
 
 
 def mean(means: np.ndarray) -> np.ndarray:

@@ -26,8 +26,8 @@ SELECTORS = {
     names.BEST: aggregate.best,
     names.WEIGHTED: aggregate.weighted,
 }
-STAGES = (
-    'difficulty', 'search', 'revise', 'large_samples', 'control_samples')
+STAGES = ('difficulty', 'search', 'revise', 'large_greedy', 'large_samples',
+          'control_samples')
 NUM_BINS = 5
 
 
@@ -171,14 +171,18 @@ class Study:
     settled = (select is aggregate.hierarchical
                and (attempts.turns >= sequential).sum() == parallel)
     rng = self._rng(f'split {sequential} {parallel}')
-    return chains.split_accuracy(attempts, sequential, parallel, select, rng,
-                                 1 if settled else self.subsets)
+    found = chains.split_accuracy(attempts, sequential, parallel, select, rng,
+                                  1 if settled else self.subsets)
+    single = sequential * parallel == 1
+    first = attempts.correct[:, :, 0].mean(1)
+    return found._replace(question=first) if single else found
 
   def _subsets(self, pool, score, n, arm, select) -> Accuracy:
     settled = n == pool.width and arm != names.MAJORITY
-    return curves.subset_accuracy(
+    found = curves.subset_accuracy(
         pool.correct, pool.answer, score, n, select,
         self._rng(f'{arm} {n}'), 1 if settled else self.subsets)
+    return found._replace(question=pool.correct.mean(1)) if n == 1 else found
 
   def _whole(self, pool: pools.Pool) -> Accuracy:
     """Accuracy of the weighted vote over all answers of a search."""
@@ -206,15 +210,13 @@ def load(
   folders = folders or {name: name for name in STAGES}
   stage = lambda name: (
       pools.read(root / folders[name]) if name in folders else [])
-  searches, large = stage('search'), stage('large_samples')
+  searches = stage('search')
   found: dict[str, Any] = {
       'difficulty': pools.largest(stage('difficulty'), 'BestOfN'),
       'revise': max((p for p in stage('revise') if p.chain is not None),
                     key=lambda p: p.budget, default=None),
-      'greedy': min((p for p in large if p.budget == 1),
-                    key=lambda p: p.strategy, default=None),
-      'large': max((p for p in large if p.budget > 1),
-                   key=lambda p: p.budget, default=None),
+      'greedy': pools.largest(stage('large_greedy'), 'BestOfN'),
+      'large': pools.largest(stage('large_samples'), 'BestOfN'),
       'control': pools.largest(stage('control_samples'), 'BestOfN'),
   }
   everything = [*searches, *(p for p in found.values() if p is not None)]

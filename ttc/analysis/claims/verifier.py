@@ -8,7 +8,7 @@ from ttc.analysis import evidence, names
 from ttc.analysis.claims import compare
 from ttc.analysis.evidence import Claim
 from ttc.analysis.pools import Pool
-from ttc.analysis.study import NUM_BINS, questions, Study
+from ttc.analysis.study import questions, Study
 
 
 def claims(studies: Sequence[Study]) -> list[Claim]:
@@ -37,7 +37,7 @@ def _spread(studies) -> list[Claim]:
       rows = []
       for s in studies:
         right, bins = s.base.correct.mean(1), s.bins[kind]
-        ends = [bins == 1, bins == NUM_BINS]
+        ends = [bins == 1, bins == bins.max()]
         rows.append(np.stack([x for e in ends for x in (right * e, e)]))
       found.append(evidence.judge(
           f'base.spread.{kind}',

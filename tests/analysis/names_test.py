@@ -1,0 +1,41 @@
+"""What people read instead of a repr, checked against the real reprs."""
+
+from ttc.analysis import names
+
+
+def repr_of(allocator, lookahead=0, distinct=True):
+  return (f'StepSearch(allocator={allocator}, lookahead={lookahead}, '
+          f'rounds=40, distinct={distinct})')
+
+
+def test_short_names():
+  assert names.short(repr_of('Beam(width=4)')) == names.BEAM
+  assert names.short(repr_of("Beam(width='sqrt')")) == 'beam M=√N'
+  assert names.short(repr_of("Beam(width='sqrt')", 1)) == 'lookahead k=1, M=√N'
+  assert names.short(repr_of('Beam(width=4)', 3)) == 'lookahead k=3, M=4'
+  assert names.short(repr_of('Dvts(width=4)')) == 'DVTS M=4'
+  assert names.short(repr_of('Dvts(width=4)', 1)) == 'lookahead k=1, DVTS, M=4'
+  assert names.short(repr_of('Rebase(temperature=0.2)')) == 'REBASE'
+  assert names.short('Mcts(simulations=3)') == 'Mcts(simulations=3)'
+  assert names.short(repr_of('Novel(x=1)')) == repr_of('Novel(x=1)')
+
+
+def test_names_that_would_coincide_stay_apart():
+  kept, copied = repr_of('Beam(width=4)'), repr_of('Beam(width=4)', 0, False)
+  dvts = repr_of('Dvts(width=4)')
+  assert names.unique([kept, copied, dvts]) == {
+      kept: kept, copied: copied, dvts: 'DVTS M=4'}
+
+
+def test_real_strategies_are_known():
+  from ttc.search.allocate import Beam, Dvts, Rebase
+  from ttc.search.strategies import StepSearch
+  found = [names.short(repr(StepSearch(a))) for a in (
+      Beam(), Beam('sqrt'), Dvts(), Rebase())]
+  assert found == ['beam M=4', 'beam M=√N', 'DVTS M=4', 'REBASE']
+
+
+def test_ratios():
+  assert names.ratio(8, 2) == '4:1'
+  assert names.ratio(1, 16) == '1:16'
+  assert names.ratio(4, 4) == '1:1'

@@ -1,0 +1,88 @@
+"""Records become arrays: every cell where it belongs, or a refusal."""
+
+import numpy as np
+import pytest
+
+from tests.analysis import world
+from ttc import records
+from ttc.analysis import pools
+
+
+def answer(text, correct, **fields):
+  return {'tokens': [1], 'text': 'x', 'answer': text, 'correct': correct,
+          'truncated': False, 'logprob': -1.0, **fields}
+
+
+def test_cells(tmp_path):
+  rows = [
+      world.record(7, 'BestOfN()', 2, [
+          answer('a', True, values=[0.1, 0.9], scores={'orm': 0.3, 'x': 1}),
+          answer(None, False, values=[0.4], scores={'orm': 0.2})]),
+      world.record(3, 'BestOfN()', 2, [
+          answer('b', False, values=[], scores={'orm': 0.5}),
+          answer('b', False, values=[0.5, 0.2, 0.8], scores={'orm': 0.6})]),
+  ]
+  world.write_stage(tmp_path / 's', rows)
+  (pool,) = pools.read(tmp_path / 's')
+  assert pool.problem.tolist() == [3, 7]
+  assert pool.correct.tolist() == [[False, False], [True, False]]
+  assert pool.answer.tolist() == [[0, 0], [0, -1]]
+  np.testing.assert_allclose(pool.score('last'), [[0, 0.8], [0.9, 0.4]])
+  np.testing.assert_allclose(pool.score('min'), [[0, 0.2], [0.1, 0.4]])
+  np.testing.assert_allclose(pool.score('prod'), [[0, 0.08], [0.09, 0.4]])
+  assert list(pool.scores) == ['orm']
+  assert pool.scores['orm'].tolist() == [[0.5, 0.6], [0.3, 0.2]]
+  assert pool.chain is None
+  only = pool.at(np.array([7]))
+  assert only.correct.tolist() == [[True, False]]
+  assert only.cost['proposer_decode'].shape == (1, 2)
+  with pytest.raises(ValueError, match='lacks 1 questions, first 4'):
+    pool.at(np.array([3, 4]))
+
+
+def test_pools_of_a_stage(tmp_path):
+  folder = world.write(tmp_path) / 'search'
+  found = pools.read(folder)
+  assert {(p.strategy, p.budget) for p in found} == {
+      (world.BEST_OF_N, 16), (world.BEAM, 4), (world.BEAM, 16),
+      (world.SQRT, 4), (world.SQRT, 16), (world.AHEAD, 8)}
+  assert pools.largest(found, 'BestOfN').width == 16
+  assert pools.largest(found, 'Mcts') is None
+  (ahead,) = [p for p in found if p.strategy == world.AHEAD]
+  assert ahead.width == 4  # of a budget of 8: each beam looks one step ahead
+
+
+def test_chains(tmp_path):
+  folder = world.write(tmp_path) / 'revise'
+  (pool,) = pools.read(folder)
+  chains = pool.chains()
+  assert chains.turns.tolist() == [8, 4, 2, 2, 1, 1, 1, 1]
+  first = records.read_rows(folder)[0]
+  for row in first['rows']:
+    assert chains.correct[0, row['chain'], row['turn'] - 1] == row['correct']
+    assert chains.score[0, row['chain'], row['turn'] - 1] == pytest.approx(
+        row['values'][-1])
+  by_other = pool.chains('no_history').score
+  assert by_other[0, 0, 0] == first['rows'][0]['scores']['no_history']
+
+
+def test_no_folder_is_no_pool(tmp_path):
+  assert pools.read(tmp_path / 'nowhere') == []
+
+
+def test_unfinished_stage_is_refused(tmp_path):
+  folder = world.write(tmp_path) / 'search'
+  (folder / records.MARK).unlink()
+  with pytest.raises(records.IncompleteError, match='incomplete'):
+    pools.read(folder)
+
+
+@pytest.mark.parametrize(('second', 'words'), [
+    (world.record(1, 'BestOfN()', 1, [answer('a', True)]), 'comes twice'),
+    (world.record(2, 'BestOfN()', 1, [answer('a', True)] * 2), '1 to 2'),
+])
+def test_records_that_disagree_are_refused(tmp_path, second, words):
+  first = world.record(1, 'BestOfN()', 1, [answer('a', True)])
+  world.write_stage(tmp_path / 's', [first, second])
+  with pytest.raises(ValueError, match=words):
+    pools.read(tmp_path / 's')
