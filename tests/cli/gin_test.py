@@ -7,7 +7,7 @@ import pytest
 from ttc.cli import configuration
 
 _GIN = pathlib.Path(__file__).parents[2] / 'gin'
-_EXPERIMENTS = sorted((_GIN / 'experiments').glob('*.gin'))
+_EXPERIMENTS = sorted((_GIN / 'experiments').glob('*_*.gin'))
 
 
 @pytest.mark.parametrize('path', _EXPERIMENTS, ids=lambda path: path.stem)

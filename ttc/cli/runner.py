@@ -80,11 +80,12 @@ def _run(request: Request) -> None:
   process = _joined() if request.distributed else (0, 1)
   experiment, config = load(request.files, request.bindings)
   place = Place(
-    experiment.root.absolute(),
-    tuple(experiment.seeds),
-    request.command,
-    config,
-    process,
+    root=experiment.root.absolute(),
+    seeds=tuple(experiment.seeds),
+    stages=tuple(stage.name for stage in experiment.stages),
+    command=request.command,
+    config=config,
+    process=process,
   )
   runs = _chosen(experiment, request, place)
   for _, run in runs:

@@ -50,6 +50,7 @@ class Place:
   Attributes:
     root: folder of the experiment, e.g. runs/quickstart.
     seeds: all seeds of the experiment.
+    stages: the names of what runs for each seed, in order.
     command: what was typed.
     config: the whole configuration as gin text.
     process: (index, count) of this process.
@@ -57,6 +58,7 @@ class Place:
 
   root: pathlib.Path
   seeds: tuple[int, ...] = (0,)
+  stages: tuple[str, ...] = ()
   command: str = ''
   config: str = ''
   process: tuple[int, int] = (0, 1)
