@@ -81,3 +81,15 @@ def put(tree, mesh: Mesh):
     return jax.make_array_from_process_local_data(rows(mesh), x)
 
   return jax.tree.map(one, tree)
+
+
+def fetch(tree):
+  """This process's rows of global arrays, as numpy: the inverse of `put`."""
+
+  def one(x):
+    if x.is_fully_addressable:
+      return np.asarray(x)
+    shards = {s.index[0].start or 0: s.data for s in x.addressable_shards}
+    return np.concatenate([np.asarray(shards[i]) for i in sorted(shards)])
+
+  return jax.tree.map(one, jax.block_until_ready(tree))

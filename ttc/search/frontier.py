@@ -81,6 +81,10 @@ class Models:
   def sampling(self) -> Sampling:
     return Sampling.create(self.generation.temperature, self.generation.top_p)
 
+  def strip_end(self, tokens: list[int]) -> list[int]:
+    """An attempt without the token that ended it, if one did."""
+    return tokens[:-1] if tokens and self.end[tokens[-1]] else tokens
+
 
 @flax.struct.dataclass
 class Frontier:
@@ -188,8 +192,10 @@ def allocate(frontier: Frontier, value: jax.Array, key: jax.Array, *,
         frontier.proposer.tokens, frontier.proposer.length, problems)
     value = jnp.where(repeated, -jnp.inf, value)
   grouped = lambda x: x.reshape(problems, -1)
-  counts = jax.vmap(allocator)(
-      key, grouped(value), grouped(frontier.proposer.done))
+  done = grouped(frontier.proposer.done)
+  counts = jax.vmap(allocator)(key, grouped(value), done)
+  # A finished problem waits for its neighbours: its rows stay as they are.
+  counts = jnp.where(done.all(axis=1, keepdims=True), 1, counts)
   return _fork(frontier, jax.vmap(parents)(counts))
 
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 
+from ttc import partitioning
 from ttc.data.prompts import Prompts
 from ttc.search.cost import Cost
 from ttc.search.frontier import Frontier, Models
@@ -74,7 +74,7 @@ def collect(models: Models, prompts: Prompts, frontier: Frontier,
   """Brings a finished frontier to the host."""
   state, verifier = frontier.proposer, frontier.verifier
   value = None if verifier is None else verifier.value
-  tokens, length, logprob, value, cost = jax.device_get(
+  tokens, length, logprob, value, cost = partitioning.fetch(
       (state.tokens, state.length, state.logprob, value, cost))
   grouped = lambda x: x.reshape(len(prompts.length), -1, *x.shape[1:])
   return Solutions(

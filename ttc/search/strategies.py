@@ -38,6 +38,23 @@ class BestOfN:
 
 
 @dataclasses.dataclass(frozen=True)
+class Greedy:
+  """The most likely attempt: what a model without test-time compute answers."""
+
+  def rows(self, budget: int) -> int:
+    if budget != 1:
+      raise ValueError(
+          f'Greedy() always gives the same attempt; its budget is 1, not '
+          f'{budget}.')
+    return 1
+
+  def __call__(self, models, prompts, *, budget, key):
+    greedy = dataclasses.replace(models.generation, temperature=0.0, top_p=1.0)
+    models = dataclasses.replace(models, generation=greedy)
+    return continuations(models, prompts, num=self.rows(budget), key=key)
+
+
+@dataclasses.dataclass(frozen=True)
 class StepSearch:
   """Rounds of: grow each row by a step, value it, share the rows out anew.
 

@@ -1,0 +1,114 @@
+"""Step search over lists of Python rows: slow, plain, and written separately.
+
+It shares with the real search the model's table, the law of the keys and
+jax's own categorical; nothing of caches, windows, forks or allocators.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests import testing
+
+fold = jax.jit(jax.random.fold_in)
+
+
+@jax.jit
+def draw(key, position, logits):
+  key = jax.random.fold_in(key, position)
+  return jax.random.categorical(key, logits)
+
+
+@dataclasses.dataclass
+class Row:
+  tokens: list
+  key: jax.Array
+  start: int
+  limit: int
+
+  @property
+  def done(self):
+    new = self.tokens[self.start:]
+    return bool(new) and (new[-1] == testing.END or len(new) >= self.limit)
+
+
+def grow(row, table, temperature, steps, most):
+  """Samples until `steps` step ends, the end, the limit, or `most` tokens."""
+  row, ends = dataclasses.replace(row, tokens=list(row.tokens)), 0
+  for _ in range(most):
+    if row.done:
+      break
+    logits = table[row.tokens[-1]].astype(np.float32)
+    if temperature == 0:
+      token = int(np.argmax(logits))
+    else:
+      token = int(draw(row.key, len(row.tokens), logits / temperature))
+    row.tokens.append(token)
+    ends += token in (testing.STEP, testing.END)
+    if steps and ends >= steps:
+      break
+  return row
+
+
+def beam_counts(values, done, kept):
+  """The best `kept` rows share all places; a done one takes a single place."""
+  order = sorted(range(len(values)), key=lambda i: (-values[i], i))
+  chosen = [i for i in order[:kept] if values[i] > -math.inf]
+  live = [i for i in chosen if not done[i]]
+  counts = [0] * len(values)
+  sharers = live or chosen
+  for i in chosen:
+    if i not in sharers:
+      counts[i] = 1
+  left = len(values) - sum(counts)
+  for place in range(left):
+    counts[sharers[place % len(sharers)]] += 1
+  return counts
+
+
+def step_search(table, values, prompt, problem, width, key, *, kept, k,
+                temperature, distinct, trees=1, most=4, limit=12, rounds=40):
+  """Beam (trees=1) or DVTS (trees=W/M), with lookahead k.
+
+  Returns the new tokens of each row, and how many tokens were drawn in all.
+  """
+  row_key, _ = jax.random.split(key)
+  root = fold(row_key, jnp.uint32(problem))
+  spent = 0
+
+  def advance(rows, temperature, steps, most):
+    nonlocal spent
+    grown = [grow(row, table, temperature, steps, most) for row in rows]
+    spent += sum(len(g.tokens) for g in grown)
+    spent -= sum(len(row.tokens) for row in rows)
+    return grown
+
+  rows = [Row(list(prompt), fold(root, i), len(prompt), limit)
+          for i in range(width)]
+  rows = advance(rows, temperature, 1, most)
+  sigmoid = lambda x: 1 / (1 + math.exp(-x))
+  for _ in range(rounds):
+    if all(row.done for row in rows):
+      break
+    ends = advance(rows, 0, k, k * most) if k else rows
+    score = [sigmoid(values[end.tokens[-1]]) for end in ends]
+    if distinct:
+      seen = set()
+      for i, row in enumerate(rows):
+        if tuple(row.tokens) in seen:
+          score[i] = -math.inf
+        seen.add(tuple(row.tokens))
+    size = width // trees
+    children = []
+    for tree in range(trees):
+      part = slice(tree * size, (tree + 1) * size)
+      counts = beam_counts(score[part], [r.done for r in rows[part]], kept)
+      for row, count in zip(rows[part], counts, strict=True):
+        children += [
+            dataclasses.replace(row, key=fold(row.key, i))
+            for i in range(count)]
+    rows = advance(children, temperature, 1, most)
+  return [row.tokens[row.start:] for row in rows], spent

@@ -1,0 +1,57 @@
+"""`ttc difficulty`: how hard each test question is (PAPER section 5)."""
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+
+from ttc.analysis import difficulty, pools
+from ttc.cli.arms import Arm, run_arms
+from ttc.cli.experiment import Experiment
+from ttc.cli.solver import Solver
+from ttc.cli.stage import StageRun
+from ttc.search.strategies import BestOfN
+
+
+@dataclasses.dataclass(frozen=True)
+class Difficulty:
+  """Samples the test questions, for their bins and for nothing else.
+
+  Samples that also scored an arm would make hard questions hard by selection
+  and flatter every policy that reads the bins.
+
+  Attributes:
+    solver: the base model; with a verifier there are predicted bins too.
+    num: samples a question. The paper took 2048 and charged none of them.
+    size: questions a part.
+    name: of the stage.
+  """
+
+  kind: ClassVar[str] = 'difficulty'
+  solver: Solver
+  num: int = 64
+  size: int = 64
+  name: str = 'difficulty'
+
+  def check(self, experiment: Experiment) -> None:
+    """Needs a proposer, and rows that divide."""
+    self.solver.check(experiment, self, [BestOfN().rows(self.num)])
+
+  def __call__(self, run: StageRun) -> None:
+    """Writes one record a question."""
+    run_arms(run, self.solver, [Arm(BestOfN(), (self.num,))], self.size)
+
+  def show(self, run: StageRun) -> str:
+    """pass@1 in each bin, and what the bins cost."""
+    pool = pools.largest(pools.read(run.folder), 'BestOfN')
+    kinds = {'oracle': difficulty.oracle(pool.correct)}
+    if pool.values is not None:
+      kinds['predicted'] = difficulty.predicted(pool.score())
+    rates = pool.correct.mean(axis=1)
+    lines = [f'{run.label}: pass@1 {100 * rates.mean():.1f}%, '
+             f'{self.num} samples a question']
+    for kind, found in kinds.items():
+      means = difficulty.by_bin(rates, found.bins)
+      cells = ' '.join('-' if np.isnan(m) else f'{100 * m:.1f}' for m in means)
+      lines.append(f'  by {kind} bin (%): {cells}')
+    return '\n'.join(lines)

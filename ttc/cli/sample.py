@@ -1,0 +1,36 @@
+"""`ttc sample`: independent solutions, to learn from (PAPER 2.1, 4.1)."""
+
+import dataclasses
+from typing import ClassVar
+
+from ttc.cli.arms import Arm, run_arms
+from ttc.cli.experiment import Experiment
+from ttc.cli.solver import Solver
+from ttc.cli.stage import StageRun
+from ttc.search.strategies import BestOfN
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+  """Samples every question of a split a number of times.
+
+  Attributes:
+    solver: who answers; usually without a verifier, on the split 'finetune'.
+    num: solutions a question.
+    size: questions a part.
+    name: of the stage.
+  """
+
+  kind: ClassVar[str] = 'sample'
+  solver: Solver
+  num: int = 16
+  size: int = 256
+  name: str = 'sample'
+
+  def check(self, experiment: Experiment) -> None:
+    """Needs a proposer, and rows that divide."""
+    self.solver.check(experiment, self, [BestOfN().rows(self.num)])
+
+  def __call__(self, run: StageRun) -> None:
+    """Writes one record a question."""
+    run_arms(run, self.solver, [Arm(BestOfN(), (self.num,))], self.size)

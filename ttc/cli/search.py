@@ -1,0 +1,41 @@
+"""`ttc search`: strategies and budgets side by side (PAPER section 3)."""
+
+import dataclasses
+from typing import ClassVar
+
+from ttc.cli.arms import Arm, run_arms
+from ttc.cli.experiment import Experiment
+from ttc.cli.solver import Solver
+from ttc.cli.stage import StageRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+  """Runs every arm at each of its budgets on every question.
+
+  Attributes:
+    solver: proposer and verifier.
+    arms: strategies and budgets. One best-of-N at the largest budget serves
+      all smaller ones, by random subsets.
+    size: questions a part.
+    name: of the stage.
+  """
+
+  kind: ClassVar[str] = 'search'
+  solver: Solver
+  arms: tuple[Arm, ...]
+  size: int = 64
+  name: str = 'search'
+
+  def __post_init__(self):
+    if not self.arms:
+      raise ValueError('Search.arms is empty; list at least one Arm.')
+
+  def check(self, experiment: Experiment) -> None:
+    """Needs models, budgets that fit their strategies, rows that divide."""
+    widths = [width for arm in self.arms for width in arm.widths()]
+    self.solver.check(experiment, self, widths)
+
+  def __call__(self, run: StageRun) -> None:
+    """Writes one record for each arm, budget and question."""
+    run_arms(run, self.solver, self.arms, self.size)
