@@ -64,7 +64,8 @@ def test_dvts_never_crosses_subtrees():
 def test_rebase_is_proportional():
   """Quotas that are whole numbers are met exactly, others to within one."""
   value = jnp.log(jnp.array([1.0, 2.0, 4.0, 1.0])) * 0.2
-  counts = Rebase(0.2)(jax.random.key(0), jnp.tile(value, 2), jnp.zeros(8, bool))
+  counts = Rebase(0.2)(
+      jax.random.key(0), jnp.tile(value, 2), jnp.zeros(8, bool))
   np.testing.assert_array_equal(counts, [0.5, 1, 2, 0.5] * 2 + np.array(
       [0.5, 0, 0, 0.5, -0.5, 0, 0, -0.5]))
   for value, done in worlds(16):

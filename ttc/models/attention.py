@@ -41,14 +41,15 @@ class Attention(nn.Module):
   cfg: TransformerConfig
 
   @nn.compact
-  def __call__(self, x, positions, past, window, offset, mask):
+  def __call__(self, x, positions, layer, past, window, offset, mask):
     """Attends.
 
     Args:
       x: [B, T, D].
       positions: [B, T].
-      past: (keys, values), each [B, S, K, H], or None.
-      window: (keys, values), each [B, U, K, H], or None where the new tokens
+      layer: which one this is, a scalar.
+      past: this layer's (keys, values), each [B, K, S, H], or None.
+      window: KVCache of all layers with U cells, or None where the new tokens
         see only each other.
       offset: window cell of the first new token, a scalar.
       mask: bool [B, T, S + U], which keys each query sees.
@@ -67,26 +68,23 @@ class Attention(nn.Module):
     k = rope.rotate(k, positions, cfg.rope_theta)
     scale = cfg.head_dim**-0.5 if cfg.query_scale is None else cfg.query_scale
     q = (q * scale).reshape(*q.shape[:2], kv, heads // kv, cfg.head_dim)
-    if window is None:
-      window = (k, v)
-    else:
-      window = tuple(
-          jax.lax.dynamic_update_slice_in_dim(cells, new, offset, axis=1)
-          for cells, new in zip(window, (k, v), strict=True))
-
-    sources = [window] if past is None else [past, window]
-    logits = [jnp.einsum('BTKGH,BSKH->BKGTS', q, k,
-                         preferred_element_type=jnp.float32)
-              for k, _ in sources]
-    logits = jnp.concatenate(logits, axis=-1)
+    k, v = k.swapaxes(1, 2), v.swapaxes(1, 2)  # [B, K, T, H]
+    if window is not None:
+      window = window.write(layer, k, v, offset)
+      k, v = window.k[layer], window.v[layer]
+    sources = [(k, v)] if past is None else [past, (k, v)]
+    logits = jnp.concatenate([
+        jnp.einsum('BTKGH,BKSH->BKGTS', q, keys,
+                   preferred_element_type=jnp.float32)
+        for keys, _ in sources], axis=-1)
     if cfg.attn_softcap is not None:
       logits = cfg.attn_softcap * jnp.tanh(logits / cfg.attn_softcap)
     logits = jnp.where(mask[:, None, None], logits, _MASKED)
     weights = jax.nn.softmax(logits, axis=-1).astype(x.dtype)
     out, start = 0, 0
     for _, values in sources:
-      stop = start + values.shape[1]
-      out += jnp.einsum('BKGTS,BSKH->BTKGH', weights[..., start:stop], values)
+      stop = start + values.shape[2]
+      out += jnp.einsum('BKGTS,BKSH->BTKGH', weights[..., start:stop], values)
       start = stop
     out = out.reshape(*x.shape[:2], heads, cfg.head_dim)
     kernel = self.param(

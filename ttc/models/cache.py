@@ -11,7 +11,8 @@ the *window*, addressed by the program's own loop counter, which all rows share:
 
 `merge` moves the window into the past once, when the program ends. So rows
 keep lengths of their own (rewind is setting an integer) and the token loop
-never pays for a scatter.
+never pays for a scatter. Heads stand before cells, [B, K, S, H]: with cells
+first, attention over a short past is five times slower on a CPU.
 """
 
 import flax.struct
@@ -25,18 +26,26 @@ from ttc.models.config import TransformerConfig
 class KVCache:
   """Keys and values of every layer."""
 
-  k: jax.Array  # [L, B, S, K, H]
-  v: jax.Array  # [L, B, S, K, H]
+  k: jax.Array  # [L, B, K, S, H]
+  v: jax.Array  # [L, B, K, S, H]
 
   @classmethod
   def empty(cls, cfg: TransformerConfig, rows: int, length: int) -> 'KVCache':
-    shape = (cfg.num_layers, rows, length, cfg.num_kv_heads, cfg.head_dim)
+    shape = (cfg.num_layers, rows, cfg.num_kv_heads, length, cfg.head_dim)
     return cls(k=jnp.zeros(shape, cfg.dtype), v=jnp.zeros(shape, cfg.dtype))
 
   @property
   def size(self) -> int:
     """Cells a row (S)."""
-    return self.k.shape[2]
+    return self.k.shape[3]
+
+  def write(self, layer: jax.Array, k: jax.Array, v: jax.Array,
+            cell: jax.Array) -> 'KVCache':
+    """One layer's new keys and values [B, K, T, H], from a cell on."""
+    start = (layer, 0, 0, cell, 0)
+    return KVCache(
+        k=jax.lax.dynamic_update_slice(self.k, k[None], start),
+        v=jax.lax.dynamic_update_slice(self.v, v[None], start))
 
 
 def splice(
@@ -68,8 +77,9 @@ def splice(
 def merge(
     past: KVCache, window: KVCache, start: jax.Array, count: jax.Array
 ) -> KVCache:
-  """`splice` for every layer's keys and values; start and count are [B]."""
-  layers = jax.vmap(splice, in_axes=(0, 0, None, None))
+  """`splice` for all layers and heads; start and count are [B]."""
+  heads = jax.vmap(splice, in_axes=(1, 1, None, None), out_axes=1)
+  layers = jax.vmap(heads, in_axes=(0, 0, None, None))
   return KVCache(
       k=layers(past.k, window.k, start, count),
       v=layers(past.v, window.v, start, count),

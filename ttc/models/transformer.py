@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 
 from ttc.models.attention import Attention, RMSNorm
-from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
 
 Head = Literal['logits', 'value']
@@ -73,19 +72,13 @@ class Block(nn.Module):
     mask = masks[0]
     if cfg.sliding:
       mask = jnp.where(sliding, masks[1], masks[0])
-    cells = None
-    if window is not None:
-      cells = (window.k[layer], window.v[layer])
     y = RMSNorm(cfg, name='attention_norm')(x)
-    y, cells = Attention(cfg, name='attention')(
-        y, positions, past, cells, offset, mask)
+    y, window = Attention(cfg, name='attention')(
+        y, positions, layer, past, window, offset, mask)
     x += self._branch(y, 'attention_post_norm')
     y = Mlp(cfg, name='mlp')(RMSNorm(cfg, name='mlp_norm')(x))
     x += self._branch(y, 'mlp_post_norm')
     x = nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
-    if window is not None:
-      window = KVCache(k=window.k.at[layer].set(cells[0]),
-                       v=window.v.at[layer].set(cells[1]))
     return (x, window), None
 
   def _branch(self, y, name):
@@ -197,7 +190,7 @@ class Transformer(nn.Module):
     Returns:
       As `__call__`, and the window with T more valid cells.
     """
-    cells, size = jnp.arange(past.size), jnp.arange(window.k.shape[2])
+    cells, size = jnp.arange(past.size), jnp.arange(window.size)
     query = offset + jnp.arange(tokens.shape[1])  # [T], from the row's length
     positions = length[:, None] + query[None]  # [B, T]
     distance = jnp.concatenate([
