@@ -36,7 +36,8 @@ def test_zero_is_greedy():
 
 
 @pytest.mark.parametrize(('top_p', 'kept'), [
-    (0.3, [1]), (0.4, [1]), (0.41, [1, 3]), (0.7, [1, 3]), (0.95, [0, 1, 2, 3])])
+    (0.3, [1]), (0.4, [1]), (0.41, [1, 3]), (0.7, [1, 3]),
+    (0.95, [0, 1, 2, 3])])
 def test_nucleus_keeps_the_fewest_that_reach_the_mass(top_p, kept):
   mass = np.zeros(4)
   mass[kept] = np.exp(np.asarray(LOGITS))[kept]

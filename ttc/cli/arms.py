@@ -21,9 +21,18 @@ class Arm:
   strategy: Strategy
   budgets: tuple[int, ...]
 
-  def widths(self) -> list[int]:
-    """Rows a question at each budget; ValueError where one does not fit."""
-    return [self.strategy.rows(budget) for budget in self.budgets]
+  def check(self, verified: bool) -> None:
+    """Raises ValueError for what the strategy cannot do.
+
+    Args:
+      verified: whether there is a verifier.
+    """
+    for budget in self.budgets:
+      self.strategy.rows(budget)
+    if self.strategy.verified and not verified:
+      raise ValueError(
+          f'{self.strategy!r} needs a verifier; name a stage in '
+          'Solver.verifier.')
 
 
 def run_arms(run: StageRun, solver: Solver, arms: Sequence[Arm],

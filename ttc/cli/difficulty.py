@@ -34,8 +34,9 @@ class Difficulty:
   name: str = 'difficulty'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs a proposer, and rows that divide."""
-    self.solver.check(experiment, self, [BestOfN().rows(self.num)])
+    """Needs its models before it."""
+    BestOfN().rows(self.num)
+    self.solver.check(experiment, self)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record a question."""

@@ -44,9 +44,9 @@ class Label:
             f'Label.{name}={getattr(self, name)}; it must be at least 1.')
 
   def check(self, experiment: Experiment) -> None:
-    """Needs samples and a proposer before it, and rows that divide."""
+    """Needs samples and a proposer before it."""
     experiment.source(self, self.source)
-    self.solver.check(experiment, self, [self.rollouts])
+    self.solver.check(experiment, self)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one line for each labelled solution."""

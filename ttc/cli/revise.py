@@ -47,8 +47,8 @@ class Revise:
           'them.')
 
   def check(self, experiment: Experiment) -> None:
-    """Needs models before it, and rows that divide."""
-    self.solver.check(experiment, self, [1])
+    """Needs its models before it."""
+    self.solver.check(experiment, self)
 
   def plan(self) -> tuple[int, ...]:
     """Turns of each chain."""

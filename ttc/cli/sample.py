@@ -28,8 +28,9 @@ class Sample:
   name: str = 'sample'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs a proposer, and rows that divide."""
-    self.solver.check(experiment, self, [BestOfN().rows(self.num)])
+    """Needs a proposer before it."""
+    BestOfN().rows(self.num)
+    self.solver.check(experiment, self)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record a question."""

@@ -32,9 +32,10 @@ class Search:
       raise ValueError('Search.arms is empty; list at least one Arm.')
 
   def check(self, experiment: Experiment) -> None:
-    """Needs models, budgets that fit their strategies, rows that divide."""
-    widths = [width for arm in self.arms for width in arm.widths()]
-    self.solver.check(experiment, self, widths)
+    """Needs its models before it, and budgets that fit their strategies."""
+    for arm in self.arms:
+      arm.check(bool(self.solver.verifier))
+    self.solver.check(experiment, self)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record for each arm, budget and question."""

@@ -33,7 +33,8 @@ class Solver:
       change nothing: pairs of the name there and the stage.
     split: of the questions.
     questions: how many of them, from the first; None for all.
-    rows: rows that a program extends at once, over all devices.
+    rows: rows that a program extends at once, over all devices; more where
+      one question a device has more, fewer where they do not divide.
     model_parallel: devices over which a model is cut; the others share rows.
   """
 
@@ -47,14 +48,12 @@ class Solver:
   rows: int = 512
   model_parallel: int = 1
 
-  def check(self, experiment: Experiment, reader: Stage,
-            widths: Sequence[int]) -> None:
-    """Needs its models before it, and batches that divide over the mesh.
+  def check(self, experiment: Experiment, reader: Stage) -> None:
+    """Needs its models before it, enough questions, and a mesh that fits.
 
     Args:
       experiment: around the stage.
       reader: the stage.
-      widths: rows a question that it will ask for.
     """
     verifiers = [stage for _, stage in self.scorers]
     if self.verifier:
@@ -66,14 +65,15 @@ class Solver:
       raise ValueError(
           f'Solver.questions={self.questions}, but the split {self.split!r} '
           f'has {count}; lower it, or ask the task for more.')
-    for width in widths:
-      self.batch(width)
+    self.batch(1)
 
   def batch(self, width: int) -> int:
     """Questions that a process gives a program, each with `width` rows.
 
+    A question's rows stay on one device, so there is at least one for each.
+
     Raises:
-      ValueError: they do not divide over the devices that share rows.
+      ValueError: the models cannot be cut over these devices.
     """
     devices, processes = jax.device_count(), jax.process_count()
     if devices % self.model_parallel:
@@ -81,13 +81,7 @@ class Solver:
           f'Solver.model_parallel={self.model_parallel} does not divide the '
           f'{devices} devices; choose a divisor.')
     data = devices // self.model_parallel
-    questions = max(1, self.rows // width)
-    if questions % data:
-      raise ValueError(
-          f'Solver.rows={self.rows} is {questions} questions of {width} rows, '
-          f'which do not divide over {data} devices; a multiple of '
-          f'{width * data} rows does.')
-    return questions // processes
+    return max(1, self.rows // width // data) * data // processes
 
   @functools.cached_property
   def problems(self) -> list[Problem]:

@@ -215,7 +215,7 @@ def duplicates(tokens: jax.Array, length: jax.Array,
   return (equal & earlier[None]).any(axis=-1).reshape(-1)
 
 
-@functools.partial(jax.jit, donate_argnames=('frontier',))
+@jax.jit
 def _fork(frontier, parent):
   verifier = frontier.verifier
   return Frontier(

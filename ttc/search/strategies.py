@@ -1,7 +1,7 @@
 """Ways to spend a budget of N generations on a question (PAPER 3)."""
 
 import dataclasses
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,8 @@ from ttc.search.solutions import collect, Solutions
 class Strategy(Protocol):
   """Frozen and hashable; its repr is its name in the records."""
 
+  verified: ClassVar[bool]  # whether it asks a verifier while it searches
+
   def rows(self, budget: int) -> int:
     """Rows a question (W) for a budget; ValueError where it does not fit."""
 
@@ -30,6 +32,8 @@ class Strategy(Protocol):
 class BestOfN:
   """N independent attempts; how one is chosen among them comes later."""
 
+  verified: ClassVar[bool] = False
+
   def rows(self, budget: int) -> int:
     return _at_least_one(self, budget)
 
@@ -40,6 +44,8 @@ class BestOfN:
 @dataclasses.dataclass(frozen=True)
 class Greedy:
   """The most likely attempt: what a model without test-time compute answers."""
+
+  verified: ClassVar[bool] = False
 
   def rows(self, budget: int) -> int:
     if budget != 1:
@@ -67,6 +73,7 @@ class StepSearch:
       few possible steps a beam otherwise fills with copies of one prefix.
   """
 
+  verified: ClassVar[bool] = True
   allocator: Beam | Dvts | Rebase | ParticleFilter = Beam()
   lookahead: int = 0
   rounds: int = 40
