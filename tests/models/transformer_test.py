@@ -92,7 +92,8 @@ def test_rows_of_different_lengths(family):
       jnp.zeros(ROWS, int), window, 0, method='extend')
   stale = jax.tree.map(lambda x: x + 100, KVCache.empty(cfg, ROWS, LENGTH))
   past = merge(stale, window, jnp.zeros(ROWS, int), first)
-  rest = jnp.take_along_axis(tokens, first[:, None] + jnp.arange(4)[None], axis=1)
+  places = first[:, None] + jnp.arange(4)[None]
+  rest = jnp.take_along_axis(tokens, places, axis=1)
   logits, _ = Transformer(cfg).apply(
       {'params': params}, rest, past, first, KVCache.empty(cfg, ROWS, 4), 0,
       method='extend')

@@ -123,10 +123,9 @@ def begin(models: Models, prompts: Prompts, rows: int,
   cost = Cost.zero(problems).add('proposer_prefill', length, width)
   verifier = None
   if models.verifier is not None:
-    verifier, _ = scoring.score(
-        models.verifier.params,
-        VerifierState.empty(models.verifier.cfg, problems, size),
-        proposer.tokens, length, cfg=models.verifier.cfg, max_new=width)
+    verifier = scoring.prefill(
+        models.verifier.params, tokens, length, cfg=models.verifier.cfg,
+        size=size)
     cost = cost.add('verifier_prefill', length, width)
   everyone = partitioning.put(
       np.zeros((problems, rows), np.int32), models.mesh)

@@ -6,7 +6,6 @@ from ttc import partitioning
 from ttc.search.frontier import Model, Models
 from ttc.search.solutions import Solutions
 from ttc.verifiers import scoring
-from ttc.verifiers.scoring import VerifierState
 
 
 def final_values(models: Models, verifier: Model,
@@ -22,8 +21,7 @@ def final_values(models: Models, verifier: Model,
   tokens, length = partitioning.put(
       (solutions.tokens.reshape(-1, size), solutions.length.reshape(-1)),
       models.mesh)
-  state, _ = scoring.score(
-      verifier.params, VerifierState.empty(verifier.cfg, tokens.shape[0], size),
-      tokens, length, cfg=verifier.cfg, max_new=size)
+  state = scoring.prefill(
+      verifier.params, tokens, length, cfg=verifier.cfg, size=size)
   value = partitioning.fetch(scoring.last_value(state))
   return value.reshape(problems, rows)

@@ -20,12 +20,28 @@ class VerifierState:
   scored: jax.Array  # [B] tokens read so far
   cache: KVCache
 
-  @classmethod
-  def empty(cls, cfg: TransformerConfig, rows: int,
-            size: int) -> 'VerifierState':
-    return cls(value=jnp.zeros((rows, size), jnp.float32),
-               scored=jnp.zeros((rows,), jnp.int32),
-               cache=KVCache.empty(cfg, rows, size))
+
+@functools.partial(jax.jit, static_argnames=('cfg', 'size'))
+def prefill(params, tokens: jax.Array, length: jax.Array, *,
+            cfg: TransformerConfig, size: int) -> VerifierState:
+  """Reads rows from their beginning.
+
+  Args:
+    params: of a Transformer with a value head.
+    tokens: [B, T], padded on the right.
+    length: [B].
+    cfg: the verifier.
+    size: cells a row (S), at least T.
+  """
+  rows, width = tokens.shape
+  zero = jnp.zeros_like(length)
+  logits, window = Transformer(cfg, head='value').apply(
+      {'params': params}, tokens, KVCache.empty(cfg, rows, 0), zero,
+      KVCache.empty(cfg, rows, width), 0, method='extend')
+  return VerifierState(
+      value=jnp.pad(jax.nn.sigmoid(logits), ((0, 0), (0, size - width))),
+      scored=length,
+      cache=merge(KVCache.empty(cfg, rows, size), window, zero, length))
 
 
 @functools.partial(
