@@ -76,7 +76,7 @@ def scripted_models(table, values=None, devices=1, **generation) -> Models:
       mesh=mesh(devices))
 
 
-def prompts(*sequences, width=None, problems=None) -> Prompts:
-  """Prompts with ids 10, 11, ..."""
+def prompts(*sequences, **kwargs) -> Prompts:
+  """Prompts with ids 10, 11, ...; see Prompts.stack for the rest."""
   ids = range(10, 10 + len(sequences))
-  return Prompts.stack(list(ids), sequences, width=width, problems=problems)
+  return Prompts.stack(list(ids), sequences, **kwargs)

@@ -98,6 +98,19 @@ def test_truncation_is_marked_and_limited():
     assert len(attempt.tokens) == 12 or not attempt.truncated
 
 
+def test_what_was_started_counts_against_the_limit():
+  models = testing.scripted_models(TABLE)
+  started = testing.prompts(
+      [3, 4, 5, 6], [3, 4, 5, 6], [3, 4, 5, 6], started=[0, 3, 11])
+  with partitioning.use(models.mesh):
+    solutions = BestOfN()(
+        models, started, budget=16, key=jax.random.key(0))
+  for place, most in enumerate((12, 9, 1)):
+    attempts = [solutions.attempt(place, row) for row in range(16)]
+    assert max(len(a.tokens) for a in attempts) == most
+    assert all(a.truncated == (a.tokens[-1] != testing.END) for a in attempts)
+
+
 def test_a_round_limit_still_finishes_every_row():
   solutions = run(StepSearch(Beam(4), rounds=1), 8)
   for p in range(3):

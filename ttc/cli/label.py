@@ -99,7 +99,8 @@ class Label:
          for problem, sample, branch, _ in prefixes],
         [[*solver.prompt(solver.by_id[problem]), *prefix]
          for problem, _, _, prefix in prefixes],
-        width=solver.prompt_width + solver.generation.max_tokens,
+        width=solver.prompt_width + most,
+        started=[len(prefix) for *_, prefix in prefixes],
     ).batches(solver.batch(self.rollouts))
     found = []
     for batch in batches:

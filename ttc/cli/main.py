@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
   if not options.gin_file:
     parser.error('say what to run with --gin_file=PATH')
   # Before anything imports TensorFlow, whose start is otherwise a page.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import runner
 
   return runner.run(

@@ -15,15 +15,19 @@ class Prompts:
     length: [P] int32.
     problem_id: [P] int32. Randomness depends on it and on nothing else that
       says where a problem stands in a batch.
+    started: [P] int32, tokens at a prompt's end that belong to the attempt
+      already and count against its limit.
   """
 
   tokens: np.ndarray
   length: np.ndarray
   problem_id: np.ndarray
+  started: np.ndarray
 
   @classmethod
   def stack(cls, ids: Sequence[int], sequences: Sequence[Sequence[int]],
-            width: int | None = None, problems: int | None = None) -> 'Prompts':
+            width: int | None = None, problems: int | None = None,
+            started: Sequence[int] | None = None) -> 'Prompts':
     """Pads token sequences to one width and the problems to one number.
 
     Args:
@@ -31,6 +35,7 @@ class Prompts:
       sequences: their tokens, none of them empty.
       width: tokens a row (T); None is the longest.
       problems: rows (P); None adds none.
+      started: see the class; None is zero for all.
 
     Raises:
       ValueError: a prompt is empty, or longer than `width`.
@@ -50,7 +55,9 @@ class Prompts:
     return cls(
         tokens=tokens,
         length=np.array(lengths + [1] * padding, np.int32),
-        problem_id=np.array([*ids, *[-1] * padding], np.int32))
+        problem_id=np.array([*ids, *[-1] * padding], np.int32),
+        started=np.array(
+            [*(started or [0] * len(ids)), *[0] * padding], np.int32))
 
   @property
   def real(self) -> np.ndarray:
@@ -66,4 +73,5 @@ class Prompts:
           tokens=np.pad(self.tokens[part], ((0, pad), (0, 0))),
           length=np.pad(self.length[part], (0, pad), constant_values=1),
           problem_id=np.pad(
-              self.problem_id[part], (0, pad), constant_values=-1))
+              self.problem_id[part], (0, pad), constant_values=-1),
+          started=np.pad(self.started[part], (0, pad)))

@@ -111,8 +111,8 @@ def begin(models: Models, prompts: Prompts, rows: int,
   """
   problems, width = prompts.tokens.shape
   size = width + models.generation.max_tokens
-  limit = np.where(
-      prompts.real, prompts.length + models.generation.max_tokens, 0)
+  limit = prompts.length - prompts.started + models.generation.max_tokens
+  limit = np.where(prompts.real, limit, 0)
   tokens, length, limit, ids = partitioning.put(
       (prompts.tokens, prompts.length, limit, prompts.problem_id),
       models.mesh)

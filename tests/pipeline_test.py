@@ -1,0 +1,90 @@
+"""From nothing to a report, as a user runs it, on four devices."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from ttc import records
+
+_HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  """The experiment's folder and what its command printed, twice."""
+  output = tmp_path_factory.mktemp('runs')
+  command = [
+      sys.executable, '-m', 'ttc.cli.main', 'run',
+      f'--gin_file={_HERE / "pipeline.gin"}',
+      f"--gin.Experiment.output='{output}'"]
+  outcomes = [
+      subprocess.run(command, cwd=_HERE.parent, env=dict(os.environ),
+                     capture_output=True, text=True, timeout=900, check=False)
+      for _ in range(2)]
+  for outcome in outcomes:
+    assert outcome.returncode == 0, outcome.stderr[-4000:]
+  return output / 'pipeline', outcomes
+
+
+def rows(run, stage):
+  return records.read_rows(run[0] / 'seed-0' / stage)
+
+
+def test_every_stage_is_complete(run):
+  folder, (first, second) = run
+  stages = [path.parent.name for path in folder.glob('seed-0/*/COMPLETE')]
+  assert len(stages) == 21
+  assert first.stderr.count('complete, skipped') == 0
+  assert second.stderr.count('complete, skipped') == 22
+
+
+def test_the_report_is_there_and_whole(run):
+  folder, (first, second) = run
+  summary = json.loads((folder / 'report' / 'summary.json').read_text())
+  assert summary['claims']
+  assert {f['id'] for f in summary['figures']} >= {'search', 'revisions'}
+  for figure in summary['figures']:
+    assert (folder / 'report' / 'figures' / f'{figure["id"]}.svg').exists()
+  page = (folder / 'report' / 'index.html').read_text()
+  assert '<html' in page
+  table = (folder / 'report' / 'table.txt').read_text()
+  for outcome in (first, second):
+    assert table.strip() in outcome.stdout
+
+
+def test_budgets_are_exact(run):
+  for row in rows(run, 'search'):
+    ahead = 2 if 'lookahead=1' in row['strategy'] else 1
+    assert len(row['rows']) * ahead == row['budget']
+    assert all(r['scores'].keys() == {'orm'} for r in row['rows'])
+  assert {len(r['rows']) for r in rows(run, 'revise')} == {8}
+
+
+def test_questions_are_disjoint(run):
+  asked = {stage: {r['problem'] for r in rows(run, stage)} for stage in (
+      'sample', 'difficulty', 'search', 'revise')}
+  assert asked['difficulty'] == asked['search'] == asked['revise']
+  assert not asked['sample'] & asked['search']
+
+
+def test_labels_are_shares_of_the_rollouts(run):
+  for row in rows(run, 'label'):
+    for step, label in enumerate(row['labels'][:-1]):
+      outcomes = [r['correct'] for r in row['rollouts'] if r['branch'] == step]
+      assert len(outcomes) == 2
+      assert label == sum(outcomes) / 2
+    assert row['labels'][-1] in (0, 1)
+
+
+def test_difficulty_is_sampled_apart(run):
+  """The same model and questions, other draws than the arms are scored on."""
+  texts = lambda stage, name: {
+      r['problem']: [x['text'] for x in r['rows']] for r in rows(run, stage)
+      if r['strategy'] == name}
+  own, arms = texts('difficulty', 'BestOfN()'), texts('search', 'BestOfN()')
+  assert own.keys() == arms.keys()
+  assert all(own[problem] != arms[problem] for problem in own)
