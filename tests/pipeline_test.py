@@ -21,8 +21,10 @@ def run(tmp_path_factory):
       sys.executable, '-m', 'ttc.cli.main', 'run',
       f'--gin_file={_HERE / "pipeline.gin"}',
       f"--gin.Experiment.output='{output}'"]
+  flags = '--xla_force_host_platform_device_count=4'
   outcomes = [
-      subprocess.run(command, cwd=_HERE.parent, env=dict(os.environ),
+      subprocess.run(command, cwd=_HERE.parent,
+                     env=dict(os.environ, XLA_FLAGS=flags),
                      capture_output=True, text=True, timeout=900, check=False)
       for _ in range(2)]
   for outcome in outcomes:

@@ -13,6 +13,7 @@ from ttc import records
 from ttc.analysis.chains import turns_needed
 
 BEST_OF_N = 'BestOfN()'
+GREEDY = 'Greedy()'
 BEAM = ("StepSearch(allocator=Beam(width=4), lookahead=0, rounds=40, "
         "distinct=True)")
 SQRT = ("StepSearch(allocator=Beam(width='sqrt'), lookahead=0, rounds=40, "
@@ -66,7 +67,7 @@ def write(root: pathlib.Path, truth: Truth = Truth(), seed: int = 0,
       ],
       'revise': [_chains(truth, rng)],
       'large_greedy': [
-          _pool(truth, rng, BEST_OF_N, 1, 1, truth.large, valued=False)],
+          _pool(truth, rng, GREEDY, 1, 1, truth.large, valued=False)],
       'large_samples': [
           _pool(truth, rng, BEST_OF_N, 4, 4, truth.large, valued=False)],
       'control_samples': [_pool(truth, rng, BEST_OF_N, 4, 4, 0.01)],

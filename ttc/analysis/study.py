@@ -26,8 +26,8 @@ SELECTORS = {
     names.BEST: aggregate.best,
     names.WEIGHTED: aggregate.weighted,
 }
-STAGES = ('difficulty', 'search', 'revise', 'large_greedy', 'large_samples',
-          'control_samples')
+STAGES = ('difficulty', 'search', 'revise', 'greedy', 'large_greedy',
+          'large_samples', 'control_samples')
 NUM_BINS = 5
 
 
@@ -41,6 +41,7 @@ class Study:
     difficulty: base samples that only make bins, on all test questions.
     search: pools of the search stage.
     revise: the pool of chains with the largest budget.
+    base_greedy: the base model's greedy answer, one a question.
     greedy: the large model's greedy answer, one a question.
     large: the large model's samples.
     control: samples of the model finetuned on its own successes only.
@@ -52,6 +53,7 @@ class Study:
   difficulty: pools.Pool | None = None
   search: tuple[pools.Pool, ...] = ()
   revise: pools.Pool | None = None
+  base_greedy: pools.Pool | None = None
   greedy: pools.Pool | None = None
   large: pools.Pool | None = None
   control: pools.Pool | None = None
@@ -215,7 +217,8 @@ def load(
       'difficulty': pools.largest(stage('difficulty'), 'BestOfN'),
       'revise': max((p for p in stage('revise') if p.chain is not None),
                     key=lambda p: p.budget, default=None),
-      'greedy': pools.largest(stage('large_greedy'), 'BestOfN'),
+      'base_greedy': pools.largest(stage('greedy'), 'Greedy'),
+      'greedy': pools.largest(stage('large_greedy'), 'Greedy'),
       'large': pools.largest(stage('large_samples'), 'BestOfN'),
       'control': pools.largest(stage('control_samples'), 'BestOfN'),
   }

@@ -128,6 +128,9 @@ def _search_lines(studies: Sequence[Study]) -> Lines:
   fits = [s.search_optimal for s in studies]
   if all(fits):
     found |= _optimal_lines(fits, 'best uniform arm')
+  if all(s.base_greedy for s in studies):
+    found['greedy'] = [
+        {1: s.base_greedy.correct[:, 0].astype(float)} for s in studies]
   if all(s.base for s in studies):
     found['pass@N (coverage)'] = [
         {n: point.question for n, point in s.coverage(s.base).items()}
