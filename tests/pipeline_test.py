@@ -48,7 +48,8 @@ def test_the_report_is_there_and_whole(run):
   folder, (first, second) = run
   summary = json.loads((folder / 'report' / 'summary.json').read_text())
   assert summary['claims']
-  assert {f['id'] for f in summary['figures']} >= {'search', 'revisions'}
+  assert {f['id'] for f in summary['figures']} >= {
+      'headline', 'search-methods', 'revisions-turns', 'matched', 'verifiers'}
   for figure in summary['figures']:
     assert (folder / 'report' / 'figures' / f'{figure["id"]}.svg').exists()
   page = (folder / 'report' / 'index.html').read_text()
