@@ -93,3 +93,18 @@ def fetch(tree):
     return np.concatenate([np.asarray(shards[i]) for i in sorted(shards)])
 
   return jax.tree.map(one, jax.block_until_ready(tree))
+
+
+def local(tree, mesh: Mesh):
+  """Arrays cut over `model` alone, on a mesh of this process's devices.
+
+  Every process holds all parts of such arrays; nothing moves.
+  """
+
+  def one(x):
+    sharding = NamedSharding(mesh, x.sharding.spec)
+    parts = {s.device: s.data for s in x.addressable_shards}
+    return jax.make_array_from_single_device_arrays(
+        x.shape, sharding, [parts[d] for d in mesh.devices.flat])
+
+  return jax.tree.map(one, tree)

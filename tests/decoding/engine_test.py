@@ -1,4 +1,4 @@
-"""Rows that grow, rewind and fork, with a model that sees its whole past."""
+"""The programs, with a model that sees its whole past."""
 
 import jax
 import jax.numpy as jnp
@@ -8,160 +8,225 @@ import pytest
 from tests import testing
 from ttc import partitioning
 from ttc.decoding import engine
-from ttc.decoding.sampling import Sampling
-from ttc.decoding.stops import Stop
-from ttc.models.transformer import Transformer
+from ttc.decoding.engine import Batch
+from ttc.decoding.lines import Line
+from ttc.decoding.stops import Stops
+from ttc.models import abstract
+from ttc.models.cache import KVCache
+from ttc.models.transformer import Transformer, unstack
 
 CFG = testing.small_config()
 PARAMS = testing.random_params(CFG)
-PROMPTS = jnp.array([[3, 4, 5], [6, 0, 0], [7, 8, 0], [9, 9, 9]])
-LENGTH = jnp.array([3, 1, 2, 3])
+VALUE = testing.random_params(CFG, 'value')
+PROMPTS = [[3, 4, 5], [6], [7, 8], [9, 9, 9, 4]]
 END = np.arange(CFG.vocab_size) == 1
 STEP_END = (np.arange(CFG.vocab_size) == 2) | END
-SIZE, NEW = 16, 12
+CELLS, NEW, SLOTS = 24, 12, 6
+KEYS = np.asarray(
+    jax.random.key_data(jax.random.split(jax.random.key(0), 4)))
 
 
-def fresh(seed=0, size=SIZE, order=(0, 1, 2, 3)):
-  order = jnp.array(order)
-  keys = jax.random.split(jax.random.key(seed), 4)[order]
-  length = LENGTH[order]
-  return engine.prefill(
-      PARAMS, PROMPTS[order], length, length + NEW, keys, cfg=CFG, size=size)
+class World:
+  """Rows of one device after another, and the pools they live in."""
+
+  def __init__(self, mesh=None, slots=(5, 0, 3, 1)):
+    self.mesh = testing.mesh() if mesh is None else mesh
+    self.devices = self.mesh.shape['data']
+    self.slots = slots
+    self.texts = [list(p) for p in PROMPTS]
+    cut = self.mesh.shape['model'] > 1
+    place = lambda head, params: unstack(jax.tree.map(
+        lambda x, a: jax.device_put(x, a.sharding), params,
+        abstract.params(CFG, head, self.mesh)) if cut else params)
+    self.params = place('logits', PARAMS)
+    self.verifier = place('value', VALUE)
+    self.pool, self.read_pool = (
+        partitioning.put(jax.tree.map(
+            lambda x: np.full(x.shape, 50.0, x.dtype),
+            KVCache.empty(CFG, self.devices * (SLOTS + 1), CELLS)), self.mesh)
+        for _ in range(2))
+
+  def each(self, made):
+    """The same arrays for every device."""
+    return partitioning.put(jax.tree.map(
+        lambda x: np.concatenate([np.asarray(x)] * self.devices), made),
+                            self.mesh)
+
+  def prefill(self):
+    line = Line.pack([(s, 0, t[:-1]) for s, t in zip(
+        self.slots, self.texts, strict=True)], 32, SLOTS)
+    with partitioning.use(self.mesh):
+      self.pool, none = engine.read(
+          self.params, self.pool, self.each(line), head='logits', cfg=CFG,
+          mesh=self.mesh, cells=CELLS)
+    assert none is None
+    return self
+
+  def extend(self, most=NEW, steps=0, temperature=1.0, least=0, chunk=4,
+             pad=0):
+    rows = np.zeros((4 + pad, 7), np.int32)
+    rows[:, 0] = SLOTS
+    rows[:4, 0] = self.slots
+    rows[:4, 1] = [t[-1] for t in self.texts]
+    rows[:4, 2] = [len(t) - 1 for t in self.texts]
+    rows[:4, 3], rows[:4, 4] = most, steps
+    rows[:4, 5:] = KEYS.view(np.int32)
+    batch = Batch(rows, np.full(4 + pad, temperature, np.float32),
+                  np.array([least], np.int32))
+    with partitioning.use(self.mesh):
+      self.pool, grown = engine.extend(
+          self.params, self.pool, self.each(batch), Stops(STEP_END, END), None,
+          cfg=CFG, mesh=self.mesh, cells=CELLS, max_new=chunk)
+    for text, new, count in zip(self.texts, np.asarray(grown.token),
+                                np.asarray(grown.count), strict=False):
+      text += new[:count].tolist()
+    return grown
+
+  def finish(self, **settings):
+    """Extends until all rows have as many tokens as they may."""
+    starts, logprob = [len(p) for p in PROMPTS], np.zeros(4)
+    while True:
+      most = [NEW - (len(t) - s) if not END[t[-1]] else 0
+              for t, s in zip(self.texts, starts, strict=True)]
+      if not any(most):
+        return logprob
+      logprob += np.asarray(self.extend(most, **settings).logprob)[:4]
 
 
-def grow(state, steps=0, max_new=NEW, temperature=1.0):
-  stop = Stop.create(STEP_END, END, steps)
-  return engine.extend(PARAMS, state, stop, Sampling.create(temperature),
-                       cfg=CFG, max_new=max_new)
-
-
-def texts(state):
-  return [t[:n].tolist() for t, n in zip(
-      np.asarray(state.tokens), np.asarray(state.length), strict=True)]
+def full(text):
+  return Transformer(CFG).apply({'params': PARAMS}, jnp.array([text]))[0]
 
 
 def test_greedy_follows_the_full_model():
-  state, count, _ = grow(fresh(), temperature=0.0)
-  for text, start, new in zip(texts(state), LENGTH, count, strict=True):
-    logits = Transformer(CFG).apply({'params': PARAMS}, jnp.array([text]))[0]
-    best = jnp.argmax(logits, axis=-1)
-    assert len(text) == start + new
-    assert text[start:] == best[start - 1:-1].tolist()
+  world = World().prefill()
+  world.finish(temperature=0.0)
+  for text, prompt in zip(world.texts, PROMPTS, strict=True):
+    best = jnp.argmax(full(text), axis=-1)
+    assert text[len(prompt):] == best[len(prompt) - 1:-1].tolist()
 
 
 def test_log_probability_is_the_models():
-  state, _, _ = grow(fresh(), temperature=0.6)
-  for row, (text, start) in enumerate(zip(texts(state), LENGTH, strict=True)):
-    logits = Transformer(CFG).apply({'params': PARAMS}, jnp.array([text]))[0]
-    log = jax.nn.log_softmax(logits)[jnp.arange(len(text) - 1), text[1:]]
+  world = World().prefill()
+  logprob = world.finish(temperature=0.6)
+  for row, (text, prompt) in enumerate(
+      zip(world.texts, PROMPTS, strict=True)):
+    log = jax.nn.log_softmax(full(text))[jnp.arange(len(text) - 1), text[1:]]
     np.testing.assert_allclose(
-        state.logprob[row], log[start - 1:].sum(), rtol=1e-4)
+        logprob[row], log[len(prompt) - 1:].sum(), rtol=1e-4)
 
 
-@pytest.mark.parametrize('rounds', [[(0, 1)] * 12, [(0, 5), (0, 7)],
-                                    [(1, 4)] * 12, [(2, 12)] * 12])
-def test_rounds_equal_one_shot(rounds):
-  whole, _, _ = grow(fresh())
-  state = fresh()
-  for steps, max_new in rounds:
-    state, _, _ = grow(state, steps, max_new)
-  assert texts(state) == texts(whole)
-  np.testing.assert_array_equal(state.done, whole.done)
-  np.testing.assert_allclose(state.logprob, whole.logprob, rtol=1e-4)
+def test_key_of_a_token_is_row_and_position():
+  """The law that resumption and the scheduler rely on."""
+  world = World().prefill()
+  world.extend(most=1)
+  for key, prompt, text in zip(KEYS, PROMPTS, world.texts, strict=True):
+    key = jax.random.fold_in(jax.random.wrap_key_data(key), len(prompt))
+    assert text[-1] == jax.random.categorical(key, full(prompt)[-1])
+
+
+@pytest.mark.parametrize('settings', [
+    dict(chunk=1), dict(chunk=7), dict(least=2), dict(pad=3)])
+def test_text_depends_on_nothing_but_the_row(settings):
+  plain = World().prefill()
+  plain.finish()
+  other = World(slots=(2, 4, 0, 5)).prefill()
+  other.finish(**settings)
+  assert other.texts == plain.texts
 
 
 def test_pauses_at_step_ends_ends_at_ends():
-  for seed in range(5):
-    state, count, ran = grow(fresh(seed), steps=1)
-    assert ran == count.max()
-    for text, start, done in zip(texts(state), LENGTH, state.done,
-                                 strict=True):
-      assert not STEP_END[text[start:-1]].any()
-      assert STEP_END[text[-1]] or len(text) == start + NEW
-      assert done == (END[text[-1]] or len(text) == start + NEW)
+  seen = set()
+  world = World().prefill()
+  for _ in range(4):
+    before = [len(t) for t in world.texts]
+    grown = world.extend(most=5, steps=1, chunk=7)
+    for row, (text, start) in enumerate(
+        zip(world.texts, before, strict=True)):
+      new = text[start:]
+      assert not STEP_END[new[:-1]].any()
+      assert STEP_END[new[-1]] or len(new) == 5
+      assert not grown.live[row]
+      seen.add(bool(STEP_END[new[-1]]))
+    assert int(grown.ran[0]) == max(len(t) - n for t, n in zip(
+        world.texts, before, strict=True))
+  assert seen == {True, False}
 
 
-def test_rewind_is_exact():
-  """Greedy or not, what was looked at ahead leaves no trace."""
-  plain, _, _ = grow(fresh(), steps=1)
-  plain, _, _ = grow(plain, steps=1)
-  state, _, _ = grow(fresh(), steps=1)
-  mark = engine.Mark.of(state)
-  state, _, _ = grow(state, temperature=0.0)
-  assert (state.length >= mark.length).all()
-  state, _, _ = grow(engine.rewind(state, mark), steps=1)
-  assert texts(state) == texts(plain)
-  np.testing.assert_allclose(state.logprob, plain.logprob, rtol=1e-5)
+def test_stops_when_few_are_left():
+  world = World().prefill()
+  grown = world.extend(most=[1, 9, 2, 9], least=2, chunk=9)
+  assert grown.ran[0] <= 2 or np.asarray(grown.live).sum() <= 2
+  assert int(grown.count[1]) == int(grown.ran[0])
 
 
-def test_independent_of_batch_and_room():
-  whole = texts(grow(fresh())[0])
-  roomy = texts(grow(fresh(size=24))[0])
-  shuffled = texts(grow(fresh(order=(2, 0, 3, 1)))[0])
-  assert roomy == whole
-  assert shuffled == [whole[i] for i in (2, 0, 3, 1)]
+def test_devices_do_not_matter():
+  plain = World().prefill()
+  plain.finish()
+  for data, model in ((4, 1), (2, 2)):
+    mesh = partitioning.make_mesh(
+        data, model, devices=jax.devices()[:data * model])
+    other = World(mesh).prefill()
+    other.finish()
+    assert other.texts == plain.texts
 
 
-def test_a_done_row_stays_as_it_is():
-  state, _, _ = grow(fresh())
-  before = texts(state)
-  again, count, ran = grow(state)
-  assert texts(again) == before
-  assert ran == 0
-  assert not count.any()
+def test_values_of_pieces_equal_those_of_the_whole():
+  world = World()
+  rng = np.random.default_rng(0)
+  texts = [rng.integers(0, 16, n).tolist() for n in (20, 3, 9)]
+  at, found = [0, 0, 0], [[], [], []]
+  while any(a < len(t) for a, t in zip(at, texts, strict=True)):
+    spans = [(r, at[r], min(len(texts[r]), at[r] + int(rng.integers(0, 6))))
+             for r in range(3)]
+    line = Line.pack([(world.slots[r], a, texts[r][a:b])
+                      for r, a, b in spans], 32, SLOTS)
+    with partitioning.use(world.mesh):
+      world.read_pool, values = engine.read(
+          world.verifier, world.read_pool, world.each(line), head='value',
+          cfg=CFG, mesh=world.mesh, cells=CELLS)
+    where = 0
+    for r, a, b in spans:
+      found[r] += np.asarray(values)[where:where + b - a].tolist()
+      where, at[r] = where + b - a, b
+  for text, values in zip(texts, found, strict=True):
+    whole = Transformer(CFG, head='value').apply(
+        {'params': VALUE}, jnp.array([text]))[0]
+    np.testing.assert_allclose(values, jax.nn.sigmoid(whole), atol=1e-5)
 
 
-def test_forked_children_share_the_past_and_nothing_else():
-  state, _, _ = grow(fresh(), steps=1, max_new=2)
-  prefix = texts(state)
-  parent = jnp.array([[0, 0, 1, 1, 1], [1, 0, 1, 0, 0]])
-  forked = jax.jit(engine.fork)(state, parent)
-  chosen = [problem * 2 + p for problem in range(2)
-            for p in np.asarray(parent)[problem]]
-  assert texts(forked) == [prefix[i] for i in chosen]
-  grown, _, _ = grow(forked)
-  for text, source in zip(texts(grown), chosen, strict=True):
-    assert text[:len(prefix[source])] == prefix[source]
-    logits = Transformer(CFG).apply({'params': PARAMS}, jnp.array([text]))[0]
-    assert np.isfinite(logits).all()
-  keys = jax.random.key_data(grown.key)
-  assert len({tuple(k) for k in np.asarray(keys)}) == len(chosen)
-  assert len({tuple(t) for t in texts(grown)}) > 4
+def test_fork_copies_rows_in_order():
+  pool = jax.tree.map(
+      lambda x: x + jnp.arange(x.shape[0]).reshape(-1, 1, 1, 1),
+      KVCache.empty(CFG, SLOTS + 1, 4))
+  copies = np.full((5, 2), -1, np.int32)
+  copies[:3] = [(1, 4), (2, 1), (4, 0)]
+  with partitioning.use(testing.mesh()):
+    forked = engine.fork(pool, copies, mesh=testing.mesh())
+  rows = np.asarray(forked.k[1])[:, 0, 0, 0].tolist()
+  assert rows == [1, 2, 2, 3, 1, 5, 6]
 
 
-def test_fork_moves_nothing_between_devices():
+def test_rows_move_nothing_between_devices():
   mesh = partitioning.make_mesh()
-  parent = jnp.zeros((4, 8), int)
   with partitioning.use(mesh):
-    whole = partitioning.rows(mesh)
-    layered = jax.sharding.NamedSharding(
-        mesh, jax.sharding.PartitionSpec(None, 'data'))
-    state = fresh()
-    cache = jax.device_put(state.cache, layered)
-    placed = jax.device_put(state.replace(cache=None), whole)
-    placed = placed.replace(cache=cache)
-    compiled = jax.jit(engine.fork).lower(
-        placed, jax.device_put(parent, whole)).compile().as_text()
-  for collective in ('all-gather', 'all-to-all', 'collective-permute',
-                     'all-reduce'):
-    assert collective not in compiled
+    world = World(mesh)
+    line = world.each(Line.pack([(0, 0, [3])], 16, SLOTS))
+    compiled = [
+        engine.fork.lower(world.pool, world.each(np.zeros((4, 2), np.int32)),
+                          mesh=mesh),
+        engine.read.lower(world.params, world.pool, line, head='logits',
+                          cfg=CFG, mesh=mesh, cells=CELLS)]
+  for lowered in compiled:
+    text = lowered.compile().as_text()
+    for collective in ('all-gather', 'all-to-all', 'collective-permute',
+                       'all-reduce'):
+      assert collective not in text
 
 
 def test_one_program_for_all_temperatures_and_lengths():
   engine.extend.clear_cache()
+  world = World().prefill()
   for temperature in (0.0, 0.5, 1.0):
     for steps in (0, 1, 3):
-      grow(fresh(), steps, temperature=temperature)
+      world.extend(most=1, steps=steps, temperature=temperature)
   assert engine.extend._cache_size() == 1
-
-
-def test_key_of_a_token_is_row_and_position():
-  """The law that resumption and every scheduler rely on."""
-  state = fresh()
-  logits = Transformer(CFG).apply({'params': PARAMS}, PROMPTS)
-  expected = [
-      jax.random.categorical(
-          jax.random.fold_in(state.key[b], LENGTH[b]), logits[b, LENGTH[b] - 1])
-      for b in range(4)]
-  grown, _, _ = grow(state, max_new=1)
-  assert [t[-1] for t in texts(grown)] == [int(e) for e in expected]

@@ -8,9 +8,11 @@ import pytest
 
 from tests import testing
 from ttc import partitioning
-from ttc.models.cache import KVCache, merge
+from ttc.decoding.lines import Line
+from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
-from ttc.models.transformer import Transformer
+from ttc.models.memory import Lanes
+from ttc.models.transformer import Transformer, unstack
 
 FAMILIES = {
     'plain': dict(gated=False, activation='relu2'),
@@ -67,39 +69,41 @@ def test_later_tokens_change_nothing(family):
 
 
 @pytest.mark.parametrize('cuts', [(9,), (1,) * 9, (4, 1, 1, 3)])
-def test_cached_equals_full(family, cuts):
-  """Through one window, however the tokens are dealt out."""
-  cfg, params, tokens, full = family
-  past = KVCache.empty(cfg, ROWS, 4)
-  window = KVCache.empty(cfg, ROWS, LENGTH)
-  length, start, found = jnp.zeros(ROWS, int), 0, []
-  for cut in cuts:
-    logits, window = Transformer(cfg).apply(
-        {'params': params}, tokens[:, start:start + cut], past, length,
-        window, start, method='extend')
-    found.append(logits)
-    start += cut
-  np.testing.assert_allclose(jnp.concatenate(found, 1), full, atol=3e-5)
+def test_lines_and_lanes_equal_full(family, cuts):
+  """However tokens are dealt out, over stale cells and at different places.
 
-
-def test_rows_of_different_lengths(family):
-  """Past and window together; stale cells beyond a row's length are unseen."""
+  Rows lie in slots 3, 0, 1 of a pool and row r lags r tokens behind, so that
+  lines hold segments of different rows, positions and lengths.
+  """
   cfg, params, tokens, full = family
-  first = jnp.array([2, 5, 4])
-  window = KVCache.empty(cfg, ROWS, 5)
-  _, window = Transformer(cfg).apply(
-      {'params': params}, tokens[:, :5], KVCache.empty(cfg, ROWS, 0),
-      jnp.zeros(ROWS, int), window, 0, method='extend')
-  stale = jax.tree.map(lambda x: x + 100, KVCache.empty(cfg, ROWS, LENGTH))
-  past = merge(stale, window, jnp.zeros(ROWS, int), first)
-  places = first[:, None] + jnp.arange(4)[None]
-  rest = jnp.take_along_axis(tokens, places, axis=1)
-  logits, _ = Transformer(cfg).apply(
-      {'params': params}, rest, past, first, KVCache.empty(cfg, ROWS, 4), 0,
-      method='extend')
-  for row, start in enumerate(first):
-    np.testing.assert_allclose(
-        logits[row], full[row, start:start + 4], atol=3e-5)
+  model, params = Transformer(cfg, scan=False), {'params': unstack(params)}
+  slots, tokens, nobody = (3, 0, 1), np.asarray(tokens), 4
+  pool = jax.tree.map(lambda x: x + 100, KVCache.empty(cfg, nobody + 1, 12))
+  at = [0] * ROWS
+  for stop in np.cumsum([*cuts, LENGTH]):
+    spans = [(row, at[row], int(np.clip(stop - row, at[row], LENGTH)))
+             for row in range(ROWS)]
+    line = Line.pack([(slots[r], a, tokens[r, a:b].tolist())
+                      for r, a, b in spans], 32, nobody)
+    memory = jax.tree.map(jnp.asarray, line).memory(pool, 12)
+    logits, memory = model.apply(
+        params, line.tokens[None, :, 0], memory.position[None], memory,
+        method='extend')
+    pool, where = memory.cache, 0
+    for row, a, b in spans:
+      np.testing.assert_allclose(
+          logits[0, where:where + b - a], full[row, a:b], atol=3e-5)
+      where, at[row] = where + b - a, b
+    if max(at) < LENGTH:  # and one token of each as lanes
+      position = jnp.array(at)
+      lanes = Lanes(pool.rows(jnp.array(slots), 12), position)
+      logits, lanes = model.apply(
+          params, tokens[np.arange(ROWS), at][:, None], position[:, None],
+          lanes, method='extend')
+      for row in range(ROWS):
+        np.testing.assert_allclose(
+            logits[row, 0], full[row, at[row]], atol=3e-5)
+  assert at == [LENGTH] * ROWS
 
 
 def test_packed_equals_separate(family):

@@ -1,245 +1,270 @@
-"""The programs that move rows: prefill, extend, rewind, fork.
+"""The programs that move rows: extend, read, fork.
 
-A row's last token is always *pending*: known, but not yet read by the model.
-So the cache is valid below `length - 1`, a sample needs no logits carried from
-the program before, and rewinding a row is setting `length` and `done`.
+Every row that lives has a slot, a row of a KV pool [R + 1, K, S, H] a layer.
+Slot R is nobody's: what pads a batch reads and writes there. All else about a
+row (tokens, length, key) is the host's. A row's last token is *pending*: known,
+but not yet read by the proposer; so a sample needs no logits carried from the
+program before, and rewinding a row is setting its length.
+
+Slots, lanes and lines lie on the mesh's `data` axis and indices are local to a
+device, so nothing but `model` ever communicates, and each device loops only as
+long as its own rows need.
 """
 
+from collections.abc import Callable
 import functools
 
+from flax import linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
 
-from ttc.decoding.sampling import draw, Sampling
-from ttc.decoding.stops import Stop
-from ttc.models.cache import KVCache, merge, splice
+from ttc.decoding.lines import Line
+from ttc.decoding.sampling import draw
+from ttc.decoding.stops import Stops
+from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
-from ttc.models.transformer import Transformer
+from ttc.models.memory import Lanes
+from ttc.models.transformer import Head, Transformer
 
 
 @flax.struct.dataclass
-class DecodeState:
-  """Rows being extended; cells at or beyond a row's length are stale."""
+class Batch:
+  """The rows that a program extends; B = devices * C lanes."""
 
-  tokens: jax.Array  # [B, S]
-  length: jax.Array  # [B]
-  limit: jax.Array  # [B] a row that reaches this length stops unfinished
-  done: jax.Array  # [B] ended, by its own token or at its limit
-  logprob: jax.Array  # [B] sum over sampled tokens
-  key: jax.Array  # [B] one key a row
-  cache: KVCache
+  lanes: jax.Array  # [B, 7] int32, a column each for the properties below
+  temperature: jax.Array  # [B]
+  least: jax.Array  # [devices] the loop ends when so few lanes are left
 
   @property
-  def pending(self) -> jax.Array:
-    """The last token of each row [B]."""
-    return jnp.take_along_axis(
-        self.tokens, self.length[:, None] - 1, axis=1)[:, 0]
+  def slot(self) -> jax.Array:
+    """Whose past a lane continues [B]."""
+    return self.lanes[:, 0]
+
+  @property
+  def token(self) -> jax.Array:
+    """Pending tokens [B]."""
+    return self.lanes[:, 1]
+
+  @property
+  def position(self) -> jax.Array:
+    """Of the pending tokens [B]."""
+    return self.lanes[:, 2]
+
+  @property
+  def most(self) -> jax.Array:
+    """Tokens to add at most [B]; 0 where a lane is empty."""
+    return self.lanes[:, 3]
+
+  @property
+  def steps(self) -> jax.Array:
+    """Step ends after which a row pauses [B]; 0 never pauses."""
+    return self.lanes[:, 4]
+
+  @property
+  def key(self) -> jax.Array:
+    """Of the rows [B]."""
+    return jax.random.wrap_key_data(
+        jax.lax.bitcast_convert_type(self.lanes[:, 5:], jnp.uint32))
 
 
-@functools.partial(jax.jit, static_argnames=('cfg', 'size'))
-def prefill(params, tokens, length, limit, key, *, cfg: TransformerConfig,
-            size: int) -> DecodeState:
-  """Reads prompts, each once.
+@flax.struct.dataclass
+class Grown:
+  """What became of them."""
 
-  Args:
-    params: of a Transformer with a logits head.
-    tokens: prompts [B, T], padded on the right.
-    length: [B], at least 1.
-    limit: total length at which a row stops unfinished [B], at most `size`.
-    key: one key a row [B].
-    cfg: the model.
-    size: cells a row (S), at least T.
-  """
-  rows, width = tokens.shape
-  past = KVCache.empty(cfg, rows, size)
-  window = KVCache.empty(cfg, rows, width)
-  zero = jnp.zeros_like(length)
-  _, window = Transformer(cfg).apply(
-      {'params': params}, tokens, KVCache.empty(cfg, rows, 0), zero, window, 0,
-      method='extend')
-  return DecodeState(
-      tokens=jnp.pad(tokens, ((0, 0), (0, size - width))),
-      length=length,
-      limit=limit,
-      done=length >= limit,
-      logprob=jnp.zeros((rows,), jnp.float32),
-      key=key,
-      cache=merge(past, window, zero, length),
-  )
+  token: jax.Array  # [B, U], the first `count` valid
+  count: jax.Array  # [B]
+  live: jax.Array  # [B] neither paused nor ended, and allowed more tokens
+  logprob: jax.Array  # [B] sum over the new tokens
+  ran: jax.Array  # [devices] token-forwards of every lane, useful or not
 
 
 @flax.struct.dataclass
 class _Loop:
   """What the token loop carries."""
 
-  t: jax.Array  # [] tokens put into the window so far
-  new: jax.Array  # [B, U]
-  count: jax.Array  # [B] new tokens that belong to the row
-  steps: jax.Array  # [B] step ends among them
-  pending: jax.Array  # [B]
-  live: jax.Array  # [B]
-  done: jax.Array  # [B]
-  logprob: jax.Array  # [B]
-  window: KVCache
+  t: jax.Array  # [] tokens drawn
+  token: jax.Array  # [C, U]
+  pending: jax.Array  # [C]
+  count: jax.Array  # [C]
+  steps: jax.Array  # [C]
+  live: jax.Array  # [C]
+  logprob: jax.Array  # [C]
+  cache: KVCache  # of the lanes
 
 
 @functools.partial(
-    jax.jit, static_argnames=('cfg', 'max_new'), donate_argnames=('state',))
-def extend(params, state: DecodeState, stop: Stop, sampling: Sampling, *,
-           cfg: TransformerConfig, max_new: int
-           ) -> tuple[DecodeState, jax.Array, jax.Array]:
-  """Samples until every row pauses, ends, or has `max_new` more tokens.
+    jax.jit, static_argnames=('cfg', 'mesh', 'cells', 'max_new'),
+    donate_argnames=('pool',))
+def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
+           cfg: TransformerConfig, mesh: Mesh, cells: int, max_new: int
+           ) -> tuple[KVCache, Grown]:
+  """Samples until rows pause, end, or have `max_new` more tokens.
 
   A token's key is fold_in(row key, position): a row's text does not depend on
   which other rows share the batch, nor on how often the loop was entered.
 
   Args:
-    params: of a Transformer with a logits head.
-    state: rows; consumed.
-    stop: when a row pauses or ends.
-    sampling: how to draw.
+    params: unstacked, of a Transformer with a logits head.
+    pool: of the proposer; consumed.
+    batch: the rows.
+    stops: which tokens end a step or a solution.
+    top_p: nucleus mass kept, a scalar; None keeps all.
     cfg: the model.
-    max_new: most tokens added by this call (U).
-
-  Returns:
-    The rows; how many tokens each gained [B]; and how often the token loop ran,
-    a scalar: so many token-forwards were executed for every row, useful or not.
+    mesh: over whose `data` axis slots and lanes lie.
+    cells: of each row that are copied to its lane (S); every row has room for
+      its new tokens in them.
+    max_new: tokens a row gains at most (U).
   """
-  model = Transformer(cfg)
-  rows = state.length.shape[0]
-  start = state.length - 1
+  model = Transformer(cfg, scan=False)
 
-  def body(loop: _Loop) -> _Loop:
-    logits, window = model.apply(
-        {'params': params}, loop.pending[:, None], state.cache, start,
-        loop.window, loop.t, method='extend')
-    keys = jax.vmap(jax.random.fold_in)(state.key, state.length + loop.t)
-    token, logprob = draw(logits[:, 0], keys, sampling)
-    token = jnp.where(loop.live, token, loop.pending)
-    count = loop.count + loop.live
-    steps = loop.steps + (loop.live & stop.step_end[token])
-    done = loop.done | (loop.live & (
-        stop.end[token] | (state.length + count >= state.limit)))
-    paused = (stop.steps > 0) & (steps >= stop.steps)
-    return _Loop(
-        t=loop.t + 1,
-        new=jax.lax.dynamic_update_slice_in_dim(
-            loop.new, token[:, None], loop.t, axis=1),
-        count=count,
-        steps=steps,
-        pending=token,
-        live=loop.live & ~done & ~paused,
-        done=done,
-        logprob=loop.logprob + jnp.where(loop.live, logprob, 0.0),
-        window=window,
-    )
+  def local(params, pool, batch, stops, top_p):
+    lanes = batch.slot.shape[0]
+    keys = batch.key
 
-  loop = jax.lax.while_loop(
-      lambda loop: (loop.t < max_new) & loop.live.any(),
-      body,
-      _Loop(
-          t=jnp.int32(0),
-          new=jnp.zeros((rows, max_new), jnp.int32),
-          count=jnp.zeros((rows,), jnp.int32),
-          steps=jnp.zeros((rows,), jnp.int32),
-          pending=state.pending,
-          live=~state.done,
-          done=state.done,
-          logprob=state.logprob,
-          window=KVCache.empty(cfg, rows, max_new),
-      ))
-  state = state.replace(
-      tokens=splice(state.tokens, loop.new, state.length, loop.count),
-      length=state.length + loop.count,
-      done=loop.done,
-      logprob=loop.logprob,
-      cache=merge(state.cache, loop.window, start, loop.count),
-  )
-  return state, loop.count, loop.t
+    def body(loop: _Loop) -> _Loop:
+      position = batch.position + loop.t
+      logits, memory = model.apply(
+          {'params': params}, loop.pending[:, None], position[:, None],
+          Lanes(loop.cache, position), method='extend')
+      token, logprob = draw(
+          logits[:, 0], jax.vmap(jax.random.fold_in)(keys, position + 1),
+          batch.temperature, top_p)
+      count = loop.count + loop.live
+      steps = loop.steps + (loop.live & stops.step_end[token])
+      paused = (batch.steps > 0) & (steps >= batch.steps)
+      ended = paused | stops.end[token] | (count >= batch.most)
+      return _Loop(
+          t=loop.t + 1,
+          token=jax.lax.dynamic_update_slice_in_dim(
+              loop.token, token[:, None], loop.t, axis=1),
+          pending=token,
+          count=count,
+          steps=steps,
+          live=loop.live & ~ended,
+          logprob=loop.logprob + jnp.where(loop.live, logprob, 0.0),
+          cache=memory.cache)
+
+    live = batch.most > 0
+    loop = jax.lax.while_loop(
+        lambda loop: (loop.t < max_new) & (loop.live.sum() > batch.least[0]),
+        body,
+        _Loop(
+            t=jnp.int32(0),
+            token=jnp.zeros((lanes, max_new), jnp.int32),
+            pending=batch.token,
+            count=jnp.zeros(lanes, jnp.int32),
+            steps=jnp.zeros(lanes, jnp.int32),
+            live=live,
+            logprob=jnp.zeros(lanes, jnp.float32),
+            cache=pool.rows(batch.slot, cells)))
+    pool = _write_back(pool, loop.cache, batch, max_new)
+    return pool, Grown(loop.token, loop.count, loop.live, loop.logprob,
+                       loop.t[None])
+
+  return _on_devices(local, mesh, params, pool, batch, stops, top_p,
+                     shared=(0, 3, 4))
 
 
-@flax.struct.dataclass
-class Mark:
-  """All that a rewind needs; copies, so that donated rows may be gone."""
+def _write_back(pool: KVCache, lanes: KVCache, batch: Batch,
+                max_new: int) -> KVCache:
+  """Copies the cells that the loop wrote from lanes to their slots."""
+  start = jnp.clip(batch.position, 0, lanes.cells - max_new)
 
-  length: jax.Array  # [B]
-  done: jax.Array  # [B]
-  logprob: jax.Array  # [B]
+  def one(pool, lanes):
+    fresh = jax.vmap(
+        lambda lane, s: jax.lax.dynamic_slice_in_dim(lane, s, max_new, axis=1)
+    )(lanes, start)  # [C, K, U, H]
+    cells = start[:, None] + jnp.arange(max_new)[None]
+    return pool.at[batch.slot[:, None], :, cells].set(fresh.swapaxes(1, 2))
 
-  @classmethod
-  def of(cls, state: DecodeState) -> 'Mark':
-    return cls(*map(jnp.copy, (state.length, state.done, state.logprob)))
-
-
-def rewind(state: DecodeState, mark: Mark) -> DecodeState:
-  """Forgets what was sampled since the mark; no buffer is touched."""
-  return state.replace(
-      length=mark.length, done=mark.done, logprob=mark.logprob)
+  return jax.tree.map(one, pool, lanes)
 
 
-def fork_keys(key: jax.Array, parent: jax.Array) -> jax.Array:
-  """Fresh keys for children: fold_in(parent's key, ordinal among siblings).
+@functools.partial(
+    jax.jit, static_argnames=('head', 'cfg', 'mesh', 'cells'),
+    donate_argnames=('pool',))
+def read(params, pool: KVCache, line: Line, *, head: Head,
+         cfg: TransformerConfig, mesh: Mesh, cells: int
+         ) -> tuple[KVCache, jax.Array | None]:
+  """Reads known tokens: prompts, forced text, a verifier's next step.
 
   Args:
-    key: [P, W] keys of the parents.
-    parent: [P, W'] the parent of each child, an index into its problem's rows.
+    params: unstacked.
+    pool: of the model; consumed.
+    line: the tokens of many rows, each once.
+    head: 'value' returns what the verifier thinks at each token.
+    cfg: the model.
+    mesh: over whose `data` axis slots and lines lie.
+    cells: of each row that queries look at (S); all new tokens lie in them.
 
   Returns:
-    Keys [P, W'].
+    The pool, and values in [0, 1] for each token of the line, or None.
   """
-  child = jnp.arange(parent.shape[1])
-  earlier = child[:, None] > child[None, :]  # [W', W'] second stands before
-  same = parent[:, :, None] == parent[:, None, :]
-  ordinal = jnp.sum(same & earlier[None], axis=-1)
-  keys = jax.vmap(lambda k, p: k[p])(key, parent)
-  return jax.vmap(jax.vmap(jax.random.fold_in))(keys, ordinal)
+  model = Transformer(cfg, head=head, scan=False)
+
+  def local(params, pool, line):
+    memory = line.memory(pool, cells)
+    out, memory = model.apply(
+        {'params': params}, line.tokens[None, :, 0], memory.position[None],
+        memory, method='extend')
+    value = jax.nn.sigmoid(out[0]) if head == 'value' else None
+    return memory.cache, value
+
+  return _on_devices(local, mesh, params, pool, line, shared=(0,))
 
 
-def take(tree, parent: jax.Array, axis: int = 0):
-  """Rows of each problem by index, staying within the problem.
-
-      [P * W, ...] -> [P, W, ...] -> each problem takes parent[p] -> [P * W']
-
-  A flat x[parent] would gather rows across devices; this does not, because
-  the problem axis is the sharded one and the index never leaves it.
+@functools.partial(
+    jax.jit, static_argnames=('mesh',), donate_argnames=('pool',))
+def fork(pool: KVCache, copies: jax.Array, *, mesh: Mesh) -> KVCache:
+  """Copies rows from slot to slot, one after the other.
 
   Args:
-    tree: arrays whose `axis` is rows [P * W].
-    parent: [P, W'].
-    axis: 0, or 1 where layers come first.
+    pool: consumed.
+    copies: [devices * n, 2] source and target; the first -1 of a device ends
+      its list.
+    mesh: over whose `data` axis slots lie.
   """
-  problems = parent.shape[0]
 
-  def one(x):
-    if axis:
-      return jax.vmap(one_rows)(x)
-    return one_rows(x)
+  def local(pool, copies):
+    def body(i, pool):
+      source, target = copies[i]
+      copied = jax.tree.map(
+          lambda x: jax.lax.dynamic_index_in_dim(x, source), pool)
+      return jax.tree.map(
+          lambda x, row: jax.lax.dynamic_update_index_in_dim(
+              x, row, target, axis=0), pool, copied)
 
-  def one_rows(x):
-    grouped = x.reshape(problems, -1, *x.shape[1:])
-    taken = jax.vmap(lambda rows, p: rows[p])(grouped, parent)
-    return taken.reshape(-1, *x.shape[1:])
+    wanted = jnp.sum(copies[:, 0] >= 0)
+    return jax.lax.fori_loop(0, wanted, body, pool)
 
-  return jax.tree.map(one, tree)
+  return _on_devices(local, mesh, pool, copies, shared=())
 
 
-def fork(state: DecodeState, parent: jax.Array) -> DecodeState:
-  """Replaces each problem's rows by copies of chosen ones, with fresh keys.
+PROGRAMS = (extend, read, fork)
 
-  Args:
-    state: P * W rows.
-    parent: [P, W'] index of each new row's parent among its problem's W.
 
-  Returns:
-    P * W' rows.
+def num_programs() -> int:
+  """Programs compiled so far in this process."""
+  return sum(program._cache_size() for program in PROGRAMS)
+
+
+def _on_devices(local: Callable, mesh: Mesh, *args, shared: tuple[int, ...]):
+  """Runs `local` on each device's share; `shared` arguments go to all.
+
+  The `model` axis stays with the compiler, which cuts heads and hidden units
+  as the parameters are cut. Rows are not its business here, so flax's
+  constraints on them are off.
   """
-  problems = parent.shape[0]
-  keys = fork_keys(state.key.reshape(problems, -1), parent)
-  pointers = dict(tokens=state.tokens, length=state.length, limit=state.limit,
-                  done=state.done, logprob=state.logprob)
-  return DecodeState(
-      key=keys.reshape(-1),
-      cache=take(state.cache, parent, axis=1),
-      **take(pointers, parent),
-  )
+  rows = PartitionSpec('data')
+  specs = tuple(PartitionSpec() if i in shared else rows
+                for i in range(len(args)))
+
+  def run(*args):
+    with nn.logical_axis_rules(()):
+      return local(*args)
+
+  return jax.shard_map(
+      run, mesh=mesh, in_specs=specs, out_specs=rows, axis_names={'data'},
+      check_vma=False)(*args)

@@ -2,10 +2,10 @@
 
 Dimensions, here and everywhere:
   B rows                P problems              W rows a problem (B = P * W)
-  T query length        S cache length          U window length
+  T query length        S cells of a row        C rows sampled at once (lanes)
   L layers              D model width           F hidden width
   N query heads         K key/value heads       G = N / K
-  H head width          V vocabulary            M tree nodes
+  H head width          V vocabulary            E segments of A tokens
 """
 
 from typing import Literal
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from ttc.models.attention import Attention, RMSNorm
 from ttc.models.config import TransformerConfig
+from ttc.models.memory import Whole
 
 Head = Literal['logits', 'value']
 
@@ -56,30 +57,23 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-  """One layer, shaped as the body of a scan over layers.
-
-  The window of all layers travels in the carry, because as an input and an
-  output of the scan it would be copied once a token.
-  """
+  """One layer, shaped as the body of a scan over layers."""
 
   cfg: TransformerConfig
-  deterministic: bool
+  deterministic: bool = True
 
   @nn.compact
-  def __call__(self, carry, layer, past, sliding, positions, offset, masks):
+  def __call__(self, carry, layer, sliding, positions):
     cfg = self.cfg
-    x, window = carry
-    mask = masks[0]
-    if cfg.sliding:
-      mask = jnp.where(sliding, masks[1], masks[0])
+    x, memory = carry
     y = RMSNorm(cfg, name='attention_norm')(x)
-    y, window = Attention(cfg, name='attention')(
-        y, positions, layer, past, window, offset, mask)
+    y, memory = Attention(cfg, name='attention')(
+        y, positions, layer, sliding, memory)
     x += self._branch(y, 'attention_post_norm')
     y = Mlp(cfg, name='mlp')(RMSNorm(cfg, name='mlp_norm')(x))
     x += self._branch(y, 'mlp_post_norm')
     x = nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
-    return (x, window), None
+    return (x, memory), None
 
   def _branch(self, y, name):
     if self.cfg.post_norm:
@@ -91,6 +85,7 @@ class Backbone(nn.Module):
   """Embedding, layers and final norm: everything but a head."""
 
   cfg: TransformerConfig
+  scan: bool
 
   def setup(self):
     init = nn.initializers.normal(self.cfg.embed_dim**-0.5)
@@ -102,37 +97,56 @@ class Backbone(nn.Module):
     self.final_norm = RMSNorm(self.cfg)
 
   @nn.compact
-  def __call__(self, tokens, positions, past, window, offset, masks,
-               deterministic):
+  def __call__(self, tokens, positions, memory, deterministic):
     cfg = self.cfg
     x = self.embedding.astype(cfg.dtype)[tokens]
     if cfg.scale_embed:
       x *= jnp.asarray(cfg.embed_dim**0.5, x.dtype)
-    layers = nn.scan(
-        Block,
-        variable_axes={'params': 0},
-        split_rngs={'params': True, 'dropout': True},
-        in_axes=(0, 0, 0, nn.broadcast, nn.broadcast, nn.broadcast),
-        length=cfg.num_layers,
-        metadata_params={nn.PARTITION_NAME: 'layers'},
-    )(cfg, deterministic, name='layers')
-    past = None if past is None else (past.k, past.v)
-    sliding = jnp.asarray(cfg.sliding or (False,) * cfg.num_layers)
-    (x, window), _ = layers(
-        (x, window), jnp.arange(cfg.num_layers), past, sliding, positions,
-        offset, masks)
-    return self.final_norm(x), window
+    sliding = cfg.sliding or (False,) * cfg.num_layers
+    carry = x, memory
+    if self.scan:
+      layers = nn.scan(
+          Block,
+          variable_axes={'params': 0},
+          split_rngs={'params': True, 'dropout': True},
+          in_axes=(0, 0, nn.broadcast),
+          length=cfg.num_layers,
+          metadata_params={nn.PARTITION_NAME: 'layers'},
+      )(cfg, deterministic, name='layers')
+      carry, _ = layers(carry, jnp.arange(cfg.num_layers),
+                        jnp.asarray(sliding), positions)
+    else:
+      for layer in range(cfg.num_layers):
+        carry, _ = Block(cfg, name=f'layer_{layer}')(
+            carry, layer, sliding[layer], positions)
+    x, memory = carry
+    return self.final_norm(x), memory
+
+
+def unstack(params: dict) -> dict:
+  """Parameters of a scanned model as those of one with `scan=False`."""
+  backbone = dict(params['backbone'])
+  stacked = backbone.pop('layers')
+  count = jax.tree.leaves(stacked)[0].shape[0]
+  backbone |= {f'layer_{i}': jax.tree.map(lambda x, i=i: x[i], stacked)
+               for i in range(count)}
+  return {**params, 'backbone': backbone}
 
 
 class Transformer(nn.Module):
-  """A backbone and one head: next-token logits, or a scalar value."""
+  """A backbone and one head: next-token logits, or a scalar value.
+
+  Training scans over stacked layers, which compiles fast. Sampling does not:
+  a scan would copy each layer's weights and cache once a token.
+  """
 
   cfg: TransformerConfig
   head: Head = 'logits'
+  scan: bool = True
 
   def setup(self):
     cfg, dtype = self.cfg, jnp.dtype(self.cfg.param_dtype)
-    self.backbone = Backbone(cfg)
+    self.backbone = Backbone(cfg, self.scan)
     if self.head == 'value':
       init = nn.initializers.normal(cfg.embed_dim**-0.5)
       self.value = self.param(
@@ -163,53 +177,20 @@ class Transformer(nn.Module):
       logits [B, T, V], or value logits [B, T] (a value in [0, 1] is their
       sigmoid), in float32.
     """
-    rows, length = tokens.shape
-    index = jnp.arange(length)
-    distance = (index[:, None] - index[None, :])[None]  # [1, T, T]
-    seen = jnp.broadcast_to(distance >= 0, (rows, length, length))
-    if segment_ids is not None:
-      seen &= segment_ids[:, :, None] == segment_ids[:, None, :]
     if positions is None:
-      positions = jnp.broadcast_to(index[None], tokens.shape)
-    masks = self._masks(seen, distance)
-    x, _ = self.backbone(
-        tokens, positions, None, None, 0, masks, deterministic)
-    return self._read(x)
+      positions = jnp.broadcast_to(
+          jnp.arange(tokens.shape[1])[None], tokens.shape)
+    memory = Whole.create(self.cfg, tokens.shape, segment_ids)
+    return self.extend(tokens, positions, memory, deterministic)[0]
 
-  def extend(self, tokens, past, length, window, offset):
-    """Reads T more tokens of every row.
-
-    Args:
-      tokens: [B, T], standing at positions length + offset + [0, T).
-      past: KVCache with S cells, valid below `length`.
-      length: [B].
-      window: KVCache with U cells, valid below `offset`.
-      offset: tokens that this program has already put into the window, a
-        scalar.
+  def extend(self, tokens, positions, memory, deterministic=True):
+    """Reads new tokens [B, T] at positions [B, T] that see a memory.
 
     Returns:
-      As `__call__`, and the window with T more valid cells.
+      As `__call__`, and the memory with the tokens in it.
     """
-    cells, size = jnp.arange(past.size), jnp.arange(window.size)
-    query = offset + jnp.arange(tokens.shape[1])  # [T], from the row's length
-    positions = length[:, None] + query[None]  # [B, T]
-    distance = jnp.concatenate([
-        positions[:, :, None] - cells[None, None],
-        jnp.broadcast_to((query[:, None] - size[None])[None],
-                         (*tokens.shape, size.shape[0])),
-    ], axis=-1)  # [B, T, S + U]
-    valid = cells[None] < length[:, None]  # [B, S]
-    seen = (distance >= 0) & jnp.pad(
-        valid, ((0, 0), (0, size.shape[0])), constant_values=True)[:, None]
-    x, window = self.backbone(tokens, positions, past, window, offset,
-                              self._masks(seen, distance), True)
-    return self._read(x), window
-
-  def _masks(self, seen, distance):
-    """Masks of global and, where the model has them, sliding layers."""
-    if not self.cfg.sliding:
-      return (seen,)
-    return seen, seen & (distance < self.cfg.window)
+    x, memory = self.backbone(tokens, positions, memory, deterministic)
+    return self._read(x), memory
 
   def _read(self, x):
     if self.head == 'value':

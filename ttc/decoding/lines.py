@@ -1,0 +1,92 @@
+"""Tokens of many rows in one line, for `engine.read`."""
+
+from collections.abc import Sequence
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttc.models.cache import KVCache
+from ttc.models.memory import Segments
+
+SEGMENT = 16  # tokens of one row whose queries share a copy of its keys (A)
+_TOKENS_A_SEGMENT = 8  # a line has a segment for so many of its tokens
+
+
+@flax.struct.dataclass
+class Line:
+  """T tokens in E segments; slots are local to a device.
+
+  The host sends two small tables, for every array costs it a transfer.
+  """
+
+  tokens: jax.Array  # [T, 2] token, and its segment
+  segments: jax.Array  # [E, 3] slot, position and place of its first token
+
+  @classmethod
+  def pack(cls, rows: Sequence[tuple[int, int, Sequence[int]]], size: int,
+           nobody: int) -> 'Line':
+    """Lays out rows, which fit by `room`, as numpy arrays.
+
+    Args:
+      rows: (slot, position of the first token, tokens) each.
+      size: tokens of the line (T).
+      nobody: the slot that padding writes to.
+
+    Raises:
+      ValueError: they do not fit.
+    """
+    needed = sum(num_segments(len(row)) for _, _, row in rows)
+    if needed > max_segments(size) or sum(len(r) for *_, r in rows) > size:
+      raise ValueError(
+          f'Rows of {[len(r) for *_, r in rows]} tokens do not fit a line of '
+          f'{size} tokens and {max_segments(size)} segments; ask `room`.')
+    tokens = np.zeros((size, 2), np.int32)
+    segments = np.zeros((max_segments(size) + 1, 3), np.int32)
+    segments[:, 0] = nobody
+    at = segment = 0
+    for slot, start, row in rows:
+      for first in range(0, len(row), SEGMENT):
+        count = min(SEGMENT, len(row) - first)
+        tokens[at:at + count, 0] = row[first:first + count]
+        tokens[at:at + count, 1] = segment
+        segments[segment] = slot, start + first, at
+        at, segment = at + count, segment + 1
+    # Padding lies in the last segment, which no row gets.
+    tokens[at:, 1] = len(segments) - 1
+    segments[-1, 2] = at
+    return cls(tokens, segments)
+
+  def memory(self, cache: KVCache, cells: int) -> Segments:
+    """What the tokens attend to."""
+    segment = self.tokens[:, 1]
+    slot, start, first = self.segments.T
+    offset = jnp.arange(segment.shape[0]) - first[segment]
+    # Padding may be longer than its segment: all of it stands in one place.
+    offset = jnp.minimum(offset, SEGMENT - 1)
+    index = first[:, None] + jnp.arange(SEGMENT)[None]
+    return Segments(
+        cache=cache,
+        row=slot[segment],
+        position=start[segment] + offset,
+        place=segment * SEGMENT + offset,
+        segment_row=slot,
+        segment_start=start,
+        token=jnp.minimum(index, segment.shape[0] - 1),
+        cells=cells)
+
+
+def max_segments(size: int) -> int:
+  """Segments that rows may take of a line of that many tokens (E - 1)."""
+  return -(-size // _TOKENS_A_SEGMENT)
+
+
+def num_segments(count: int) -> int:
+  """Segments that so many tokens of one row take."""
+  return -(-count // SEGMENT)
+
+
+def room(tokens: int, segments: int) -> int:
+  """Tokens of one row that still fit where so much of a line is left."""
+  return min(tokens, segments * SEGMENT)
