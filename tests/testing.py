@@ -12,10 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttc import partitioning
-from ttc.data.prompts import Prompts
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
-from ttc.search.frontier import Generation, Model, Models
+from ttc.search import keys
+from ttc.search.capacity import Capacity
+from ttc.search.generation import Generation
+from ttc.search.models import Model, Models
+from ttc.search.plans import Question
+from ttc.search.scheduler import Scheduler
+from ttc.search.solutions import Attempt, Solution
 
 PAD, END, STEP = 0, 1, 2
 WORDS = 8
@@ -76,7 +81,37 @@ def scripted_models(table, values=None, devices=1, **generation) -> Models:
       mesh=mesh(devices))
 
 
-def prompts(*sequences, **kwargs) -> Prompts:
-  """Prompts with ids 10, 11, ...; see Prompts.stack for the rest."""
-  ids = range(10, 10 + len(sequences))
-  return Prompts.stack(list(ids), sequences, **kwargs)
+def scheduler(models, lanes=8, slots=32, cells=64, line=32, chunk=4):
+  """Small programs, the same for most tests: they compile once."""
+  with partitioning.use(models.mesh):
+    return Scheduler(models, Capacity(lanes, slots, cells, line, chunk))
+
+
+def questions(models, *sequences, seed=0, first=10):
+  """Questions with ids 10, 11, ...; each draws from (seed, its id)."""
+  ids = range(first, first + len(sequences))
+  own = keys.fold(keys.data(jax.random.key(seed)), ids)
+  return [Question(i, list(s), key, models.generation.max_tokens)
+          for i, s, key in zip(ids, sequences, own, strict=True)]
+
+
+def run(scheduler, models, plans) -> list[Solution]:
+  """Solutions of (question, plan, slots), in the order of their ids."""
+  with partitioning.use(models.mesh):
+    found = [
+        Solution(question, [Attempt.of(row, models) for row in rows])
+        for question, rows in scheduler.run(plans)]
+  return sorted(found, key=lambda s: s.question.id)
+
+
+def solve(strategy, budget, models, *sequences, seed=0, **capacity):
+  """Spends a budget on each question; see `run`."""
+  return run(
+      scheduler(models, **capacity), models,
+      [(q, strategy.plan(q, budget), strategy.slots(budget))
+       for q in questions(models, *sequences, seed=seed)])
+
+
+def tokens(solution):
+  """Of every attempt."""
+  return [attempt.tokens for attempt in solution.attempts]

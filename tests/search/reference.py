@@ -75,8 +75,7 @@ def step_search(table, values, prompt, problem, width, key, *, kept, k,
 
   Returns the new tokens of each row, and how many tokens were drawn in all.
   """
-  row_key, _ = jax.random.split(key)
-  root = fold(row_key, jnp.uint32(problem))
+  root = fold(key, jnp.uint32(problem))
   spent = 0
 
   def advance(rows, temperature, steps, most):

@@ -6,9 +6,9 @@ import pytest
 
 from tests import testing
 from tests.search import reference
-from ttc import partitioning
+from tests.testing import tokens
 from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
-from ttc.search.strategies import BestOfN, StepSearch
+from ttc.search.strategies import BestOfN, Greedy, StepSearch
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(testing.WORDS, testing.WORDS)) * 1.5
@@ -16,18 +16,13 @@ TABLE[:, testing.PAD] = -30
 TABLE[:, testing.END] -= 0.5
 VALUES = RNG.normal(size=testing.WORDS)
 PROMPTS = [[3, 4], [5], [6, 7, 3]]
+EVERY = [BestOfN(), StepSearch(Beam(4)), StepSearch(Rebase()),
+         StepSearch(ParticleFilter()), StepSearch(Dvts(4), lookahead=1)]
 
 
-def run(strategy, budget, devices=1, problems=4, seed=0, **generation):
-  models = testing.scripted_models(TABLE, VALUES, devices, **generation)
-  prompts = testing.prompts(*PROMPTS, problems=problems)
-  with partitioning.use(models.mesh):
-    return strategy(models, prompts, budget=budget, key=jax.random.key(seed))
-
-
-def tokens(solutions, problem):
-  rows = solutions.length.shape[1]
-  return [solutions.attempt(problem, r).tokens for r in range(rows)]
+def solve(strategy, budget, devices=1, **capacity):
+  models = testing.scripted_models(TABLE, VALUES, devices)
+  return testing.solve(strategy, budget, models, *PROMPTS, **capacity)
 
 
 @pytest.mark.parametrize(('allocator', 'kept', 'trees'), [
@@ -36,99 +31,96 @@ def tokens(solutions, problem):
     (0, True), (0, False), (2, True)])
 def test_equals_the_reference(allocator, kept, trees, lookahead, distinct):
   strategy = StepSearch(allocator, lookahead=lookahead, distinct=distinct)
-  solutions = run(strategy, 8 * (lookahead + 1))
+  solutions = solve(strategy, 8 * (lookahead + 1))
   for place, prompt in enumerate(PROMPTS):
     expected, spent = reference.step_search(
         TABLE, VALUES, prompt, 10 + place, 8, jax.random.key(0), kept=kept,
         k=lookahead, temperature=1.0, distinct=distinct, trees=trees)
-    assert tokens(solutions, place) == expected
-    cost = solutions.cost.row(place)
+    assert tokens(solutions[place]) == expected
+    cost = solutions[place].cost
     assert cost['proposer_decode'][0] == cost['verifier_decode'][0] == spent
 
 
-def test_lookahead_changes_the_choice():
-  plain, ahead = run(StepSearch(Beam(4)), 8), run(
-      StepSearch(Beam(4), lookahead=2), 24)
-  assert any(tokens(plain, p) != tokens(ahead, p) for p in range(3))
+def test_lookahead_changes_the_choice_at_k_steps_a_candidate():
+  plain = solve(StepSearch(Beam(4)), 8)
+  ahead = solve(StepSearch(Beam(4), lookahead=2), 24)
+  assert any(tokens(a) != tokens(b) for a, b in zip(plain, ahead, strict=True))
 
 
 def test_lookahead_is_inert_where_the_choice_is_forced():
   """With one row a problem there is nothing to choose: the rewind is exact."""
-  plain = run(StepSearch(Beam(1)), 1)
-  ahead = run(StepSearch(Beam(1), lookahead=2), 3)
-  for p in range(3):
-    assert tokens(plain, p) == tokens(ahead, p)
-    np.testing.assert_array_equal(
-        plain.attempt(p, 0).values, ahead.attempt(p, 0).values)
+  plain = solve(StepSearch(Beam(1)), 1)
+  ahead = solve(StepSearch(Beam(1), lookahead=2), 3)
+  for one, other in zip(plain, ahead, strict=True):
+    assert tokens(one) == tokens(other)
+    assert one.attempts[0].values == other.attempts[0].values
 
 
-@pytest.mark.parametrize(
-    'strategy', [BestOfN(), StepSearch(ParticleFilter())])
-def test_independent_of_batch_padding_and_devices(strategy):
-  alone = run(strategy, 8)
-  for devices, problems in ((1, 3), (4, 4)):
-    other = run(strategy, 8, devices=devices, problems=problems)
-    for p in range(3):
-      assert tokens(alone, p) == tokens(other, p)
-  assert tokens(alone, 0) != tokens(run(strategy, 8, seed=1), 0)
+@pytest.mark.parametrize('strategy', EVERY, ids=repr)
+@pytest.mark.parametrize('other', [
+    dict(devices=4), dict(lanes=3, slots=9), dict(chunk=2, line=16),
+    dict(lanes=32, slots=100, cells=128)], ids=repr)
+def test_independent_of_capacity_and_devices(strategy, other):
+  here, there = solve(strategy, 8), solve(strategy, 8, **other)
+  assert [tokens(s) for s in here] == [tokens(s) for s in there]
+  for one, two in zip(here, there, strict=True):
+    for mine, theirs in zip(one.attempts, two.attempts, strict=True):
+      np.testing.assert_allclose(mine.values, theirs.values, atol=1e-6)
 
 
-@pytest.mark.parametrize('strategy', [
-    BestOfN(), StepSearch(Beam(4)), StepSearch(Rebase()),
-    StepSearch(ParticleFilter())])
+def test_depends_on_the_seed():
+  models = testing.scripted_models(TABLE, VALUES)
+  one, two = (testing.solve(BestOfN(), 8, models, *PROMPTS, seed=seed)
+              for seed in (0, 1))
+  assert tokens(one[0]) != tokens(two[0])
+
+
+@pytest.mark.parametrize('strategy', EVERY[:4], ids=repr)
 def test_values_are_those_of_the_step_ends(strategy):
-  solutions = run(strategy, 8)
-  sigmoid = lambda x: 1 / (1 + np.exp(-x))
-  for p in range(3):
-    for r in range(8):
-      attempt = solutions.attempt(p, r)
+  for solution in solve(strategy, 8):
+    for attempt in solution.attempts:
       ends = [t for t in attempt.tokens if t in (testing.STEP, testing.END)]
       if attempt.truncated and attempt.tokens[-1] != testing.STEP:
         ends.append(attempt.tokens[-1])
       np.testing.assert_allclose(
-          attempt.values, sigmoid(VALUES[ends]), atol=1e-5)
+          attempt.values, 1 / (1 + np.exp(-VALUES[ends])), atol=1e-5)
+
+
+def test_greedy_takes_the_most_likely_tokens():
+  for prompt, solution in zip(PROMPTS, solve(Greedy(), 1), strict=True):
+    last = prompt[-1]
+    for token in solution.attempts[0].tokens:
+      assert token == TABLE[last].argmax()
+      last = token
 
 
 def test_truncation_is_marked_and_limited():
-  solutions = run(BestOfN(), 64)
-  attempts = [solutions.attempt(p, r) for p in range(3) for r in range(64)]
+  attempts = [a for s in solve(BestOfN(), 64) for a in s.attempts]
   assert {a.truncated for a in attempts} == {True, False}
   for attempt in attempts:
     assert attempt.truncated == (attempt.tokens[-1] != testing.END)
     assert len(attempt.tokens) == 12 or not attempt.truncated
 
 
-def test_what_was_started_counts_against_the_limit():
-  models = testing.scripted_models(TABLE)
-  started = testing.prompts(
-      [3, 4, 5, 6], [3, 4, 5, 6], [3, 4, 5, 6], started=[0, 3, 11])
-  with partitioning.use(models.mesh):
-    solutions = BestOfN()(
-        models, started, budget=16, key=jax.random.key(0))
-  for place, most in enumerate((12, 9, 1)):
-    attempts = [solutions.attempt(place, row) for row in range(16)]
-    assert max(len(a.tokens) for a in attempts) == most
-    assert all(a.truncated == (a.tokens[-1] != testing.END) for a in attempts)
-
-
 def test_a_round_limit_still_finishes_every_row():
-  solutions = run(StepSearch(Beam(4), rounds=1), 8)
-  for p in range(3):
-    for r in range(8):
-      attempt = solutions.attempt(p, r)
+  for solution in solve(StepSearch(Beam(4), rounds=1), 8):
+    for attempt in solution.attempts:
       assert not attempt.truncated or len(attempt.tokens) == 12
 
 
 def test_costs_count_each_prompt_once_and_every_token():
-  solutions = run(BestOfN(), 8)
-  for p, prompt in enumerate(PROMPTS):
-    cost = solutions.cost.row(p)
-    assert cost['proposer_prefill'] == [len(prompt), 3]
-    assert cost['verifier_prefill'] == [len(prompt), 3]
-    useful, executed = cost['proposer_decode']
-    assert useful == sum(len(t) for t in tokens(solutions, p)) <= executed
-    assert cost['verifier_decode'][0] == useful
-  assert solutions.cost.row(3)['proposer_decode'][0] == 0  # padding
+  for prompt, solution in zip(PROMPTS, solve(BestOfN(), 8), strict=True):
+    cost, attempts = solution.cost, tokens(solution)
+    assert cost['proposer_prefill'][0] == len(prompt) - 1  # the last is pending
+    assert cost['verifier_prefill'][0] == len(prompt)
+    drawn = sum(len(t) for t in attempts)
+    assert cost['proposer_decode'][0] == cost['verifier_decode'][0] == drawn
+    seen = sum(len(prompt) + i for t in attempts for i in range(len(t)))
+    assert cost['proposer_decode'][2] == seen
+    assert cost['verifier_decode'][2] == seen + drawn
+    for useful, executed, keys, executed_keys in cost.values():
+      assert useful <= executed
+      assert keys <= executed_keys
 
 
 @pytest.mark.parametrize(('strategy', 'budget', 'words'), [
@@ -136,14 +128,9 @@ def test_costs_count_each_prompt_once_and_every_token():
     (StepSearch(Beam('sqrt')), 8, '4 or 9'),
     (StepSearch(Beam(4), lookahead=1), 7, 'multiple of lookahead'),
     (BestOfN(), 0, 'at least 1'),
+    (Greedy(), 2, 'budget is 1'),
     (StepSearch(Dvts(4)), 2, 'multiple of 4'),
 ])
 def test_budgets_that_do_not_fit(strategy, budget, words):
   with pytest.raises(ValueError, match=words):
     strategy.rows(budget)
-
-
-def test_step_search_needs_a_verifier():
-  models = testing.scripted_models(TABLE)
-  with pytest.raises(ValueError, match='needs a verifier'):
-    StepSearch()(models, testing.prompts([3]), budget=4, key=jax.random.key(0))

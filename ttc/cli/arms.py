@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 
-import numpy as np
-
 from ttc import partitioning
 from ttc.cli.solver import Solver, stage_key
 from ttc.cli.stage import StageRun
 from ttc.data.problems import Problem
-from ttc.search.frontier import Model, Models
+from ttc.search.models import Models
 from ttc.search.rescoring import final_values
+from ttc.search.scheduler import Scheduler
+from ttc.search.solutions import Attempt, Solution
 from ttc.search.strategies import Strategy
 
 
@@ -48,35 +48,48 @@ def run_arms(run: StageRun, solver: Solver, arms: Sequence[Arm],
   padding = -len(solver.problems) % size
   questions = [*solver.problems, *[None] * padding]
   cells = [(arm.strategy, budget) for arm in arms for budget in arm.budgets]
+  slots = max(strategy.slots(budget) for strategy, budget in cells)
   items = [(*cell, question) for cell in cells for question in questions]
-  models = None
+  scheduler = None
   for part in run.parts(items, size):
-    if models is None:
+    if scheduler is None:
       models = solver.load(run)
+      scheduler = solver.scheduler(run, models, slots)
       scorers = solver.load_scorers(run, models)
     strategy, budget = part.items[0][:2]
     problems = [item[2] for item in part.items if item[2] is not None]
     with partitioning.use(models.mesh):
       part.write(list(_records(
-          run, solver, models, scorers, strategy, budget, problems,
-          part.size)))
+          run, solver, models, scheduler, scorers, strategy, budget,
+          problems)))
 
 
 def _records(run: StageRun, solver: Solver, models: Models,
-             scorers: Mapping[str, Model], strategy: Strategy, budget: int,
-             problems: Sequence[Problem], size: int) -> Iterator[dict]:
-  key = stage_key(run, strategy, budget)
-  batch = min(solver.batch(strategy.rows(budget)), size)
-  for prompts in solver.prompts(problems, batch):
-    solutions = strategy(models, prompts, budget=budget, key=key)
-    scores = {name: final_values(models, verifier, solutions)
-              for name, verifier in scorers.items()}
-    for place in np.flatnonzero(prompts.real):
-      problem = int(solutions.problem_id[place])
-      rows = [solver.judge(problem, solutions.attempt(place, row))
-              for row in range(solutions.length.shape[1])]
-      for index, row in enumerate(rows if scores else ()):
-        row['scores'] = {n: s[place, index] for n, s in scores.items()}
-      yield {'problem': problem, 'rows': rows,
-             'cost': solutions.cost.row(place), 'strategy': repr(strategy),
-             'budget': budget, 'seed': run.seed}
+             scheduler: Scheduler, scorers: Mapping[str, Scheduler],
+             strategy: Strategy, budget: int, problems: Sequence[Problem]
+             ) -> Iterator[dict]:
+  about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
+  reasons = {problem.id: solver.skipped(problem) for problem in problems}
+  questions = solver.posed(
+      [problem for problem in problems if not reasons[problem.id]],
+      stage_key(run, strategy, budget))
+  found = {
+      question.id: Solution(question, [Attempt.of(row, models) for row in rows])
+      for question, rows in scheduler.run(
+          (q, strategy.plan(q, budget), strategy.slots(budget))
+          for q in questions)}
+  solutions = [found[question.id] for question in questions]
+  scores = {name: dict(zip([q.id for q in questions],
+                       final_values(scorer, solutions), strict=True))
+            for name, scorer in scorers.items()}
+  for problem in problems:
+    record = {'problem': problem.id, 'rows': [], **about}
+    if reason := reasons[problem.id]:
+      yield {**record, 'skipped': reason}
+      continue
+    solution = found[problem.id]
+    rows = [solver.judge(problem.id, a) for a in solution.attempts]
+    for index, row in enumerate(rows if scores else ()):
+      row['scores'] = {
+          name: values[problem.id][index] for name, values in scores.items()}
+    yield {**record, 'rows': rows, 'cost': solution.cost}

@@ -1,6 +1,6 @@
 """`ttc label`: Monte-Carlo values of every step prefix (PAPER 2.1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import ClassVar
 
@@ -11,9 +11,15 @@ from ttc.cli.experiment import Experiment
 from ttc.cli.solver import Solver, stage_key
 from ttc.cli.stage import StageRun
 from ttc.data import labelling
-from ttc.data.prompts import Prompts
-from ttc.search.frontier import Models
-from ttc.search.rollouts import continuations
+from ttc.search import keys
+from ttc.search.models import Models
+from ttc.search.plans import Plan, Question
+from ttc.search.rollouts import Branch, continuations
+from ttc.search.rows import Row
+from ttc.search.scheduler import Scheduler
+from ttc.search.solutions import Attempt
+
+_SLOTS = 2  # a solution's own, and a rollout's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +58,13 @@ class Label:
     """Writes one line for each labelled solution."""
     known = self.solver.by_id
     records = [r for r in run.read(self.source) if r['problem'] in known]
-    models = None
+    scheduler = None
     for part in run.parts(records, self.size):
-      if models is None:
+      if scheduler is None:
         models = self.solver.load(run)
+        scheduler = self.solver.scheduler(run, models)
       with partitioning.use(models.mesh):
-        part.write(self._lines(run, models, part.items))
+        part.write(self._lines(run, models, scheduler, part.items))
 
   def show(self, run: StageRun) -> str:
     """How many solutions were labelled, and how many could not be."""
@@ -67,50 +74,65 @@ class Label:
     return (f'{run.label}: {lines} solutions labelled; {dropped} of the '
             'samples have no answer that can be parsed and were left out')
 
-  def _lines(self, run: StageRun, models: Models,
+  def _lines(self, run: StageRun, models: Models, scheduler: Scheduler,
              records: Sequence[Mapping]) -> list[dict]:
-    chosen, prefixes = [], []
-    for record in records:
-      for sample in labelling.parsable(record)[0][:self.samples]:
-        tokens = record['rows'][sample]['tokens']
-        ends = labelling.step_ends(tokens, models.step_end)
-        places = range(len(prefixes), len(prefixes) + len(ends) - 1)
-        prefixes += [(record['problem'], sample, branch, tokens[:end + 1])
-                     for branch, end in enumerate(ends[:-1])]
-        chosen.append((record, sample, places))
-    rollouts = self._rollouts(run, models, prefixes)
+    samples = [_Sample(record, row) for record in records
+               for row in labelling.parsable(record)[0][:self.samples]]
+    plans = self._plans(samples, keys.data(stage_key(run)), models)
+    rollouts = {
+        question.id: self._judged(samples[question.id], rows, models)
+        for question, rows in scheduler.run(plans)}
     return [
         labelling.label_record(
-            record['problem'], sample, record['rows'][sample]['tokens'],
-            record['rows'][sample]['correct'],
-            [r for place in places for r in rollouts[place]],
-            models.step_end)
-        for record, sample, places in chosen]
+            sample.problem, sample.row, sample.tokens, sample.correct,
+            rollouts.get(place, ()), models.step_end)
+        for place, sample in enumerate(samples)]
 
-  def _rollouts(self, run: StageRun, models: Models, prefixes: Sequence
-                ) -> list[list[labelling.Rollout]]:
-    """(branch, tokens, correct) of the K rollouts of each prefix."""
-    if not prefixes:
-      return []
-    solver = self.solver
+  def _plans(self, samples: Sequence['_Sample'], key: np.ndarray,
+             models: Models) -> Iterator[tuple[Question, Plan, int]]:
+    """One plan for each sample with a step to continue, named by its place."""
     most = self.solver.generation.max_tokens  # steps and samples are fewer
-    batches = Prompts.stack(
-        [(problem * most + sample) * most + branch
-         for problem, sample, branch, _ in prefixes],
-        [[*solver.prompt(solver.by_id[problem]), *prefix]
-         for problem, _, _, prefix in prefixes],
-        width=solver.prompt_width + most,
-        started=[len(prefix) for *_, prefix in prefixes],
-    ).batches(solver.batch(self.rollouts))
+    for place, sample in enumerate(samples):
+      ends = labelling.step_ends(sample.tokens, models.step_end)[:-1]
+      if not ends:
+        continue
+      first = (sample.problem * most + sample.row) * most
+      branches = [
+          Branch(end + 1, own) for end, own in zip(
+              ends, keys.fold(key, first + np.arange(len(ends))), strict=True)]
+      prompt = self.solver.prompt(self.solver.by_id[sample.problem])
+      question = Question(place, prompt, key, most)
+      yield question, continuations(
+          question, sample.tokens, branches, self.rollouts), _SLOTS
+
+  def _judged(self, sample: '_Sample', rows: Sequence[Row], models: Models
+              ) -> list[labelling.Rollout]:
+    """(branch, tokens, correct) of a sample's rollouts."""
+    ends = labelling.step_ends(sample.tokens, models.step_end)
     found = []
-    for batch in batches:
-      solutions = continuations(
-          models, batch, num=self.rollouts, key=stage_key(run))
-      for place in np.flatnonzero(batch.real):
-        problem, _, branch, prefix = prefixes[len(found)]
-        attempts = [
-            solutions.attempt(place, row) for row in range(self.rollouts)]
-        found.append([
-            (branch, a.tokens, solver.judge(problem, a, prefix)['correct'])
-            for a in attempts])
+    for index, row in enumerate(rows):
+      branch, attempt = index // self.rollouts, Attempt.of(row, models)
+      prefix = sample.tokens[:ends[branch] + 1]
+      grade = self.solver.judge(sample.problem, attempt, prefix)
+      found.append((branch, attempt.tokens, grade['correct']))
     return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sample:
+  """A row of a sample record."""
+
+  record: Mapping
+  row: int
+
+  @property
+  def problem(self) -> int:
+    return self.record['problem']
+
+  @property
+  def tokens(self) -> list[int]:
+    return self.record['rows'][self.row]['tokens']
+
+  @property
+  def correct(self) -> bool:
+    return self.record['rows'][self.row]['correct']

@@ -48,7 +48,7 @@ class Progress:
     self._total, self._unit = total, unit
     self._earlier, self._done = done, done
     self._right, self._judged = 0.0, 0
-    self._extra = ''
+    self._extra: object = ''
     self._start = self._shown = clock()
     self._shown_done: int | None = None
     self._open = False
@@ -59,11 +59,12 @@ class Progress:
     *,
     right: float = 0.0,
     judged: int = 0,
-    extra: str = '',
+    extra: object = '',
   ) -> None:
     """`items` more are done; `right` of `judged` answers in them are correct.
 
-    `extra` replaces the free text at the end, e.g. 'loss 1.23'.
+    `extra` replaces what is told at the end, e.g. 'loss 1.23'; it becomes text
+    when it is shown.
     """
     self._done += items
     self.judge(right, judged)
@@ -123,7 +124,7 @@ class Progress:
       )
     if self._judged:
       parts.append(f'accuracy {self._right / self._judged:.3f}')
-    return ', '.join(parts + [self._extra] * bool(self._extra))
+    return ', '.join([*parts, *([str(self._extra)] if self._extra else [])])
 
   def _end_line(self) -> None:
     if self._open:

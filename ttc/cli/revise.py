@@ -1,9 +1,8 @@
 """`ttc revise`: chains of revisions, sequential against parallel (PAPER 4)."""
 
+from collections.abc import Iterator, Sequence
 import dataclasses
 from typing import ClassVar
-
-import numpy as np
 
 from ttc import partitioning
 from ttc.analysis.chains import turns_needed
@@ -12,8 +11,9 @@ from ttc.cli.solver import Solver, stage_key
 from ttc.cli.stage import StageRun
 from ttc.data.context import KEEP
 from ttc.data.problems import Problem
-from ttc.search.frontier import Models
+from ttc.search.models import Models
 from ttc.search.revisions import Chains
+from ttc.search.scheduler import Scheduler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,30 +58,40 @@ class Revise:
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record a question, its rows by chain and turn."""
-    models = None
-    for part in run.parts(self.solver.problems, self.size):
-      if models is None:
-        models = self.solver.load(run)
-      with partitioning.use(models.mesh):
-        part.write(self._records(run, models, part.items))
-
-  def _records(self, run: StageRun, models: Models,
-               problems: list[Problem]) -> list[dict]:
-    turns = self.plan()
     chains = Chains(
-        turns, self.solver.task.vocabulary.revise_id, self.keep,
-        rows=self.solver.batch(1))
-    (prompts,) = self.solver.prompts(problems, len(problems))
-    revisions, cost = chains(models, prompts, key=stage_key(run))
-    return [
-        {'problem': problem.id,
-         'strategy': f'Revise(keep={self.keep})',
-         'budget': self.budget or sum(turns),
-         'seed': run.seed,
-         'rows': [
-             {**self.solver.judge(problem.id, r.attempt),
-              'chain': r.chain, 'turn': r.turn}
-             for r in revisions[place]],
-         'cost': {name: np.asarray(spent)[place].tolist()
-                  for name, spent in cost.items()}}
-        for place, problem in enumerate(problems)]
+        self.plan(), self.solver.task.vocabulary.revise_id, self.keep)
+    scheduler = None
+    for part in run.parts(self.solver.problems, self.size):
+      if scheduler is None:
+        models = self.solver.load(run)
+        scheduler = self.solver.scheduler(
+            run, models, chains.slots, chains.longest(
+                self.solver.prompt_width, self.solver.generation.max_tokens))
+      with partitioning.use(models.mesh):
+        part.write(list(
+            self._records(run, models, scheduler, chains, part.items)))
+
+  def _records(self, run: StageRun, models: Models, scheduler: Scheduler,
+               chains: Chains, problems: Sequence[Problem]) -> Iterator[dict]:
+    reasons = {problem.id: self.solver.skipped(problem) for problem in problems}
+    questions = {
+        q.id: q for q in self.solver.posed(
+            [problem for problem in problems if not reasons[problem.id]],
+            stage_key(run))}
+    found = {problem.id: [] for problem in problems}
+    for _ in scheduler.run(
+        (q, chains.plan(q, models, found[q.id]), chains.slots)
+        for q in questions.values()):
+      pass
+    for problem in problems:
+      record = {
+          'problem': problem.id, 'strategy': f'Revise(keep={self.keep})',
+          'budget': self.budget or sum(chains.turns), 'seed': run.seed,
+          'rows': [
+              {**self.solver.judge(problem.id, r.attempt),
+               'chain': r.chain, 'turn': r.turn}
+              for r in sorted(found[problem.id], key=lambda r: r.chain)]}
+      if reason := reasons[problem.id]:
+        yield {**record, 'skipped': reason}
+      else:
+        yield {**record, 'cost': questions[problem.id].cost.record()}

@@ -1,6 +1,6 @@
 """What every stage that samples needs: models, prompts, keys, graded rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import dataclasses
 import functools
 import zlib
@@ -14,9 +14,13 @@ from ttc.cli.experiment import Experiment
 from ttc.cli.fitting import MODEL
 from ttc.cli.stage import Stage, StageRun
 from ttc.data.problems import Problem, Task
-from ttc.data.prompts import Prompts
 from ttc.data.vocabulary import step_end_table
-from ttc.search.frontier import Generation, Model, Models
+from ttc.search import keys
+from ttc.search.capacity import Capacity
+from ttc.search.generation import Generation
+from ttc.search.models import Model, Models
+from ttc.search.plans import Question
+from ttc.search.scheduler import Scheduler
 from ttc.search.solutions import Attempt
 
 
@@ -33,8 +37,10 @@ class Solver:
       change nothing: pairs of the name there and the stage.
     split: of the questions.
     questions: how many of them, from the first; None for all.
-    rows: rows that a program extends at once, over all devices; more where
-      one question a device has more, fewer where they do not divide.
+    rows: rows sampled at once, over all devices.
+    line: tokens that a model reads at once, a device.
+    prompt_tokens: a question with a longer prompt is recorded as skipped; None
+      takes them all.
     model_parallel: devices over which a model is cut; the others share rows.
   """
 
@@ -46,6 +52,8 @@ class Solver:
   split: str = 'test'
   questions: int | None = None
   rows: int = 512
+  line: int = 512
+  prompt_tokens: int | None = None
   model_parallel: int = 1
 
   def check(self, experiment: Experiment, reader: Stage) -> None:
@@ -65,23 +73,21 @@ class Solver:
       raise ValueError(
           f'Solver.questions={self.questions}, but the split {self.split!r} '
           f'has {count}; lower it, or ask the task for more.')
-    self.batch(1)
+    self.local_rows()
 
-  def batch(self, width: int) -> int:
-    """Questions that a process gives a program, each with `width` rows.
-
-    A question's rows stay on one device, so there is at least one for each.
+  def local_rows(self) -> int:
+    """Rows sampled at once, a device.
 
     Raises:
-      ValueError: the models cannot be cut over these devices.
+      ValueError: the models cannot be cut over the devices of a process.
     """
-    devices, processes = jax.device_count(), jax.process_count()
+    devices = jax.local_device_count()
     if devices % self.model_parallel:
       raise ValueError(
           f'Solver.model_parallel={self.model_parallel} does not divide the '
-          f'{devices} devices; choose a divisor.')
-    data = devices // self.model_parallel
-    return max(1, self.rows // width // data) * data // processes
+          f'{devices} devices of a process; choose a divisor.')
+    data = jax.device_count() // self.model_parallel
+    return max(1, self.rows // data)
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
@@ -94,16 +100,26 @@ class Solver:
 
   @functools.cached_property
   def prompt_width(self) -> int:
-    """Tokens of the longest prompt."""
-    return max(len(self.prompt(problem)) for problem in self.problems)
+    """Tokens of the longest prompt that is not skipped."""
+    return max((len(self.prompt(problem)) for problem in self.problems
+                if not self.skipped(problem)), default=1)
+
+  def skipped(self, problem: Problem) -> str:
+    """Why a question is left out; '' where it is not."""
+    length = len(self.prompt(problem))
+    if self.prompt_tokens is None or length <= self.prompt_tokens:
+      return ''
+    return (f'its prompt has {length} tokens, more than '
+            f'Solver.prompt_tokens={self.prompt_tokens}')
 
   def prompt(self, problem: Problem) -> list[int]:
     """Tokens that the proposer continues."""
     return self.task.vocabulary.encode(self.task.prompt(problem))
 
   def load(self, run: StageRun) -> Models:
-    """The trained models, on a mesh of all devices."""
-    mesh = partitioning.make_mesh(model=self.model_parallel)
+    """The trained models, on a mesh of this process's devices."""
+    mesh = partitioning.make_mesh(
+        model=self.model_parallel, devices=jax.local_devices())
     vocabulary = self.task.vocabulary
     proposer = self._model(run, mesh, self.proposer, 'logits')
     end = np.zeros(proposer.cfg.vocab_size, bool)
@@ -120,19 +136,38 @@ class Solver:
         generation=self.generation,
         mesh=mesh)
 
-  def load_scorers(self, run: StageRun, models: Models) -> dict[str, Model]:
+  def load_scorers(self, run: StageRun,
+                   models: Models) -> dict[str, Scheduler]:
     """The further verifiers by name, on the mesh of the others."""
-    return {name: self._model(run, models.mesh, stage, 'value')
-            for name, stage in self.scorers}
+    return {
+        name: self.scheduler(run, dataclasses.replace(
+            models, proposer=None,
+            verifier=self._model(run, models.mesh, stage, 'value')))
+        for name, stage in self.scorers}
 
-  def prompts(self, problems: Sequence[Problem],
-              size: int) -> Iterator[Prompts]:
-    """Batches of `size` questions, the last one padded."""
-    prompts = Prompts.stack(
-        [problem.id for problem in problems],
-        [self.prompt(problem) for problem in problems],
-        width=self.prompt_width)
-    return prompts.batches(size)
+  def scheduler(self, run: StageRun, models: Models, slots: int = 1,
+                longest: int | None = None) -> Scheduler:
+    """What works on many questions at once.
+
+    Args:
+      run: told of the load.
+      models: from `load`.
+      slots: the most rows of one question that must live at once.
+      longest: tokens of a row; None is a prompt and an attempt.
+    """
+    if longest is None:
+      longest = self.prompt_width + self.generation.max_tokens
+    capacity = Capacity.create(self.local_rows(), longest, slots, self.line)
+    return Scheduler(models, capacity, run.tell)
+
+  def posed(self, problems: Sequence[Problem],
+            key: jax.Array) -> list[Question]:
+    """Problems as what plans work on; each draws from (key, its id)."""
+    folded = keys.fold(keys.data(key), [problem.id for problem in problems])
+    return [
+        Question(problem.id, self.prompt(problem), own,
+                 self.generation.max_tokens)
+        for problem, own in zip(problems, folded, strict=True)]
 
   def judge(self, problem: int, attempt: Attempt,
             prefix: Sequence[int] = ()) -> dict:
@@ -152,12 +187,14 @@ class Solver:
     return row if attempt.values is None else {**row, 'values': attempt.values}
 
   def _model(self, run, mesh, stage, head) -> Model:
-    cfg, found, params = orbax.load_model(str(run.input(stage) / MODEL), mesh)
+    cfg, found, params = orbax.load_model(
+        str(run.input(stage) / MODEL),
+        partitioning.make_mesh(model=self.model_parallel))
     if found != head:
       raise ValueError(
           f'The model of stage {stage!r} has a {found!r} head; a '
           f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.')
-    return Model(params, cfg)
+    return Model(partitioning.local(params, mesh), cfg)
 
 
 def stage_key(run: StageRun, *what: object) -> jax.Array:

@@ -156,6 +156,11 @@ class StageRun:
     )
     return self._progress
 
+  def tell(self, what: object) -> None:
+    """Shows what the work is like just now behind the progress so far."""
+    if self._progress is not None:
+      self._progress.advance(0, extra=what)
+
   def seconds(self) -> dict[str, float]:
     """Seconds spent on each complete stage, by label, resumptions included."""
     root, mark = self.place.root, records.MARK

@@ -1,43 +1,78 @@
-"""What a search spent, in token-forwards, problem by problem.
+"""What a question spent, in token-forwards and in keys looked at.
 
-Calls return their costs. Rows do not carry them, because a fork would count
-the parent's tokens once for every child.
+Costs belong to questions and not to rows, because a fork would count the
+parent's tokens once for every child.
 """
 
-import flax.struct
-import jax
-import jax.numpy as jnp
+import dataclasses
+
 import numpy as np
 
+KINDS = ('proposer_prefill', 'proposer_decode',
+         'verifier_prefill', 'verifier_decode')
 
-@flax.struct.dataclass
-class Cost:
-  """Tokens read by each model: useful ones, and those executed in all.
 
-  Executed tokens include padding and rows that wait for the slowest one.
-  Every field is [P, 2] int32, (useful, executed).
+@dataclasses.dataclass(frozen=True)
+class Work:
+  """One kind of work, or a part of it.
+
+  Attributes:
+    tokens: token-forwards whose result is used.
+    executed: token-forwards computed, padding and idle lanes included.
+    keys: keys that the useful ones could see, their own included.
+    executed_keys: keys that all of them were multiplied with, the masked ones
+      included.
   """
 
-  proposer_prefill: jax.Array
-  proposer_decode: jax.Array
-  verifier_prefill: jax.Array
-  verifier_decode: jax.Array
+  tokens: float = 0
+  executed: float = 0
+  keys: float = 0
+  executed_keys: float = 0
 
-  @classmethod
-  def zero(cls, problems: int) -> 'Cost':
-    nothing = jnp.zeros((problems, 2), jnp.int32)
-    return cls(nothing, nothing, nothing, nothing)
+  def __add__(self, other: 'Work') -> 'Work':
+    return Work(*np.add(self.counts, other.counts).tolist())
 
-  def __add__(self, other: 'Cost') -> 'Cost':
-    return jax.tree.map(jnp.add, self, other)
+  @property
+  def counts(self) -> list[float]:
+    """As a record holds it."""
+    return [self.tokens, self.executed, self.keys, self.executed_keys]
 
-  def add(self, name: str, useful: jax.Array, executed) -> 'Cost':
-    """Adds to one field; useful is [P], executed [P] or a scalar a problem."""
-    executed = jnp.broadcast_to(executed, useful.shape)
-    spent = jnp.stack([useful, executed], axis=-1).astype(jnp.int32)
-    return self.replace(**{name: getattr(self, name) + spent})
 
-  def row(self, problem: int) -> dict[str, list[int]]:
-    """One problem's costs as a record holds them."""
-    return {field: np.asarray(getattr(self, field))[problem].tolist()
-            for field in self.__dataclass_fields__}
+class Cost:
+  """The work of one question by kind; see `KINDS`."""
+
+  def __init__(self):
+    self._work = dict.fromkeys(KINDS, Work())
+
+  def __getitem__(self, kind: str) -> Work:
+    return self._work[kind]
+
+  def add(self, kind: str, work: Work) -> None:
+    """Adds work of a kind."""
+    self._work[kind] += work
+
+  def record(self) -> dict[str, list[float]]:
+    """As a record holds it."""
+    return {kind: work.counts for kind, work in self._work.items()}
+
+
+def share_out(executed: float, executed_keys: float,
+              useful: list[tuple[Cost, str, int, int]]) -> None:
+  """Charges questions for a program call.
+
+  Padding and idle lanes are nobody's: what was executed is charged in
+  proportion to the tokens that a question had use for.
+
+  Args:
+    executed: token-forwards of the call.
+    executed_keys: keys they were multiplied with.
+    useful: (whose, kind, tokens, keys) of each row in the call.
+  """
+  total = sum(tokens for _, _, tokens, _ in useful)
+  summed = {}
+  for cost, kind, tokens, keys in useful:
+    before = summed.get((id(cost), kind), (cost, 0, 0))
+    summed[id(cost), kind] = cost, before[1] + tokens, before[2] + keys
+  for (_, kind), (cost, tokens, keys) in summed.items():
+    part = tokens / total
+    cost.add(kind, Work(tokens, part * executed, keys, part * executed_keys))

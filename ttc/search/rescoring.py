@@ -1,27 +1,42 @@
 """Finished attempts in the eyes of another verifier (PAPER figures 14, 15)."""
 
-import numpy as np
+from collections.abc import Sequence
+import dataclasses
 
-from ttc import partitioning
-from ttc.search.frontier import Model, Models
-from ttc.search.solutions import Solutions
-from ttc.verifiers import scoring
+from ttc.search.cost import Cost
+from ttc.search.plans import Extend, fork, Plan, Read
+from ttc.search.scheduler import Scheduler
+from ttc.search.solutions import Solution
 
 
-def final_values(models: Models, verifier: Model,
-                 solutions: Solutions) -> np.ndarray:
-  """The value at the last token of each attempt, in [0, 1], [P, W].
+def final_values(scheduler: Scheduler,
+                 solutions: Sequence[Solution]) -> list[list[float]]:
+  """The value at the last token of each attempt, in [0, 1].
 
   Args:
-    models: whose mesh is used.
-    verifier: reads prompt and attempt whole, in one pass.
-    solutions: with the vocabulary of the verifier.
+    scheduler: of models whose verifier is the other one, and whose proposer
+      is None.
+    solutions: with the vocabulary of that verifier.
+
+  Returns:
+    For each solution the values of its attempts, in order.
   """
-  problems, rows, size = solutions.tokens.shape
-  tokens, length = partitioning.put(
-      (solutions.tokens.reshape(-1, size), solutions.length.reshape(-1)),
-      models.mesh)
-  state = scoring.prefill(
-      verifier.params, tokens, length, cfg=verifier.cfg, size=size)
-  value = partitioning.fetch(scoring.last_value(state))
-  return value.reshape(problems, rows)
+  values = [[] for _ in solutions]
+  plans = ((solution.question, _plan(solution, found), 2)
+           for solution, found in zip(solutions, values, strict=True))
+  for _ in scheduler.run(plans):
+    pass
+  return values
+
+
+def _plan(solution: Solution, found: list[float]) -> Plan:
+  question = dataclasses.replace(solution.question, cost=Cost())
+  root = question.root()
+  yield Read([root])
+  rows = fork([root], [0] * len(solution.attempts))
+  for row, attempt in zip(rows, solution.attempts, strict=True):
+    row.tokens += attempt.tokens
+    row.done = True
+  yield Extend(rows)
+  found += [row.value for row in rows]
+  return rows

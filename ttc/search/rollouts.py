@@ -1,31 +1,53 @@
-"""K continuations of given prefixes, to the end.
+"""K continuations of each step of a solution (PAPER 2.1).
 
-Best-of-N, difficulty samples, Monte-Carlo labels (PAPER 2.1) and the attempts
-of a revision chain are all this one function; a prefix is simply a prompt.
+The models read the solution once. A rollout from an earlier step is a row that
+goes on from fewer of the same cells.
+
+      solution   q q a a | b b | c c c <end>
+      branch 0   q q a a ........            K rows
+      branch 1   q q a a | b b ........      K rows
 """
 
-import jax
+from collections.abc import Sequence
+import dataclasses
 
-from ttc.data.prompts import Prompts
-from ttc.search import frontier as rows_of
-from ttc.search.frontier import Models
-from ttc.search.solutions import collect, Solutions
+import numpy as np
+
+from ttc.search.plans import Extend, Plan, Question, Read
 
 
-def continuations(models: Models, prompts: Prompts, *, num: int,
-                  key: jax.Array) -> Solutions:
-  """Samples `num` continuations of each prompt and scores them.
+@dataclasses.dataclass(frozen=True)
+class Branch:
+  """Where rollouts leave a solution.
+
+  Attributes:
+    tokens: of the solution that they keep.
+    key: uint32 [2]; rollout r draws from fold_in(key, r).
+  """
+
+  tokens: int
+  key: np.ndarray
+
+
+def continuations(question: Question, solution: Sequence[int],
+                  branches: Sequence[Branch], num: int) -> Plan:
+  """Samples `num` rollouts of each branch, branch by branch in the result.
 
   Args:
-    models: scores are left out where the verifier is None.
-    prompts: P prefixes. Each is read once, however many rows it gets.
-    num: continuations of each (W).
-    key: consumed.
+    question: its `room` bounds solution and rollout together.
+    solution: tokens behind the prompt.
+    branches: in rising order.
+    num: rollouts of each (K).
   """
-  longest = models.generation.max_tokens
-  frontier, cost = rows_of.begin(models, prompts, num, key)
-  frontier, cost = rows_of.expand(
-      models, frontier, cost, steps=0, max_new=longest)
-  if models.verifier is not None:
-    frontier, cost = rows_of.read(models, frontier, cost, max_new=longest)
-  return collect(models, prompts, frontier, cost)
+  prompt = len(question.prompt)
+  root = question.root()
+  root.tokens += solution[:branches[-1].tokens]
+  yield Read([root])
+  rows = []
+  for branch in branches:
+    for ordinal in range(num):
+      row = root.child(ordinal, prompt + branch.tokens)
+      row.key, row.start = branch.key, len(row.tokens)
+      rows.append(row)
+  yield Extend(rows)
+  return rows

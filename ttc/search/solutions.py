@@ -1,18 +1,16 @@
-"""What a strategy hands back: W attempts a problem, on the host."""
+"""What a strategy hands back: a question's attempts."""
 
+from collections.abc import Sequence
 import dataclasses
 
-import numpy as np
-
-from ttc import partitioning
-from ttc.data.prompts import Prompts
-from ttc.search.cost import Cost
-from ttc.search.frontier import Frontier, Models
+from ttc.search.models import Models
+from ttc.search.plans import Question
+from ttc.search.rows import Row
 
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-  """One row, cut out of the arrays.
+  """A finished row.
 
   Attributes:
     tokens: what was sampled, the ending token included if there is one.
@@ -27,64 +25,29 @@ class Attempt:
   values: list[float] | None
   logprob: float
 
+  @classmethod
+  def of(cls, row: Row, models: Models) -> 'Attempt':
+    """A row as it stands; its last value is that of its last token."""
+    tokens = row.attempt
+    values = None
+    if models.verifier is not None:
+      ends = models.step_end[tokens] | models.end[tokens] if tokens else []
+      values = [value for value, end in zip(row.values, ends, strict=True)
+                if end]
+      if tokens and not ends[-1]:
+        values.append(row.values[-1])  # it is judged where it stopped
+    return cls(tokens, not (tokens and bool(models.end[tokens[-1]])), values,
+               row.logprob)
+
 
 @dataclasses.dataclass(frozen=True)
-class Solutions:
-  """All arrays are numpy; one transfer a batch.
+class Solution:
+  """A question and its attempts, in the order of the rows."""
 
-  Attributes:
-    problem_id: [P], -1 for padding.
-    prompt_length: [P].
-    tokens: [P, W, S].
-    length: [P, W].
-    value: [P, W, S] valid below `length`, or None.
-    logprob: [P, W].
-    step_end: [V] bool, where a value counts as a step's.
-    end: [V] bool.
-    cost: of the batch.
-  """
+  question: Question
+  attempts: Sequence[Attempt]
 
-  problem_id: np.ndarray
-  prompt_length: np.ndarray
-  tokens: np.ndarray
-  length: np.ndarray
-  value: np.ndarray | None
-  logprob: np.ndarray
-  step_end: np.ndarray
-  end: np.ndarray
-  cost: Cost
-
-  def attempt(self, problem: int, row: int) -> Attempt:
-    """Row `row` of the problem at place `problem` in the batch."""
-    start, stop = self.prompt_length[problem], self.length[problem, row]
-    tokens = self.tokens[problem, row, start:stop]
-    truncated = not (tokens.size and self.end[tokens[-1]])
-    values = None
-    if self.value is not None:
-      ends = self.step_end[tokens] | self.end[tokens]
-      if tokens.size:
-        ends[-1] = True  # a truncated attempt is judged where it stopped
-      values = self.value[problem, row, start:stop][ends].tolist()
-    return Attempt(tokens.tolist(), bool(truncated), values,
-                   float(self.logprob[problem, row]))
-
-
-def collect(models: Models, prompts: Prompts, frontier: Frontier,
-            cost: Cost) -> Solutions:
-  """Brings a finished frontier to the host."""
-  state, verifier = frontier.proposer, frontier.verifier
-  value = None if verifier is None else verifier.value
-  tokens, length, logprob, value, cost = partitioning.fetch(
-      (state.tokens, state.length, state.logprob, value, cost))
-  grouped = lambda x: x.reshape(len(prompts.length), -1, *x.shape[1:])
-  return Solutions(
-      problem_id=prompts.problem_id,
-      prompt_length=prompts.length,
-      tokens=grouped(tokens),
-      length=grouped(length),
-      value=None if value is None else grouped(value),
-      logprob=grouped(logprob),
-      step_end=models.step_end,
-      end=models.end,
-      cost=cost,
-  )
+  @property
+  def cost(self) -> dict[str, list[float]]:
+    """As a record holds it."""
+    return self.question.cost.record()

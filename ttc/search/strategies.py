@@ -1,18 +1,19 @@
 """Ways to spend a budget of N generations on a question (PAPER 3)."""
 
 import dataclasses
+import functools
 from typing import ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ttc.data.prompts import Prompts
-from ttc.search import frontier as rows_of
-from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
-from ttc.search.cost import Cost
-from ttc.search.frontier import Frontier, Models
-from ttc.search.rollouts import continuations
-from ttc.search.solutions import collect, Solutions
+from ttc.search import keys
+from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
+from ttc.search.plans import Extend, fork, Plan, Question, Read
+from ttc.search.rows import Row
+
+_FEW = 2  # slots of a plan whose rows run to their ends one by one
 
 
 class Strategy(Protocol):
@@ -23,9 +24,11 @@ class Strategy(Protocol):
   def rows(self, budget: int) -> int:
     """Rows a question (W) for a budget; ValueError where it does not fit."""
 
-  def __call__(self, models: Models, prompts: Prompts, *, budget: int,
-               key: jax.Array) -> Solutions:
-    """Spends the budget on each of P problems."""
+  def slots(self, budget: int) -> int:
+    """Rows that must live at once."""
+
+  def plan(self, question: Question, budget: int) -> Plan:
+    """Spends the budget on a question."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +40,15 @@ class BestOfN:
   def rows(self, budget: int) -> int:
     return _at_least_one(self, budget)
 
-  def __call__(self, models, prompts, *, budget, key):
-    return continuations(models, prompts, num=self.rows(budget), key=key)
+  def slots(self, budget: int) -> int:
+    return min(budget, _FEW)
+
+  def plan(self, question: Question, budget: int) -> Plan:
+    root = question.root()
+    yield Read([root])
+    rows = fork([root], [0] * self.rows(budget))
+    yield Extend(rows)
+    return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +64,15 @@ class Greedy:
           f'{budget}.')
     return 1
 
-  def __call__(self, models, prompts, *, budget, key):
-    greedy = dataclasses.replace(models.generation, temperature=0.0, top_p=1.0)
-    models = dataclasses.replace(models, generation=greedy)
-    return continuations(models, prompts, num=self.rows(budget), key=key)
+  def slots(self, budget: int) -> int:
+    return budget
+
+  def plan(self, question: Question, budget: int) -> Plan:
+    self.rows(budget)
+    row = question.root()
+    yield Read([row])
+    yield Extend([row], greedy=True)
+    return [row]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,49 +109,57 @@ class StepSearch:
     self.allocator.resolve(rows)
     return rows
 
-  def __call__(self, models, prompts, *, budget, key):
-    if models.verifier is None:
-      raise ValueError(f'{self!r} needs a verifier; give the stage one.')
-    step = models.generation.max_step_tokens
-    problems = len(prompts.length)
-    key, round_key = jax.random.split(key)
-    frontier, cost = rows_of.begin(models, prompts, self.rows(budget), key)
-    frontier, cost = rows_of.expand(
-        models, frontier, cost, steps=1, max_new=step)
-    frontier, cost = rows_of.read(models, frontier, cost, max_new=step)
-    ids = jnp.asarray(prompts.problem_id, jnp.uint32)
+  def slots(self, budget: int) -> int:
+    return self.rows(budget)
+
+  def plan(self, question: Question, budget: int) -> Plan:
+    root = question.root()
+    yield Read([root])
+    rows = fork([root], [0] * self.rows(budget))
+    yield Extend(rows, steps=1)
     for round_ in range(self.rounds):
-      if bool(frontier.proposer.done.all()):
-        break
-      value, frontier, cost = self._value(models, frontier, cost)
-      frontier = rows_of.allocate(
-          frontier, value, _round_keys(round_key, ids, round_),
-          allocator=self.allocator, distinct=self.distinct, problems=problems)
-      frontier, cost = rows_of.expand(
-          models, frontier, cost, steps=1, max_new=step)
-      frontier, cost = rows_of.read(models, frontier, cost, max_new=step)
-    while not bool(frontier.proposer.done.all()):
-      frontier, cost = rows_of.expand(
-          models, frontier, cost, steps=0, max_new=step)
-      frontier, cost = rows_of.read(models, frontier, cost, max_new=step)
-    return collect(models, prompts, frontier, cost)
+      if all(row.done for row in rows):
+        return rows
+      if self.lookahead:
+        values = yield from self._look_ahead(rows)
+      else:
+        values = [row.value for row in rows]
+      rows = fork(rows, self._parents(question.key, round_, rows, values))
+      yield Extend(rows, steps=1)
+    yield Extend(rows)
+    return rows
 
-  def _value(self, models: Models, frontier: Frontier, cost: Cost
-             ) -> tuple[jax.Array, Frontier, Cost]:
-    """Values of the rows as they stand, or at the end of a greedy rollout."""
-    if not self.lookahead:
-      return frontier.value, frontier, cost
-    reach = self.lookahead * models.generation.max_step_tokens
-    return rows_of.look_ahead(
-        models, frontier, cost, steps=self.lookahead,
-        max_new=min(reach, models.generation.max_tokens))
+  def _look_ahead(self, rows: list[Row]) -> Plan:
+    """Values of the rows at the end of a greedy rollout in their own cells."""
+    marks = [row.mark() for row in rows]
+    yield Extend(rows, steps=self.lookahead, greedy=True, keep=True)
+    values = [row.value for row in rows]
+    for row, mark in zip(rows, marks, strict=True):
+      row.rewind(mark)
+    return values
+
+  def _parents(self, key: np.ndarray, round_: int, rows: list[Row],
+               values: list[float]) -> list[int]:
+    """The parent of each of the next rows."""
+    if self.distinct:
+      first = {}
+      for index, row in enumerate(rows):
+        first.setdefault(tuple(row.tokens), index)
+      values = [v if first[tuple(row.tokens)] == i else -np.inf
+                for i, (v, row) in enumerate(zip(values, rows, strict=True))]
+    with jax.default_device(keys.host()):
+      chosen = _choose(key, np.uint32(round_), np.array(values, np.float32),
+                       np.array([row.done for row in rows]),
+                       allocator=self.allocator)
+    return np.asarray(chosen).tolist()
 
 
-@jax.jit
-def _round_keys(key, ids, round_):
-  """One key a problem [P], for what an allocator draws in a round."""
-  key = jax.random.fold_in(key, round_)
-  return jax.vmap(lambda i: jax.random.fold_in(key, i))(ids)
+@functools.partial(jax.jit, static_argnames='allocator')
+def _choose(key, round_, value, done, *, allocator):
+  # No row's ordinal is as large: the rows' keys and this one never meet.
+  key = jax.random.fold_in(jax.random.wrap_key_data(key), jnp.uint32(2**32 - 1))
+  counts = allocator(jax.random.fold_in(key, round_), value, done)
+  return parents(counts)
 
 
 def _at_least_one(strategy, rows):

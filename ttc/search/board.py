@@ -1,0 +1,216 @@
+"""One device's questions, rows and slots: who waits for what."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+import dataclasses
+
+from ttc.decoding import lines
+from ttc.search.plans import Extend, Plan, Question, Read
+from ttc.search.rows import Row, Slot
+
+
+@dataclasses.dataclass(eq=False)
+class Job:
+  """A plan at work.
+
+  Attributes:
+    order: when it began, among all jobs of the run.
+    slots: the most that it holds at once.
+    held: those it holds now.
+    waiting: rows of its request that are not there yet.
+  """
+
+  order: int
+  question: Question
+  plan: Plan
+  slots: int
+  held: set[Slot] = dataclasses.field(default_factory=set)
+  waiting: int = 0
+
+
+@dataclasses.dataclass(eq=False)
+class Task:
+  """What is wanted of one row.
+
+  Attributes:
+    most: tokens it may still gain.
+    steps: step ends after which it pauses; 0 never pauses.
+    grows: whether it came to be sampled, and not only to be read.
+    growing: whether it still wants tokens.
+    keep: whether it keeps its slot when it is done.
+  """
+
+  row: Row
+  job: Job
+  most: int = 0
+  steps: int = 0
+  greedy: bool = False
+  grows: bool = False
+  growing: bool = False
+  keep: bool = True
+
+
+class Board:
+  """Tasks by what they wait for, and the slots that are free.
+
+  A task goes through the queues in this order, as far as it needs them:
+
+      reading['proposer']   known tokens that the proposer has not read
+      growing               tokens to be sampled
+      reading['verifier']   tokens that the verifier has not read
+  """
+
+  def __init__(self, slots: int, max_step_tokens: int, who: Collection[str],
+               finished: Callable[[Job, list[Row]], None]):
+    """Begins with all slots free.
+
+    Args:
+      slots: of the device.
+      max_step_tokens: see `Generation`.
+      who: of 'proposer' and 'verifier', those that there are.
+      finished: called with each plan's rows when it returns.
+    """
+    self.nobody = slots
+    self.reading: dict[str, list[Task]] = {'proposer': [], 'verifier': []}
+    self.growing: list[Task] = []
+    self.copies: list[tuple[int, int]] = []
+    self.jobs: list[Job] = []
+    self._free = list(range(slots))
+    self._max_step = max_step_tokens
+    self._who = who
+    self._finished = finished
+    self._ready: deque[Job] = deque()
+
+  @property
+  def to_grow(self) -> int:
+    """Rows that wait for a lane, or will soon."""
+    return len(self.growing) + len(self.reading['proposer'])
+
+  def room(self, slots: int) -> bool:
+    """Whether another job that holds so many slots can never get stuck."""
+    promised = sum(max(0, j.slots - len(j.held)) for j in self.jobs)
+    return len(self._free) - promised >= slots
+
+  def start(self, job: Job) -> None:
+    """Takes a job on and asks for its first request."""
+    self.jobs.append(job)
+    self._resume(job)
+
+  def own(self, task: Task) -> bool:
+    """Gives a row a slot that it may write to; False where none is free."""
+    slot, job = task.row.slot, task.job
+    if slot is not None and slot.users == 1:
+      return True
+    if not self._free:
+      return False
+    fresh = Slot(self._free.pop())
+    job.held.add(fresh)
+    if slot is not None:
+      slot.users -= 1
+      self.copies.append((slot.index, fresh.index))
+    task.row.slot = fresh
+    return True
+
+  def route(self, task: Task) -> None:
+    """Puts a task into the queue it has to wait in, or ends it."""
+    row = task.row
+    growing = task.growing and not row.done
+    if (growing or not task.grows) and self._lacks(row, 'proposer'):
+      self.reading['proposer'].append(task)
+    elif growing:
+      self.growing.append(task)
+    elif self._lacks(row, 'verifier'):
+      self.reading['verifier'].append(task)
+    else:
+      self._end(task)
+
+  def settle(self) -> None:
+    """Resumes the plans whose rows are all there, until none is left."""
+    while self._ready:
+      self._resume(self._ready.popleft())
+
+  def take_line(self, who: str, size: int
+                ) -> list[tuple[Task, int, list[int]]]:
+    """(task, first position, tokens) for a line of a model.
+
+    Args:
+      who: 'proposer' or 'verifier'; what is taken leaves its queue.
+      size: tokens of the line.
+    """
+    segments = lines.max_segments(size)
+    taken, left = [], []
+    for task in self.reading[who]:
+      start, stop = task.row.unread(who)
+      count = min(stop - start, lines.room(size, segments))
+      if not count or not self.own(task):
+        left.append(task)
+        continue
+      taken.append((task, start, task.row.tokens[start:start + count]))
+      size -= count
+      segments -= lines.num_segments(count)
+    self.reading[who] = left
+    return taken
+
+  def take_lanes(self, lanes: int) -> list[Task]:
+    """Tasks for the lanes, in order; they leave the queue."""
+    taken, left = [], []
+    for task in self.growing:
+      here = len(taken) < lanes and self.own(task)
+      (taken if here else left).append(task)
+    self.growing[:] = left
+    return taken
+
+  def behind(self, who: str) -> int:
+    """Tokens that wait to be read by a model."""
+    spans = (task.row.unread(who) for task in self.reading[who])
+    return sum(stop - start for start, stop in spans)
+
+  def _lacks(self, row: Row, who: str) -> bool:
+    start, stop = row.unread(who)
+    return who in self._who and start < stop
+
+  def _end(self, task: Task) -> None:
+    row, job = task.row, task.job
+    if row.done and not task.keep and (slot := row.slot) is not None:
+      row.leave()
+      self._sweep(job, (slot,))
+    job.waiting -= 1
+    if not job.waiting:
+      self._ready.append(job)
+
+  def _resume(self, job: Job) -> None:
+    try:
+      request = next(job.plan)
+    except StopIteration as stop:
+      self.jobs.remove(job)
+      self._free += sorted(slot.index for slot in job.held)
+      self._finished(job, stop.value)
+      return
+    self._sweep(job, tuple(job.held))
+    tasks = list(self._tasks(job, request))
+    job.waiting = len(tasks)
+    for task in tasks:
+      self.route(task)
+    if not tasks:
+      self._ready.append(job)
+
+  def _tasks(self, job: Job, request: Read | Extend) -> Iterator[Task]:
+    if isinstance(request, Read):
+      for row in request.rows:
+        yield Task(row, job)
+      return
+    for index, row in enumerate(request.rows):
+      most = row.limit - len(row.tokens)
+      if request.most is not None:
+        most = min(most, request.most[index])
+      elif request.steps:
+        most = min(most, request.steps * self._max_step)
+      yield Task(row, job, most, request.steps, request.greedy,
+                 grows=True, growing=most > 0, keep=request.keep)
+
+  def _sweep(self, job: Job, slots) -> None:
+    """Frees the slots that no row looks at any more."""
+    unused = sorted((s for s in slots if not s.users), key=lambda s: s.index)
+    for slot in unused:
+      job.held.discard(slot)
+      self._free.append(slot.index)

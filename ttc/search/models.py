@@ -1,0 +1,68 @@
+"""What every search is given: two models and their vocabulary's tables."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+
+from ttc.models.config import TransformerConfig
+from ttc.models.transformer import unstack
+from ttc.search.generation import Generation
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """Weights and their shape.
+
+  Attributes:
+    params: as training leaves them, layers stacked.
+    cfg: of the model.
+  """
+
+  params: dict
+  cfg: TransformerConfig
+
+  @functools.cached_property
+  def layers(self) -> dict:
+    """The parameters with layers apart, as the programs want them."""
+    return unstack(self.params)
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+  """Everything a strategy needs besides its questions.
+
+  Attributes:
+    proposer: a Transformer with a logits head; None where finished attempts
+      are read and nothing is sampled.
+    verifier: one with a value head and the same vocabulary, or None.
+    step_end: [V] bool, tokens whose text holds the step delimiter.
+    end: [V] bool, tokens that end a solution.
+    generation: how attempts are sampled.
+    mesh: where the rows live; of devices of this process.
+  """
+
+  proposer: Model | None
+  verifier: Model | None
+  step_end: np.ndarray
+  end: np.ndarray
+  generation: Generation
+  mesh: jax.sharding.Mesh
+
+  def __post_init__(self):
+    if self.step_end.shape != self.end.shape:
+      raise ValueError(
+          f'step_end has {self.step_end.shape} entries and end '
+          f'{self.end.shape}; both are one flag a token of the same '
+          'vocabulary.')
+
+  @property
+  def present(self) -> dict[str, Model]:
+    """The models that there are, as 'proposer' and 'verifier'."""
+    both = {'proposer': self.proposer, 'verifier': self.verifier}
+    return {who: model for who, model in both.items() if model is not None}
+
+  def strip_end(self, tokens: list[int]) -> list[int]:
+    """An attempt without the token that ended it, if one did."""
+    return tokens[:-1] if tokens and self.end[tokens[-1]] else tokens
