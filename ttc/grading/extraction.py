@@ -1,0 +1,155 @@
+r"""The final answer within a model's whole text (PAPER.md 1).
+
+In this order: the last \boxed{}; the text after the last `####` or under the
+last heading `# Answer`; what follows the last "answer is", "answer:" or a line
+that starts with "A:"; the last number. Nothing here is slower than linear, so
+that a megabyte of text costs milliseconds.
+"""
+
+import collections
+import dataclasses
+import re
+
+_BOX = re.compile(r'\\(?:boxed|fbox)(?![A-Za-z])\s*')
+_BARE = re.compile(r'\\[A-Za-z]+|[^\s$\\{}.,;]+')
+_BRACE = re.compile(r'\\.|[{}]', re.DOTALL)
+_MARK = re.compile(r'####[ \t]*|(?:^|\n)#+[ \t]*(?i:answer)[ \t]*:?[ \t]*\n+')
+_PHRASE = re.compile(
+  r'\banswer\b[*_\s]*(?:\b(?:is|are|was|equals|would be|will be|must be)\b'
+  r'(?:\s+(?:therefore|thus|then|simply|given by)\b)?[ \t]*:?|:|=)[*_\s]*'
+  r'|(?:^|\n)[ \t]*[*_]*a(?:ns(?:wer)?)?[*_]*[:=][*_]*[ \t]*',
+  re.IGNORECASE,
+)
+_NUMBER = re.compile(
+  r'(?<![\w.])[-−]?\$?'
+  r'(?:\\[dt]?frac\{-?\d{1,30}\}\{\d{1,30}\}'
+  r'|(?:\d{1,3}(?:,\d{3}){1,10}(?![\d,])|\d{1,60}(?!\d))(?:\.\d{1,60}(?!\d))?'
+  r'(?:/\d{1,30}(?![\d.]))?|\.\d{1,60}(?!\d))'
+)
+_MATH = re.compile(r'\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]')
+_SENTENCE_END = re.compile(r'[.!?](?=\s|$|["”])|;\s')
+_WORD = re.compile(r'(?<![\\A-Za-z])[A-Za-z]{3,}')
+_HOPE = re.compile(r'\s*I hope (?:it|this) is correct\.?\s*$', re.IGNORECASE)
+_TAIL = 20_000  # characters at the end in which a last number is looked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Extraction:
+  r"""What a text answers.
+
+  Attributes:
+    answer: the answer's text, or None where there is none.
+    how: 'boxed', 'marked', 'said' or 'number'; '' where there is none.
+    cut: whether the text ends inside a \boxed{ that never closes, which is
+      what the token limit leaves behind.
+  """
+
+  answer: str | None
+  how: str = ''
+  cut: bool = False
+
+
+def extract(text: str) -> Extraction:
+  """The answer of a whole response."""
+  strong, cut = _strong(text)
+  if strong is not None:
+    return strong
+  if cut:
+    return Extraction(None, cut=True)
+  said = _after_last(_PHRASE, text)
+  if said is not None:
+    answer = _said(said)
+    if answer:
+      return Extraction(answer, 'said')
+  number = _last_number(text[-_TAIL:])
+  return Extraction(number, 'number' if number else '')
+
+
+def unwrap(text: str) -> Extraction:
+  """The answer in a text that is one, boxed or marked perhaps."""
+  strong, cut = _strong(text)
+  if strong is not None:
+    return strong
+  stripped = text.strip()
+  if cut and _BOX.match(stripped.lstrip('$')):
+    return Extraction(None, cut=True)
+  return Extraction(stripped or None, 'bare' if stripped else '', cut)
+
+
+def _strong(text: str) -> tuple[Extraction | None, bool]:
+  r"""The last box or mark; and whether a box at the end never closes."""
+  box, cut = _last_box(text)
+  if box is not None:
+    return Extraction(box or None, 'boxed', cut), cut
+  if not cut:
+    marked = _after_last(_MARK, text)
+    if marked is not None:
+      line = marked.strip().split('\n', 1)[0].strip()
+      return Extraction(line or None, 'marked'), False
+  return None, cut
+
+
+def _last_box(text: str) -> tuple[str | None, bool]:
+  """The contents of the last box that closes; and whether a later one not."""
+  starts = [match.end() for match in _BOX.finditer(text)]
+  cut = False
+  for start in reversed(starts):
+    if text[start : start + 1] == '{':
+      end = _closing(text, start)
+      if end is not None:
+        return text[start + 1 : end].strip(), cut
+      if cut:
+        return None, True  # two boxes that never close: nothing is balanced
+      cut = True
+    else:
+      bare = _BARE.match(text, start)
+      if bare:
+        return bare.group(), cut
+  return None, cut
+
+
+def _closing(text: str, start: int) -> int | None:
+  """Where the brace that opens at `start` closes; escaped ones are text."""
+  depth = 0
+  for match in _BRACE.finditer(text, start):
+    if match.group() == '{':
+      depth += 1
+    elif match.group() == '}':
+      depth -= 1
+      if not depth:
+        return match.start()
+  return None
+
+
+def _after_last(pattern: re.Pattern, text: str) -> str | None:
+  last = _last(pattern, text)
+  return None if last is None else text[last.end() :]
+
+
+def _last(pattern: re.Pattern, text: str) -> re.Match | None:
+  matches = collections.deque(pattern.finditer(text), maxlen=1)
+  return matches[0] if matches else None
+
+
+def _said(text: str) -> str | None:
+  """The answer that a sentence goes on with after "the answer is"."""
+  text = _HOPE.sub('', text.strip()[:2000])
+  line = text.split('\n', 1)[0].strip()
+  if not line or line in ('$$', r'\['):  # a formula on lines of its own
+    line = ' '.join(text.split('\n\n', 1)[0].split())
+  match = _MATH.match(line.lstrip('*_ '))
+  if match:
+    return next(group for group in match.groups() if group).strip()
+  sentence = _SENTENCE_END.split(line, maxsplit=1)[0]
+  spans = list(_MATH.finditer(sentence))
+  if spans:
+    return next(group for group in spans[-1].groups() if group).strip()
+  sentence = sentence.strip().strip('*_:').rstrip('.,').strip()
+  if len(_WORD.findall(sentence)) <= 4:
+    return sentence or None
+  return _last_number(sentence)
+
+
+def _last_number(text: str) -> str | None:
+  last = _last(_NUMBER, text)
+  return None if last is None else last.group().replace('$', '')
