@@ -1,0 +1,226 @@
+"""Whether two answers are the same, in three values: yes, no, not known.
+
+The structure decides first, then exact forms, then floats, all in
+microseconds. What they leave open is asked of `resolve`, which may be slow
+(`ttc.grading.checker`, in a worker) or may not know either.
+
+The relation is symmetric. It is transitive but for `lenient`, in which 80%
+equals both 80 and 0.8, and for names: x = 3 equals 3 and that equals y = 3.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+import functools
+
+from ttc.grading import exact, numeric
+from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
+from ttc.grading.brackets import split
+from ttc.grading.expression import Node
+
+Truth = bool | None
+Resolve = Callable[[Answer, Answer], Truth]
+
+_MAX_ITEMS = 64
+_HUNDRED = Node('number', (Fraction(100),))
+_SIGNS = frozenset(('<', '>', '=', r'\le', r'\ge', r'\ne'))
+UNORDERED = ('list', 'union')
+
+
+def unresolved(a: Answer, b: Answer) -> Truth:
+  """The `resolve` that knows nothing."""
+  del a, b
+  return None
+
+
+def same(
+  a: Answer, b: Answer, resolve: Resolve = unresolved, lenient: bool = False
+) -> Truth:
+  """Whether two answers are the same; None where that is not known.
+
+  Args:
+    a: one answer.
+    b: the other.
+    resolve: asked for parts that nothing cheap tells apart or equal.
+    lenient: whether 80% is also 0.8, as it is when one grades.
+  """
+  if isinstance(a, Named) and isinstance(b, Named):
+    if a.name != b.name and len(a.name) == len(b.name) == 1:
+      return _relations(_equation(a), _equation(b), resolve)
+    return same(a.value, b.value, resolve, lenient)
+  for one, other in ((a, b), (b, a)):
+    if isinstance(one, Named):
+      if isinstance(other, Relation):
+        return _relations(_equation(one), other, resolve)
+      return same(one.value, other, resolve, lenient)
+  if type(a) is not type(b):
+    return _unlike(a, b, resolve)
+  match a:
+    case Words():
+      return a.text == b.text and bool(a.text)
+    case Group():
+      return _groups(a, b, resolve, lenient)
+    case Relation():
+      return _relations(a, b, resolve)
+    case _:
+      return _scalars(a, b, resolve, lenient)
+
+
+def _unlike(a: Answer, b: Answer, resolve: Resolve) -> Truth:
+  """Answers of different kinds: the same only where one was not read."""
+  if isinstance(a, Words) or isinstance(b, Words):
+    return False
+  for one, other in ((a, b), (b, a)):
+    unread = isinstance(one, Scalar) and one.tree is None
+    unsolved = isinstance(one, Relation) and one.sign != '='
+    if unread or (unsolved and isinstance(other, Group)):
+      return resolve(a, b)
+  return False
+
+
+def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
+  if a.unit and b.unit and a.unit != b.unit:
+    return False
+  if a.text == b.text:
+    return bool(a.text)
+  found = _expressions(a, b, resolve)
+  if lenient and a.percent != b.percent and not found:
+    shared = [
+      Scalar(x.text, Node('divide', (x.tree, _HUNDRED)))
+      if x.percent and x.tree
+      else x
+      for x in (a, b)
+    ]
+    return either(found, lambda: _expressions(*shared, resolve))
+  return found
+
+
+def either(first: Truth, second: Callable[[], Truth]) -> Truth:
+  """`first or second()` in three values."""
+  if first:
+    return True
+  other = second()
+  return other if first is False or other else None
+
+
+def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
+  if a.tree is None or b.tree is None:
+    related = [len(split(x.text, _SIGNS)) > 1 for x in (a, b)]
+    return resolve(a, b) if related[0] == related[1] else False
+  ends = infinite(a.tree), infinite(b.tree)
+  if any(ends):
+    return ends[0] == ends[1]
+  forms = exact_form(a.tree), exact_form(b.tree)
+  if all(forms):
+    if forms[0].terms == forms[1].terms:
+      return True
+    if forms[0].exact and forms[1].exact:
+      return False
+  return False if numeric.apart(a.tree, b.tree) else resolve(a, b)
+
+
+@functools.lru_cache(maxsize=20_000)
+def exact_form(tree: Node) -> exact.Form | None:
+  """The exact form of a tree, or None where it has none."""
+  try:
+    return exact.form(tree)
+  except exact.NoFormError:
+    return None
+
+
+def infinite(tree: Node) -> int:
+  """1 for infinity, -1 for its negative, 0 for all else."""
+  if tree == Node('constant', ('infinity',)):
+    return 1
+  return -infinite(tree.args[0]) if tree.op == 'negate' else 0
+
+
+def _equation(named: Named) -> Relation | None:
+  name = Scalar(named.name, Node('symbol', (named.name,)))
+  if len(named.name) > 1 or not isinstance(named.value, Scalar):
+    return None
+  return Relation('=', name, named.value)
+
+
+def _relations(
+  a: Relation | None, b: Relation | None, resolve: Resolve
+) -> Truth:
+  """Equations and inequalities, the same up to a factor."""
+  if a is None or b is None or a.sign != b.sign:
+    return False
+  differences = [_difference(a), _difference(b)]
+  if not all(differences):
+    text = (a.left.text, a.right.text) == (b.left.text, b.right.text)
+    return text or resolve(a, b)
+  positive = a.sign in ('<', '<=')
+  forms = [exact_form(difference) for difference in differences]
+  if not all(forms):
+    return resolve(a, b)
+  scaled = [exact.scaled(part, positive) for part in forms]
+  if not all(scaled):
+    return resolve(a, b)
+  if scaled[0].terms == scaled[1].terms:
+    return True
+  return False if all(part.exact for part in forms) else resolve(a, b)
+
+
+def _difference(relation: Relation) -> Node | None:
+  left, right = relation.left.tree, relation.right.tree
+  if left is None or right is None:
+    return None
+  return Node('add', (left, Node('negate', (right,))))
+
+
+def _groups(a: Group, b: Group, resolve: Resolve, lenient: bool) -> Truth:
+  if (a.kind, a.form, len(a.items)) != (b.kind, b.form, len(b.items)):
+    return False
+  if len(a.items) > _MAX_ITEMS:
+    return _long(a, b)
+
+  def item(x: Answer, y: Answer) -> Truth:
+    return same(x, y, resolve, lenient)
+
+  if a.kind in UNORDERED:
+    return _matched(a.items, b.items, item)
+  unknown = False
+  for x, y in zip(a.items, b.items, strict=True):
+    found = item(x, y)
+    if found is False:
+      return False
+    unknown |= found is None
+  return None if unknown else True
+
+
+def _long(a: Group, b: Group) -> bool:
+  """Long lists are the same where they are written the same."""
+  texts = [[repr(item) for item in group.items] for group in (a, b)]
+  if a.kind in UNORDERED:
+    texts = [sorted(text) for text in texts]
+  return texts[0] == texts[1]
+
+
+def _matched(
+  xs: Sequence[Answer], ys: Sequence[Answer], item: Callable[..., Truth]
+) -> Truth:
+  """Whether each of xs has its own partner among ys."""
+  table = [[item(x, y) for y in ys] for x in xs]
+  if _perfect([[found is True for found in row] for row in table]):
+    return True
+  if _perfect([[found is not False for found in row] for row in table]):
+    return None
+  return False
+
+
+def _perfect(table: list[list[bool]]) -> bool:
+  """Whether a bipartite graph has a perfect matching (Kuhn)."""
+  partner: dict[int, int] = {}
+
+  def assign(row: int, seen: set[int]) -> bool:
+    for column, joined in enumerate(table[row]):
+      if joined and column not in seen:
+        seen.add(column)
+        if column not in partner or assign(partner[column], seen):
+          partner[column] = row
+          return True
+    return False
+
+  return all(assign(row, set()) for row in range(len(table)))

@@ -1,0 +1,151 @@
+r"""One spelling for the many ways in which an answer is written.
+
+What comes out is plain: digits, letters, operators, brackets, `\commands` that
+mean something, words as ⟦word⟧, and ∧ ∨ for "and" and "or". Nothing here knows
+the structure of an answer; `ttc.grading.answer` reads that.
+"""
+
+import functools
+import re
+import unicodedata
+
+from ttc.grading import spelling
+from ttc.grading.spelling import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
+
+_TEXT = re.compile(
+  r'\\(?:text(?:bf|it|rm|normal|sf|tt|sc)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|'
+  r'bb|frak)|operatorname\*?|emph|bold(?:symbol)?|underline|vec|hat|'
+  r'(?P<gone>h?phantom|hspace|vspace|tag|label|color|kern))\s*\{'
+)
+_COMMAND = re.compile(r'\\([A-Za-z]+)|\\(.)', re.DOTALL)
+_THIN = re.compile(
+  r'(?<=\d)(?:\{,\}|,\\!|\\,|,\\,|\{\\,\}|\\ |~)(?=\d{3}(?!\d))'
+)
+_GROUPS = re.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)')
+_HALF_DAY = re.compile(
+  r'(?<![A-Za-z])([ap])(?:\.\s?m\.?|m)(?![A-Za-z])', re.IGNORECASE
+)
+_EMPTY_BRACKET = re.compile(r'\\(?:left|right)\s*\.')
+_DEGREES = re.compile(
+  r'\^\s*(?:\{\s*\\circ\s*\}|\\circ)(?:\s*[CF](?![A-Za-z]))?'
+)
+_UNION = re.compile(r'(?<=[\])}])\s*(?:U|∪)\s*(?=[\[(\\{])')
+_RUN = re.compile(
+  rf'\\(?:begin|end)\s*\{{[a-z]+\*?\}}|{OPEN_WORD}[^{CLOSE_WORD}]*{CLOSE_WORD}'
+  r'|\\[A-Za-z]+|[A-Za-z]{2,}'
+)
+_PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ '.-]*[A-Za-z]+)*[.,]?")
+_SPACES = re.compile(r'\s+')
+_SCRIPTS = re.compile(f'[{spelling.SUPERSCRIPTS}]+|[{spelling.SUBSCRIPTS}]+')
+_NESTED_TEXT = 3
+
+
+@functools.lru_cache(maxsize=20_000)
+def clean(text: str) -> str:
+  """`text` in the one spelling; '' where nothing is left."""
+  text = text.translate(spelling.UNICODE)
+  if not text.isascii():
+    text = _SCRIPTS.sub(_script, text)
+    text = unicodedata.normalize('NFKC', text)
+  text = _THIN.sub('', text.strip().strip('*').strip())
+  text = _HALF_DAY.sub(lambda match: f'{match[1].lower()}m', text)
+  for _ in range(_NESTED_TEXT):
+    text = _unwrapped(text)
+  text = _EMPTY_BRACKET.sub('', text)
+  text = _COMMAND.sub(_command, text).replace('$', '').replace('~', ' ')
+  text = _DEGREES.sub(r'^{\\circ}', text)
+  text = _UNION.sub(r'\\cup ', text)
+  text = _RUN.sub(_word, text)
+  text = _without_grouping(_SPACES.sub(' ', text))
+  return text.strip().lstrip('=').rstrip('.,;\\ ').strip()
+
+
+def _script(match: re.Match) -> str:
+  mark = '^' if match[0][0] in spelling.SUPERSCRIPTS else '_'
+  return f'{mark}{{{match[0].translate(spelling.SCRIPT_DIGITS)}}}'
+
+
+def _command(match: re.Match) -> str:
+  name, symbol = match.groups()
+  if name is None:
+    return spelling.SYMBOLS.get(symbol, ' ')
+  if name in spelling.IGNORED:
+    return ' '
+  return spelling.RENAMED.get(name, match[0])
+
+
+def _unwrapped(text: str) -> str:
+  r"""`text` with the contents of \text{} and its like in their place."""
+  parts, at = [], 0
+  while match := _TEXT.search(text, at):
+    end = _closing(text, match.end())
+    if end is None:
+      break
+    parts.append(text[at : match.start()])
+    inside = text[match.end() : end]
+    if not match['gone']:
+      parts.append(_content(inside, text[: match.start()].rstrip()[-1:]))
+    at = end + 1
+  return ''.join([*parts, text[at:]])
+
+
+def _content(inside: str, before: str) -> str:
+  stripped = inside.strip(' ~,$')
+  if stripped == 'R':
+    return r'\reals '
+  lowered = stripped.lower()
+  if lowered in NAMES or not stripped:
+    return f' {lowered} '
+  unit = before and before in '0123456789})' and stripped in 'mgshLNJWVK'
+  if unit or _PHRASE.fullmatch(stripped):
+    return f' {OPEN_WORD}{stripped}{CLOSE_WORD} '
+  return f' {inside} '
+
+
+def _closing(text: str, start: int) -> int | None:
+  depth = 1
+  for at in range(start, len(text)):
+    if text[at] == '{':
+      depth += 1
+    elif text[at] == '}':
+      depth -= 1
+      if not depth:
+        return at
+  return None
+
+
+def _word(match: re.Match) -> str:
+  run = match[0]
+  if run[0] in (OPEN_WORD, '\\'):
+    return run
+  lowered = run.lower()
+  if lowered in NAMES:
+    return f' {NAMES[lowered]}'
+  if lowered[:-1] in FUNCTIONS:  # sinx
+    return f'\\{lowered[:-1]} {run[-1]}'
+  if len(run) > 3 or lowered in spelling.SHORT_WORDS:
+    return f'{OPEN_WORD}{run}{CLOSE_WORD}'
+  return run
+
+
+def _without_grouping(text: str) -> str:
+  """Takes the commas out of 1,234 where they cannot separate a list.
+
+  Within brackets they separate, (1,234) being a pair, unless a group starts
+  with 0 or other commas of the text stand before a space.
+  """
+  spaced = ', ' in text
+
+  def join(match: re.Match) -> str:
+    before = text[: match.start()]
+    inside = any(
+      before.count(o) > before.count(c) for o, c in ('()', '[]', (r'\{', r'\}'))
+    )
+    zeros = any(group[0] == '0' for group in match[0].split(',')[1:])
+    return (
+      match[0]
+      if inside and not (spaced or zeros)
+      else match[0].replace(',', '')
+    )
+
+  return _GROUPS.sub(join, text)
