@@ -58,7 +58,7 @@ _EXTERNAL = {
 _ALSO = {
   'ttc.data.trajectories': {'rapidfuzz'},
   'ttc.analysis.plots': {'matplotlib'},
-  'ttc.grading': {'math_verify', 'sympy', 'latex2sympy2_extended'},
+  'ttc.grading': {'math_verify', 'mpmath'},
 }
 
 

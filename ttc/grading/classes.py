@@ -1,0 +1,94 @@
+"""Equivalence classes of answers, for voting.
+
+An answer has a key that is equal for answers that exact forms tell to be the
+same. Where the forms of two answers are complete, different keys are different
+answers, and a vote costs one look-up an answer. The others are compared in
+pairs, and the classes are the connected components: transitive by
+construction, and the same in whatever order the answers come.
+"""
+
+from collections.abc import Callable, Sequence
+import re
+
+from ttc.grading import comparison
+from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
+
+Key = tuple[str, bool]
+
+_OPEN_QUESTION = re.compile(
+  r'[<>=]|\\(?:le|ge|ne|sum|prod|int|iint|lim|gcd|det|max|min|bmod)(?![A-Za-z])'
+)
+
+
+def key(answer: Answer) -> Key:
+  """The key of an answer, and whether it is complete; x = 5 has that of 5."""
+  match answer:
+    case Words():
+      return f'words {answer.text}', True
+    case Named():
+      text, complete = key(answer.value)
+      if '$' in text:  # of symbols: y = x + 1 may also be x - y + 1 = 0
+        return f'{answer.name} = {text}', False
+      return text, complete
+    case Relation():
+      return f'{answer.left.text} {answer.sign} {answer.right.text}', False
+    case Group():
+      keys = [key(item) for item in answer.items]
+      parts = [part for part, _ in keys]
+      if answer.kind in comparison.UNORDERED:
+        parts.sort()
+      text = f'{answer.kind}{answer.form}<{" ; ".join(parts)}>'
+      return text, all(complete for _, complete in keys)
+    case _:
+      return _scalar_key(answer)
+
+
+def _scalar_key(answer: Scalar) -> Key:
+  if answer.tree is not None:
+    end = comparison.infinite(answer.tree)
+    if end:
+      return f'{end} infinity', True
+    form = comparison.exact_form(answer.tree)
+    if form:
+      return form.key, form.exact
+  # What the parser cannot read stands for itself, unless it can be worked out.
+  return f'text {answer.text}', not _OPEN_QUESTION.search(answer.text)
+
+
+def classes(
+  answers: Sequence[Answer | None], same: Callable[[int, int], bool]
+) -> list[int]:
+  """The class of each answer, numbered from 0 by first appearance.
+
+  Args:
+    answers: None where there is no answer; its class is -1.
+    same: whether the answers at two places are the same; asked of pairs that
+      keys leave open, never twice for one pair of keys.
+  """
+  place: dict[str, int] = {}
+  complete: dict[str, bool] = {}
+  keys: list[str | None] = []
+  for index, answer in enumerate(answers):
+    text, whole = (None, True) if answer is None else key(answer)
+    keys.append(text)
+    if text is not None:
+      place.setdefault(text, index)
+      complete[text] = whole
+  parent = {text: text for text in place}
+
+  def root(text: str) -> str:
+    while parent[text] != text:
+      text = parent[text]
+    return text
+
+  ordered = sorted(place)
+  unsettled = [text for text in ordered if not complete[text]]
+  for x in ordered:
+    for y in unsettled if complete[x] else ordered:
+      if y < x and root(x) != root(y) and same(place[x], place[y]):
+        parent[root(x)] = root(y)
+  numbers: dict[str, int] = {}
+  return [
+    -1 if text is None else numbers.setdefault(root(text), len(numbers))
+    for text in keys
+  ]

@@ -1,0 +1,177 @@
+"""Worker processes for pairs that are hard or hostile.
+
+Any thread may ask; each question goes to one idle worker. A worker that dies
+is replaced, and a process that was forked off gets workers of its own.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+_START_S = 120.0
+_PACKAGE_ROOT = pathlib.Path(__file__).parents[2]
+
+
+class WorkerError(RuntimeError):
+  """Workers cannot be started, or die without a reason."""
+
+
+class Pool:
+  """Answers questions in at most `workers` processes, started when needed.
+
+  Args:
+    workers: processes, each with one child that does the work.
+    seconds: processor time for a question.
+    megabytes: memory of a child.
+  """
+
+  def __init__(self, workers: int, seconds: float, megabytes: int):
+    self._limits = {'seconds': seconds, 'megabytes': megabytes}
+    self._workers = workers
+    # The worker itself waits 5 seconds + 2; past this, it is it that hangs.
+    self._patience = 5 * seconds + 12
+    self._begin()
+    _pools.add(self)
+
+  def ask(self, question: dict) -> dict:
+    """The reply to {"gold", "pred", "lenient"}; see `ttc.grading.worker`."""
+    line = f'{json.dumps(question)}\n'.encode('ascii')
+    idle = self._idle
+    worker = idle.get()
+    try:
+      for _ in range(2):  # one that died or was killed is no verdict
+        worker = worker or self._started()
+        reply = worker.ask(line, self._patience)
+        if reply is not None:
+          return reply
+        worker = self._dropped(worker)
+    except BaseException:  # interrupted: a late reply must meet no question
+      worker = worker and self._dropped(worker)
+      raise
+    finally:
+      idle.put(worker)
+    return {'failed': 'crash'}
+
+  @property
+  def processes(self) -> list[int]:
+    """The ids of the worker processes that run."""
+    return [worker.process for worker in list(self._all)]
+
+  def close(self) -> None:
+    """Ends all workers; the next question starts new ones."""
+    _end(self._all, self._owner)
+    self._begin()
+
+  def after_fork(self) -> None:
+    """Leaves the workers to the process that this one was forked from."""
+    _inherited.append(self._all)
+    self._begin()
+
+  def _begin(self) -> None:
+    self._owner = os.getpid()
+    self._all: set[_Worker] = set()
+    self._idle: queue.LifoQueue = queue.LifoQueue()
+    for _ in range(self._workers):
+      self._idle.put(None)
+    weakref.finalize(self, _end, self._all, self._owner)
+
+  def _started(self) -> '_Worker':
+    reply = None
+    for _ in range(2):
+      worker = _Worker(self._limits)
+      self._all.add(worker)
+      reply = worker.reply(_START_S)
+      if reply == {'ready': True}:
+        return worker
+      self._dropped(worker)
+      if reply is not None:
+        break
+    reason = reply['error'] if reply else 'it ends without a word'
+    raise WorkerError(
+      f'a grading worker does not start: {reason}; try '
+      "pip install 'math-verify[antlr4_13_2]'."
+    )
+
+  def _dropped(self, worker: '_Worker') -> None:
+    self._all.discard(worker)
+    worker.kill()
+
+
+_pools: weakref.WeakSet = weakref.WeakSet()
+_inherited: list = []  # kept, for the end of a Popen closes and warns
+
+
+def _after_fork() -> None:
+  for pool in list(_pools):
+    pool.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _end(workers: set['_Worker'], owner: int) -> None:
+  if owner == os.getpid():
+    while workers:
+      workers.pop().kill()
+
+
+class _Worker:
+  def __init__(self, limits: dict[str, float]):
+    paths = [str(_PACKAGE_ROOT), os.environ.get('PYTHONPATH', '')]
+    self._process = subprocess.Popen(
+      [sys.executable, '-P', '-m', 'ttc.grading.worker', json.dumps(limits)],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.DEVNULL,
+      start_new_session=True,  # Ctrl-C is ours; a kill takes its child along
+      env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))},
+    )
+    self._lock = threading.Lock()
+
+  @property
+  def process(self) -> int:
+    return self._process.pid
+
+  def ask(self, line: bytes, patience: float) -> dict | None:
+    """The reply; None where the worker is gone."""
+    try:
+      self._process.stdin.write(line)
+      self._process.stdin.flush()
+    except (OSError, ValueError):
+      return None
+    return self.reply(patience)
+
+  def kill(self) -> None:
+    with self._lock:
+      if self._process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+          os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+      self._process.stdout.close()
+      with contextlib.suppress(OSError):  # what it did not read
+        self._process.stdin.close()
+
+  def reply(self, patience: float) -> dict | None:
+    """What it says next; None where it is gone or takes too long."""
+    descriptor = self._process.stdout.fileno()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    end, data = time.monotonic() + patience, b''
+    while not data.endswith(b'\n'):
+      left = end - time.monotonic()
+      if left <= 0 or not poll.poll(1000 * left):
+        return None
+      piece = os.read(descriptor, 4096)
+      if not piece:
+        return None
+      data += piece
+    return json.loads(data)
