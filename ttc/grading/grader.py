@@ -55,6 +55,10 @@ class Limits:
   characters: int = 1000
 
 
+class _CrashError(RuntimeError):
+  """A worker ended for no reason of the answer's, as far as one can tell."""
+
+
 class Grader:
   """Compares answers with references and with each other.
 
@@ -113,7 +117,10 @@ class Grader:
     found = self.extract(pred, kind)
     if found.answer is None:
       return Verdict(False, 'cut short' if found.cut else 'no answer', None)
-    outcome = self._outcome(reference, found.answer)
+    try:
+      outcome = self._outcome(reference, found.answer)
+    except _CrashError:
+      outcome = 'crash'
     return Verdict(outcome == 'equal', outcome, found.answer)
 
   def grade_many(
@@ -122,7 +129,12 @@ class Grader:
     """Verdicts of (gold, pred, kind) in order; hard pairs run side by side."""
     rows = list(rows)
     with futures.ThreadPoolExecutor(max(self._workers, 1)) as executor:
-      return list(executor.map(lambda row: self.grade(*row), rows))
+      try:
+        return list(executor.map(lambda row: self.grade(*row), rows))
+      except BaseException:  # stopped: do not wait for what is under way
+        executor.shutdown(wait=False, cancel_futures=True)
+        self.close()
+        raise
 
   def extract(self, pred: str | None, kind: str = 'answer') -> Extraction:
     """The answer within a text of this kind."""
@@ -183,6 +195,8 @@ class Grader:
     if not unknown:
       return 'different'
     reply = self._asked(gold, pred, lenient=True)
+    if reply.get('failed') == 'crash':
+      raise _CrashError(pred)  # not to be remembered
     return reply.get('failed') or ('equal' if reply['same'] else 'different')
 
   def _asked(self, gold: str, pred: str, lenient: bool) -> dict:

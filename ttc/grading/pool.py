@@ -17,6 +17,7 @@ import threading
 import time
 import weakref
 
+_CRASH = {'failed': 'crash'}
 _START_S = 120.0
 _PACKAGE_ROOT = pathlib.Path(__file__).parents[2]
 
@@ -45,11 +46,13 @@ class Pool:
   def ask(self, question: dict) -> dict:
     """The reply to {"gold", "pred", "lenient"}; see `ttc.grading.worker`."""
     line = f'{json.dumps(question)}\n'.encode('ascii')
-    idle = self._idle
+    idle, team = self._idle, self._all
     worker = idle.get()
     try:
       for _ in range(2):  # one that died or was killed is no verdict
-        worker = worker or self._started()
+        worker = worker or self._started(team)
+        if team is not self._all:
+          break  # closed meanwhile
         reply = worker.ask(line, self._patience)
         if reply is not None:
           return reply
@@ -59,7 +62,7 @@ class Pool:
       raise
     finally:
       idle.put(worker)
-    return {'failed': 'crash'}
+    return _CRASH
 
   @property
   def processes(self) -> list[int]:
@@ -84,15 +87,18 @@ class Pool:
       self._idle.put(None)
     weakref.finalize(self, _end, self._all, self._owner)
 
-  def _started(self) -> '_Worker':
+  def _started(self, team: set['_Worker']) -> '_Worker | None':
+    """A new worker; None where the pool was closed while it started."""
     reply = None
     for _ in range(2):
       worker = _Worker(self._limits)
-      self._all.add(worker)
+      team.add(worker)
       reply = worker.reply(_START_S)
-      if reply == {'ready': True}:
+      if reply == {'ready': True} and team is self._all:
         return worker
       self._dropped(worker)
+      if team is not self._all:
+        return None
       if reply is not None:
         break
     reason = reply['error'] if reply else 'it ends without a word'
@@ -103,7 +109,7 @@ class Pool:
 
   def _dropped(self, worker: '_Worker') -> None:
     self._all.discard(worker)
-    worker.kill()
+    worker.end()
 
 
 _pools: weakref.WeakSet = weakref.WeakSet()
@@ -121,7 +127,7 @@ os.register_at_fork(after_in_child=_after_fork)
 def _end(workers: set['_Worker'], owner: int) -> None:
   if owner == os.getpid():
     while workers:
-      workers.pop().kill()
+      workers.pop().end()
 
 
 class _Worker:
@@ -135,7 +141,7 @@ class _Worker:
       start_new_session=True,  # Ctrl-C is ours; a kill takes its child along
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))},
     )
-    self._lock = threading.Lock()
+    self._reading = threading.Lock()
 
   @property
   def process(self) -> int:
@@ -143,35 +149,45 @@ class _Worker:
 
   def ask(self, line: bytes, patience: float) -> dict | None:
     """The reply; None where the worker is gone."""
-    try:
-      self._process.stdin.write(line)
-      self._process.stdin.flush()
-    except (OSError, ValueError):
-      return None
+    with self._reading:
+      try:
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+      except (OSError, ValueError):
+        return None
     return self.reply(patience)
 
-  def kill(self) -> None:
-    with self._lock:
-      if self._process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-          os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+  def reply(self, patience: float) -> dict | None:
+    """What it says next; None where it is gone or takes too long."""
+    with self._reading:
+      if self._process.stdout.closed:
+        return None
+      line = _line(self._process.stdout.fileno(), patience)
+    return json.loads(line) if line else None
+
+  def end(self) -> None:
+    """Kills it, from any thread; who waits for it sees the end of its file."""
+    if self._process.returncode is None:  # else its number may be another's
+      with contextlib.suppress(ProcessLookupError):
+        os.killpg(self._process.pid, signal.SIGKILL)
+    with self._reading:
+      self._process.wait()
       self._process.stdout.close()
       with contextlib.suppress(OSError):  # what it did not read
         self._process.stdin.close()
 
-  def reply(self, patience: float) -> dict | None:
-    """What it says next; None where it is gone or takes too long."""
-    descriptor = self._process.stdout.fileno()
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    end, data = time.monotonic() + patience, b''
-    while not data.endswith(b'\n'):
-      left = end - time.monotonic()
-      if left <= 0 or not poll.poll(1000 * left):
-        return None
-      piece = os.read(descriptor, 4096)
-      if not piece:
-        return None
-      data += piece
-    return json.loads(data)
+
+def _line(descriptor: int, patience: float) -> bytes:
+  """The next line of a pipe; b'' at its end or when patience is."""
+  poll = select.poll()
+  poll.register(descriptor, select.POLLIN)
+  end, data = time.monotonic() + patience, b''
+  while not data.endswith(b'\n'):
+    left = end - time.monotonic()
+    if left <= 0 or not poll.poll(1000 * left):
+      return b''
+    piece = os.read(descriptor, 4096)
+    if not piece:
+      return b''
+    data += piece
+  return data
