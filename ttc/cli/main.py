@@ -9,6 +9,8 @@ import os
 import shlex
 import sys
 
+from ttc.cli import grade
+
 _KINDS = {
   'pretrain': 'train a language model from scratch',
   'sample': 'sample solutions of questions',
@@ -40,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
+  if options.stage == 'grade':
+    return grade.run(parser.parse_args(argv))
   bindings = []
   for argument in rest:
     if not argument.startswith('--gin.') or '=' not in argument:
@@ -107,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
       formatter_class=argparse.RawDescriptionHelpFormatter,
       allow_abbrev=False,
     )
+  grade.add_parser(stages)
   return parser
 
 

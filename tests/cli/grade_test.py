@@ -1,0 +1,210 @@
+"""Tests of `ttc grade` on files."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ttc.cli import main
+
+_REPOSITORY = pathlib.Path(__file__).parents[2]
+_ROWS = (
+  {'gold': '\\frac{1}{2}', 'pred': '0.5', 'id': 7},
+  {'gold': '5', 'pred': 'So it is \\boxed{6}.', 'kind': 'response'},
+  {'gold': 12, 'pred': 12.0},
+  {'gold': '3', 'pred': None},
+  {'gold': '3', 'pred': 'It is \\boxed{3', 'kind': 'response'},
+  {'gold': '4', 'pred': '4', 'truncated': True, 'note': 'é'},
+  {'gold': '3', 'pred': '\\prod_{k=1}^{1000000} (x+k)'},
+  {'gold': ' ', 'pred': '1'},
+)
+
+
+def _write(path, rows):
+  lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+  path.write_text(''.join(f'{line}\n' for line in lines), encoding='utf-8')
+  return path
+
+
+def _arguments(source, target, *more):
+  return ['grade', f'--input={source}', f'--output={target}', *more]
+
+
+def _graded(path):
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _leftovers(folder):
+  return [path.name for path in folder.iterdir() if path.name.startswith('.')]
+
+
+def test_rows_get_verdicts_and_keep_what_they_had(tmp_path, capsys):
+  source, target = _write(tmp_path / 'a.jsonl', _ROWS), tmp_path / 'b.jsonl'
+  assert main.main(_arguments(source, target, '--workers=1')) == 0
+  rows = _graded(target)
+  assert [(row['correct'], row['reason']) for row in rows] == [
+    (True, 'equal'),
+    (False, 'different'),
+    (True, 'equal'),
+    (False, 'no answer'),
+    (False, 'cut short'),
+    (True, 'equal'),
+    (False, 'timeout'),
+    (None, 'no reference'),
+  ]
+  for row, given in zip(rows, _ROWS, strict=True):
+    assert {key: row[key] for key in given} == given
+  told = capsys.readouterr()
+  table = [line.split(None, 1) for line in told.out.splitlines()]
+  assert ['accuracy', '0.4286  (3 of 7)'] in table
+  assert ['of', 'whole answers      0.4000  (2 of 5)'] in table
+  assert ['of', 'truncated answers  0.5000  (1 of 2)'] in table
+  assert ['timeouts', '1'] in table
+  assert 'no reference, left out' in told.out
+  assert '8/8 rows' in told.err
+  assert not _leftovers(tmp_path)
+
+
+def test_fields_have_other_names_when_told(tmp_path):
+  rows = [
+    {'answer': '#### 5', 'solution': 'A: 5', 'correct': 'kept', 'how': 'x'}
+  ]
+  source, target = _write(tmp_path / 'a.jsonl', rows), tmp_path / 'b.jsonl'
+  arguments = _arguments(
+    source,
+    target,
+    '--gold_field=answer',
+    '--pred_field=solution',
+    '--kind=response',
+    '--correct_field=right',
+    '--reason_field=why',
+  )
+  assert main.main(arguments) == 0
+  assert _graded(target) == [{**rows[0], 'right': True, 'why': 'equal'}]
+
+
+def test_a_finished_output_is_not_written_over(tmp_path, capsys):
+  source, target = _write(tmp_path / 'a.jsonl', _ROWS[:1]), tmp_path / 'b.jsonl'
+  target.write_text('mine')
+  assert main.main(_arguments(source, target)) == 2
+  assert target.read_text() == 'mine'
+  assert 'b.jsonl exists' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('bad', 'message'),
+  [
+    ('{"gold": "1", ', 'expected a JSON object'),
+    ('[1, 2]', 'expected a JSON object, got [1, 2]'),
+    ('\udcff'.encode('utf-8', 'surrogateescape'), 'expected a JSON object'),
+    ('[' * 100_000, 'expected a JSON object'),
+    ({'gold': '1'}, "field 'pred' is missing; the line has 'gold'"),
+    ({'pred': '1'}, "field 'gold' is missing"),
+    ({'gold': None, 'pred': '1'}, "field 'gold': expected text or a number"),
+    ({'gold': ['1'], 'pred': '1'}, "field 'gold': expected text or a number"),
+    (
+      {'gold': '1', 'pred': {'a': 1}},
+      "field 'pred': expected text or a number",
+    ),
+    ({'gold': '1', 'pred': True}, "field 'pred': expected text or a number"),
+    ({'gold': '1', 'pred': '1', 'kind': 'essay'}, "field 'kind': expected one"),
+    ({'gold': '1', 'pred': '1', 'kind': ['a']}, "field 'kind': expected one"),
+    ({'gold': '1', 'pred': '1', 'truncated': 'no'}, "field 'truncated'"),
+    (
+      {'gold': '1', 'pred': '1', 'correct': 1},
+      "field 'correct' is there already",
+    ),
+  ],
+)
+def test_a_bad_row_is_named_before_any_work(tmp_path, capsys, bad, message):
+  source = _write(tmp_path / 'a.jsonl', [_ROWS[0]])
+  line = bad if isinstance(bad, bytes | str) else json.dumps(bad)
+  line = line.encode() if isinstance(line, str) else line
+  source.write_bytes(source.read_bytes() + line + b'\n' + line)
+  assert main.main(_arguments(source, tmp_path / 'b.jsonl')) == 2
+  error = capsys.readouterr().err
+  assert f'a.jsonl: line 2: {message}' in error
+  assert 'line 3' in error
+  assert [path.name for path in tmp_path.iterdir()] == ['a.jsonl']
+
+
+def test_many_bad_rows_are_counted(tmp_path, capsys):
+  source = _write(tmp_path / 'a.jsonl', [{}] * 12)
+  assert main.main(_arguments(source, tmp_path / 'b.jsonl')) == 2
+  assert 'and 7 more' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('source', 'target', 'message'),
+  [
+    ('none.jsonl', 'b.jsonl', 'there is no file'),
+    ('a.jsonl', 'none/b.jsonl', 'there is no folder'),
+    ('empty.jsonl', 'b.jsonl', 'has no rows'),
+    ('a.jsonl', 'a.jsonl', 'a.jsonl exists'),
+  ],
+)
+def test_wrong_paths_are_refused(tmp_path, capsys, source, target, message):
+  _write(tmp_path / 'a.jsonl', _ROWS[:1])
+  _write(tmp_path / 'empty.jsonl', [''])
+  assert main.main(_arguments(tmp_path / source, tmp_path / target)) == 2
+  assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'option', ['--workers=-1', '--seconds=0', '--seconds=-1']
+)
+def test_wrong_settings_are_refused(tmp_path, capsys, option):
+  source = _write(tmp_path / 'a.jsonl', _ROWS[:1])
+  assert main.main(_arguments(source, tmp_path / 'b.jsonl', option)) == 2
+  assert 'must be' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  'option', ['--gin.A=1', '--gin_file=x', '--colour=red']
+)
+def test_options_of_stages_are_not_options_here(tmp_path, capsys, option):
+  source = _write(tmp_path / 'a.jsonl', _ROWS[:1])
+  with pytest.raises(SystemExit, match='2'):
+    main.main(_arguments(source, tmp_path / 'b.jsonl', option))
+  assert option in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_leaves_no_file_and_no_process(tmp_path, number):
+  slow = [
+    {'gold': '3', 'pred': f'\\prod_{{k=1}}^{{{10**6 + i}}} (x+k)'}
+    for i in range(100)
+  ]
+  source, target = _write(tmp_path / 'a.jsonl', slow), tmp_path / 'b.jsonl'
+  arguments = _arguments(source, target, '--workers=1', '--seconds=5')
+  process = subprocess.Popen(
+    [sys.executable, '-m', 'ttc.cli.main', *arguments],
+    cwd=_REPOSITORY,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  while not _leftovers(tmp_path):
+    assert process.poll() is None
+    time.sleep(0.01)
+  time.sleep(0.3)
+  os.kill(process.pid, number)
+  _, error = process.communicate(timeout=60)
+  assert process.returncode == 128 + number
+  assert 'nothing was written' in error
+  assert [path.name for path in tmp_path.iterdir()] == ['a.jsonl']
+
+
+def test_shared_cases_through_the_command(tmp_path):
+  cases = _REPOSITORY / '..' / 'shared/data/grader_cases_public.jsonl'
+  if not cases.exists():
+    pytest.skip('the shared cases are not here')
+  target = tmp_path / 'b.jsonl'
+  assert main.main(_arguments(cases, target)) == 0
+  rows = [row for row in _graded(target) if row['expected'] is not None]
+  assert len(rows) == 296
+  assert [row['correct'] for row in rows] == [bool(r['expected']) for r in rows]

@@ -1,0 +1,331 @@
+"""`ttc grade`: grades the answers in a JSONL file.
+
+    ttc grade --input=answers.jsonl --output=graded.jsonl
+
+Each row has a reference answer (`gold`) and an answer (`pred`), bare or within
+a whole response, as `kind` says. The output is the rows with `correct` and
+`reason` added; it appears when all is graded, and is never written over.
+"""
+
+import argparse
+import collections
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import decimal
+import itertools
+import json
+import os
+import pathlib
+import signal
+import sys
+import threading
+from typing import Any, TextIO
+
+_CHUNK = 512
+_SHOWN_ERRORS = 5
+_KINDS = ('answer', 'response')
+_STOPPED = 'ttc: stopped; nothing was written.'
+_WORK_FAILED, _CANNOT_START = 1, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One line of the input, checked.
+
+  Attributes:
+    fields: all that the line holds.
+    gold: the reference as text; '' where there is none.
+    pred: the answer or response as text; None is no answer.
+    kind: 'answer' or 'response'.
+    truncated: whether the row says that its text hit the token limit.
+  """
+
+  fields: dict[str, Any]
+  gold: str
+  pred: str | None
+  kind: str
+  truncated: bool
+
+
+class Terminated(BaseException):
+  """The process was asked to end; passes through `except Exception`."""
+
+
+class InputError(ValueError):
+  """The command line or the input does not allow grading."""
+
+
+def add_parser(stages) -> None:
+  """Adds `grade` to the subparsers of `ttc`."""
+  parser = stages.add_parser(
+    'grade',
+    help='grade the answers in a JSONL file',
+    description=(
+      'Grade the answers in a JSONL file: adds `correct` and `reason` to each '
+      'row, and prints accuracy, timeouts and truncated answers.'
+    ),
+    allow_abbrev=False,
+  )
+  parser.add_argument('--input', required=True, metavar='PATH')
+  parser.add_argument('--output', required=True, metavar='PATH')
+  for name, text in {
+    'gold': 'the reference answer',
+    'pred': 'the answer or response',
+    'kind': f'what pred is, {" or ".join(_KINDS)}, row by row',
+    'truncated': 'true where the text hit the token limit',
+    'correct': 'where the verdict is written',
+    'reason': 'where the reason for it is written',
+  }.items():
+    parser.add_argument(
+      f'--{name}_field', default=name, metavar='NAME', help=f'field of {text}'
+    )
+  parser.add_argument(
+    '--kind',
+    choices=_KINDS,
+    default='answer',
+    help='what pred is in rows that do not say (default: answer)',
+  )
+  parser.add_argument(
+    '--workers',
+    type=int,
+    metavar='N',
+    help='processes for hard pairs (default: the cores, at most 8)',
+  )
+  parser.add_argument(
+    '--seconds',
+    type=float,
+    metavar='S',
+    help='processor time that a hard pair may take (default: 0.5)',
+  )
+
+
+def run(options: argparse.Namespace) -> int:
+  """Grades; prints errors and returns the exit code as `ttc run` does."""
+  try:
+    with _termination_raises():
+      print(_run(options), flush=True)
+  except InputError as error:
+    return _say(f'ttc: {error}', _CANNOT_START)
+  except KeyboardInterrupt:
+    return _say(_STOPPED, 128 + signal.SIGINT)
+  except Terminated:
+    return _say(_STOPPED, 128 + signal.SIGTERM)
+  except (OSError, RuntimeError) as error:
+    return _say(f'ttc: {error}', _WORK_FAILED)
+  return 0
+
+
+def _run(options: argparse.Namespace) -> str:
+  source, target = pathlib.Path(options.input), pathlib.Path(options.output)
+  count = _check(source, target, options)
+  from ttc.cli.progress import Progress
+  from ttc.grading.grader import Grader, Limits
+
+  given = {} if options.seconds is None else {'seconds': options.seconds}
+  try:
+    grader = Grader(options.workers, Limits(**given))
+  except ValueError as error:
+    raise InputError(str(error)) from error
+  tally = _Tally()
+  progress = Progress(f'grade {source.name}', count, 'rows')
+  with grader, _new_file(target) as file:
+    rows = _rows(source, options)
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+      asked = [row for row in chunk if row.gold]
+      verdicts = grader.grade_many((r.gold, r.pred, r.kind) for r in asked)
+      for verdict in verdicts:
+        progress.judge(verdict.correct, 1)
+      following = iter(verdicts)
+      for row in chunk:
+        verdict = next(following) if row.gold else None
+        tally.add(row, verdict)
+        file.write(_line(row, verdict, options))
+      progress.advance(len(chunk))
+    progress.close()
+  return tally.text(target)
+
+
+def _line(row: Row, verdict, options: argparse.Namespace) -> str:
+  added = {
+    options.correct_field: verdict.correct if verdict else None,
+    options.reason_field: verdict.reason if verdict else 'no reference',
+  }
+  return f'{json.dumps({**row.fields, **added})}\n'
+
+
+class _Tally:
+  """Counts verdicts, those on truncated texts apart."""
+
+  def __init__(self):
+    self._graded = collections.Counter()  # (truncated, correct)
+    self._reasons = collections.Counter()
+    self._left_out = 0
+
+  def add(self, row: Row, verdict) -> None:
+    if verdict is None:
+      self._left_out += 1
+      return
+    truncated = row.truncated or verdict.reason == 'cut short'
+    self._graded[truncated, verdict.correct] += 1
+    self._reasons[verdict.reason] += 1
+
+  def text(self, target: pathlib.Path) -> str:
+    right, cut_right = self._graded[False, True], self._graded[True, True]
+    whole = right + self._graded[False, False]
+    cut = cut_right + self._graded[True, False]
+    lines = [
+      ('accuracy', _share(right + cut_right, whole + cut)),
+      ('  of whole answers', _share(right, whole)),
+      ('  of truncated answers', _share(cut_right, cut)),
+      ('timeouts', str(self._reasons['timeout'])),
+    ]
+    for reason in ('no answer', 'too long', 'memory', 'too deep', 'crash'):
+      if self._reasons[reason]:
+        lines.append((reason, str(self._reasons[reason])))
+    if self._left_out:
+      lines.append(('no reference, left out', str(self._left_out)))
+    lines.append(('written to', str(target)))
+    return '\n'.join(f'{name:<24}{value}' for name, value in lines)
+
+
+def _share(right: int, total: int) -> str:
+  return f'{right / total:.4f}  ({right} of {total})' if total else 'none'
+
+
+def _check(
+  source: pathlib.Path, target: pathlib.Path, options: argparse.Namespace
+) -> int:
+  """The number of rows, all of them sound; raises InputError."""
+  if not source.is_file():
+    raise InputError(f'--input: there is no file {source}.')
+  if not target.parent.is_dir():
+    raise InputError(f'--output: there is no folder {target.parent}.')
+  if target.exists():
+    raise InputError(
+      f'--output: {target} exists; delete it or name another file, it is not '
+      'written over.'
+    )
+  count, errors = 0, []
+  rows = _rows(source, options, errors)
+  for _ in rows:
+    count += 1
+  if errors:
+    shown = '\n'.join(errors[:_SHOWN_ERRORS])
+    more = len(errors) - _SHOWN_ERRORS
+    raise InputError(f'{shown}\nand {more} more' if more > 0 else shown)
+  if not count:
+    raise InputError(f'--input: {source} has no rows.')
+  return count
+
+
+def _rows(
+  source: pathlib.Path,
+  options: argparse.Namespace,
+  errors: list[str] | None = None,
+) -> Iterator[Row]:
+  """The rows of a file; what is wrong with others goes to `errors`."""
+  with open(source, 'rb') as file:
+    for number, line in enumerate(file, start=1):
+      if not line.strip():
+        continue
+      try:
+        yield _row(line, options)
+      except InputError as error:
+        text = f'{source}: line {number}: {error}'
+        if errors is None:  # it changed since it was checked
+          raise InputError(text) from error
+        errors.append(text)
+
+
+def _row(line: bytes, options: argparse.Namespace) -> Row:
+  try:
+    fields = json.loads(line)
+  except (ValueError, RecursionError) as error:
+    raise InputError(f'expected a JSON object, {error}.') from error
+  if not isinstance(fields, dict):
+    raise InputError(f'expected a JSON object, got {_short(fields)}.')
+  for name in (options.correct_field, options.reason_field):
+    if name in fields:
+      raise InputError(
+        f'field {name!r} is there already; name another with '
+        '--correct_field or --reason_field.'
+      )
+  kind = fields.get(options.kind_field, options.kind)
+  if kind not in _KINDS:
+    raise InputError(
+      f'field {options.kind_field!r}: expected one of {", ".join(_KINDS)}, got '
+      f'{_short(kind)}.'
+    )
+  truncated = fields.get(options.truncated_field, False)
+  if not isinstance(truncated, bool):
+    raise InputError(
+      f'field {options.truncated_field!r}: expected true or false, got '
+      f'{_short(truncated)}.'
+    )
+  gold = _text(fields, options.gold_field)
+  if gold is None:
+    raise InputError(
+      f'field {options.gold_field!r}: expected text or a number, got null.'
+    )
+  pred = _text(fields, options.pred_field)
+  return Row(fields, gold.strip(), pred, kind, truncated)
+
+
+def _text(fields: dict[str, Any], name: str) -> str | None:
+  """A field as text; numbers are written out."""
+  if name not in fields:
+    have = ', '.join(map(repr, fields)) or 'none'
+    raise InputError(
+      f'field {name!r} is missing; the line has {have}. Name another with '
+      '--gold_field or --pred_field.'
+    )
+  value = fields[name]
+  if value is None or isinstance(value, str):
+    return value
+  if isinstance(value, int | float) and not isinstance(value, bool):
+    return f'{decimal.Decimal(repr(value)):f}'
+  raise InputError(
+    f'field {name!r}: expected text or a number, got {_short(value)}.'
+  )
+
+
+def _short(value: Any) -> str:
+  text = json.dumps(value)
+  return text if len(text) <= 40 else f'{text[:40]}…'
+
+
+@contextlib.contextmanager
+def _new_file(path: pathlib.Path) -> Iterator[TextIO]:
+  """A file that is at `path` when all is written, and nowhere otherwise."""
+  temporary = path.with_name(f'.{path.name}.tmp')
+  try:
+    with open(temporary, 'w', encoding='ascii') as file:
+      yield file
+      file.flush()
+      os.fsync(file.fileno())
+    if path.exists():
+      raise InputError(f'{path} was written by another process meanwhile.')
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _termination_raises() -> Iterator[None]:
+  def terminate(number, frame):
+    raise Terminated
+
+  if threading.current_thread() is not threading.main_thread():
+    yield  # only the main one may set handlers
+    return
+  before = signal.signal(signal.SIGTERM, terminate)
+  try:
+    yield
+  finally:
+    signal.signal(signal.SIGTERM, before)
+
+
+def _say(text: str, code: int) -> int:
+  print(text, file=sys.stderr, flush=True)
+  return code
