@@ -112,7 +112,7 @@ def test_keys_stay_short_however_deep_the_nesting():
     '|x',
     '1..2',
     '(' * (MAX_DEPTH + 1) + '1' + ')' * (MAX_DEPTH + 1),
-    '9' * 2000,
+    '9' * 2001,
     'x' + '!' * 500,
     '2' + '^2' * 500,
   ],

@@ -65,7 +65,7 @@ def test_classes_are_numbered_as_they_come_and_none_is_apart(grader):
 
 
 def test_long_answers_are_told_by_their_text(grader):
-  long, other = 'x+' * 600 + '1', 'x+' * 600 + '2'
+  long, other = 'x+' * 1200 + '1', 'x+' * 1200 + '2'
   assert grader.classes([long, '1', other, long]) == [0, 1, 2, 0]
   assert grader.grade(long, long).reason == 'equal'
   assert grader.grade(long, other).reason == 'too long'
@@ -87,7 +87,7 @@ def test_canonical_names_are_equal_for_equal_answers(grader):
     ('so \\boxed{1', 'response', 'cut short'),
     ('6', 'answer', 'different'),
     ('5', 'answer', 'equal'),
-    ('5 ' * 1000, 'answer', 'too long'),
+    ('5 ' * 1001, 'answer', 'too long'),
     ('5 ' * 1000, 'response', 'equal'),
   ],
 )

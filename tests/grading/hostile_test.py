@@ -1,5 +1,6 @@
 """Tests with answers that are meant to hang, crash or take over a grader."""
 
+import concurrent.futures
 import time
 
 import pytest
@@ -73,6 +74,15 @@ def test_hostile_references_too(grader, name):
   text = _HOSTILE[name]
   assert grader.grade(text, text).correct
   assert not grader.grade(text, f'({text}) + 2').correct
+
+
+def test_hostile_answers_from_many_threads(grader):
+  answers = [f'{text} + 2' for text in _HOSTILE.values()] + ['0.5'] * 8
+  with concurrent.futures.ThreadPoolExecutor(8) as executor:
+    verdicts = executor.map(lambda text: grader.grade('1/2', text), answers)
+  assert [verdict.correct for verdict in verdicts] == (
+    [False] * len(_HOSTILE) + [True] * 8
+  )
 
 
 def test_hostile_answers_vote_for_themselves(grader):

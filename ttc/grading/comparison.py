@@ -44,7 +44,7 @@ def same(
     lenient: whether 80% is also 0.8, as it is when one grades.
   """
   if isinstance(a, Named) and isinstance(b, Named):
-    if a.name != b.name and len(a.name) == len(b.name) == 1:
+    if a.name.lower() != b.name.lower() and len(a.name + b.name) == 2:
       return _relations(_equation(a), _equation(b), resolve)
     return same(a.value, b.value, resolve, lenient)
   for one, other in ((a, b), (b, a)):

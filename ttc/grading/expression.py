@@ -14,7 +14,7 @@ from ttc.grading.spelling import FUNCTIONS
 
 MAX_DEPTH = 25
 _MAX_POSTFIXES = 100  # factorials and powers
-_MAX_DIGITS = 1000
+_MAX_DIGITS = 2000
 
 
 class Node(NamedTuple):

@@ -52,7 +52,7 @@ class Limits:
 
   seconds: float = 0.5
   megabytes: int = 1024
-  characters: int = 1000
+  characters: int = 2000
 
 
 class _CrashError(RuntimeError):

@@ -19,7 +19,10 @@ _TEXT = re.compile(
 )
 _COMMAND = re.compile(r'\\([A-Za-z]+)|\\(.)', re.DOTALL)
 _THIN = re.compile(
-  r'(?<=\d)(?:\{,\}|,\\!|\\,|,\\,|\{\\,\}|\\ |~)(?=\d{3}(?!\d))'
+  r'(?<=\d)(?:\{,\}|,\s*\\!\s*|\\,|,\\,|\{\\,\}|\\ |~)(?=\d{3}(?!\d))'
+)
+_SPACED_GROUPS = re.compile(
+  r'(?<![\d.,] )(?<![\d.,])\d{1,3}(?: \d{3})+(?! ?\d)'
 )
 _GROUPS = re.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)')
 _HALF_DAY = re.compile(
@@ -56,7 +59,9 @@ def clean(text: str) -> str:
   text = _DEGREES.sub(r'^{\\circ}', text)
   text = _UNION.sub(r'\\cup ', text)
   text = _RUN.sub(_word, text)
-  text = _without_grouping(_SPACES.sub(' ', text))
+  text = _SPACES.sub(' ', text)
+  text = _SPACED_GROUPS.sub(lambda match: match[0].replace(' ', ''), text)
+  text = _without_grouping(text)
   return text.strip().lstrip('=').rstrip('.,;\\ ').strip()
 
 

@@ -62,7 +62,9 @@ _BASE = re.compile(
   r'(?:\(([0-9A-Z.]*\d[0-9A-Z.]*)\)|([0-9A-Z.]*\d[0-9A-Z.]*))'
   r'_(?:\{(\d+)\}|(\d+))'
 )
-_NAME_END = re.compile(r'(\\[A-Za-z]+) +(?=[A-Za-z])')
+_SPACED = re.compile(r'-?\d+(?:\.\d+)?(?: +\d+(?:\.\d+)?)+')
+_NEEDED_SPACE = re.compile(r'(\\[A-Za-z]+) +(?=[A-Za-z])|(\d) +(?=\d)')
+_NO_SET = re.compile(r'\||:|\\over(?!l)|\\choose')
 _LETTER = re.compile(r'(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])')
 _ARRAY = re.compile(
   r'(.*?)\\begin\{([pbB]?matrix|array)\}(.*)\\end\{\2\}', re.DOTALL
@@ -116,8 +118,9 @@ def _scalar(text: str) -> Answer:
 
 
 def _squashed(text: str) -> str:
-  """Without spaces but those that end the name of a command."""
-  return _NAME_END.sub(r'\1~', text).replace(' ', '').replace('~', ' ')
+  """Without spaces but those that end a command's name or part two numbers."""
+  kept = _NEEDED_SPACE.sub(lambda match: f'{match[1] or match[2]}~', text)
+  return kept.replace(' ', '').replace('~', ' ')
 
 
 def _words(text: str) -> Answer:
@@ -142,12 +145,14 @@ def _symbols(text: str, depth: int) -> Answer | None:
 
 def _based(text: str, depth: int) -> Answer | None:
   """Digits to a base, where some are letters or behind a point: A5_{11}."""
-  del depth
   match = _BASE.fullmatch(text.replace(' ', ''))
   if not match:
     return None
   digits = (match[1] or match[2]).lstrip('0') or '0'
-  name = f'{digits}_{match[3] or match[4]}'
+  base = match[3] or match[4]
+  if base == '10':
+    return _read(digits, depth)
+  name = f'{digits}_{base}'
   return Scalar(name, Node('symbol', (name,)))
 
 
@@ -162,6 +167,8 @@ def _listed(text: str, depth: int) -> Answer | None:
       if separators == (OR,) and ranges and kinds <= {'tuple', 'union'}:
         return _group('union', items)
       return _group('list', items)
+  if _SPACED.fullmatch(text):
+    return _group('list', [_read(part, depth) for part in text.split()])
   return None
 
 
@@ -287,22 +294,28 @@ def _two_signs(text: str, depth: int) -> Answer | None:
   return _group('list', [_read(part, depth) for part in both])
 
 
-def _bracketed(text: str, depth: int) -> Answer | None:
-  """What one pair of brackets holds."""
+def _inside(text: str) -> tuple[str, str, str] | None:
+  """Opening, contents and closing where one pair of brackets holds it all."""
   tokens = TOKEN.findall(text)
   if len(tokens) < 3 or tokens[0] not in OPEN or not encloses(tokens):
     return None
-  opening, closing = tokens[0], tokens[-1]
-  inside = ''.join(tokens[1:-1])
-  parts = split(inside, (',', ';'))
-  if opening in ('{', r'\{'):
-    return (
-      None
-      if re.search(r'\||:|\\over(?!l)|\\choose', inside)
-      else _group('list', [_read(part, depth) for part in parts])
-    )
-  if opening in (r'\lfloor', r'\lceil'):
+  return tokens[0], ''.join(tokens[1:-1]), tokens[-1]
+
+
+def _braced(text: str, depth: int) -> Answer | None:
+  """A set, or a group that TeX would hide, but no fraction and no rule."""
+  found = _inside(text)
+  if not found or found[0] not in ('{', r'\{') or _NO_SET.search(found[1]):
     return None
+  return _group('list', [_read(p, depth) for p in split(found[1], (',', ';'))])
+
+
+def _bracketed(text: str, depth: int) -> Answer | None:
+  found = _inside(text)
+  if not found or found[0] not in ('(', '[', r'\langle'):
+    return None
+  opening, inside, closing = found
+  parts = split(inside, (',', ';'))
   if len(parts) == 1:
     matched = opening + closing in ('()', '[]')
     return _read(inside, depth) if matched else None
@@ -345,7 +358,12 @@ def _ratio(text: str, depth: int) -> Answer | None:
     return None
   if OPEN_WORD in parts[0]:  # "Area: 5"
     return _read(':'.join(parts[1:]), depth)
-  return Group('ratio', tuple(_read(part, depth) for part in parts))
+  items = tuple(_read(part, depth) for part in parts)
+  numbers = all(isinstance(x, Scalar) and x.tree and not x.unit for x in items)
+  if len(items) == 2 and numbers:  # 1:2 is a half, but 8:34 p.m. a time
+    tree = Node('divide', tuple(item.tree for item in items))
+    return Scalar(_squashed(text), tree)
+  return Group('ratio', items)
 
 
 _READERS = (
@@ -358,6 +376,7 @@ _READERS = (
   _member,
   _related,
   _united,
+  _braced,
   _two_signs,
   _bracketed,
   _ratio,
