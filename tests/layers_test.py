@@ -61,6 +61,9 @@ _ALSO = {
   'ttc.grading': {'math_verify', 'mpmath'},
 }
 
+# Spelt in halves: a search for them should find unfinished work, not this.
+_UNFINISHED = re.compile('|'.join(('TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X')))
+
 
 def _module(path):
   parts = path.relative_to(_REPOSITORY).with_suffix('').parts
@@ -145,7 +148,7 @@ def test_files_are_small_described_and_finished(path):
   assert len(lines) <= 400
   assert ast.get_docstring(ast.parse(text)), 'no module docstring'
   for number, line in enumerate(lines, start=1):
-    assert not re.search(r'TODO|FIXME|XXX', line), f'line {number}: {line}'
+    assert not _UNFINISHED.search(line), f'line {number}: {line}'
 
 
 def test_every_package_has_its_empty_init():
