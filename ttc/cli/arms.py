@@ -7,6 +7,7 @@ from ttc import partitioning
 from ttc.cli.solver import Solver, stage_key
 from ttc.cli.stage import StageRun
 from ttc.data.problems import Problem
+from ttc.decoding import engine
 from ttc.search.models import Models
 from ttc.search.rescoring import final_values
 from ttc.search.scheduler import Scheduler
@@ -62,6 +63,8 @@ def run_arms(run: StageRun, solver: Solver, arms: Sequence[Arm],
       part.write(list(_records(
           run, solver, models, scheduler, scorers, strategy, budget,
           problems)))
+  if scheduler is not None:
+    run.say(f'{engine.num_programs()} programs compiled so far')
 
 
 def _records(run: StageRun, solver: Solver, models: Models,

@@ -161,6 +161,11 @@ class StageRun:
     if self._progress is not None:
       self._progress.advance(0, extra=what)
 
+  def say(self, text: str) -> None:
+    """Prints a line of its own between those of the progress."""
+    if self._progress is not None:
+      self._progress.note(text)
+
   def seconds(self) -> dict[str, float]:
     """Seconds spent on each complete stage, by label, resumptions included."""
     root, mark = self.place.root, records.MARK
