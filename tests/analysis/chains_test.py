@@ -104,13 +104,3 @@ def test_a_split_that_the_pool_lacks_is_refused():
   pool = chains.arrange(**_rows(rng, [4, 2]))
   with pytest.raises(ValueError, match=r'2 chains of 3 turns .* has 1 so long'):
     chains.split_accuracy(pool, 3, 2, aggregate.hierarchical, rng)
-
-
-def test_pass_at_turn_and_transitions_by_hand():
-  correct = np.array([[True, False, False, True], [True, True, True, False]])
-  pool = chains.arrange(
-      correct=correct, answer=correct.astype(int), score=None,
-      chain=np.tile([0, 0, 0, 1], [2, 1]), turn=np.tile([1, 2, 3, 1], [2, 1]))
-  np.testing.assert_allclose(chains.pass_at_turn(pool), [3 / 4, 1 / 2, 1 / 2])
-  # Pairs: right-wrong, wrong-wrong, right-right, right-right.
-  assert chains.transitions(pool) == (1 / 3, 0)

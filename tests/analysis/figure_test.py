@@ -41,6 +41,8 @@ def test_what_is_not_finite_was_not_measured():
     (lambda: dataclasses.replace(BARS, categories=('easy',)), '1 categories'),
     (lambda: dataclasses.replace(
         LINES, series=(Series('a', (0, 1), (1, 1)),)), 'needs x > 0'),
+    (lambda: Panel('lines', 'l', 'x', 'y', (Series('a', (0,), (1,)),),
+                   x_scale='log10'), 'x_scale log10 needs x > 0'),
     (lambda: dataclasses.replace(FIGURE, id='../up'), 'file name'),
     (lambda: dataclasses.replace(FIGURE, panels=()), 'no panels'),
 ])

@@ -19,6 +19,17 @@ def test_finds_what_each_bin_needs():
   assert found.policies['oracle'].choose(5, 4) == 'b'
 
 
+def test_what_the_choices_execute():
+  easy = (BINS <= 2).astype(float)
+  table = {'a': {4: easy}, 'b': {4: 1 - easy}}
+  cost = {'a': {4: 10.0 + BINS}, 'b': {4: 100.0 + BINS}}
+  found = optimal.fit(table, {'oracle': BINS}, seed=0, flops=cost)
+  np.testing.assert_allclose(
+      found.flops['oracle'][4], BINS + np.where(easy, 10, 100))
+  np.testing.assert_allclose(found.flops['uniform'][4], BINS + 100)
+  assert optimal.fit(table, {'oracle': BINS}, seed=0).flops == {}
+
+
 def test_without_a_choice_or_bins_there_is_no_policy():
   one = {'a': {1: np.ones(40), 4: np.ones(40)}}
   assert optimal.fit(one, {'oracle': BINS}, seed=0) is None

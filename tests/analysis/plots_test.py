@@ -11,6 +11,8 @@ ALL_KINDS = Figure('kinds', 'All kinds', '', (
     *FIGURE.panels,
     Panel('dots', 'dots', 'turn', '%', (Series('c', (1, 2, 3), (1, None, 2)),)),
     Panel('lines', 'empty', 'N', '%', (), x_scale='log2'),
+    Panel('lines', 'FLOPs', 'x', '%', (Series('d', (3e6, 2e11), (1, 2)),),
+          x_scale='log10'),
 ))
 
 

@@ -108,6 +108,9 @@ def test_cross_fit_is_one_pass_a_split():
   assert found.sd[4] == pytest.approx(np.std(np.mean(each, axis=1)))
   for shares in found.chosen[4].values():
     assert sum(shares.values()) == pytest.approx(1)
+  np.testing.assert_allclose(sum(found.judged[4].values()), 1)
+  for n, again in found.expected(accuracy).items():
+    np.testing.assert_allclose(again, found.accuracy[n])
 
 
 def test_cross_fitting_removes_the_bias_of_choosing():

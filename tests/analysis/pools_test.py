@@ -35,7 +35,8 @@ def test_cells(tmp_path):
   assert pool.chain is None
   only = pool.at(np.array([7]))
   assert only.correct.tolist() == [[True, False]]
-  assert only.cost['proposer_decode'].shape == (1, 2)
+  assert only.cost['proposer_decode'].tolist() == [[200, 240, 12000, 18000]]
+  assert only.truncated.tolist() == [[False, False]]
   with pytest.raises(ValueError, match='lacks 1 questions, first 4'):
     pool.at(np.array([3, 4]))
 
@@ -66,6 +67,45 @@ def test_chains(tmp_path):
   assert by_other[0, 0, 0] == first['rows'][0]['scores']['no_history']
 
 
+def test_what_each_turn_cost(tmp_path):
+  folder = world.write(tmp_path) / 'revise'
+  (pool,) = pools.read(folder)
+  alive = (pool.chains().turns[:, None] > np.arange(8)).sum(0)
+  assert (pool.spent['proposer_prefill'][:, 0] == world.PROMPT).all()
+  assert not pool.spent['proposer_prefill'][:, 1:].any()
+  for turn, count in enumerate(alive, start=1):
+    assert (pool.spent['verifier_decode'][:, turn]
+            == count * world.ANSWER).all()
+  for kind, spent in pool.spent.items():
+    np.testing.assert_allclose(spent.sum(1), pool.cost[kind])
+
+
+def test_skipped_questions_are_in_no_pool(tmp_path):
+  """Neither wrong nor right; a strategy that answered nothing is not there."""
+  rows = [
+      world.record(1, 'BestOfN()', 1, [answer('a', True)]),
+      world.skipped(2, 'BestOfN()', 1, 'long'),
+      world.record(3, 'BestOfN()', 1, [answer('a', False)]),
+      *(world.skipped(q, 'BestOfN()', 4, 'longer') for q in (1, 2, 3))]
+  del rows[1]['cost']
+  world.write_stage(tmp_path / 's', rows)
+  stage = pools.read_stage(tmp_path / 's')
+  (pool,) = stage.pools
+  assert pool.budget == 1
+  assert pool.problem.tolist() == [1, 3]
+  assert pool.correct.tolist() == [[True], [False]]
+  assert len(pool.cost['proposer_decode']) == 2
+  assert stage.skipped == {1: 'longer', 2: 'longer', 3: 'longer'}
+
+
+def test_costs_of_two_numbers_are_refused(tmp_path):
+  old = world.record(1, 'BestOfN()', 1, [answer('a', True)])
+  old['cost'] = {kind: [100, 120] for kind in old['cost']}
+  world.write_stage(tmp_path / 's', [old])
+  with pytest.raises(ValueError, match='not 4 numbers'):
+    pools.read(tmp_path / 's')
+
+
 def test_no_folder_is_no_pool(tmp_path):
   assert pools.read(tmp_path / 'nowhere') == []
 
@@ -79,6 +119,7 @@ def test_unfinished_stage_is_refused(tmp_path):
 
 @pytest.mark.parametrize(('second', 'words'), [
     (world.record(1, 'BestOfN()', 1, [answer('a', True)]), 'comes twice'),
+    (world.skipped(1, 'BestOfN()', 1, 'too long'), 'comes twice'),
     (world.record(2, 'BestOfN()', 1, [answer('a', True)] * 2), '1 to 2'),
 ])
 def test_records_that_disagree_are_refused(tmp_path, second, words):

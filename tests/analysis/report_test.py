@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tests.analysis import world
+from ttc import records
 from ttc.analysis import report
 from ttc.analysis.figure import Figure
 
@@ -64,6 +65,7 @@ def test_numbers_of_the_tables(written):
   assert f'{row["accuracy"]:.1f}' in text
   for row in tables['policy']:
     assert sum(row['share'].values()) == pytest.approx(1)
+  assert set(tables['bins']['oracle']['truncated']) <= {0, None}
   spent = [r for r in tables['costs'] if r['stage'] == 'difficulty']
   assert spent[0]['tokens']['proposer_decode'] == [3200, 3840]
 
@@ -127,6 +129,23 @@ def test_written_again_it_is_the_same(written, tmp_path):
     if path.is_file():
       again = tmp_path / path.relative_to(folder)
       assert again.read_bytes() == path.read_bytes()
+
+
+def test_skipped_questions_are_said_and_do_not_stop_it(tmp_path):
+  root = world.write(tmp_path, TRUTH, without=('difficulty', 'greedy'))
+  world.write_stage(root / 'difficulty', [
+      world.skipped(r['problem'], r['strategy'], 16, 'its prompt <is> long')
+      if r['problem'] in (2, 5) else r
+      for r in records.read_rows(root / 'search')
+      if r['strategy'] == world.BEST_OF_N])
+  text = report.write(tmp_path / 'report', {0: root}, ABOUT)
+  assert text.startswith('mini: seed 0 · 13 test questions, 2 skipped')
+  assert ('skipped by difficulty (seed 0): 2 questions, left out of all arms; '
+          'question 2: its prompt <is> long') in text
+  page = (tmp_path / 'report' / 'index.html').read_text()
+  assert 'its prompt &lt;is&gt; long' in page
+  summary = json.loads((tmp_path / 'report' / 'summary.json').read_text())
+  assert [r['question'] for r in summary['tables']['skipped']] == [2, 5]
 
 
 def test_missing_stages_are_said_and_do_not_stop_it(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.analysis import world
 from ttc import records
-from ttc.analysis import names, study
+from ttc.analysis import names, pools, spending, study
 
 TRUTH = world.Truth(questions=25, width=4, chains=4)
 
@@ -99,6 +99,52 @@ def test_questions_that_a_stage_lacks_are_left_out(folder, tmp_path):
   assert both.bins['oracle'].tolist() == (
       study.load(folder, 0).bins['oracle'][:10].tolist())
   assert both.greedy is None  # not asked for
+
+
+def test_questions_that_any_strategy_skipped_are_left_out(tmp_path):
+  whole = world.write(tmp_path / 'whole', TRUTH)
+  holed = world.write(tmp_path / 'holed', TRUTH,
+                      without=('search', 'control_samples'))
+  rows = [world.skipped(r['problem'], r['strategy'], r['budget'], 'long')
+          if (r['problem'], r['strategy']) == (3, world.BEAM) else r
+          for r in records.read_rows(whole / 'search')]
+  world.write_stage(holed / 'search', rows)
+  world.write_stage(holed / 'control_samples', [
+      world.skipped(q, world.BEST_OF_N, 4, 'longer') for q in range(25)])
+  found, full = study.load(holed, 0), study.load(whole, 0)
+  assert found.problem.tolist() == [q for q in range(25) if q != 3]
+  assert found.skipped == {
+      'search': {3: 'long'},
+      'control_samples': dict.fromkeys(range(25), 'longer')}
+  assert found.control is None
+  for arm, curve in found.search_arms.items():
+    for n, point in curve.items():
+      assert len(point.question) == 24, (arm, n)
+  np.testing.assert_array_equal(
+      found.search_arms[names.BEAM][4].question,
+      np.delete(full.search_arms[names.BEAM][4].question, 3))
+  assert found.bins['oracle'].tolist() == (
+      np.delete(full.bins['oracle'], 3).tolist())
+
+
+def test_flops_of_every_point(folder, measured):
+  by_key = {(p.strategy, p.budget): p for p in pools.read(folder / 'search')}
+  base = by_key[world.BEST_OF_N, 4]
+  for arm, n, asked in ((names.MAJORITY, 2, False), (names.WEIGHTED, 4, True)):
+    np.testing.assert_allclose(measured.base_arms[arm][n].flops,
+                               spending.answers(base, n, asked)[:, 1])
+  np.testing.assert_allclose(
+      measured.search_arms[names.BEAM][4].flops,
+      spending.whole(by_key[world.BEAM, 4])[:, 1])
+  for by, asked in (('majority', False), ('verifier', True)):
+    np.testing.assert_allclose(
+        measured.revision_arms[by]['1:1'][4].flops,
+        spending.split(measured.revise, 2, 2, asked)[:, 1])
+  assert measured.orm_arms[names.WEIGHTED][4].flops is None
+  # Every arm spends the same at a budget of 4, and so does any choice of them.
+  np.testing.assert_allclose(
+      measured.search_optimal.flops['oracle'][4],
+      measured.search_arms[names.BEAM][4].flops)
 
 
 def test_nothing_to_read_is_refused(tmp_path):

@@ -5,12 +5,14 @@ search, revisions and the large model add to it what `Truth` says.
 """
 
 import dataclasses
+import json
 import pathlib
 
 import numpy as np
 
 from ttc import records
 from ttc.analysis.chains import turns_needed
+from ttc.models.config import TransformerConfig
 
 BEST_OF_N = 'BestOfN()'
 GREEDY = 'Greedy()'
@@ -21,6 +23,29 @@ SQRT = ("StepSearch(allocator=Beam(width='sqrt'), lookahead=0, rounds=40, "
 AHEAD = ("StepSearch(allocator=Beam(width='sqrt'), lookahead=1, rounds=40, "
          "distinct=True)")
 REVISIONS = 'Revisions()'
+
+# The stages that train, and what they train.
+SMALL = TransformerConfig(
+    vocab_size=31, num_layers=2, embed_dim=8, num_heads=2, num_kv_heads=2,
+    head_dim=4, mlp_dim=16)
+TRAINED = {
+    'pretrain': SMALL, 'prm': dataclasses.replace(SMALL, num_layers=3),
+    'revision': SMALL, 'revision_orm': SMALL, 'control': SMALL,
+    'large': dataclasses.replace(SMALL, embed_dim=32, sliding=(True, False),
+                                 window=8)}
+# (proposer, verifier) of each stage that samples.
+SOLVERS = {
+    'difficulty': ('pretrain', 'prm'),
+    'search': ('pretrain', 'prm'),
+    'revise': ('revision', 'revision_orm'),
+    'large_greedy': ('large', ''),
+    'large_samples': ('large', ''),
+    'control_samples': ('control', ''),
+}
+# Counts of a prompt, and of each answer: tokens useful and executed, keys the
+# same.
+PROMPT = np.array([10, 16, 55, 256])
+ANSWER = np.array([100, 120, 6000, 9000])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +95,31 @@ def write(root: pathlib.Path, truth: Truth = Truth(), seed: int = 0,
           _pool(truth, rng, GREEDY, 1, 1, truth.large, valued=False)],
       'large_samples': [
           _pool(truth, rng, BEST_OF_N, 4, 4, truth.large, valued=False)],
-      'control_samples': [_pool(truth, rng, BEST_OF_N, 4, 4, 0.01)],
+      'control_samples': [
+          _pool(truth, rng, BEST_OF_N, 4, 4, 0.01, valued=False)],
   }
   for name, pools in stages.items():
     if name not in without:
       write_stage(folder / name, [row for pool in pools for row in pool])
+      write_solver(folder / name, *SOLVERS[name])
+  for name, config in TRAINED.items():
+    write_model(folder / name, config)
   return folder
+
+
+def write_solver(stage: pathlib.Path, proposer: str, verifier: str):
+  """What a stage notes about its models, among all else."""
+  bindings = {'Search.solver': 'ttc.cli.solver.Solver', 'Search.size': 64,
+              'Search.solver.proposer': proposer,
+              'Search.solver.verifier': verifier}
+  (stage / 'stage.json').write_text(json.dumps({'bindings': bindings}))
+
+
+def write_model(stage: pathlib.Path, config: TransformerConfig):
+  """What a finished training leaves, but for the weights."""
+  (stage / 'model').mkdir(parents=True)
+  (stage / 'model' / 'model.json').write_text(json.dumps(
+      {'head': 'logits', 'config': dataclasses.asdict(config)}))
 
 
 def write_stage(folder: pathlib.Path, rows: list[dict], seconds: float = 2.0):
@@ -104,11 +148,23 @@ def row(rng, right: bool, valued: bool, text: str, scores=()) -> dict:
 
 
 def record(problem: int, strategy: str, budget: int, rows: list[dict]) -> dict:
-  spent = [100 * len(rows), 120 * len(rows)]
-  kinds = ('proposer_prefill', 'proposer_decode', 'verifier_prefill',
-           'verifier_decode')
+  valued = any('values' in row for row in rows)
   return {'problem': problem, 'strategy': strategy, 'budget': budget,
-          'seed': 0, 'rows': rows, 'cost': dict.fromkeys(kinds, spent)}
+          'seed': 0, 'rows': rows, 'cost': cost(len(rows), valued)}
+
+
+def cost(answers: int, valued: bool) -> dict[str, list[int]]:
+  """Of a prompt and so many answers."""
+  spent = {}
+  for who, asked in (('proposer', True), ('verifier', valued)):
+    spent[f'{who}_prefill'] = (asked * PROMPT).tolist()
+    spent[f'{who}_decode'] = (asked * answers * ANSWER).tolist()
+  return spent
+
+
+def skipped(problem: int, strategy: str, budget: int, reason: str) -> dict:
+  """A question that was not asked."""
+  return {**record(problem, strategy, budget, []), 'skipped': reason}
 
 
 def _pool(truth, rng, strategy, budget, width, gain=0.0, valued=True,
@@ -127,5 +183,8 @@ def _chains(truth: Truth, rng) -> list[dict]:
                    truth.text, ('no_history',)), 'chain': c, 'turn': t + 1}
             for c, turns in enumerate(turns_needed(truth.chains))
             for t in range(turns)]
-    found.append(record(q, REVISIONS, truth.chains, rows))
+    chains = turns_needed(truth.chains)
+    so_far = [np.minimum(chains, t).sum() for t in range(chains.max() + 1)]
+    found.append({**record(q, REVISIONS, truth.chains, rows),
+                  'spent': [cost(int(n), True) for n in so_far]})
   return found

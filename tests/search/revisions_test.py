@@ -9,7 +9,7 @@ from tests import testing
 from ttc.models.transformer import Transformer
 from ttc.search.generation import Generation
 from ttc.search.models import Model, Models
-from ttc.search.revisions import Chains
+from ttc.search.revisions import Chains, Trail
 
 REVISE, END = 2, 1
 CFG = testing.small_config()
@@ -32,13 +32,26 @@ def models():
 
 def revise(models, *prompts, **capacity):
   questions = testing.questions(models, *prompts)
-  found = [[] for _ in questions]
+  trails = [Trail() for _ in questions]
   solutions = testing.run(
       testing.scheduler(models, **capacity), models,
-      [(q, CHAINS.plan(q, models, f), CHAINS.slots)
-       for q, f in zip(questions, found, strict=True)])
+      [(q, CHAINS.plan(q, models, t), CHAINS.slots)
+       for q, t in zip(questions, trails, strict=True)])
   order = lambda r: (r.chain, r.turn)
-  return [sorted(f, key=order) for f in found], [s.cost for s in solutions]
+  for trail, solution in zip(trails, solutions, strict=True):
+    assert trail.spent[-1] == solution.cost
+    _check_spent(trail)
+  return ([sorted(t.revisions, key=order) for t in trails],
+          [s.cost for s in solutions])
+
+
+def _check_spent(trail):
+  """The prompt alone, then every turn's new tokens."""
+  sampled = [spent['proposer_decode'][0] for spent in trail.spent]
+  assert len(sampled) == 1 + max(TURNS)
+  new = [sum(len(r.attempt.tokens) for r in trail.revisions if r.turn <= turn)
+         for turn in range(1 + max(TURNS))]
+  assert sampled == new
 
 
 @pytest.fixture(scope='module')

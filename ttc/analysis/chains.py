@@ -123,24 +123,3 @@ def split_accuracy(
         cut(pool.answer), None if pool.score is None else cut(pool.score), rng)
     hit[:] = cut(pool.correct).reshape(len(whole), -1)[question[:, 0], index]
   return Accuracy.of(hits)
-
-
-def pass_at_turn(pool: Chains) -> np.ndarray:
-  """Share of right attempts at each turn, over all chains so long. [T]."""
-  held = np.arange(pool.correct.shape[2]) < pool.turns[:, None]
-  return pool.correct.sum(axis=(0, 1)) / (held.sum(axis=0) * len(pool.correct))
-
-
-def transitions(pool: Chains) -> tuple[float, float]:
-  """P(wrong next | right now) and P(right next | wrong now), over all turns.
-
-  NaN where the pool has no attempt of that kind with a successor.
-  """
-  follows = np.arange(1, pool.correct.shape[2]) < pool.turns[:, None]
-  now = pool.correct[:, :, :-1][:, follows]
-  after = pool.correct[:, :, 1:][:, follows]
-  return _share(~after[now]), _share(after[~now])
-
-
-def _share(x: np.ndarray) -> float:
-  return float(x.mean()) if x.size else float('nan')

@@ -19,10 +19,12 @@ class Accuracy(NamedTuple):
     question: float64 [Q], mean over the subsets.
     sd: over subsets, of the accuracy over all questions; 0 where every subset
       is the whole pool.
+    flops: float64 [Q], what computing the answer executes; None if unknown.
   """
 
   question: np.ndarray
   sd: float
+  flops: np.ndarray | None = None
 
   @classmethod
   def of(cls, hits: np.ndarray) -> 'Accuracy':

@@ -9,12 +9,12 @@ import math
 from typing import Any, Literal
 
 Kind = Literal['lines', 'bars', 'dots']
-Scale = Literal['linear', 'log2']
+Scale = Literal['linear', 'log2', 'log10']
 Palette = Literal['categorical', 'ordered']
 Marker = Literal['circle', 'square', 'star', 'none']
 
 KINDS = ('lines', 'bars', 'dots')
-SCALES = ('linear', 'log2')
+SCALES = ('linear', 'log2', 'log10')
 PALETTES = ('categorical', 'ordered')
 MARKERS = ('circle', 'square', 'star', 'none')
 
@@ -81,7 +81,8 @@ class Panel:
     kind: 'lines', 'bars' (grouped by category) or 'dots'.
     title, x_label, y_label: plain text.
     series: what is drawn, first at the back.
-    x_scale: 'log2' puts plain numbers at powers of two.
+    x_scale: 'log2' puts plain numbers at powers of two, 'log10' names powers
+      of ten.
     categories: labels under the groups of a 'bars' panel.
     marks: (x, label) of dashed vertical lines.
     palette: 'ordered' runs from dark to light over the hues in use.
@@ -118,9 +119,11 @@ class Panel:
           raise ValueError(
               f'{where}: {s.name!r} has bars at {s.x}; there are '
               f'{len(places)} categories, numbered from 0.')
-    if self.x_scale == 'log2' and any(x <= 0 for s in self.series for x in s.x):
+    if self.x_scale != 'linear' and any(
+        x <= 0 for s in self.series for x in s.x):
       raise ValueError(
-          f'{where}: x_scale log2 needs x > 0; use linear or move the points.')
+          f'{where}: x_scale {self.x_scale} needs x > 0; use linear or move '
+          'the points.')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ Policy and best uniform arm are chosen on one half of the questions and judged
 on the other, over the same random halves (PAPER section 6).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 
 import numpy as np
@@ -24,6 +24,8 @@ class Optimal:
     best: the single arm that is best on all questions, in-sample.
     policies: fitted on all questions, for use rather than for judgement.
     chosen: share of the fits that chose an arm: kind, budget, bin, arm.
+    flops: what `adaptive` (by kind of bins) and `uniform` (by that word)
+      execute; {} where that of an arm is not known.
   """
 
   adaptive: Mapping[str, Mapping[int, np.ndarray]]
@@ -31,6 +33,7 @@ class Optimal:
   best: Mapping[int, policy.Uniform]
   policies: Mapping[str, policy.Policy]
   chosen: Mapping[str, Mapping[int, Mapping[int, Mapping[str, float]]]]
+  flops: Mapping[str, Mapping[int, np.ndarray]]
 
 
 def fit(
@@ -38,6 +41,7 @@ def fit(
     bins: Mapping[str, np.ndarray],
     seed: int,
     splits: int = SPLITS,
+    flops: policy.ArmAccuracy | None = None,
 ) -> Optimal | None:
   """Fits a policy for each kind of bins.
 
@@ -49,6 +53,7 @@ def fit(
     bins: difficulty [Q] by kind.
     seed: of the random halves.
     splits: how many of them.
+    flops: of every arm on every question; None if not known.
 
   Returns:
     None without bins, or where no budget leaves a choice.
@@ -67,10 +72,17 @@ def fit(
   fits = {kind: policy.cross_fit(accuracy, b, folds[kind])
           for kind, b in bins.items()}
   uniform = [policy.cross_fit_uniform(accuracy, f) for f in folds.values()]
+  spent = {} if flops is None else {
+      **{kind: f.expected(flops) for kind, f in fits.items()},
+      'uniform': _mean([u.expected(flops) for u in uniform])}
   return Optimal(
       adaptive={kind: f.accuracy for kind, f in fits.items()},
-      uniform={n: np.mean([u.accuracy[n] for u in uniform], 0)
-               for n in uniform[0].accuracy},
+      uniform=_mean([u.accuracy for u in uniform]),
       best=policy.best_uniform(accuracy),
       policies={kind: policy.fit(accuracy, b) for kind, b in bins.items()},
-      chosen={kind: f.chosen for kind, f in fits.items()})
+      chosen={kind: f.chosen for kind, f in fits.items()},
+      flops=spent)
+
+
+def _mean(curves: Sequence[Mapping[int, np.ndarray]]) -> dict[int, np.ndarray]:
+  return {n: np.mean([curve[n] for curve in curves], 0) for n in curves[0]}

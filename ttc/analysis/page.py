@@ -59,12 +59,11 @@ def render(
     about: str,
     command: str,
     findings: Sequence[Claim],
-    accuracy: str,
+    overview: str,
     figures: Sequence[tuple[Figure, bytes]],
     left_out: Mapping[str, str],
     claims: Sequence[Claim],
-    question_sets: Mapping[str, Mapping],
-    costs: Sequence[Mapping],
+    tables: Mapping[str, Any],
     seconds: Mapping[str, float],
     examples: Sequence[Example],
 ) -> str:
@@ -75,18 +74,18 @@ def render(
     about: seeds, questions and the like, in a line.
     command: what was typed.
     findings: claims to show at the top.
-    accuracy: the table of the terminal.
+    overview: the tables of the terminal.
     figures: with the SVG of each.
     left_out: why figures are missing, by id.
     claims: all of them.
-    question_sets, costs: of `tables`.
+    tables: those of the summary.
     seconds: wall time by stage.
     examples: samples to read.
   """
   e = html.escape
   body = [
       f'<h1>{e(title)}</h1>', f'<p class="about">{e(about)}</p>',
-      *map(_finding, findings), f'<pre>{e(accuracy)}</pre>',
+      *map(_finding, findings), f'<pre>{e(overview)}</pre>',
       '<h2>Figures</h2>', *itertools.starmap(_figure, figures),
       _left_out(left_out), '<h2>Claims</h2>',
       f'<p>{e(terminal.tally(claims))}. Intervals: 95 % bootstrap, paired over '
@@ -95,10 +94,10 @@ def render(
       'are judged at once: of those that are not true, about one in forty '
       'comes out as holding by chance.</p>',
       *_claims(claims), *_section('Samples', map(_example, examples)),
-      *_section('Question sets', [_question_sets(question_sets)]
-                if question_sets else []),
-      *_section('Cost', [_costs(costs)] if costs else []),
-      *_section('Time', [_seconds(seconds)] if seconds else []),
+      *_section('Question sets', _question_sets(tables['question_sets'])),
+      *_section('Skipped questions', _skipped(tables['skipped'])),
+      *_section('Cost', _costs(tables['costs'])),
+      *_section('Time', _seconds(seconds)),
       '<h2>Made with</h2>', f'<p><code>{e(command)}</code></p>',
   ]
   return ('<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -163,36 +162,57 @@ def _example(example: Example) -> str:
   return ''.join([*parts, '</details>'])
 
 
-def _question_sets(sets: Mapping[str, Mapping]) -> str:
+def _question_sets(sets: Mapping[str, Mapping]) -> list[str]:
+  columns = ('pass@1', 'truncated', 'unparsable')
   rows = [[html.escape(name), str(s['questions']), str(s['samples']),
-           f'{s["pass@1"]:.1f} %', f'{s["unparsable"]:.1f} %']
+           *(f'{s[column]:.1f} %' for column in columns)]
           for name, s in sets.items()]
-  return _table(['Set', 'Questions', 'Samples', 'pass@1', 'Unparsable'], rows,
-                (1, 2, 3, 4))
+  return [_table(['Set', 'Questions', 'Samples', 'pass@1', 'Cut short',
+                  'Unparsable'], rows, (1, 2, 3, 4, 5))] if rows else []
 
 
-def _costs(costs: Sequence[Mapping[str, Any]]) -> str:
+def _skipped(skipped: Sequence[Mapping[str, Any]]) -> list[str]:
+  rows = [[f'{html.escape(row["stage"])} (seed {row["seed"]})',
+           str(row['question']), html.escape(row['reason']),
+           'all arms' if row['dropped'] else 'this strategy']
+          for row in skipped]
+  note = ('<p>A question that any strategy skipped is left out of all, and '
+          'counts neither as right nor as wrong. A strategy that skipped every '
+          'question counts as not run.</p>')
+  table = _table(['Stage', 'Question', 'Why', 'Left out of'], rows, (1,))
+  return [f'{note}<details><summary>All skipped ({len(rows)})</summary>{table}'
+          '</details>'] if rows else []
+
+
+def _costs(costs: Sequence[Mapping[str, Any]]) -> list[str]:
   kinds = sorted({kind for row in costs for kind in row['tokens']})
   rows = []
   for row in costs:
-    spent = [row['tokens'].get(kind) for kind in kinds]
-    rows.append([html.escape(f'{row["stage"]} (seed {row["seed"]})'),
-                 html.escape(row['strategy']), str(row['budget']),
-                 *('' if s is None else f'{s[0]:,.0f} / {s[1]:,.0f}'
-                   for s in spent)])
-  header = ['Stage', 'Strategy', 'Budget',
-            *(kind.replace('_', ' ') for kind in kinds)]
-  note = ('<p>Mean tokens a question, useful / executed. The samples of the '
-          'difficulty stage are not charged to any strategy above; a policy '
-          'needs them.</p>')
+    spent, flops = [row['tokens'].get(kind) for kind in kinds], row['flops']
+    rows.append([
+        html.escape(row['stage']), html.escape(row['strategy']),
+        str(row['budget']),
+        *([f'{flops["useful"]:.3g} / {flops["executed"]:.3g}',
+           f'{flops["executed"] / flops["useful"]:.2f}',
+           f'{flops["paper"]:.3g}'] if flops else ['', '', '']),
+        *('' if s is None else f'{s[0]:,.0f} / {s[1]:,.0f}' for s in spent)])
+  header = ['Stage', 'Strategy', 'Budget', 'FLOPs', 'Executed / useful',
+            'FLOPs, the paper\'s', *(kind.replace('_', ' ') for kind in kinds)]
+  note = ('<p>Means a question, useful / executed: exact FLOPs of the programs '
+          '(matrix products and attention at the lengths they ran), then '
+          'token-forwards by kind. Executed counts padding and lanes without a '
+          'row as well. The paper charges 2 FLOPs a parameter and sampled '
+          'token. The samples of the difficulty stage are not charged to any '
+          'strategy above; a policy needs them.</p>')
   table = _table(header, rows, tuple(range(2, len(header))))
-  return f'{note}<details><summary>All pools</summary>{table}</details>'
+  return [f'{note}<details><summary>All pools</summary>{table}</details>'
+          ] if rows else []
 
 
-def _seconds(seconds: Mapping[str, float]) -> str:
+def _seconds(seconds: Mapping[str, float]) -> list[str]:
   rows = [[html.escape(stage), f'{s:,.1f} s'] for stage, s in seconds.items()]
   rows.append(['all', f'{sum(seconds.values()):,.1f} s'])
-  return _table(['Stage', 'Wall time'], rows, (1,))
+  return [_table(['Stage', 'Wall time'], rows, (1,))] if seconds else []
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]],

@@ -6,6 +6,7 @@ depend on the figure alone: no time stamp, ids hashed with a fixed salt,
 glyphs drawn as paths. matplotlib is imported when the first figure is drawn.
 """
 
+from collections.abc import Callable
 import io
 import itertools
 import math
@@ -138,6 +139,8 @@ def _draw_panel(axes, panel: Panel):
   colors = _colors(panel)
   if panel.x_scale == 'log2':
     _log2_axis(axes, panel)
+  elif panel.x_scale == 'log10':
+    _log10_axis(axes, panel)
   for place, (series, color) in enumerate(zip(panel.series, colors,
                                               strict=True)):
     if panel.kind == 'bars':
@@ -219,15 +222,28 @@ def _draw_bars(axes, series: Series, color, place: int, groups: int):
                 linewidth=0.9, zorder=4)
 
 
+def _log10_axis(axes, panel: Panel):
+  low, high = _exponents(panel, math.log10)
+  axes.set_xscale('log', base=10)
+  axes.set_xticks([10.0 ** e for e in range(low, high + 1)],
+                  [f'$10^{{{e}}}$' for e in range(low, high + 1)], minor=False)
+
+
 def _log2_axis(axes, panel: Panel):
-  places = [x for s in panel.series for x in s.x] + [x for x, _ in panel.marks]
-  low = math.floor(math.log2(min(places, default=1)))
-  high = math.ceil(math.log2(max(places, default=1)))
+  low, high = _exponents(panel, math.log2)
   step = math.ceil((high - low + 1) / _MAX_TICKS)
   ticks = [2.0 ** e for e in range(low, high + 1) if e % step == 0]
   axes.set_xscale('log', base=2)
   axes.set_xticks(ticks, [_plain(t) for t in ticks], minor=False)
   axes.set_xticks([], minor=True)
+
+
+def _exponents(panel: Panel, log: Callable[[float], float]
+               ) -> tuple[int, int]:
+  """Of the powers between which all of a panel lies."""
+  places = [x for s in panel.series for x in s.x] + [x for x, _ in panel.marks]
+  return (math.floor(log(min(places, default=1))),
+          math.ceil(log(max(places, default=1))))
 
 
 def _plain(value: float) -> str:

@@ -100,11 +100,20 @@ class CrossFit:
     accuracy: float64 [Q] at each budget, mean over splits.
     sd: over splits, of the accuracy over all questions, at each budget.
     chosen: chosen[budget][bin][arm] is the share of the fits with that choice.
+    judged: judged[budget][arm] is the share of the splits in which a question
+      was answered by that arm [Q].
   """
 
   accuracy: Mapping[int, np.ndarray]
   sd: Mapping[int, float]
   chosen: Mapping[int, Mapping[int, Mapping[str, float]]]
+  judged: Mapping[int, Mapping[str, np.ndarray]]
+
+  def expected(self, table: ArmAccuracy) -> dict[int, np.ndarray]:
+    """Mean over splits of another quantity of the arms [Q], by budget."""
+    return {budget: sum(share * table[arm][budget]
+                        for arm, share in arms.items())
+            for budget, arms in self.judged.items()}
 
 
 class Uniform(NamedTuple):
@@ -154,23 +163,26 @@ def cross_fit(accuracy: ArmAccuracy, bins, folds: np.ndarray) -> CrossFit:
       are compared.
   """
   bins = np.asarray(bins)
-  accuracies, sd, chosen = {}, {}, {}
+  accuracies, sd, chosen, judged = {}, {}, {}, {}
   for budget in _budgets(accuracy):
     arms = _arms(accuracy, budget)
     values = np.stack(list(arms.values()))  # [A, Q]
     fits = np.zeros([bins.max(), len(arms)])
-    held_out = np.empty(folds.shape)
-    for first, scored in zip(folds, held_out, strict=True):
+    judges = np.empty(folds.shape, np.int64)  # the arm, by split and question
+    for first, judge in zip(folds, judges, strict=True):
       for train in (first, ~first):
         best = _best(values, bins, train)
         fits[np.arange(len(best)), best] += 1
-        scored[~train] = values[best[bins - 1], np.arange(len(bins))][~train]
+        judge[~train] = best[bins - 1][~train]
+    held_out = values[judges, np.arange(len(bins))]
     accuracies[budget] = held_out.mean(axis=0)
     sd[budget] = float(held_out.mean(axis=1).std())
     chosen[budget] = {
         bin: dict(zip(arms, (row / row.sum()).tolist(), strict=True))
         for bin, row in enumerate(fits, start=1)}
-  return CrossFit(accuracies, sd, chosen)
+    judged[budget] = {
+        arm: (judges == i).mean(axis=0) for i, arm in enumerate(arms)}
+  return CrossFit(accuracies, sd, chosen, judged)
 
 
 def cross_fit_uniform(accuracy: ArmAccuracy, folds: np.ndarray) -> CrossFit:

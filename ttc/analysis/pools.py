@@ -2,17 +2,23 @@
 
 Q questions, W sampled answers each, R steps in the longest of them. Text and
 tokens are left behind at once: what comes after is arithmetic.
+
+A question that its stage skipped is in no pool: it was not answered, and
+counts neither as wrong nor at all.
 """
 
 from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from ttc import records as records_lib
-from ttc.analysis import chains
+from ttc.analysis import chains, models
 from ttc.verifiers import aggregate
+
+Cost = Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +32,17 @@ class Pool:
     problem: question ids, ascending [Q].
     correct: whether an answer is right [Q, W] bool.
     answer: the answers of a question, numbered; -1 is unparsable [Q, W].
+    truncated: whether an answer stopped at a limit of tokens [Q, W] bool.
     values: verifier's value at each step end, NaN after the last [Q, W, R];
       None where no verifier was run.
     scores: final scores of further verifiers by name, each [Q, W].
     chain, turn: place among revisions, from 0 and from 1 [Q, W]; None where
       the answers are independent.
-    cost: tokens by kind, (useful, executed) [Q, 2] each.
+    cost: by kind, as `flops.exact` wants it [Q, 4] each; {} where the records
+      have none.
+    spent: of chains, the cost of the prompt and then of each turn of all
+      chains, by kind [Q, 1 + turns, 4]; {} where the records have none.
+    models: who sampled and scored; None where that is not known.
   """
 
   strategy: str
@@ -40,11 +51,14 @@ class Pool:
   problem: np.ndarray
   correct: np.ndarray
   answer: np.ndarray
+  truncated: np.ndarray
   values: np.ndarray | None
   scores: Mapping[str, np.ndarray]
   chain: np.ndarray | None
   turn: np.ndarray | None
-  cost: Mapping[str, np.ndarray]
+  cost: Cost
+  spent: Cost
+  models: models.Models | None
 
   @property
   def width(self) -> int:
@@ -76,26 +90,54 @@ class Pool:
     table = lambda x: {name: value[place] for name, value in x.items()}
     return dataclasses.replace(
         self, problem=problem, correct=pick(self.correct),
-        answer=pick(self.answer), values=pick(self.values),
-        scores=table(self.scores), chain=pick(self.chain),
-        turn=pick(self.turn), cost=table(self.cost))
+        answer=pick(self.answer), truncated=pick(self.truncated),
+        values=pick(self.values), scores=table(self.scores),
+        chain=pick(self.chain), turn=pick(self.turn), cost=table(self.cost),
+        spent=table(self.spent))
+
+
+class Stage(NamedTuple):
+  """What a stage sampled, and what it did not.
+
+  Attributes:
+    pools: by strategy, budget and seed; one of which every question was
+      skipped is not there.
+    skipped: by question, why it was skipped by any of the strategies.
+  """
+
+  pools: list[Pool]
+  skipped: dict[int, str]
 
 
 def read(folder: pathlib.Path) -> list[Pool]:
-  """All pools of a stage, by strategy, budget and seed; [] without a folder.
+  """The pools of `read_stage`."""
+  return read_stage(folder).pools
+
+
+def read_stage(folder: pathlib.Path) -> Stage:
+  """A stage's records; nothing where there is no folder.
 
   Raises:
-    ValueError: a question comes twice in a pool, or the questions of a pool
-      have different numbers of answers.
+    ValueError: a question comes twice in a pool, the questions of a pool
+      have different numbers of answers, or costs are not 4 numbers a kind.
     ttc.records.IncompleteError: the stage has not finished.
   """
   if not folder.is_dir():
-    return []
+    return Stage([], {})
   groups: dict[tuple[str, int, int], list[Mapping]] = {}
   for record in records_lib.read_rows(folder):
     key = record['strategy'], record['budget'], record['seed']
     groups.setdefault(key, []).append(_slim(record))
-  return [_pool(folder, *key, group) for key, group in sorted(groups.items())]
+  made_by = models.used(folder)
+  found, skipped = [], {}
+  for key, group in sorted(groups.items()):
+    where = '{}: {} at budget {}, seed {}'.format(folder, *key)
+    _check_once(where, group)
+    skipped |= {r['problem']: r['skipped'] for r in group if 'skipped' in r}
+    answered = [r for r in group if 'skipped' not in r]
+    if answered:
+      found.append(_pool(where, *key, answered, made_by))
+  return Stage(found, dict(sorted(skipped.items())))
 
 
 def largest(pools: Sequence[Pool], kind: str) -> Pool | None:
@@ -110,15 +152,17 @@ def _slim(record: Mapping) -> Mapping:
   return {**record, 'rows': rows}
 
 
-def _pool(folder, strategy, budget, seed, group) -> Pool:
-  where = f'{folder}: {strategy} at budget {budget}, seed {seed}'
-  group.sort(key=lambda record: record['problem'])
-  problem = np.array([record['problem'] for record in group])
+def _check_once(where: str, group: Sequence[Mapping]) -> None:
+  problem = np.sort([record['problem'] for record in group])
   twice = problem[1:][problem[1:] == problem[:-1]]
   if twice.size:
     raise ValueError(
         f'{where}: question {twice[0]} comes twice; remove the part file that '
         'does not belong to this run.')
+
+
+def _pool(where, strategy, budget, seed, group, made_by) -> Pool:
+  group = sorted(group, key=lambda record: record['problem'])
   rows = [record['rows'] for record in group]
   widths = sorted({len(question) for question in rows})
   if len(widths) > 1 or not widths[0]:
@@ -128,13 +172,19 @@ def _pool(folder, strategy, budget, seed, group) -> Pool:
   column = lambda name: np.array([[row[name] for row in q] for q in rows])
   linked = 'chain' in rows[0][0]
   return Pool(
-      strategy=strategy, budget=budget, seed=seed, problem=problem,
+      strategy=strategy, budget=budget, seed=seed,
+      problem=np.array([record['problem'] for record in group]),
       correct=column('correct'),
       answer=np.stack([
           aggregate.answer_ids([row['answer'] for row in q]) for q in rows]),
+      truncated=np.array([
+          [bool(row.get('truncated')) for row in q] for q in rows]),
       values=_values(rows), scores=_scores(rows),
       chain=column('chain') if linked else None,
-      turn=column('turn') if linked else None, cost=_cost(group))
+      turn=column('turn') if linked else None,
+      cost=_cost(where, [record.get('cost') for record in group]),
+      spent=_spent(where, [record.get('spent') for record in group]),
+      models=made_by)
 
 
 def _values(rows) -> np.ndarray | None:
@@ -155,8 +205,23 @@ def _scores(rows) -> dict[str, np.ndarray]:
           for name in sorted(names)}
 
 
-def _cost(group) -> dict[str, np.ndarray]:
-  if not all('cost' in record for record in group):
+def _cost(where: str, costs: Sequence[Mapping | None]) -> Cost:
+  if any(cost is None for cost in costs):
     return {}
-  return {kind: np.array([record['cost'][kind] for record in group])
-          for kind in sorted(group[0]['cost'])}
+  odd = next((kind for cost in costs for kind, counts in cost.items()
+              if len(counts) != 4), None)
+  if odd:
+    raise ValueError(
+        f'{where}: the cost {odd} is not 4 numbers (tokens useful and '
+        'executed, keys useful and executed); sample this stage again.')
+  return {kind: np.array([cost[kind] for cost in costs], np.float64)
+          for kind in sorted(costs[0])}
+
+
+def _spent(where: str, spent: Sequence[Sequence[Mapping] | None]) -> Cost:
+  """Differences of what the records hold: the cost until each turn's end."""
+  if any(costs is None for costs in spent):
+    return {}
+  until = [_cost(where, costs) for costs in zip(*spent, strict=True)]
+  return {kind: np.diff(np.stack([cost[kind] for cost in until], 1), axis=1,
+                        prepend=0.0) for kind in until[0]}

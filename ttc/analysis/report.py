@@ -11,7 +11,7 @@ import json
 import pathlib
 
 from ttc import records
-from ttc.analysis import examples, page, plots, study, tables, terminal
+from ttc.analysis import examples, ledger, page, plots, study, tables, terminal
 from ttc.analysis.claims import catalogue as all_claims
 from ttc.analysis.evidence import Claim
 from ttc.analysis.figures import catalogue as all_figures
@@ -61,13 +61,14 @@ def write(
   figures = [dataclasses.replace(
       f, caption=f'{f.caption} Command: {about.command}')
              for f in catalogue.figures]
-  accuracy = tables.accuracy(studies)
   numbers = {
-      'accuracy': accuracy,
+      'accuracy': tables.accuracy(studies),
       'bins': tables.bins(studies),
       'policy': tables.policies(studies),
       'question_sets': tables.question_sets(list(roots.values())),
-      'costs': tables.costs(studies),
+      'answers': ledger.answers(studies),
+      'costs': ledger.costs(studies),
+      'skipped': ledger.skipped(studies),
   }
   summary = {
       'experiment': about.experiment,
@@ -86,14 +87,14 @@ def write(
     svg, _ = plots.save(figure, folder / 'figures')
     drawn.append((figure, svg.read_bytes()))
   shown = findings(claims)
-  text = terminal.render(_headline(about, studies), shown, accuracy, claims)
+  overview = terminal.overview(numbers)
+  text = terminal.render(_headline(about, studies), shown, overview, claims)
   first = next(iter(roots.values()))
   _write(folder / 'index.html', page.render(
       title=about.experiment, about=_described(about, studies),
-      command=about.command, findings=shown, accuracy=terminal.grids(accuracy),
+      command=about.command, findings=shown, overview=overview,
       figures=drawn, left_out=catalogue.left_out, claims=claims,
-      question_sets=numbers['question_sets'], costs=numbers['costs'],
-      seconds=about.seconds, examples=examples.read(first)))
+      tables=numbers, seconds=about.seconds, examples=examples.read(first)))
   plain = json.loads(records.canonical(summary))
   _write(folder / 'summary.json',
          json.dumps(plain, sort_keys=True, indent=1) + '\n')
@@ -135,12 +136,20 @@ def _headline(about: About, studies: Sequence[Study]) -> str:
 
 def _described(about: About, studies: Sequence[Study]) -> str:
   seeds = ', '.join(str(s.seed) for s in studies)
-  counts = sorted({len(s.problem) for s in studies})
+  left_out = [
+      len({row['question'] for row in ledger.skipped([s]) if row['dropped']})
+      for s in studies]
   parts = [f'seed{"s" * (len(studies) > 1)} {seeds}',
-           f'{" to ".join(map(str, counts))} test questions']
+           f'{_range([len(s.problem) for s in studies])} test questions'
+           + f', {_range(left_out)} skipped' * any(left_out)]
   if about.size_ratio:
     parts.append(f'against a {about.size_ratio:.3g}× larger model')
   return ' · '.join(parts)
+
+
+def _range(counts: Sequence[int]) -> str:
+  low, high = min(counts), max(counts)
+  return str(low) if low == high else f'{low} to {high}'
 
 
 def _write(path: pathlib.Path, text: str):

@@ -2,7 +2,8 @@
 
 The common currency is accuracy[arm][budget] with a number for each question
 in it. Questions are the same, in the same order, everywhere in a study, so
-arms are compared question by question. A stage that was not run is None.
+arms are compared question by question. A stage that was not run is None, and a
+question that any stage skipped or lacks is in none.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,15 @@ import zlib
 
 import numpy as np
 
-from ttc.analysis import chains, curves, difficulty, names, optimal, pools
+from ttc.analysis import (
+  chains,
+  curves,
+  difficulty,
+  names,
+  optimal,
+  pools,
+  spending,
+)
 from ttc.analysis.curves import Accuracy
 from ttc.verifiers import aggregate
 
@@ -46,6 +55,7 @@ class Study:
     large: the large model's samples.
     control: samples of the model finetuned on its own successes only.
     subsets: random subsets behind every point that is made from a larger pool.
+    skipped: by stage and question, why it was skipped.
   """
 
   seed: int
@@ -58,6 +68,8 @@ class Study:
   large: pools.Pool | None = None
   control: pools.Pool | None = None
   subsets: int = 100
+  skipped: Mapping[str, Mapping[int, str]] = dataclasses.field(
+      default_factory=dict)
 
   @property
   def base(self) -> pools.Pool | None:
@@ -111,12 +123,12 @@ class Study:
   @functools.cached_property
   def search_optimal(self) -> optimal.Optimal | None:
     """The policy over `search_arms`; None where there is nothing to choose."""
-    return optimal.fit(questions(self.search_arms), self.bins, self.seed)
+    return self._optimal(self.search_arms)
 
   @functools.cached_property
   def revision_optimal(self) -> Mapping[str, optimal.Optimal]:
     """The policy over ratios, by 'verifier' and 'majority'."""
-    fits = {by: optimal.fit(questions(table), self.bins, self.seed)
+    fits = {by: self._optimal(table)
             for by, table in self.revision_arms.items()}
     return {by: fit for by, fit in fits.items() if fit is not None}
 
@@ -125,11 +137,9 @@ class Study:
     """Every ratio of sequential to parallel, by 'verifier' and 'majority'."""
     if self.revise is None:
       return {}
-    tables = {'majority': self.ratios(self.revise.chains(),
-                                      aggregate.flat_majority)}
+    tables = {'majority': self._ratios(self.revise, aggregate.flat_majority)}
     if self.revise.values is not None:
-      tables['verifier'] = self.ratios(self.revise.chains(),
-                                       aggregate.hierarchical)
+      tables['verifier'] = self._ratios(self.revise, aggregate.hierarchical)
     return tables
 
   def selections(
@@ -143,28 +153,20 @@ class Study:
       verifier: one of the pool's further verifiers instead of its first.
     """
     score = pool.scores[verifier] if verifier else pool.score(how)
+    arms = {arm: select for arm, select in SELECTORS.items()
+            if score is not None or arm == names.MAJORITY}
+    # What a further verifier read is not in the records.
+    spent = lambda arm, n: None if verifier else spending.answers(
+        pool, n, scored=arm != names.MAJORITY)
     return {
-        arm: {n: self._subsets(pool, score, n, arm, select)
-              for n in powers(pool.width)}
-        for arm, select in SELECTORS.items()
-        if score is not None or arm == names.MAJORITY}
+        arm: {n: _charged(self._subsets(pool, score, n, arm, select),
+                          spent(arm, n)) for n in powers(pool.width)}
+        for arm, select in arms.items()}
 
   def coverage(self, pool: pools.Pool) -> dict[int, Accuracy]:
     """pass@N: whether any of N answers is right."""
     return {n: Accuracy(curves.coverage(pool.correct, n), 0.0)
             for n in powers(pool.width)}
-
-  def ratios(
-      self, attempts: chains.Chains, select: aggregate.Selector) -> Table:
-    """Accuracy of every split of every budget, by ratio."""
-    table: Table = {}
-    for budget in powers(len(attempts.turns)):
-      for sequential, parallel in chains.splits(budget):
-        if (attempts.turns >= sequential).sum() >= parallel:
-          arm = names.ratio(sequential, parallel)
-          table.setdefault(arm, {})[budget] = self.split(
-              attempts, sequential, parallel, select)
-    return table
 
   def split(
       self, attempts: chains.Chains, sequential: int, parallel: int,
@@ -179,6 +181,20 @@ class Study:
     first = attempts.correct[:, :, 0].mean(1)
     return found._replace(question=first) if single else found
 
+  def _ratios(self, pool: pools.Pool, select: aggregate.Selector) -> Table:
+    """Accuracy of every split of every budget, by ratio."""
+    attempts = pool.chains()
+    table: Table = {}
+    for budget in powers(len(attempts.turns)):
+      for sequential, parallel in chains.splits(budget):
+        if (attempts.turns >= sequential).sum() >= parallel:
+          arm = names.ratio(sequential, parallel)
+          spent = spending.split(pool, sequential, parallel,
+                                 scored=select is aggregate.hierarchical)
+          table.setdefault(arm, {})[budget] = _charged(
+              self.split(attempts, sequential, parallel, select), spent)
+    return table
+
   def _subsets(self, pool, score, n, arm, select) -> Accuracy:
     settled = n == pool.width and arm != names.MAJORITY
     found = curves.subset_accuracy(
@@ -187,10 +203,21 @@ class Study:
     return found._replace(question=pool.correct.mean(1)) if n == 1 else found
 
   def _whole(self, pool: pools.Pool) -> Accuracy:
-    """Accuracy of the weighted vote over all answers of a search."""
-    return curves.subset_accuracy(
-        pool.correct, pool.answer, pool.score(), pool.width,
-        aggregate.weighted, self._rng(pool.strategy), 1)
+    """Accuracy of the vote over all answers of a search, if scored weighted."""
+    score = pool.score()
+    vote = aggregate.majority if score is None else aggregate.weighted
+    found = curves.subset_accuracy(
+        pool.correct, pool.answer, score, pool.width, vote,
+        self._rng(pool.strategy), 1)
+    return _charged(found, spending.whole(pool))
+
+  def _optimal(self, table: Table) -> optimal.Optimal | None:
+    flops = {arm: {n: point.flops for n, point in curve.items()}
+             for arm, curve in table.items()}
+    known = all(spent is not None for curve in flops.values()
+                for spent in curve.values())
+    return optimal.fit(questions(table), self.bins, self.seed,
+                       flops=flops if known else None)
 
   def _rng(self, what: str) -> np.random.Generator:
     """A stream of its own for each point, whatever else is computed."""
@@ -210,8 +237,9 @@ def load(
       that are there, under their usual names, if none is given.
   """
   folders = folders or {name: name for name in STAGES}
-  stage = lambda name: (
-      pools.read(root / folders[name]) if name in folders else [])
+  stages = {name: pools.read_stage(root / folder)
+            for name, folder in folders.items()}
+  stage = lambda name: stages[name].pools if name in stages else []
   searches = stage('search')
   found: dict[str, Any] = {
       'difficulty': pools.largest(stage('difficulty'), 'BestOfN'),
@@ -235,7 +263,9 @@ def load(
   aligned = {name: pool if pool is None or name == 'difficulty'
              else pool.at(problem) for name, pool in found.items()}
   return Study(seed=seed, problem=problem, subsets=subsets,
-               search=tuple(p.at(problem) for p in searches), **aligned)
+               search=tuple(p.at(problem) for p in searches),
+               skipped={name: s.skipped for name, s in stages.items()
+                        if s.skipped}, **aligned)
 
 
 def questions(table: Table) -> dict[str, Curve]:
@@ -244,11 +274,25 @@ def questions(table: Table) -> dict[str, Curve]:
           for arm, curve in table.items()}
 
 
+def along(table: Mapping[str, Mapping], parallel: bool) -> dict[int, Any]:
+  """Of a table of ratios those that are all parallel, or all sequential."""
+  name = lambda n: names.ratio(1, n) if parallel else names.ratio(n, 1)
+  budgets = sorted({n for arm in table.values() for n in arm})
+  return {n: table[name(n)][n] for n in budgets if n in table.get(name(n), {})}
+
+
 def powers(top: int) -> list[int]:
   """1, 2, 4, ... up to `top`, and `top` itself."""
   return sorted({2 ** e for e in range(top.bit_length())} | {top})
 
 
+def _charged(point: Accuracy, spent: np.ndarray | None) -> Accuracy:
+  """With what it executes of (useful, executed) [Q, 2]."""
+  return point if spent is None else point._replace(flops=spent[:, 1])
+
+
 def _mean(repeats: list[Accuracy]) -> Accuracy:
+  flops = [r.flops for r in repeats]
   return Accuracy(np.mean([r.question for r in repeats], 0),
-                  float(np.mean([r.sd for r in repeats])))
+                  float(np.mean([r.sd for r in repeats])),
+                  None if any(f is None for f in flops) else np.mean(flops, 0))

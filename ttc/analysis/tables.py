@@ -1,4 +1,4 @@
-"""The numbers behind the report: accuracies, bins, policies, costs."""
+"""The numbers behind the report: accuracies, bins, policies, question sets."""
 
 from collections.abc import Mapping, Sequence
 import pathlib
@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from ttc.analysis import difficulty, names, pools
-from ttc.analysis.claims.revisions import along
 from ttc.analysis.figures import common
-from ttc.analysis.study import Curve, NUM_BINS, questions, Study
+from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
 
 # Folders whose samples tell the base model's pass@1 on each question set.
 QUESTION_SETS = {
@@ -49,17 +48,19 @@ def accuracy(studies: Sequence[Study]) -> dict[str, Any]:
 
 
 def bins(studies: Sequence[Study]) -> dict[str, Any]:
-  """Sizes of the bins and pass@1 in them, on samples that made no bin."""
+  """Sizes of the bins; pass@1 and cut answers, on samples that made no bin."""
   table = {}
   for kind in ('oracle', 'predicted'):
     if all(kind in s.bins and s.base for s in studies):
-      rate = [difficulty.by_bin(s.base.correct.mean(1), s.bins[kind], NUM_BINS)
-              for s in studies]
       size = [np.bincount(s.bins[kind], minlength=NUM_BINS + 1)[1:]
               for s in studies]
+      mean = lambda pick, kind=kind: [_percent(column) for column in zip(*(
+          difficulty.by_bin(pick(s.base).mean(1), s.bins[kind], NUM_BINS)
+          for s in studies), strict=True)]
       table[kind] = {
           'questions': np.mean(size, 0).tolist(),
-          'pass@1': [_percent(column) for column in np.transpose(rate)],
+          'pass@1': mean(lambda pool: pool.correct),
+          'truncated': mean(lambda pool: pool.truncated),
       }
   return table
 
@@ -72,24 +73,9 @@ def policies(studies: Sequence[Study]) -> list[dict[str, Any]]:
   rows = []
   for side, found in fits.items():
     if all(found):
-      for kind in found[0].chosen:
+      for kind in sorted(set.intersection(*(set(f.chosen) for f in found))):
         rows += [{'side': side, 'bins': kind, **row}
                  for row in _shares([f.chosen[kind] for f in found])]
-  return rows
-
-
-def costs(studies: Sequence[Study]) -> list[dict[str, Any]]:
-  """Mean tokens a question of every pool, useful and executed."""
-  rows = []
-  for study in studies:
-    for stage, found in _pools(study).items():
-      for pool in found:
-        rows.append({
-            'seed': study.seed, 'stage': stage,
-            'strategy': names.short(pool.strategy), 'budget': pool.budget,
-            'answers': pool.width,
-            'tokens': {kind: np.mean(spent, 0).tolist()
-                       for kind, spent in pool.cost.items()}})
   return rows
 
 
@@ -108,10 +94,12 @@ def question_sets(
              for root in roots]
     if all(found):
       rate, low, high = common.summarise([p.correct.mean(1) for p in found])
-      unparsable = np.mean([(p.answer < 0).mean() for p in found])
+      share = lambda pick, found=found: 100 * float(
+          np.mean([pick(p).mean() for p in found]))
       table[name] = {
           'pass@1': rate, 'low': low, 'high': high,
-          'unparsable': 100 * float(unparsable),
+          'truncated': share(lambda p: p.truncated),
+          'unparsable': share(lambda p: p.answer < 0),
           'questions': len(found[0].problem), 'samples': found[0].width}
   return table
 
@@ -170,14 +158,6 @@ def _shares(chosen) -> list[dict[str, Any]]:
       rows.append({'budget': budget, 'bin': bin,
                    'share': {a: v for a, v in share.items() if v}})
   return rows
-
-
-def _pools(study: Study) -> dict[str, list[pools.Pool]]:
-  single = {'difficulty': study.difficulty, 'revise': study.revise,
-            'large_samples': study.large, 'control_samples': study.control}
-  found = {'search': list(study.search)}
-  found |= {name: [pool] for name, pool in single.items() if pool is not None}
-  return found
 
 
 def _percent(values) -> float | None:

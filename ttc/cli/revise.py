@@ -12,7 +12,7 @@ from ttc.cli.stage import StageRun
 from ttc.data.context import KEEP
 from ttc.data.problems import Problem
 from ttc.search.models import Models
-from ttc.search.revisions import Chains
+from ttc.search.revisions import Chains, Trail
 from ttc.search.scheduler import Scheduler
 
 
@@ -78,20 +78,22 @@ class Revise:
         q.id: q for q in self.solver.posed(
             [problem for problem in problems if not reasons[problem.id]],
             stage_key(run))}
-    found = {problem.id: [] for problem in problems}
+    trails = {problem.id: Trail() for problem in problems}
     for _ in scheduler.run(
-        (q, chains.plan(q, models, found[q.id]), chains.slots)
+        (q, chains.plan(q, models, trails[q.id]), chains.slots)
         for q in questions.values()):
       pass
     for problem in problems:
+      trail = trails[problem.id]
       record = {
           'problem': problem.id, 'strategy': f'Revise(keep={self.keep})',
           'budget': self.budget or sum(chains.turns), 'seed': run.seed,
           'rows': [
               {**self.solver.judge(problem.id, r.attempt),
                'chain': r.chain, 'turn': r.turn}
-              for r in sorted(found[problem.id], key=lambda r: r.chain)]}
+              for r in sorted(trail.revisions, key=lambda r: r.chain)]}
       if reason := reasons[problem.id]:
         yield {**record, 'skipped': reason}
       else:
-        yield {**record, 'cost': questions[problem.id].cost.record()}
+        yield {**record, 'spent': trail.spent,
+               'cost': questions[problem.id].cost.record()}

@@ -32,6 +32,20 @@ class Revision:
 
 
 @dataclasses.dataclass(frozen=True)
+class Trail:
+  """What the chains of a question have done so far.
+
+  Attributes:
+    revisions: turn by turn.
+    spent: the question's cost, as a record holds it, when the prompt was read
+      and after every turn.
+  """
+
+  revisions: list[Revision] = dataclasses.field(default_factory=list)
+  spent: list[dict[str, list[float]]] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
 class Chains:
   """How chains are run.
 
@@ -64,17 +78,18 @@ class Chains:
     return prompt + earlier * (attempt + 1) + attempt
 
   def plan(self, question: Question, models: Models,
-           found: list[Revision]) -> Plan:
+           trail: Trail) -> Plan:
     """Runs every chain of a question.
 
     Args:
       question: an attempt draws from (its key, turn, chain).
       models: the revision model, and the verifier that scores each attempt
         with the same context before it.
-      found: the attempts, added turn by turn.
+      trail: to be added to, turn by turn.
     """
     root = question.root()
     yield Read([root])
+    trail.spent.append(question.cost.record())
     rows = [root.child(chain) for chain in range(len(self.turns))]
     root.leave()
     history = [[] for _ in self.turns]
@@ -88,7 +103,8 @@ class Chains:
       for chain, row in enumerate(rows):
         attempt = Attempt.of(row, models)
         history[chain].append(models.strip_end(attempt.tokens))
-        found.append(Revision(chain, turn, attempt))
+        trail.revisions.append(Revision(chain, turn, attempt))
+      trail.spent.append(question.cost.record())
     return rows
 
   def _begin(self, question: Question, rows: Sequence[Row],

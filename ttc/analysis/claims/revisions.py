@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttc.analysis import evidence, names
+from ttc.analysis import evidence
 from ttc.analysis.chains import Chains
 from ttc.analysis.claims import compare
 from ttc.analysis.evidence import Claim
-from ttc.analysis.study import Curve, NUM_BINS, questions, Study
+from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
 
 PAPER_RIGHT_TO_WRONG = 38.0  # percent
 
@@ -32,13 +32,6 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
             {'all parallel': parallel,
              'the best uniform ratio': [fit.uniform for fit in fits]})
   return found
-
-
-def along(table: dict[str, Curve], parallel: bool) -> Curve:
-  """Accuracy by budget of all-parallel or all-sequential revisions."""
-  budgets = sorted({n for arm in table.values() for n in arm})
-  name = lambda n: names.ratio(1, n) if parallel else names.ratio(n, 1)
-  return {n: table[name(n)][n] for n in budgets if n in table.get(name(n), {})}
 
 
 def _turns(chains: Sequence[Chains]) -> list[Claim]:

@@ -5,47 +5,33 @@ import fractions
 
 from ttc.analysis import names
 from ttc.analysis.figure import Figure, Panel, Series
-from ttc.analysis.figures import common
-from ttc.analysis.study import NUM_BINS, Study, Table
+from ttc.analysis.figures import common, sweeps
+from ttc.analysis.figures.sweeps import Line
+from ttc.analysis.study import along, NUM_BINS, Study, Table
 
 BY = ('verifier', 'majority')
+_OPTIMAL = 'Compute-optimal revisions'
 
 
 def optimal_panel(studies: Sequence[Study]) -> Panel:
   """Compute-optimal ratio beside all-parallel and the best single ratio."""
-  series = []
-  for by in _available(studies):
-    tables = [s.revision_arms[by] for s in studies]
-    fits = [common.need(s.revision_optimal.get(by),
-                        'difficulty bins of the questions') for s in studies]
-    look = dict(dashed=by == 'majority')
-    series.append(common.curve(f'parallel, {by}',
-                               [parallel(t) for t in tables], hue=0, **look))
-    if by == 'verifier':
-      series.append(common.curve(
-          f'best uniform ratio, {by}', [f.uniform for f in fits], hue=7,
-          marker='square', **look))
-    for kind, hue in (('predicted', 3), ('oracle', 2)):
-      if all(kind in f.adaptive for f in fits):
-        series.append(common.curve(
-            f'compute-optimal ({kind}), {by}',
-            [f.adaptive[kind] for f in fits], hue=hue, **look))
-  return Panel('lines', 'Compute-optimal revisions', common.BUDGET,
-               common.ACCURACY, tuple(series), x_scale='log2')
+  return sweeps.by_generations(_OPTIMAL, _optimal_lines(studies))
 
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
   """Paper's figure 8."""
+  spent = sweeps.by_flops(_optimal_lines(studies))
   return Figure(
-      'revisions-compute-optimal', 'Compute-optimal revisions',
+      'revisions-compute-optimal', _OPTIMAL,
       'The best ratio of sequential to parallel for each difficulty bin and '
       'budget, chosen on one half of the questions and judged on the other. '
-      f'(Paper: figure 8.) {common.band(studies)}', (optimal_panel(studies),))
+      f'{sweeps.NOTE if spent else ""}(Paper: figure 8.) '
+      f'{common.band(studies)}', (optimal_panel(studies), *spent))
 
 
 def turns(studies: Sequence[Study]) -> Figure:
   """Paper's figure 6: pass@1 along a chain; sequential against parallel."""
-  available = _available(studies)
+  lines = _turn_lines(studies)
   attempts = [s.revise.chains() for s in studies]
   length = min(len(c.correct[0, 0]) for c in attempts)
   points = []
@@ -55,23 +41,15 @@ def turns(studies: Sequence[Study]) -> Figure:
   y, low, high = zip(*points, strict=True)
   left = Panel('dots', 'Pass@1 at each turn', 'turn', 'pass@1 (%)',
                (Series('revision model', range(1, length + 1), y, low, high),))
-  series = []
-  for by in available:
-    tables = [s.revision_arms[by] for s in studies]
-    for name, take, hue in (('sequential', sequential, 1),
-                            ('parallel', parallel, 0)):
-      series.append(common.curve(
-          f'{name}, {by}', [take(t) for t in tables], hue=hue,
-          dashed=by == 'majority', subsets=True))
-  right = Panel('lines', 'Sequential or parallel', common.BUDGET,
-                common.ACCURACY, tuple(series), x_scale='log2')
+  spent = sweeps.by_flops(lines)
   return Figure(
       'revisions-turns', 'Revision by revision',
       'Left: how often the attempt at each turn is right, over all chains '
-      f'that long. {common.band(studies)} Right: one chain of N turns against '
-      'N first attempts, chosen from by verifier and by majority. (Paper: '
-      f'figure 6.) {common.band(studies, subsets=True)}',
-      (left, right))
+      f'that long. {common.band(studies)} Beside it: one chain of N turns '
+      'against N first attempts, chosen from by verifier and by majority. '
+      f'{sweeps.NOTE if spent else ""}(Paper: figure 6.) '
+      f'{common.band(studies, subsets=True)}',
+      (left, sweeps.by_generations('Sequential or parallel', lines), *spent))
 
 
 def ratios(studies: Sequence[Study], by: str, kind: str) -> Figure:
@@ -79,7 +57,7 @@ def ratios(studies: Sequence[Study], by: str, kind: str) -> Figure:
   if by not in _available(studies):
     raise common.MissingError('values of the revision verifier')
   tables = [s.revision_arms[by] for s in studies]
-  budgets = budgets_of(tables)
+  budgets = _budgets_of(tables)
   lines = []
   for n in budgets:
     arms = sorted((arm for arm in tables[0]
@@ -122,17 +100,35 @@ def _ratios_by_bin(studies, tables, budget: int, kind: str) -> Panel:
                palette='ordered', legend_title='sequential : parallel')
 
 
-def sequential(table: Table) -> common.Curve:
-  """Accuracy of one chain by its length."""
-  return {n: table[names.ratio(n, 1)][n] for n in budgets_of([table])}
+def _optimal_lines(studies: Sequence[Study]) -> list[Line]:
+  found = []
+  for by in _available(studies):
+    tables = [s.revision_arms[by] for s in studies]
+    fits = [common.need(s.revision_optimal.get(by),
+                        'difficulty bins of the questions') for s in studies]
+    look = dict(dashed=by == 'majority')
+    found.append(sweeps.line(
+        f'parallel, {by}', [along(t, parallel=True) for t in tables], hue=0,
+        **look))
+    found += sweeps.policy_lines(
+        fits, f'{names.COMPUTE_OPTIMAL} ({{}}), {by}',
+        f'best uniform ratio, {by}' if by == 'verifier' else '', **look)
+  return found
 
 
-def parallel(table: Table) -> common.Curve:
-  """Accuracy of N first attempts by N."""
-  return {n: table[names.ratio(1, n)][n] for n in budgets_of([table])}
+def _turn_lines(studies: Sequence[Study]) -> list[Line]:
+  found = []
+  for by in _available(studies):
+    tables = [s.revision_arms[by] for s in studies]
+    for name, parallel, hue in (('sequential', False, 1),
+                                ('parallel', True, 0)):
+      found.append(sweeps.line(
+          f'{name}, {by}', [along(t, parallel) for t in tables], hue=hue,
+          dashed=by == 'majority', subsets=True))
+  return found
 
 
-def budgets_of(tables: Sequence[Table]) -> list[int]:
+def _budgets_of(tables: Sequence[Table]) -> list[int]:
   """Budgets at which any ratio was measured, in all seeds."""
   return sorted(set.intersection(
       *({n for arm in t.values() for n in arm} for t in tables)))

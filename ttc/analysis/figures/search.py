@@ -4,62 +4,43 @@ from collections.abc import Sequence
 
 from ttc.analysis import names
 from ttc.analysis.figure import Figure, Panel, Series
-from ttc.analysis.figures import common
+from ttc.analysis.figures import common, sweeps
+from ttc.analysis.figures.sweeps import Line
 from ttc.analysis.study import NUM_BINS, Study
+
+_OPTIMAL = 'Compute-optimal search'
 
 
 def optimal_panel(studies: Sequence[Study]) -> Panel:
   """Compute-optimal search beside what it must beat."""
-  fits = [common.need(s.search_optimal, 'search arms and difficulty bins')
-          for s in studies]
-  series = [
-      common.curve(names.MAJORITY, [s.base_arms[names.MAJORITY]
-                                    for s in studies], hue=6, dashed=True),
-      *_orm(studies),
-      common.curve(names.WEIGHTED, [s.base_arms[names.WEIGHTED]
-                                    for s in studies], hue=0),
-      common.curve('best uniform arm', [f.uniform for f in fits], hue=7,
-                   dashed=True, marker='square'),
-  ]
-  for kind, hue in (('predicted', 3), ('oracle', 2)):
-    if all(kind in f.adaptive for f in fits):
-      series.append(common.curve(
-          f'{names.COMPUTE_OPTIMAL}, {kind} bins',
-          [f.adaptive[kind] for f in fits], hue=hue))
-  return Panel('lines', 'Compute-optimal search', common.BUDGET,
-               common.ACCURACY, tuple(series), x_scale='log2')
+  return sweeps.by_generations(_OPTIMAL, _optimal_lines(studies))
 
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
   """Paper's figure 4."""
+  spent = sweeps.by_flops(_optimal_lines(studies))
   return Figure(
-      'search-compute-optimal', 'Compute-optimal search',
+      'search-compute-optimal', _OPTIMAL,
       'The best arm for each difficulty bin and budget, chosen on one half of '
       'the questions and judged on the other, against best-of-N weighted, '
       'majority, and the best single arm chosen in the same way. '
-      f'(Paper: figure 4.) {common.band(studies)}', (optimal_panel(studies),))
+      f'{sweeps.NOTE if spent else ""}(Paper: figure 4.) '
+      f'{common.band(studies)}', (optimal_panel(studies), *spent))
 
 
 def methods(studies: Sequence[Study], kind: str) -> Figure:
   """Paper's figures 3 (oracle bins) and 12 (predicted bins)."""
-  tables = [common.need(s.search_arms, 'the search stage') for s in studies]
-  lines = [common.curve(names.MAJORITY, [s.base_arms[names.MAJORITY]
-                                         for s in studies], hue=6, dashed=True)]
-  free = iter((3, 2, 4, 5, 7, *range(8, 99)))
-  for arm in common.shared_arms(tables):
-    hue = common.HUES.get(arm)
-    lines.append(common.curve(arm, [t[arm] for t in tables],
-                              hue=next(free) if hue is None else hue,
-                              dashed=hue is None and 'lookahead' in arm))
-  sweep = Panel('lines', 'Search methods', common.BUDGET, common.ACCURACY,
-                tuple(lines), x_scale='log2')
+  lines = _method_lines(studies)
+  spent = sweeps.by_flops(lines)
   return Figure(
       'search-methods' if kind == 'oracle' else f'search-methods-{kind}',
       f'Search methods, {kind} bins',
       'Left: every search method at equal numbers of generations; lookahead '
-      'pays k + 1 for a beam. Right: by difficulty bin of the base model '
-      f'({kind}), 1 is easiest. (Paper: figure {3 if kind == "oracle" else 12}'
-      f'.) {common.band(studies)}', (sweep, by_bin_panel(studies, kind)))
+      f'pays k + 1 for a beam. {sweeps.NOTE if spent else ""}Right: by '
+      f'difficulty bin of the base model ({kind}), 1 is easiest. (Paper: '
+      f'figure {3 if kind == "oracle" else 12}.) {common.band(studies)}',
+      (sweeps.by_generations('Search methods', lines), *spent,
+       by_bin_panel(studies, kind)))
 
 
 def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
@@ -112,11 +93,39 @@ def coverage(studies: Sequence[Study]) -> Figure:
       f'the selected one is. {common.band(studies)}', (panel,))
 
 
-def _orm(studies: Sequence[Study]) -> list[Series]:
+def _optimal_lines(studies: Sequence[Study]) -> list[Line]:
+  fits = [common.need(s.search_optimal, 'search arms and difficulty bins')
+          for s in studies]
+  return [
+      _majority(studies), *_orm(studies),
+      sweeps.line(names.WEIGHTED, [s.base_arms[names.WEIGHTED]
+                                   for s in studies], hue=0),
+      *sweeps.policy_lines(fits, f'{names.COMPUTE_OPTIMAL}, {{}} bins',
+                           'best uniform arm')]
+
+
+def _method_lines(studies: Sequence[Study]) -> list[Line]:
+  tables = [common.need(s.search_arms, 'the search stage') for s in studies]
+  lines = [_majority(studies)]
+  free = iter((3, 2, 4, 5, 7, *range(8, 99)))
+  for arm in common.shared_arms(tables):
+    hue = common.HUES.get(arm)
+    lines.append(sweeps.line(arm, [t[arm] for t in tables],
+                             hue=next(free) if hue is None else hue,
+                             dashed=hue is None and 'lookahead' in arm))
+  return lines
+
+
+def _majority(studies: Sequence[Study]) -> Line:
+  return sweeps.line(names.MAJORITY, [s.base_arms[names.MAJORITY]
+                                      for s in studies], hue=6, dashed=True)
+
+
+def _orm(studies: Sequence[Study]) -> list[Line]:
   if not all(s.orm_arms for s in studies):
     return []
-  return [common.curve('ORM best-of-N weighted',
-                       [s.orm_arms[names.WEIGHTED] for s in studies], hue=4)]
+  return [sweeps.line('ORM best-of-N weighted',
+                      [s.orm_arms[names.WEIGHTED] for s in studies], hue=4)]
 
 
 def _bin_labels() -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from ttc.analysis import names
 from ttc.analysis.figure import Figure, Panel, Series
-from ttc.analysis.figures import common, revisions
-from ttc.analysis.study import Study, Table
+from ttc.analysis.figures import common
+from ttc.analysis.study import along, Study, Table
 from ttc.verifiers import aggregate
 
 
@@ -51,10 +51,10 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
   tables = [s.revision_arms['verifier'] for s in studies]
   line = lambda name, curves, **style: common.curve(
       name, curves, subsets=True, **style)
-  parallel = line('parallel', [revisions.parallel(t) for t in tables], hue=6,
+  parallel = line('parallel', [along(t, parallel=True) for t in tables], hue=6,
                   dashed=True)
   main = line('sequential, revision ORM',
-              [revisions.sequential(t) for t in tables], hue=0)
+              [along(t, parallel=False) for t in tables], hue=0)
   panels = []
   for i, other in enumerate(others):
     name = other.replace('_', ' ')
@@ -72,7 +72,7 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
 def _judged_by(verifier: str, study: Study) -> common.Curve:
   """Accuracy of one chain by its length, its best answer as `verifier` says."""
   attempts = study.revise.chains(verifier)
-  lengths = revisions.budgets_of([study.revision_arms['verifier']])
+  lengths = along(study.revision_arms['verifier'], parallel=False)
   return {n: study.split(attempts, n, 1, aggregate.hierarchical)
           for n in lengths}
 

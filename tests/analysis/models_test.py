@@ -1,0 +1,30 @@
+"""Models of a stage: those that its configuration names."""
+
+import dataclasses
+
+from tests.analysis import world
+from ttc.analysis import models
+
+
+def test_those_that_sampled_and_scored(tmp_path):
+  folder = world.write(tmp_path)
+  for name, solver in world.SOLVERS.items():
+    proposer, verifier = (world.TRAINED.get(stage) for stage in solver)
+    assert models.used(folder / name) == (proposer, verifier)
+
+
+def test_of_another_experiment(tmp_path):
+  mine, other = world.write(tmp_path / 'a'), tmp_path / 'b'
+  config = dataclasses.replace(world.SMALL, num_layers=7)
+  world.write_model(other / 'pretrain', config)
+  world.write_solver(mine / 'search', str(other / 'pretrain'), '')
+  assert models.used(mine / 'search') == (config, None)
+
+
+def test_records_without_their_models(tmp_path):
+  folder = world.write(tmp_path)
+  assert models.used(folder / 'nothing') is None
+  (folder / 'search' / 'stage.json').unlink()
+  assert models.used(folder / 'search') is None
+  (folder / 'pretrain' / 'model' / 'model.json').unlink()
+  assert models.used(folder / 'difficulty') is None

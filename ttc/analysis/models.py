@@ -1,0 +1,48 @@
+"""Which models made a stage's records, read from the JSON they left.
+
+    <experiment>/search/stage.json            names the stages of its models
+    <experiment>/pretrain/model/model.json    what such a stage trained
+"""
+
+import json
+import pathlib
+from typing import NamedTuple
+
+from ttc.models.config import TransformerConfig
+
+
+class Models(NamedTuple):
+  """Who sampled, and who scored; None where nobody did."""
+
+  proposer: TransformerConfig
+  verifier: TransformerConfig | None
+
+
+def trained(stage: pathlib.Path) -> TransformerConfig:
+  """The model in the folder of the stage that trained it."""
+  text = (stage / 'model' / 'model.json').read_text(encoding='utf-8')
+  fields = json.loads(text)['config']
+  return TransformerConfig(**{
+      name: tuple(value) if isinstance(value, list) else value
+      for name, value in fields.items()})
+
+
+def used(stage: pathlib.Path) -> Models | None:
+  """The models of a stage that samples; None where they are not there.
+
+  Records may have come without the models: then all but FLOPs is known.
+  """
+  try:
+    text = (stage / 'stage.json').read_text(encoding='utf-8')
+    bindings = json.loads(text)['bindings']
+    named = lambda who: next(
+        (name for key, name in bindings.items()
+         if key.endswith(f'.solver.{who}')), '')
+    proposer, verifier = named('proposer'), named('verifier')
+    if not proposer:
+      return None
+    # An absolute path, of somebody else's model, replaces the parent.
+    return Models(trained(stage.parent / proposer),
+                  trained(stage.parent / verifier) if verifier else None)
+  except FileNotFoundError:
+    return None
