@@ -12,6 +12,7 @@ from ttc.decoding.lines import Line
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
 from ttc.models.memory import Lanes
+from ttc.models.rope import Angles
 from ttc.models.transformer import Transformer, unstack
 
 FAMILIES = {
@@ -87,8 +88,8 @@ def test_lines_and_lanes_equal_full(family, cuts):
                       for r, a, b in spans], 32, nobody)
     memory = jax.tree.map(jnp.asarray, line).memory(pool, 12)
     logits, memory = model.apply(
-        params, line.tokens[None, :, 0], memory.position[None], memory,
-        method='extend')
+        params, line.tokens[None, :, 0],
+        Angles.create(cfg, memory.position[None]), memory, method='extend')
     pool, where = memory.cache, 0
     for row, a, b in spans:
       np.testing.assert_allclose(
@@ -98,8 +99,8 @@ def test_lines_and_lanes_equal_full(family, cuts):
       position = jnp.array(at)
       lanes = Lanes(pool.rows(jnp.array(slots), 12), position)
       logits, lanes = model.apply(
-          params, tokens[np.arange(ROWS), at][:, None], position[:, None],
-          lanes, method='extend')
+          params, tokens[np.arange(ROWS), at][:, None],
+          Angles.create(cfg, position[:, None]), lanes, method='extend')
       for row in range(ROWS):
         np.testing.assert_allclose(
             logits[row, 0], full[row, at[row]], atol=3e-5)

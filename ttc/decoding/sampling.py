@@ -34,11 +34,22 @@ def draw(
   scaled = logits / jnp.where(greedy, 1.0, temperature)[:, None]
   if top_p is not None:
     scaled = _nucleus(scaled, top_p)
-  drawn = jax.vmap(jax.random.categorical)(keys, scaled)
-  token = jnp.where(greedy, jnp.argmax(logits, axis=-1), drawn)
+  # What random.categorical does, but for its argmax: XLA computes the noise of
+  # a fused argmax one number at a time, the largest part of a small model.
+  noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))(keys)
+  token = _first_max(jnp.where(greedy[:, None], logits, noise + scaled))
   chosen = jnp.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
   logprob = chosen - jax.nn.logsumexp(logits, axis=-1)
-  return token.astype(jnp.int32), logprob
+  return token, logprob
+
+
+def _first_max(x):
+  """The first index [B] int32 of the largest of each row of x [B, V]."""
+  x = jax.lax.optimization_barrier(x)
+  last = x.shape[-1] - 1
+  places = jnp.where(x == jnp.max(x, axis=-1, keepdims=True),
+                     jnp.arange(last + 1)[None], last)
+  return jnp.min(places, axis=-1).astype(jnp.int32)
 
 
 def _nucleus(logits, top_p):

@@ -77,12 +77,12 @@ class Attention(nn.Module):
   cfg: TransformerConfig
 
   @nn.compact
-  def __call__(self, x, positions, layer, sliding, memory):
+  def __call__(self, x, angles, layer, sliding, memory):
     """Attends.
 
     Args:
       x: [B, T, D].
-      positions: [B, T].
+      angles: of the tokens' positions, see `rope.py`.
       layer: which one this is.
       sliding: whether it sees only the last `cfg.window` keys.
       memory: what the tokens see, see `memory.py`.
@@ -96,8 +96,7 @@ class Attention(nn.Module):
     v = self._project('v', x, cfg.num_kv_heads, 'kv')
     if cfg.qk_norm:
       q, k = RMSNorm(cfg, name='q_norm')(q), RMSNorm(cfg, name='k_norm')(k)
-    q = rope.rotate(q, positions, cfg.rope_theta)
-    k = rope.rotate(k, positions, cfg.rope_theta)
+    q, k = rope.rotate(q, angles), rope.rotate(k, angles)
     scale = cfg.head_dim**-0.5 if cfg.query_scale is None else cfg.query_scale
     memory, out = memory.attend(layer, sliding, q * scale, k, v, cfg)
     kernel = self.param(

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from ttc.models.attention import Attention, RMSNorm
 from ttc.models.config import TransformerConfig
 from ttc.models.memory import Whole
+from ttc.models.rope import Angles
 
 Head = Literal['logits', 'value']
 
@@ -63,12 +64,12 @@ class Block(nn.Module):
   deterministic: bool = True
 
   @nn.compact
-  def __call__(self, carry, layer, sliding, positions):
+  def __call__(self, carry, layer, sliding, angles):
     cfg = self.cfg
     x, memory = carry
     y = RMSNorm(cfg, name='attention_norm')(x)
     y, memory = Attention(cfg, name='attention')(
-        y, positions, layer, sliding, memory)
+        y, angles, layer, sliding, memory)
     x += self._branch(y, 'attention_post_norm')
     y = Mlp(cfg, name='mlp')(RMSNorm(cfg, name='mlp_norm')(x))
     x += self._branch(y, 'mlp_post_norm')
@@ -97,7 +98,7 @@ class Backbone(nn.Module):
     self.final_norm = RMSNorm(self.cfg)
 
   @nn.compact
-  def __call__(self, tokens, positions, memory, deterministic):
+  def __call__(self, tokens, angles, memory, deterministic):
     cfg = self.cfg
     x = self.embedding.astype(cfg.dtype)[tokens]
     if cfg.scale_embed:
@@ -114,11 +115,11 @@ class Backbone(nn.Module):
           metadata_params={nn.PARTITION_NAME: 'layers'},
       )(cfg, deterministic, name='layers')
       carry, _ = layers(carry, jnp.arange(cfg.num_layers),
-                        jnp.asarray(sliding), positions)
+                        jnp.asarray(sliding), angles)
     else:
       for layer in range(cfg.num_layers):
         carry, _ = Block(cfg, name=f'layer_{layer}')(
-            carry, layer, sliding[layer], positions)
+            carry, layer, sliding[layer], angles)
     x, memory = carry
     return self.final_norm(x), memory
 
@@ -181,15 +182,22 @@ class Transformer(nn.Module):
       positions = jnp.broadcast_to(
           jnp.arange(tokens.shape[1])[None], tokens.shape)
     memory = Whole.create(self.cfg, tokens.shape, segment_ids)
-    return self.extend(tokens, positions, memory, deterministic)[0]
+    angles = Angles.create(self.cfg, positions)
+    return self.extend(tokens, angles, memory, deterministic)[0]
 
-  def extend(self, tokens, positions, memory, deterministic=True):
-    """Reads new tokens [B, T] at positions [B, T] that see a memory.
+  def extend(self, tokens, angles, memory, deterministic=True):
+    """Reads new tokens [B, T] that see a memory.
+
+    Args:
+      tokens: [B, T].
+      angles: of their positions.
+      memory: see `memory.py`.
+      deterministic: see `__call__`.
 
     Returns:
       As `__call__`, and the memory with the tokens in it.
     """
-    x, memory = self.backbone(tokens, positions, memory, deterministic)
+    x, memory = self.backbone(tokens, angles, memory, deterministic)
     return self._read(x), memory
 
   def _read(self, x):

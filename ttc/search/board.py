@@ -15,7 +15,7 @@ class Job:
 
   Attributes:
     order: when it began, among all jobs of the run.
-    slots: the most that it holds at once.
+    slots: the most that it will hold at once.
     held: those it holds now.
     waiting: rows of its request that are not there yet.
   """
@@ -187,6 +187,8 @@ class Board:
       self._finished(job, stop.value)
       return
     self._sweep(job, tuple(job.held))
+    if isinstance(request, Extend) and request.slots is not None:
+      job.slots = request.slots
     tasks = list(self._tasks(job, request))
     job.waiting = len(tasks)
     for task in tasks:

@@ -39,6 +39,8 @@ class Extend:
       `Generation.max_step_tokens`.
     greedy: takes the most likely tokens.
     keep: whether a row that ends keeps its slot, because it will go on.
+    slots: the most that the plan will hold at once from now on; None promises
+      nothing new.
   """
 
   rows: Sequence[Row]
@@ -46,6 +48,7 @@ class Extend:
   most: Sequence[int] | None = None
   greedy: bool = False
   keep: bool = False
+  slots: int | None = None
 
 
 Plan = Generator[Read | Extend, None, Sequence[Row]]

@@ -99,7 +99,7 @@ class Chains:
         row.leave()
       rows = rows[:live]
       self._begin(question, rows, history, turn)
-      yield Extend(rows, keep=True)
+      yield Extend(rows, keep=True, slots=live)
       for chain, row in enumerate(rows):
         attempt = Attempt.of(row, models)
         history[chain].append(models.strip_end(attempt.tokens))

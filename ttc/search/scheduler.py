@@ -79,7 +79,8 @@ class Scheduler:
     """
     capacity.check(models)
     self.load = Load()
-    self._models, self._capacity, self._watch = models, capacity, watch
+    self.capacity = capacity
+    self._models, self._watch = models, watch
     self._devices = models.mesh.shape['data']
     self._sizes = capacity.line_sizes
     self._flying = []  # a chunk that devices are at work on
@@ -102,7 +103,7 @@ class Scheduler:
     """
     finished = []
     boards = [
-        Board(self._capacity.slots, self._models.generation.max_step_tokens,
+        Board(self.capacity.slots, self._models.generation.max_step_tokens,
               self._pools,
               lambda job, rows: finished.append((job.question, rows)))
         for _ in range(self._devices)]
@@ -120,13 +121,13 @@ class Scheduler:
 
   def _place(self, boards: list[Board], slots: int) -> Board | None:
     """The board with the least to do that has use and room for a job."""
-    if slots > self._capacity.slots:
+    if slots > self.capacity.slots:
       raise ValueError(
           f'A question needs {slots} rows at once, and a device has '
-          f'{self._capacity.slots} slots; raise Solver.rows.')
+          f'{self.capacity.slots} slots; raise Solver.rows.')
     wanting = [
         board for board in boards
-        if board.to_grow < self._capacity.lanes
+        if board.to_grow < self.capacity.lanes
         and board.room(slots)]
     return min(wanting, default=None,
                key=lambda b: (b.to_grow, len(b.jobs)))
@@ -139,7 +140,7 @@ class Scheduler:
     unless devices starve for the rows that this sets free.
     """
     starving = self._starved or (
-        min(len(b.growing) for b in boards) < self._capacity.lanes)
+        min(len(b.growing) for b in boards) < self.capacity.lanes)
     issued = []
     for who in self._pools:
       issued += self._read(boards, who, starving and not issued)
@@ -215,7 +216,7 @@ class Scheduler:
 
   def _extend(self, boards: list[Board]) -> Callable[[], None] | None:
     """Sends a chunk of sampling to each device; None if no row can grow."""
-    capacity = self._capacity
+    capacity = self.capacity
     most = max(len(board.growing) for board in boards)
     width = min((w for w in capacity.widths if w >= most),
                 default=capacity.lanes)
@@ -291,7 +292,7 @@ class Scheduler:
   def _cells(self, needed: Iterable[int]) -> int:
     """Cells of the shortest program in which all rows fit."""
     longest = max(needed)
-    return next(c for c in self._capacity.lengths if c >= longest)
+    return next(c for c in self.capacity.lengths if c >= longest)
 
   def _charge(self, executed, keys, useful) -> None:
     share_out(executed, keys, useful)
@@ -299,8 +300,8 @@ class Scheduler:
     self.load.executed += executed
 
   def _pool(self, cfg) -> KVCache:
-    rows = self._devices * (self._capacity.slots + 1)
-    make = lambda: KVCache.empty(cfg, rows, self._capacity.cells)
+    rows = self._devices * (self.capacity.slots + 1)
+    make = lambda: KVCache.empty(cfg, rows, self.capacity.cells)
     spec = jax.sharding.PartitionSpec(
         'data', 'model' if self._models.mesh.shape['model'] > 1 else None)
     where = jax.sharding.NamedSharding(self._models.mesh, spec)
