@@ -90,7 +90,7 @@ def scheduler(models, lanes=8, slots=32, cells=64, line=32, chunk=4):
 def questions(models, *sequences, seed=0, first=10):
   """Questions with ids 10, 11, ...; each draws from (seed, its id)."""
   ids = range(first, first + len(sequences))
-  own = keys.fold(keys.data(jax.random.key(seed)), ids)
+  own = keys.fold(keys.root(seed), ids)
   return [Question(i, list(s), key, models.generation.max_tokens)
           for i, s, key in zip(ids, sequences, own, strict=True)]
 

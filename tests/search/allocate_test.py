@@ -1,7 +1,5 @@
 """Allocators against plain Python, and what all of them promise."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -27,11 +25,11 @@ def worlds(rows, count=60):
 
 @pytest.mark.parametrize('allocator', ALLOCATORS, ids=repr)
 def test_promises(allocator):
-  allocate = jax.jit(allocator)
-  for seed, (value, done) in enumerate(worlds(16)):
+  for uniform, (value, done) in zip(
+      np.linspace(0, 1, 60, endpoint=False), worlds(16), strict=True):
     if isinstance(allocator, Dvts):
       value[::allocator.width] = np.maximum(value[::allocator.width], 0.1)
-    counts = np.asarray(allocate(jax.random.key(seed), value, done))
+    counts = allocator(uniform, value, done)
     assert counts.sum() == 16
     assert counts.min() >= 0
     assert (counts[value == -np.inf] == 0).all()
@@ -46,26 +44,24 @@ def test_promises(allocator):
 
 @pytest.mark.parametrize('width', [1, 2, 4, 16])
 def test_beam_equals_a_sort(width):
-  allocate = jax.jit(Beam(width))
   for value, done in worlds(16):
     expected = reference.beam_counts(
         value.tolist(), done.tolist(), 16 // width)
     np.testing.assert_array_equal(
-        allocate(jax.random.key(0), value, done), expected)
+        Beam(width)(0.5, value, done), expected)
 
 
 def test_dvts_never_crosses_subtrees():
   for value, done in worlds(16):
     value = np.maximum(value, 0)
-    counts = Dvts(4)(jax.random.key(0), value, done)
+    counts = Dvts(4)(0.5, value, done)
     np.testing.assert_array_equal(counts.reshape(4, 4).sum(axis=1), [4] * 4)
 
 
 def test_rebase_is_proportional():
   """Quotas that are whole numbers are met exactly, others to within one."""
-  value = jnp.log(jnp.array([1.0, 2.0, 4.0, 1.0])) * 0.2
-  counts = Rebase(0.2)(
-      jax.random.key(0), jnp.tile(value, 2), jnp.zeros(8, bool))
+  value = np.log([1.0, 2.0, 4.0, 1.0]) * 0.2
+  counts = Rebase(0.2)(0.5, np.tile(value, 2), np.zeros(8, bool))
   np.testing.assert_array_equal(counts, [0.5, 1, 2, 0.5] * 2 + np.array(
       [0.5, 0, 0, 0.5, -0.5, 0, 0, -0.5]))
   for value, done in worlds(16):
@@ -75,22 +71,22 @@ def test_rebase_is_proportional():
     fixed = done & (value > -np.inf)
     weight = np.where(live, np.exp(value.astype(float) / 0.2), 0)
     quota = weight / weight.sum() * (16 - fixed.sum())
-    counts = np.asarray(Rebase(0.2)(jax.random.key(0), value, done))
+    counts = Rebase(0.2)(0.5, value, done)
     assert (np.abs(counts - quota)[live] <= 1 + 1e-3).all()
     assert (counts[fixed] == 1).all()
 
 
 def test_particle_filter_is_unbiased():
-  value = jnp.array([0.2, 0.5, 0.8, 0.5])
+  value = np.array([0.2, 0.5, 0.8, 0.5])
   odds = np.array([0.25, 1, 4, 1])
-  draw = jax.jit(jax.vmap(
-      lambda key: ParticleFilter()(key, value, jnp.zeros(4, bool))))
-  mean = draw(jax.random.split(jax.random.key(0), 4000)).mean(axis=0)
-  np.testing.assert_allclose(mean, 4 * odds / odds.sum(), atol=0.03)
+  mean = np.mean([
+      ParticleFilter()(uniform, value, np.zeros(4, bool))
+      for uniform in np.linspace(0, 1, 4000, endpoint=False)], axis=0)
+  np.testing.assert_allclose(mean, 4 * odds / odds.sum(), atol=2e-3)
 
 
 def test_parents_repeat_each_row_in_order():
-  counts = jnp.array([2, 0, 1, 3, 0, 0])
+  counts = np.array([2, 0, 1, 3, 0, 0])
   np.testing.assert_array_equal(parents(counts), [0, 0, 2, 3, 3, 3])
 
 

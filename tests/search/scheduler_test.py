@@ -126,7 +126,9 @@ def test_a_sweep_compiles_a_fixed_number_of_programs():
   given = models()
   scheduler = testing.scheduler(
       given, lanes=8, slots=40, cells=64, line=128, chunk=4)
-  shapes = len(scheduler.capacity.lengths)
+  capacity = scheduler.capacity
+  sizes = len(capacity.widths) * len(capacity.chunks)  # of extend
+  sizes += 2 * len(capacity.line_sizes)  # of read, by two models
   counts = []
   for _ in range(2):
     for strategy, budget in (
@@ -138,8 +140,7 @@ def test_a_sweep_compiles_a_fixed_number_of_programs():
           (q, strategy.plan(q, budget), strategy.slots(budget))
           for q in testing.questions(given, *prompts)])
       counts.append(engine.num_programs())
-  # extend: 2 widths; read: 2 models x 2 sizes; fork for 1 shape of pool.
-  assert counts[-1] <= (2 + 4) * shapes + 1
+  assert counts[-1] <= sizes * len(capacity.lengths) + 1  # one fork
   assert counts[-1] == counts[5]
 
 

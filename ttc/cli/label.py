@@ -78,7 +78,7 @@ class Label:
              records: Sequence[Mapping]) -> list[dict]:
     samples = [_Sample(record, row) for record in records
                for row in labelling.parsable(record)[0][:self.samples]]
-    plans = self._plans(samples, keys.data(stage_key(run)), models)
+    plans = self._plans(samples, stage_key(run), models)
     rollouts = {
         question.id: self._judged(samples[question.id], rows, models)
         for question, rows in scheduler.run(plans)}

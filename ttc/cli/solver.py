@@ -161,9 +161,9 @@ class Solver:
     return Scheduler(models, capacity, run.tell)
 
   def posed(self, problems: Sequence[Problem],
-            key: jax.Array) -> list[Question]:
+            key: np.ndarray) -> list[Question]:
     """Problems as what plans work on; each draws from (key, its id)."""
-    folded = keys.fold(keys.data(key), [problem.id for problem in problems])
+    folded = keys.fold(key, [problem.id for problem in problems])
     return [
         Question(problem.id, self.prompt(problem), own,
                  self.generation.max_tokens)
@@ -197,9 +197,9 @@ class Solver:
     return Model(partitioning.local(params, mesh), cfg)
 
 
-def stage_key(run: StageRun, *what: object) -> jax.Array:
+def stage_key(run: StageRun, *what: object) -> np.ndarray:
   """A stream of random numbers of this stage, seed and purpose alone."""
-  key = jax.random.key(run.seed)
+  key = keys.root(run.seed)
   for part in (run.label.rsplit('/', 1)[-1], *what):
-    key = jax.random.fold_in(key, zlib.crc32(repr(part).encode()))
+    key = keys.fold(key, [zlib.crc32(repr(part).encode())])[0]
   return key

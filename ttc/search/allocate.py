@@ -17,11 +17,11 @@ import dataclasses
 import math
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
-# (key, value [W], done [W]) -> counts [W] int32, summing to W.
-Allocator = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+# (uniform, value [W], done [W]) -> counts [W], summing to W. `uniform` is a
+# random number in [0, 1).
+Allocator = Callable[[float, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Beam:
 
   width: int | Literal['sqrt'] = 4
 
-  def __call__(self, key, value, done):
-    del key
+  def __call__(self, uniform, value, done):
+    del uniform
     return _beam(value, done, value.shape[0] // self.resolve(value.shape[0]))
 
   def resolve(self, rows: int) -> int:
@@ -54,12 +54,13 @@ class Dvts:
 
   width: int = 4
 
-  def __call__(self, key, value, done):
-    del key
+  def __call__(self, uniform, value, done):
+    del uniform
     width = self.resolve(value.shape[0])
     trees = lambda x: x.reshape(-1, width)
-    return jax.vmap(lambda v, d: _beam(v, d, 1))(
-        trees(value), trees(done)).reshape(-1)
+    return np.concatenate([
+        _beam(v, d, 1)
+        for v, d in zip(trees(value), trees(done), strict=True)])
 
   def resolve(self, rows: int) -> int:
     """The width for W rows; ValueError if it does not divide them."""
@@ -76,11 +77,11 @@ class Rebase:
   def __post_init__(self):
     _check_temperature(self)
 
-  def __call__(self, key, value, done):
-    del key
-    kept, open_rows, slots = _places(value, done, value > -jnp.inf)
-    scaled = jnp.where(open_rows, value / self.temperature, -jnp.inf)
-    return kept + _largest_remainder(jax.nn.softmax(scaled), slots)
+  def __call__(self, uniform, value, done):
+    del uniform
+    kept, open_rows, slots = _places(value, done, value > -np.inf)
+    share = _softmax(value / self.temperature, open_rows)
+    return kept + _largest_remainder(share, slots)
 
   def resolve(self, rows: int) -> int:
     """Any number of rows will do."""
@@ -99,32 +100,31 @@ class ParticleFilter:
   def __post_init__(self):
     _check_temperature(self)
 
-  def __call__(self, key, value, done):
-    kept, open_rows, slots = _places(value, done, value > -jnp.inf)
-    odds = jax.scipy.special.logit(jnp.clip(value, 1e-6, 1 - 1e-6))
-    scaled = jnp.where(open_rows, odds / self.temperature, -jnp.inf)
-    edges = jnp.cumsum(jax.nn.softmax(scaled)) * slots
-    edges = edges.at[-1].set(slots)
-    ticks = jnp.floor(edges + jax.random.uniform(key)).astype(jnp.int32)
-    ticks = jnp.minimum(ticks, slots).at[-1].set(slots)
-    return kept + jnp.diff(ticks, prepend=0)
+  def __call__(self, uniform, value, done):
+    kept, open_rows, slots = _places(value, done, value > -np.inf)
+    sure = np.clip(value, 1e-6, 1 - 1e-6)
+    odds = np.log(sure) - np.log1p(-sure)
+    edges = np.cumsum(_softmax(odds / self.temperature, open_rows)) * slots
+    ticks = np.minimum(np.floor(edges + uniform).astype(int), slots)
+    ticks[-1] = slots
+    return kept + np.diff(ticks, prepend=0)
 
   def resolve(self, rows: int) -> int:
     """Any number of rows will do."""
     return rows
 
 
-def parents(counts: jax.Array) -> jax.Array:
+def parents(counts: np.ndarray) -> np.ndarray:
   """Counts [W] as the parent of each child [W], in order of the parents."""
-  edges = jnp.cumsum(counts)
-  return jnp.searchsorted(edges, jnp.arange(counts.shape[0]), side='right')
+  return np.repeat(np.arange(len(counts)), counts)
 
 
 def _beam(value, done, kept_rows):
-  rank = jnp.argsort(jnp.argsort(-value))  # 0 is best; ties go to the earlier
-  chosen = (rank < kept_rows) & (value > -jnp.inf)
+  order = np.argsort(-value, kind='stable')  # ties go to the earlier
+  rank = np.argsort(order, kind='stable')  # 0 is best
+  chosen = (rank < kept_rows) & (value > -np.inf)
   kept, open_rows, slots = _places(value, done, chosen)
-  share = open_rows / jnp.maximum(open_rows.sum(), 1)
+  share = open_rows / max(open_rows.sum(), 1)
   # The better of two equal shares takes the odd place.
   return kept + _largest_remainder(share, slots, rank)
 
@@ -140,10 +140,18 @@ def _places(value, done, chosen):
   """
   live = chosen & ~done
   finished = chosen & done
-  any_live = live.any()
-  kept = jnp.where(any_live, finished, False).astype(jnp.int32)
-  open_rows = jnp.where(any_live, live, finished)
-  return kept, open_rows, value.shape[0] - kept.sum()
+  kept = finished.astype(int) if live.any() else np.zeros(len(value), int)
+  open_rows = live if live.any() else finished
+  return kept, open_rows, len(value) - kept.sum()
+
+
+def _softmax(score, among):
+  """Of the scores [W] of some rows [W]; 0 for the others, or if none is."""
+  weight = np.zeros(len(score))
+  if among.any():
+    weight[among] = np.exp(score[among] - score[among].max())
+    weight /= weight.sum()
+  return weight
 
 
 def _largest_remainder(share, slots, rank=None):
@@ -156,13 +164,13 @@ def _largest_remainder(share, slots, rank=None):
   """
   exact = share * slots
   # 1e-4 undoes float error where a quota is a whole number.
-  whole = jnp.floor(exact + 1e-4).astype(jnp.int32)
-  left = slots - whole.sum()
-  remainder = jnp.where(share > 0, exact - whole, -jnp.inf)
+  whole = np.floor(exact + 1e-4).astype(int)
+  remainder = np.where(share > 0, exact - whole, -np.inf)
   if rank is None:
-    rank = jnp.arange(share.shape[0])
-  order = jnp.lexsort((rank, -jnp.round(remainder, 4)))
-  return whole.at[order].add(jnp.arange(share.shape[0]) < left)
+    rank = np.arange(len(share))
+  order = np.lexsort((rank, -np.round(remainder, 4)))
+  whole[order[:slots - whole.sum()]] += 1
+  return whole
 
 
 def _check_width(allocator, width, rows, square=False):

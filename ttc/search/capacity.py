@@ -22,7 +22,8 @@ class Capacity:
       siblings; four times as many slots as lanes keep the lanes busy.
     cells: tokens of a row, prompt included (S).
     line: tokens read at once (T).
-    chunk: tokens that a row gains before lanes are given out anew (U).
+    chunk: tokens that a row gains before lanes are given out anew (U), where
+      rows pause after steps; four times as many where they run to their ends.
   """
 
   lanes: int
@@ -59,10 +60,16 @@ class Capacity:
     return (narrow, self.lanes) if narrow < self.lanes else (self.lanes,)
 
   @property
+  def chunks(self) -> tuple[int, ...]:
+    """Tokens of the sampling programs: for steps, and for whole attempts."""
+    whole = min(4 * self.chunk, self.cells)
+    return (self.chunk, whole) if self.chunk < whole else (whole,)
+
+  @property
   def lengths(self) -> tuple[int, ...]:
-    """Cells of the programs: half where all rows are short."""
-    half = self.cells // 2
-    return (half, self.cells) if half >= 2 * self.chunk else (self.cells,)
+    """Cells of the programs: quarters, that short rows pay less."""
+    count = max(1, min(4, self.cells // max(self.chunks)))
+    return tuple(-(-self.cells * i // count) for i in range(1, count + 1))
 
   @property
   def line_sizes(self) -> tuple[int, ...]:

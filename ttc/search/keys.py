@@ -1,18 +1,25 @@
 """Random streams of rows: a key for each problem, child and round.
 
 Samples depend on (seed, problem, lineage, position) and on nothing that says
-when or beside whom a row is computed. Keys are few and small, so they are
-derived on the host's own device.
+when or beside whom a row is computed. A key is the data of one of JAX's, uint32
+[2], and folding gives the same bits as `jax.random.fold_in`; but the host does
+it, which need not wait for a device that is at work on thousands of tokens.
 """
 
-import functools
+from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = np.uint32(0x1BD11BDA)
 
-def fold(key: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+
+def root(seed: int) -> np.ndarray:
+  """The key of a seed, as `jax.random.key` has it with 64 bits."""
+  return np.array([seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF], np.uint32)
+
+
+def fold(key: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
   """fold_in(key, number) for each of n numbers.
 
   Args:
@@ -24,26 +31,25 @@ def fold(key: np.ndarray, numbers: np.ndarray) -> np.ndarray:
   """
   numbers = np.asarray(numbers, np.uint64).astype(np.uint32)
   key = np.broadcast_to(key, (len(numbers), 2))
-  padding = (1 << max(0, len(numbers) - 1).bit_length()) - len(numbers)
-  with jax.default_device(host()):
-    folded = _fold(np.pad(key, ((0, padding), (0, 0))),
-                   np.pad(numbers, (0, padding)))
-  return np.asarray(folded)[:len(numbers)]
+  return np.stack(_threefry(key[:, 0], key[:, 1], np.zeros_like(numbers),
+                            numbers), axis=1)
 
 
-def data(key: jax.Array) -> np.ndarray:
-  """A new-style key as uint32 [2]."""
-  return np.asarray(jax.random.key_data(key))
+def uniform(key: np.ndarray) -> float:
+  """A number in [0, 1) from a key [2] that is used for nothing else."""
+  zero = np.zeros(1, np.uint32)
+  high, low = _threefry(key[:1], key[1:], zero, zero)
+  return int(high[0] ^ low[0]) / 2**32
 
 
-@functools.cache
-def host() -> jax.Device:
-  """The device on which the host's own small programs run."""
-  return jax.local_devices(backend='cpu')[0]
-
-
-@jax.jit
-def _fold(key, numbers):
-  keys = jax.vmap(jax.random.fold_in)(
-      jax.random.wrap_key_data(key), numbers)
-  return jnp.asarray(jax.random.key_data(keys))
+def _threefry(key0, key1, x, y):
+  """Threefry-2x32 with 20 rounds (Salmon et al. 2011) on uint32 arrays [n]."""
+  schedule = key0, key1, key0 ^ key1 ^ _PARITY
+  x, y = x + key0, y + key1
+  for group in range(5):
+    for distance in _ROTATIONS[group % 2]:
+      x = x + y
+      y = (y << np.uint32(distance) | y >> np.uint32(32 - distance)) ^ x
+    x = x + schedule[(group + 1) % 3]
+    y = y + schedule[(group + 2) % 3] + np.uint32(group + 1)
+  return x, y

@@ -225,8 +225,10 @@ class Scheduler:
       return None
     fold_keys(task.row for t in taken for task in t)
     self._copy(boards)
+    steps = all(task.steps for t in taken for task in t)
+    chunk = min(capacity.chunks) if steps else max(capacity.chunks)
     cells = self._cells(
-        len(task.row.tokens) + min(task.most, capacity.chunk)
+        len(task.row.tokens) + min(task.most, chunk)
         for t in taken for task in t)
     temperature = self._models.generation.temperature
     batch = self._put(_stack(
@@ -236,7 +238,7 @@ class Scheduler:
     self._pools['proposer'], grown = engine.extend(
         model.layers, self._pools['proposer'], batch, self._stops,
         self._top_p, cfg=model.cfg, mesh=self._models.mesh, cells=cells,
-        max_new=capacity.chunk)
+        max_new=chunk)
     return functools.partial(self._finish_extend, boards, taken, grown, width,
                              cells)
 

@@ -1,11 +1,8 @@
 """Ways to spend a budget of N generations on a question (PAPER 3)."""
 
 import dataclasses
-import functools
 from typing import ClassVar, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ttc.search import keys
@@ -147,19 +144,11 @@ class StepSearch:
         first.setdefault(tuple(row.tokens), index)
       values = [v if first[tuple(row.tokens)] == i else -np.inf
                 for i, (v, row) in enumerate(zip(values, rows, strict=True))]
-    with jax.default_device(keys.host()):
-      chosen = _choose(key, np.uint32(round_), np.array(values, np.float32),
-                       np.array([row.done for row in rows]),
-                       allocator=self.allocator)
-    return np.asarray(chosen).tolist()
-
-
-@functools.partial(jax.jit, static_argnames='allocator')
-def _choose(key, round_, value, done, *, allocator):
-  # No row's ordinal is as large: the rows' keys and this one never meet.
-  key = jax.random.fold_in(jax.random.wrap_key_data(key), jnp.uint32(2**32 - 1))
-  counts = allocator(jax.random.fold_in(key, round_), value, done)
-  return parents(counts)
+    # No row's ordinal is as large: the rows' keys and this one never meet.
+    own = keys.fold(keys.fold(key, [2**32 - 1])[0], [round_])[0]
+    counts = self.allocator(keys.uniform(own), np.array(values),
+                            np.array([row.done for row in rows]))
+    return parents(counts).tolist()
 
 
 def _at_least_one(strategy, rows):
