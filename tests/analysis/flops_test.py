@@ -17,6 +17,7 @@ from ttc.decoding.stops import Stops
 from ttc.models import abstract
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
+from ttc.models.rope import Angles
 from ttc.models.transformer import unstack
 
 _GIN = pathlib.Path(__file__).parents[2] / 'gin'
@@ -79,6 +80,7 @@ class Compiled:
     self.cfg, self.mesh = cfg, partitioning.make_mesh(devices=jax.devices()[:1])
     self.pool = jax.eval_shape(
         lambda: KVCache.empty(cfg, SLOTS + 1, CELLS))
+    self.table = jax.eval_shape(lambda: Angles.table(cfg, CELLS))
 
   def params(self, head):
     placed = abstract.params(self.cfg, head, self.mesh)
@@ -90,8 +92,8 @@ class Compiled:
     segments = (lines.max_segments(LINE) + 1, 3)
     line = Line(ABSTRACT((LINE, 2), jnp.int32), ABSTRACT(segments, jnp.int32))
     return self._count(engine.read.lower(
-        self.params(head), self.pool, line, head=head, cfg=self.cfg,
-        mesh=self.mesh, cells=CELLS))
+        self.params(head), self.table, self.pool, line, head=head,
+        cfg=self.cfg, mesh=self.mesh, cells=CELLS))
 
   def extend(self, top_p):
     """XLA's FLOPs of one token of each lane: it counts a loop's body once."""
@@ -99,8 +101,9 @@ class Compiled:
                   ABSTRACT((LANES,), jnp.float32), ABSTRACT((1,), jnp.int32))
     flags = ABSTRACT((self.cfg.vocab_size,), bool)
     return self._count(engine.extend.lower(
-        self.params('logits'), self.pool, batch, Stops(flags, flags), top_p,
-        cfg=self.cfg, mesh=self.mesh, cells=CELLS, max_new=16))
+        self.params('logits'), self.table, self.pool, batch,
+        Stops(flags, flags), top_p, cfg=self.cfg, mesh=self.mesh,
+        cells=CELLS, max_new=16))
 
   def _count(self, lowered):
     with partitioning.use(self.mesh):

@@ -13,6 +13,7 @@ from ttc.decoding.lines import Line
 from ttc.decoding.stops import Stops
 from ttc.models import abstract
 from ttc.models.cache import KVCache
+from ttc.models.rope import Angles
 from ttc.models.transformer import Transformer, unstack
 
 CFG = testing.small_config()
@@ -22,6 +23,7 @@ PROMPTS = [[3, 4, 5], [6], [7, 8], [9, 9, 9, 4]]
 END = np.arange(CFG.vocab_size) == 1
 STEP_END = (np.arange(CFG.vocab_size) == 2) | END
 CELLS, NEW, SLOTS = 24, 12, 6
+TABLE = Angles.table(CFG, CELLS)
 KEYS = np.asarray(
     jax.random.key_data(jax.random.split(jax.random.key(0), 4)))
 
@@ -57,8 +59,8 @@ class World:
         self.slots, self.texts, strict=True)], 32, SLOTS)
     with partitioning.use(self.mesh):
       self.pool, none = engine.read(
-          self.params, self.pool, self.each(line), head='logits', cfg=CFG,
-          mesh=self.mesh, cells=CELLS)
+          self.params, TABLE, self.pool, self.each(line), head='logits',
+          cfg=CFG, mesh=self.mesh, cells=CELLS)
     assert none is None
     return self
 
@@ -75,8 +77,9 @@ class World:
                   np.array([least], np.int32))
     with partitioning.use(self.mesh):
       self.pool, grown = engine.extend(
-          self.params, self.pool, self.each(batch), Stops(STEP_END, END), None,
-          cfg=CFG, mesh=self.mesh, cells=CELLS, max_new=chunk)
+          self.params, TABLE, self.pool, self.each(batch),
+          Stops(STEP_END, END), None, cfg=CFG, mesh=self.mesh, cells=CELLS,
+          max_new=chunk)
     for text, new, count in zip(self.texts, np.asarray(grown.token),
                                 np.asarray(grown.count), strict=False):
       text += new[:count].tolist()
@@ -182,8 +185,8 @@ def test_values_of_pieces_equal_those_of_the_whole():
                       for r, a, b in spans], 32, SLOTS)
     with partitioning.use(world.mesh):
       world.read_pool, values = engine.read(
-          world.verifier, world.read_pool, world.each(line), head='value',
-          cfg=CFG, mesh=world.mesh, cells=CELLS)
+          world.verifier, TABLE, world.read_pool, world.each(line),
+          head='value', cfg=CFG, mesh=world.mesh, cells=CELLS)
     where = 0
     for r, a, b in spans:
       found[r] += np.asarray(values)[where:where + b - a].tolist()
@@ -214,8 +217,8 @@ def test_rows_move_nothing_between_devices():
     compiled = [
         engine.fork.lower(world.pool, world.each(np.zeros((4, 2), np.int32)),
                           mesh=mesh),
-        engine.read.lower(world.params, world.pool, line, head='logits',
-                          cfg=CFG, mesh=mesh, cells=CELLS)]
+        engine.read.lower(world.params, TABLE, world.pool, line,
+                          head='logits', cfg=CFG, mesh=mesh, cells=CELLS)]
   for lowered in compiled:
     text = lowered.compile().as_text()
     for collective in ('all-gather', 'all-to-all', 'collective-permute',

@@ -9,6 +9,8 @@ from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
 ALLOCATORS = [Beam(1), Beam(2), Beam(4), Beam(8), Beam('sqrt'), Dvts(2),
               Dvts(8), Rebase(), Rebase(0.01), ParticleFilter()]
 
+HALF = lambda: 0.5
+
 
 def worlds(rows, count=60):
   rng = np.random.default_rng(rows)
@@ -29,7 +31,7 @@ def test_promises(allocator):
       np.linspace(0, 1, 60, endpoint=False), worlds(16), strict=True):
     if isinstance(allocator, Dvts):
       value[::allocator.width] = np.maximum(value[::allocator.width], 0.1)
-    counts = allocator(uniform, value, done)
+    counts = allocator(lambda u=uniform: u, value, done)
     assert counts.sum() == 16
     assert counts.min() >= 0
     assert (counts[value == -np.inf] == 0).all()
@@ -48,20 +50,20 @@ def test_beam_equals_a_sort(width):
     expected = reference.beam_counts(
         value.tolist(), done.tolist(), 16 // width)
     np.testing.assert_array_equal(
-        Beam(width)(0.5, value, done), expected)
+        Beam(width)(HALF, value, done), expected)
 
 
 def test_dvts_never_crosses_subtrees():
   for value, done in worlds(16):
     value = np.maximum(value, 0)
-    counts = Dvts(4)(0.5, value, done)
+    counts = Dvts(4)(HALF, value, done)
     np.testing.assert_array_equal(counts.reshape(4, 4).sum(axis=1), [4] * 4)
 
 
 def test_rebase_is_proportional():
   """Quotas that are whole numbers are met exactly, others to within one."""
   value = np.log([1.0, 2.0, 4.0, 1.0]) * 0.2
-  counts = Rebase(0.2)(0.5, np.tile(value, 2), np.zeros(8, bool))
+  counts = Rebase(0.2)(HALF, np.tile(value, 2), np.zeros(8, bool))
   np.testing.assert_array_equal(counts, [0.5, 1, 2, 0.5] * 2 + np.array(
       [0.5, 0, 0, 0.5, -0.5, 0, 0, -0.5]))
   for value, done in worlds(16):
@@ -71,7 +73,7 @@ def test_rebase_is_proportional():
     fixed = done & (value > -np.inf)
     weight = np.where(live, np.exp(value.astype(float) / 0.2), 0)
     quota = weight / weight.sum() * (16 - fixed.sum())
-    counts = Rebase(0.2)(0.5, value, done)
+    counts = Rebase(0.2)(HALF, value, done)
     assert (np.abs(counts - quota)[live] <= 1 + 1e-3).all()
     assert (counts[fixed] == 1).all()
 
@@ -80,7 +82,7 @@ def test_particle_filter_is_unbiased():
   value = np.array([0.2, 0.5, 0.8, 0.5])
   odds = np.array([0.25, 1, 4, 1])
   mean = np.mean([
-      ParticleFilter()(uniform, value, np.zeros(4, bool))
+      ParticleFilter()(lambda u=uniform: u, value, np.zeros(4, bool))
       for uniform in np.linspace(0, 1, 4000, endpoint=False)], axis=0)
   np.testing.assert_allclose(mean, 4 * odds / odds.sum(), atol=2e-3)
 

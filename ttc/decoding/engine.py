@@ -88,8 +88,6 @@ class _Loop:
   t: jax.Array  # [] tokens drawn
   token: jax.Array  # [C, U]
   pending: jax.Array  # [C]
-  angles: Angles  # of the pending tokens; carried, they are computed once, and
-  # not by every head of every layer: a fifth of a small model's time
   count: jax.Array  # [C]
   steps: jax.Array  # [C]
   live: jax.Array  # [C]
@@ -100,9 +98,9 @@ class _Loop:
 @functools.partial(
     jax.jit, static_argnames=('cfg', 'mesh', 'cells', 'max_new'),
     donate_argnames=('pool',))
-def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
-           cfg: TransformerConfig, mesh: Mesh, cells: int, max_new: int
-           ) -> tuple[KVCache, Grown]:
+def extend(params, table: Angles, pool: KVCache, batch: Batch, stops: Stops,
+           top_p, *, cfg: TransformerConfig, mesh: Mesh, cells: int,
+           max_new: int) -> tuple[KVCache, Grown]:
   """Samples until rows pause, end, or have `max_new` more tokens.
 
   A token's key is fold_in(row key, position): a row's text does not depend on
@@ -110,6 +108,7 @@ def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
 
   Args:
     params: unstacked, of a Transformer with a logits head.
+    table: angles of all positions that rows can have.
     pool: of the proposer; consumed.
     batch: the rows.
     stops: which tokens end a step or a solution.
@@ -122,15 +121,16 @@ def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
   """
   model = Transformer(cfg, scan=False)
 
-  def local(params, pool, batch, stops, top_p):
+  def local(params, table, pool, batch, stops, top_p):
     lanes = batch.slot.shape[0]
     keys = batch.key
 
     def body(loop: _Loop) -> _Loop:
       position = batch.position + loop.t
       logits, memory = model.apply(
-          {'params': params}, loop.pending[:, None], loop.angles,
-          Lanes(loop.cache, position), method='extend')
+          {'params': params}, loop.pending[:, None],
+          table.at(position[:, None]), Lanes(loop.cache, position),
+          method='extend')
       token, logprob = draw(
           logits[:, 0], jax.vmap(jax.random.fold_in)(keys, position + 1),
           batch.temperature, top_p)
@@ -143,7 +143,6 @@ def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
           token=jax.lax.dynamic_update_slice_in_dim(
               loop.token, token[:, None], loop.t, axis=1),
           pending=token,
-          angles=Angles.create(cfg, position[:, None] + 1),
           count=count,
           steps=steps,
           live=loop.live & ~ended,
@@ -158,7 +157,6 @@ def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
             t=jnp.int32(0),
             token=jnp.zeros((lanes, max_new), jnp.int32),
             pending=batch.token,
-            angles=Angles.create(cfg, batch.position[:, None]),
             count=jnp.zeros(lanes, jnp.int32),
             steps=jnp.zeros(lanes, jnp.int32),
             live=live,
@@ -168,8 +166,8 @@ def extend(params, pool: KVCache, batch: Batch, stops: Stops, top_p, *,
     return pool, Grown(loop.token, loop.count, loop.live, loop.logprob,
                        loop.t[None])
 
-  return _on_devices(local, mesh, params, pool, batch, stops, top_p,
-                     shared=(0, 3, 4))
+  return _on_devices(local, mesh, params, table, pool, batch, stops, top_p,
+                     shared=(0, 1, 4, 5))
 
 
 def _write_back(pool: KVCache, lanes: KVCache, batch: Batch,
@@ -190,13 +188,14 @@ def _write_back(pool: KVCache, lanes: KVCache, batch: Batch,
 @functools.partial(
     jax.jit, static_argnames=('head', 'cfg', 'mesh', 'cells'),
     donate_argnames=('pool',))
-def read(params, pool: KVCache, line: Line, *, head: Head,
+def read(params, table: Angles, pool: KVCache, line: Line, *, head: Head,
          cfg: TransformerConfig, mesh: Mesh, cells: int
          ) -> tuple[KVCache, jax.Array | None]:
   """Reads known tokens: prompts, forced text, a verifier's next step.
 
   Args:
     params: unstacked.
+    table: angles of all positions that rows can have.
     pool: of the model; consumed.
     line: the tokens of many rows, each once.
     head: 'value' returns what the verifier thinks at each token.
@@ -209,15 +208,15 @@ def read(params, pool: KVCache, line: Line, *, head: Head,
   """
   model = Transformer(cfg, head=head, scan=False)
 
-  def local(params, pool, line):
+  def local(params, table, pool, line):
     memory = line.memory(pool, cells)
     out, memory = model.apply(
         {'params': params}, line.tokens[None, :, 0],
-        Angles.create(cfg, memory.position[None]), memory, method='extend')
+        table.at(memory.position[None]), memory, method='extend')
     value = jax.nn.sigmoid(out[0]) if head == 'value' else None
     return memory.cache, value
 
-  return _on_devices(local, mesh, params, pool, line, shared=(0,))
+  return _on_devices(local, mesh, params, table, pool, line, shared=(0, 1))
 
 
 @functools.partial(

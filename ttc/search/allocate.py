@@ -19,9 +19,10 @@ from typing import Literal
 
 import numpy as np
 
-# (uniform, value [W], done [W]) -> counts [W], summing to W. `uniform` is a
-# random number in [0, 1).
-Allocator = Callable[[float, np.ndarray, np.ndarray], np.ndarray]
+# (draw, value [W], done [W]) -> counts [W], summing to W. `draw` makes a random
+# number in [0, 1), the same one at every call.
+Allocator = Callable[
+    [Callable[[], float], np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Beam:
 
   width: int | Literal['sqrt'] = 4
 
-  def __call__(self, uniform, value, done):
-    del uniform
+  def __call__(self, draw, value, done):
+    del draw
     return _beam(value, done, value.shape[0] // self.resolve(value.shape[0]))
 
   def resolve(self, rows: int) -> int:
@@ -54,8 +55,8 @@ class Dvts:
 
   width: int = 4
 
-  def __call__(self, uniform, value, done):
-    del uniform
+  def __call__(self, draw, value, done):
+    del draw
     width = self.resolve(value.shape[0])
     trees = lambda x: x.reshape(-1, width)
     return np.concatenate([
@@ -77,8 +78,8 @@ class Rebase:
   def __post_init__(self):
     _check_temperature(self)
 
-  def __call__(self, uniform, value, done):
-    del uniform
+  def __call__(self, draw, value, done):
+    del draw
     kept, open_rows, slots = _places(value, done, value > -np.inf)
     share = _softmax(value / self.temperature, open_rows)
     return kept + _largest_remainder(share, slots)
@@ -100,12 +101,12 @@ class ParticleFilter:
   def __post_init__(self):
     _check_temperature(self)
 
-  def __call__(self, uniform, value, done):
+  def __call__(self, draw, value, done):
     kept, open_rows, slots = _places(value, done, value > -np.inf)
     sure = np.clip(value, 1e-6, 1 - 1e-6)
     odds = np.log(sure) - np.log1p(-sure)
     edges = np.cumsum(_softmax(odds / self.temperature, open_rows)) * slots
-    ticks = np.minimum(np.floor(edges + uniform).astype(int), slots)
+    ticks = np.minimum(np.floor(edges + draw()).astype(int), slots)
     ticks[-1] = slots
     return kept + np.diff(ticks, prepend=0)
 

@@ -26,6 +26,7 @@ from ttc.decoding.engine import Batch
 from ttc.decoding.lines import Line, SEGMENT
 from ttc.decoding.stops import Stops
 from ttc.models.cache import KVCache
+from ttc.models.rope import Angles
 from ttc.search.board import Board, Job, Task
 from ttc.search.capacity import Capacity
 from ttc.search.cost import share_out
@@ -85,11 +86,14 @@ class Scheduler:
     self._sizes = capacity.line_sizes
     self._flying = []  # a chunk that devices are at work on
     self._starved = False  # rows had no slot to grow in
-    self._stops = Stops(models.step_end, models.end)
+    self._stops = self._share(Stops(models.step_end, models.end))
     top_p = models.generation.top_p
     self._top_p = None if top_p == 1 else np.float32(top_p)
-    self._pools = {
-        who: self._pool(model.cfg) for who, model in models.present.items()}
+    self._pools, self._angles = {}, {}
+    for who, model in models.present.items():
+      self._pools[who] = self._pool(model.cfg)
+      self._angles[who] = self._share(
+          Angles.table(model.cfg, capacity.cells))
 
   def run(self, plans: Iterable[tuple[Question, Plan, int]]
           ) -> Iterator[tuple[Question, list[Row]]]:
@@ -184,7 +188,7 @@ class Scheduler:
                    for task, start, tokens in t], size, board.nobody)
         for board, t in zip(boards, taken, strict=True)))
     self._pools[who], values = engine.read(
-        model.layers, self._pools[who], line,
+        model.layers, self._angles[who], self._pools[who], line,
         head='logits' if who == 'proposer' else 'value', cfg=model.cfg,
         mesh=self._models.mesh, cells=cells)
     executed = size * len(boards)
@@ -236,9 +240,9 @@ class Scheduler:
         for board, t in zip(boards, taken, strict=True)))
     model = self._models.proposer
     self._pools['proposer'], grown = engine.extend(
-        model.layers, self._pools['proposer'], batch, self._stops,
-        self._top_p, cfg=model.cfg, mesh=self._models.mesh, cells=cells,
-        max_new=chunk)
+        model.layers, self._angles['proposer'], self._pools['proposer'],
+        batch, self._stops, self._top_p, cfg=model.cfg,
+        mesh=self._models.mesh, cells=cells, max_new=chunk)
     return functools.partial(self._finish_extend, boards, taken, grown, width,
                              cells)
 
@@ -311,6 +315,10 @@ class Scheduler:
 
   def _put(self, tree):
     return partitioning.put(tree, self._models.mesh)
+
+  def _share(self, tree):
+    return jax.device_put(tree, jax.sharding.NamedSharding(
+        self._models.mesh, jax.sharding.PartitionSpec()))
 
 
 def _take_in(issued: list[Callable[[], None]], boards: list[Board]) -> None:

@@ -145,8 +145,8 @@ class StepSearch:
       values = [v if first[tuple(row.tokens)] == i else -np.inf
                 for i, (v, row) in enumerate(zip(values, rows, strict=True))]
     # No row's ordinal is as large: the rows' keys and this one never meet.
-    own = keys.fold(keys.fold(key, [2**32 - 1])[0], [round_])[0]
-    counts = self.allocator(keys.uniform(own), np.array(values),
+    own = lambda: keys.fold(keys.fold(key, [2**32 - 1])[0], [round_])[0]
+    counts = self.allocator(lambda: keys.uniform(own()), np.array(values),
                             np.array([row.done for row in rows]))
     return parents(counts).tolist()
 
