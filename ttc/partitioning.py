@@ -25,6 +25,7 @@ RULES = (
     ('layers', None),
     ('length', None),
     ('norm', None),
+    ('value', None),
 )
 
 

@@ -10,7 +10,7 @@ from tests import testing
 from ttc import partitioning
 from ttc.decoding.lines import Line
 from ttc.models.cache import KVCache
-from ttc.models.config import TransformerConfig
+from ttc.models.config import RopeScaling, TransformerConfig
 from ttc.models.memory import Lanes
 from ttc.models.rope import Angles
 from ttc.models.transformer import Transformer, unstack
@@ -23,6 +23,11 @@ FAMILIES = {
     'gemma': dict(norm_offset=1.0, post_norm=True, scale_embed=True,
                   attn_softcap=5.0, final_softcap=3.0, query_scale=0.3,
                   activation='gelu_tanh', window=3, sliding=(True, False)),
+    'gemma3': dict(norm_offset=1.0, qk_norm=True, window=3,
+                   sliding=(False, True), local_rope_theta=10.0,
+                   rope_scaling=RopeScaling('linear', 8.0)),
+    'yarn': dict(out_bias=True, rope_scaling=RopeScaling(
+        'yarn', 4.0, context=4, high=8.0, attention=1.2)),
 }
 ROWS, LENGTH = 3, 9
 
@@ -195,7 +200,8 @@ def test_constraints_survive_under_use():
 @pytest.mark.parametrize('changes', [
     dict(num_kv_heads=3), dict(head_dim=7), dict(activation='tanh'),
     dict(sliding=(True,)), dict(sliding=(True, True)), dict(dropout=1.0),
-    dict(mlp_dim=0)])
+    dict(mlp_dim=0), dict(local_rope_theta=10.0), dict(context=0),
+    dict(value_hidden=-1)])
 def test_bad_configs(changes):
   with pytest.raises(ValueError, match='TransformerConfig'):
     testing.small_config(**changes)

@@ -21,10 +21,7 @@ class Models(NamedTuple):
 def trained(stage: pathlib.Path) -> TransformerConfig:
   """The model in the folder of the stage that trained it."""
   text = (stage / 'model' / 'model.json').read_text(encoding='utf-8')
-  fields = json.loads(text)['config']
-  return TransformerConfig(**{
-      name: tuple(value) if isinstance(value, list) else value
-      for name, value in fields.items()})
+  return TransformerConfig.from_json(json.loads(text)['config'])
 
 
 def used(stage: pathlib.Path) -> Models | None:

@@ -120,9 +120,8 @@ def load_model(folder: str, mesh: Mesh | None = None
         f'{folder} holds no model.json, so no complete model; run its training '
         'stage to the end.')
   described = json.loads((folder / 'model.json').read_text())
-  fields = described['config'] | {
-      'sliding': tuple(described['config']['sliding'])}
-  cfg, head = TransformerConfig(**fields), described['head']
+  cfg = TransformerConfig.from_json(described['config'])
+  head = described['head']
   if mesh is None:
     mesh = partitioning.make_mesh(devices=jax.devices()[:1])
   with ocp.StandardCheckpointer() as checkpointer:

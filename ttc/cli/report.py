@@ -80,6 +80,4 @@ class Report:
 
 def _parameters(folder: pathlib.Path) -> int:
   text = (folder / MODEL / 'model.json').read_text(encoding='utf-8')
-  config = json.loads(text)['config']
-  sliding = tuple(config['sliding'])
-  return TransformerConfig(**{**config, 'sliding': sliding}).num_params
+  return TransformerConfig.from_json(json.loads(text)['config']).num_params

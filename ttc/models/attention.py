@@ -96,6 +96,7 @@ class Attention(nn.Module):
     v = self._project('v', x, cfg.num_kv_heads, 'kv')
     if cfg.qk_norm:
       q, k = RMSNorm(cfg, name='q_norm')(q), RMSNorm(cfg, name='k_norm')(k)
+    angles = angles.of(sliding)
     q, k = rope.rotate(q, angles), rope.rotate(k, angles)
     scale = cfg.head_dim**-0.5 if cfg.query_scale is None else cfg.query_scale
     memory, out = memory.attend(layer, sliding, q * scale, k, v, cfg)
@@ -107,7 +108,14 @@ class Attention(nn.Module):
             ('heads', 'head_dim', 'embed')),
         (cfg.num_heads, cfg.head_dim, cfg.embed_dim),
         jnp.dtype(cfg.param_dtype))
-    return jnp.einsum('BTNH,NHD->BTD', out, kernel.astype(x.dtype)), memory
+    out = jnp.einsum('BTNH,NHD->BTD', out, kernel.astype(x.dtype))
+    if cfg.out_bias:
+      bias = self.param(
+          'out_bias',
+          nn.with_logical_partitioning(nn.initializers.zeros, ('embed',)),
+          (cfg.embed_dim,), jnp.dtype(cfg.param_dtype))
+      out += bias.astype(x.dtype)[None, None]
+    return out, memory
 
   def _project(self, name, x, heads, axis):
     cfg = self.cfg

@@ -149,18 +149,32 @@ class Transformer(nn.Module):
     cfg, dtype = self.cfg, jnp.dtype(self.cfg.param_dtype)
     self.backbone = Backbone(cfg, self.scan)
     if self.head == 'value':
-      init = nn.initializers.normal(cfg.embed_dim**-0.5)
-      self.value = self.param(
-          'value', nn.with_logical_partitioning(init, ('embed',)),
-          (cfg.embed_dim,), dtype)
-      self.value_bias = self.param(
-          'value_bias', nn.with_logical_partitioning(
-              nn.initializers.zeros, ()), (), dtype)
+      self._value_head()
     elif not cfg.tied:
       init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
       self.logits = self.param(
           'logits', nn.with_logical_partitioning(init, ('embed', 'vocab')),
           (cfg.embed_dim, cfg.vocab_size), dtype)
+
+  def _value_head(self):
+    width, hidden = self.cfg.embed_dim, self.cfg.value_hidden
+    zeros, boxed = nn.initializers.zeros, nn.with_logical_partitioning
+    if hidden:
+      self.value_hidden = self.param(
+          'value_hidden', boxed(
+              nn.initializers.normal(width**-0.5), ('embed', 'value')),
+          (width, hidden), jnp.float32)
+      self.value_hidden_bias = self.param(
+          'value_hidden_bias', boxed(zeros, ('value',)), (hidden,),
+          jnp.float32)
+      width = hidden
+    self.value = self.param(
+        'value', boxed(
+            nn.initializers.normal(width**-0.5),
+            ('value' if hidden else 'embed',)),
+        (width,), jnp.float32)
+    self.value_bias = self.param(
+        'value_bias', boxed(zeros, ()), (), jnp.float32)
 
   def __call__(self, tokens, *, positions=None, segment_ids=None,
                deterministic=True):
@@ -202,9 +216,11 @@ class Transformer(nn.Module):
 
   def _read(self, x):
     if self.head == 'value':
-      kernel = self.value.astype(jnp.float32)
-      values = jnp.einsum('BTD,D->BT', x.astype(jnp.float32), kernel)
-      return values + self.value_bias.astype(jnp.float32)
+      x = x.astype(jnp.float32)
+      if self.cfg.value_hidden:
+        x = jnp.einsum('BTD,DF->BTF', x, self.value_hidden)
+        x = jax.nn.relu(x + self.value_hidden_bias[None, None])
+      return jnp.einsum('BTD,D->BT', x, self.value) + self.value_bias
     if self.cfg.tied:
       kernel = self.backbone.embedding.astype(x.dtype)
       logits = jnp.einsum('BTD,VD->BTV', x, kernel,
