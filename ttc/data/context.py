@@ -16,7 +16,7 @@ KEEP = 4
 def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
   """Tokens of an attempt without the token that ended it, if one did."""
   tokens = list(tokens)
-  if tokens and tokens[-1] in (vocabulary.eos_id, vocabulary.revise_id):
+  if tokens and tokens[-1] in vocabulary.end_ids:
     tokens.pop()
   return tokens
 

@@ -2,7 +2,8 @@
 
 Three ids are special and have no text: padding, the end of a solution, and
 `revise`, which stands between the attempts of one context. Sampling stops at
-the last two; both end an attempt and its last step.
+the last two, and at whatever else `end_ids` names; all of them end an attempt
+and its last step.
 """
 
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ class Vocabulary(Protocol):
   pad_id: int
   eos_id: int
   revise_id: int
+  end_ids: tuple[int, ...]  # end an attempt; eos_id and revise_id among them
 
   def encode(self, text: str) -> list[int]:
     """Tokens of a text, with no special id among them."""
@@ -55,6 +57,7 @@ class WordVocabulary:
   pad_id = 0
   eos_id = 1
   revise_id = 2
+  end_ids = (1, 2)
 
   def __post_init__(self):
     for word in self.words:
@@ -119,12 +122,29 @@ def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:
   """Which tokens end a step: bool [V].
 
   They are the tokens whose text holds the delimiter, so that a newline glued
-  to other characters counts, and the two tokens that end an attempt.
+  to other characters counts, and those that end an attempt.
+
+  Raises:
+    ValueError: the delimiter is empty, or the vocabulary writes it as several
+      tokens of which none holds it, so that no step would ever end.
   """
   if not delimiter:
     raise ValueError("The delimiter is ''; give the text that ends a step.")
   pieces = [vocabulary.piece(id) for id in range(vocabulary.size)]
   table = np.array([delimiter in piece for piece in pieces])
   table[vocabulary.pad_id] = False
-  table[[vocabulary.eos_id, vocabulary.revise_id]] = True
+  tokens = vocabulary.encode(delimiter)
+  if not table[tokens].any():
+    parts = [pieces[token] for token in tokens]
+    raise ValueError(
+        f'The vocabulary splits the delimiter {delimiter!r} into {parts}, and '
+        'no token holds all of it; end steps with a text that one token holds, '
+        f'such as {parts[-1]!r} (blank lines are then steps of their own).')
+  return table | end_table(vocabulary)
+
+
+def end_table(vocabulary: Vocabulary) -> np.ndarray:
+  """Which tokens end an attempt: bool [V]."""
+  table = np.zeros(vocabulary.size, bool)
+  table[list(vocabulary.end_ids)] = True
   return table

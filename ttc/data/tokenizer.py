@@ -1,0 +1,224 @@
+"""A vocabulary read from the tokenizer.json that comes with a checkpoint.
+
+Two ways lead from text to tokens. `encode` takes data: whatever it spells, no
+special id comes of it. `encode_template` takes text that we wrote, in which
+`<|im_start|>` is one token, and begins it as the family does (BOS for Llama
+and Gemma, nothing for Qwen). Neither ever appends an end.
+"""
+
+from collections.abc import Iterable
+import dataclasses
+import functools
+import json
+import pathlib
+from typing import Any
+
+FILE = 'tokenizer.json'
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokenizer:
+  """The tokenizer of a model folder.
+
+  Tokens beyond the tokenizer, rows that a model's table was padded with, have
+  no text: where one is sampled, `decode` leaves it out.
+
+  Attributes:
+    path: a folder that holds tokenizer.json, or such a file.
+    revise: the token that stands between attempts; one the model reserves.
+    eos: the token that ends a solution; '' takes what the folder's
+      generation_config.json or tokenizer_config.json names.
+    pad: the token that fills up; '' takes what the folder names, else `eos`.
+    stops: texts that end an attempt too: every token holding one does. A
+      model that continues few-shot prompts has no other end.
+  """
+
+  path: str
+  revise: str
+  eos: str = ''
+  pad: str = ''
+  stops: tuple[str, ...] = ()
+
+  def __post_init__(self):
+    if not self._file.is_file():
+      raise ValueError(
+          f'Tokenizer.path={self.path} holds no {FILE}; give a model folder '
+          'that has one, as `ttc convert` writes it.')
+    if not self.revise:
+      raise ValueError(
+          "Tokenizer.revise=''; name a token that the model reserves, such as "
+          "'<|reserved_special_token_0|>' (Llama 3), '<|quad_end|>' (Qwen 2.5) "
+          "or '<unused0>' (Gemma).")
+    if '' in self.stops:
+      raise ValueError(
+          f"Tokenizer.stops={self.stops} holds ''; every token would end an "
+          'attempt.')
+
+  @functools.cached_property
+  def size(self) -> int:
+    """One more than the largest id."""
+    return max(self._plain.get_vocab(with_added_tokens=True).values()) + 1
+
+  @functools.cached_property
+  def eos_id(self) -> int:
+    return self._end_tokens[0]
+
+  @functools.cached_property
+  def pad_id(self) -> int:
+    named = self.pad or _content(self._tokenizer_config.get('pad_token'))
+    return self._id('pad', named) if named else self.eos_id
+
+  @functools.cached_property
+  def revise_id(self) -> int:
+    id = self._id('revise', self.revise)
+    if id in (*self._end_tokens, self.pad_id):
+      raise ValueError(
+          f'Tokenizer.revise={self.revise!r} is also the end or the padding of '
+          f'{self._file}; name another token that the model reserves.')
+    return id
+
+  @functools.cached_property
+  def end_ids(self) -> tuple[int, ...]:
+    """Every end the model was given, `revise_id`, and tokens with a stop."""
+    stopping = [id for id, piece in enumerate(self._pieces)
+                if any(stop in piece for stop in self.stops)]
+    return tuple(dict.fromkeys(
+        [*self._end_tokens, self.revise_id, *stopping]))
+
+  @functools.cached_property
+  def begin_ids(self) -> tuple[int, ...]:
+    """What the family puts before a text; often a BOS, often nothing."""
+    bare = self._plain.encode('a', add_special_tokens=False).ids
+    whole = self._plain.encode('a', add_special_tokens=True).ids
+    for start in range(len(whole)):
+      if whole[start:start + len(bare)] == bare:
+        return tuple(whole[:start])
+    raise ValueError(
+        f'{self._file} changes a text when it adds special tokens around it; '
+        'its post-processor is none of those known.')
+
+  @functools.cached_property
+  def special_ids(self) -> frozenset[int]:
+    """Tokens without text: those the file marks so, and our three."""
+    added = self._plain.get_added_tokens_decoder()
+    return frozenset(
+        [id for id, token in added.items() if token.special]
+        + [self.pad_id, self.revise_id, *self._end_tokens])
+
+  def encode(self, text: str) -> list[int]:
+    """Tokens of a text, with no special id among them."""
+    return self._plain.encode(text, add_special_tokens=False).ids
+
+  def encode_template(self, text: str) -> list[int]:
+    """Tokens of a prompt: specials it spells are tokens, the family's first.
+
+    Whoever puts data into `text` must make sure that it spells none, see
+    `spelt_special`.
+    """
+    ids = self._parsing.encode(text, add_special_tokens=False).ids
+    begin = list(self.begin_ids)
+    return ids if begin and ids[:len(begin)] == begin else begin + ids
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Text of tokens; special ids, and ids beyond the tokenizer, have none."""
+    kept = [id for id in ids
+            if 0 <= id < self.size and id not in self.special_ids]
+    return self._plain.decode(kept, skip_special_tokens=False)
+
+  def piece(self, id: int) -> str:
+    """What one token stands for; '' beyond the tokenizer."""
+    return self._pieces[id] if 0 <= id < self.size else ''
+
+  def spelt_special(self, text: str) -> str:
+    """A special token that a text spells, or ''."""
+    return next((token for token in self._spelt if token in text), '')
+
+  @functools.cached_property
+  def _file(self) -> pathlib.Path:
+    path = pathlib.Path(self.path)
+    return path / FILE if path.is_dir() else path
+
+  @functools.cached_property
+  def _plain(self):
+    tokenizer = _read(self._file)
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+  @functools.cached_property
+  def _parsing(self):
+    return _read(self._file)
+
+  @functools.cached_property
+  def _spelt(self) -> list[str]:
+    added = self._plain.get_added_tokens_decoder()
+    return [added[id].content for id in sorted(added)
+            if id in self.special_ids]
+
+  @functools.cached_property
+  def _pieces(self) -> list[str]:
+    """Text of every token as it stands within a text."""
+    anchor = self._plain.encode('a', add_special_tokens=False).ids
+    before = len(self._plain.decode(anchor, skip_special_tokens=False))
+    texts = self._plain.decode_batch(
+        [[*anchor, id] for id in range(self.size)], skip_special_tokens=False)
+    return [text[before:] for text in texts]
+
+  @functools.cached_property
+  def _end_tokens(self) -> list[int]:
+    """Ids that end a solution, the one to be trained on first."""
+    named = self.eos or _content(self._tokenizer_config.get('eos_token'))
+    ids = [self._id('eos', named)] if named else []
+    given = self._json('generation_config.json').get('eos_token_id') or []
+    ids += given if isinstance(given, list) else [given]
+    if not ids:
+      raise ValueError(
+          f'Neither generation_config.json nor tokenizer_config.json beside '
+          f'{self._file} names the end of a text; set Tokenizer.eos.')
+    if max(ids) >= self.size:
+      raise ValueError(
+          f'generation_config.json beside {self._file} has the end '
+          f'{max(ids)}, and the tokenizer has only {self.size} tokens; the '
+          'files are not of one model.')
+    return list(dict.fromkeys(ids))
+
+  @functools.cached_property
+  def _tokenizer_config(self) -> dict[str, Any]:
+    return self._json('tokenizer_config.json')
+
+  def _json(self, name: str) -> dict[str, Any]:
+    path = self._file.with_name(name)
+    if not path.is_file():
+      return {}
+    try:
+      return json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+      raise ValueError(f'{path} is not JSON: {error}.') from error
+
+  def _id(self, role: str, token: str) -> int:
+    id = self._plain.token_to_id(token)
+    if id is None:
+      raise ValueError(
+          f'Tokenizer.{role}={token!r} is no token of {self._file}; name one '
+          f'of its special tokens, such as {self._some_tokens()}.')
+    return id
+
+  def _some_tokens(self) -> str:
+    added = self._plain.get_added_tokens_decoder()
+    contents = [added[id].content for id in sorted(added)]
+    return ', '.join(map(repr, contents[-5:])) or '(it has none)'
+
+
+def _read(path: pathlib.Path):
+  import tokenizers
+
+  try:
+    return tokenizers.Tokenizer.from_file(str(path))
+  except Exception as error:  # the library raises nothing more specific
+    raise ValueError(
+        f'{path} is not a tokenizer.json that the tokenizers library reads: '
+        f'{error}.') from error
+
+
+def _content(token: str | dict | None) -> str:
+  """The text of a token in tokenizer_config.json, where it may be a dict."""
+  return token.get('content', '') if isinstance(token, dict) else token or ''
