@@ -107,9 +107,8 @@ def save_model(folder: str, cfg: TransformerConfig, head: Head,
            {'head': head, 'config': dataclasses.asdict(cfg)})
 
 
-def load_model(folder: str, mesh: Mesh | None = None
-               ) -> tuple[TransformerConfig, Head, Any]:
-  """Reads a finished model onto a mesh, or onto one device.
+def load_config(folder: str) -> tuple[TransformerConfig, Head]:
+  """What a finished model is, without its parameters.
 
   Raises:
     ValueError: the folder holds no complete model.
@@ -120,13 +119,23 @@ def load_model(folder: str, mesh: Mesh | None = None
         f'{folder} holds no model.json, so no complete model; run its training '
         'stage to the end.')
   described = json.loads((folder / 'model.json').read_text())
-  cfg = TransformerConfig.from_json(described['config'])
-  head = described['head']
+  return TransformerConfig.from_json(described['config']), described['head']
+
+
+def load_model(folder: str, mesh: Mesh | None = None
+               ) -> tuple[TransformerConfig, Head, Any]:
+  """Reads a finished model onto a mesh, or onto one device.
+
+  Raises:
+    ValueError: the folder holds no complete model.
+  """
+  cfg, head = load_config(folder)
   if mesh is None:
     mesh = partitioning.make_mesh(devices=jax.devices()[:1])
   with ocp.StandardCheckpointer() as checkpointer:
     return cfg, head, checkpointer.restore(
-        folder / 'params', abstract.params(cfg, head, mesh))
+        pathlib.Path(folder).absolute() / 'params',
+        abstract.params(cfg, head, mesh))
 
 
 def _claim(path, config):
