@@ -27,17 +27,19 @@ setuptools.setup(
     'optax',
     'orbax-checkpoint>=0.12',
     'rapidfuzz',
+    'sentencepiece',
     'seqio>=0.0.20',
     'tensorflow>=2.21',
     'tensorflow-datasets',
     'tensorflow-text>=2.21',
+    'tokenizers>=0.22',
   ],
   extras_require={
     'tpu': ['jax[tpu]'],
     'gpu': ['jax[cuda12]'],
     'test': ['pytest', 'pytest-xdist', 'ruff'],
     # Other implementations, to compare logits and answers with.
-    'parity': ['safetensors', 'tokenizers', 'torch', 'transformers>=5'],
+    'parity': ['safetensors', 'torch', 'transformers>=5'],
     # What T5X itself needs beside the above. It is not on the registry and
     # what it declares breaks this environment; the README says how to add it.
     't5x': ['cached-property', 'fiddle', 'tensorboard'],

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ttc.data.vocabulary import step_end_table, WordVocabulary
+from ttc.data.vocabulary import end_table, step_end_table, WordVocabulary
 
 VOCABULARY = WordVocabulary((
     *map(str, range(1, 21)), *(f'{n}:' for n in range(10, 21)), *'+-*/=?\n'))
@@ -81,9 +81,19 @@ def test_a_token_that_holds_the_delimiter_ends_a_step():
 
 
 def test_padding_ends_no_step():
-  table = step_end_table(VOCABULARY, 'p')  # as in <pad>
-  assert np.flatnonzero(table).tolist() == [
-      VOCABULARY.eos_id, VOCABULARY.revise_id]
+  vocabulary = WordVocabulary(('7', 'p'))  # as in <pad>
+  assert np.flatnonzero(step_end_table(vocabulary, 'p')).tolist() == [
+      vocabulary.eos_id, vocabulary.revise_id, *vocabulary.encode('p')]
+
+
+def test_a_delimiter_that_no_token_holds_is_refused():
+  with pytest.raises(ValueError, match=r"splits the delimiter '\n\n' into"):
+    step_end_table(VOCABULARY, '\n\n')
+
+
+def test_every_end_of_an_attempt_ends_it():
+  ends = np.flatnonzero(end_table(VOCABULARY)).tolist()
+  assert ends == sorted([VOCABULARY.eos_id, VOCABULARY.revise_id])
 
 
 def test_step_end_table_refuses_an_empty_delimiter():

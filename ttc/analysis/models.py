@@ -2,6 +2,7 @@
 
     <experiment>/search/stage.json            names the stages of its models
     <experiment>/pretrain/model/model.json    what such a stage trained
+    /somewhere/model.json                     a model made elsewhere
 """
 
 import json
@@ -9,6 +10,8 @@ import pathlib
 from typing import NamedTuple
 
 from ttc.models.config import TransformerConfig
+
+_FILE = 'model.json'
 
 
 class Models(NamedTuple):
@@ -18,10 +21,24 @@ class Models(NamedTuple):
   verifier: TransformerConfig | None
 
 
+def folder(stage: pathlib.Path) -> pathlib.Path:
+  """Where the model of a stage is; a folder that is a model is its own."""
+  return stage if (stage / _FILE).exists() else stage / 'model'
+
+
+def read(model: pathlib.Path) -> TransformerConfig:
+  """The shape of a model, from its folder.
+
+  Raises:
+    FileNotFoundError: there is none, or it is not complete.
+  """
+  text = (model / _FILE).read_text(encoding='utf-8')
+  return TransformerConfig.from_json(json.loads(text)['config'])
+
+
 def trained(stage: pathlib.Path) -> TransformerConfig:
   """The model in the folder of the stage that trained it."""
-  text = (stage / 'model' / 'model.json').read_text(encoding='utf-8')
-  return TransformerConfig.from_json(json.loads(text)['config'])
+  return read(folder(stage))
 
 
 def used(stage: pathlib.Path) -> Models | None:

@@ -91,7 +91,7 @@ def _records(run: StageRun, solver: Solver, models: Models,
       yield {**record, 'skipped': reason}
       continue
     solution = found[problem.id]
-    rows = [solver.judge(problem.id, a) for a in solution.attempts]
+    rows = solver.judge(problem.id, solution.attempts)
     for index, row in enumerate(rows if scores else ()):
       row['scores'] = {
           name: values[problem.id][index] for name, values in scores.items()}

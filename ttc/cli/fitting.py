@@ -15,6 +15,7 @@ import pathlib
 import jax
 
 from ttc import partitioning, records
+from ttc.analysis import models
 from ttc.checkpoints import orbax
 from ttc.cli.stage import StageRun
 from ttc.models.config import TransformerConfig
@@ -70,7 +71,7 @@ def train(
   mesh = partitioning.make_mesh(model=config.model_parallel)
   init_params = None
   if start is not None:
-    cfg, _, init_params = orbax.load_model(str(start / MODEL), mesh)
+    cfg, _, init_params = orbax.load_model(str(models.folder(start)), mesh)
   if cfg.vocab_size < vocab_size:
     raise ValueError(
       f'The model knows {cfg.vocab_size} tokens and the task has {vocab_size}; '

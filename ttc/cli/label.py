@@ -91,15 +91,15 @@ class Label:
   def _plans(self, samples: Sequence['_Sample'], key: np.ndarray,
              models: Models) -> Iterator[tuple[Question, Plan, int]]:
     """One plan for each sample with a step to continue, named by its place."""
-    most = self.solver.generation.max_tokens  # steps and samples are fewer
+    most = self.solver.generation.max_tokens
     for place, sample in enumerate(samples):
       ends = labelling.step_ends(sample.tokens, models.step_end)[:-1]
       if not ends:
         continue
-      first = (sample.problem * most + sample.row) * most
+      own = keys.fold(keys.fold(key, [sample.problem])[0], [sample.row])[0]
       branches = [
-          Branch(end + 1, own) for end, own in zip(
-              ends, keys.fold(key, first + np.arange(len(ends))), strict=True)]
+          Branch(end + 1, each) for end, each in zip(
+              ends, keys.fold(own, np.arange(len(ends))), strict=True)]
       prompt = self.solver.prompt(self.solver.by_id[sample.problem])
       question = Question(place, prompt, key, most)
       yield question, continuations(
@@ -109,13 +109,14 @@ class Label:
               ) -> list[labelling.Rollout]:
     """(branch, tokens, correct) of a sample's rollouts."""
     ends = labelling.step_ends(sample.tokens, models.step_end)
-    found = []
-    for index, row in enumerate(rows):
-      branch, attempt = index // self.rollouts, Attempt.of(row, models)
-      prefix = sample.tokens[:ends[branch] + 1]
-      grade = self.solver.judge(sample.problem, attempt, prefix)
-      found.append((branch, attempt.tokens, grade['correct']))
-    return found
+    attempts = [Attempt.of(row, models) for row in rows]
+    branches = [index // self.rollouts for index in range(len(rows))]
+    graded = self.solver.judge(
+        sample.problem, attempts,
+        [sample.tokens[:ends[branch] + 1] for branch in branches])
+    return [(branch, attempt.tokens, row['correct'])
+            for branch, attempt, row in zip(
+                branches, attempts, graded, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)

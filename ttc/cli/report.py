@@ -1,17 +1,13 @@
 """`ttc report`: figures, claims and tables of all seeds (PAPER 10)."""
 
 import dataclasses
-import json
 import os
-import pathlib
 from typing import ClassVar
 
 from ttc import records
-from ttc.analysis import report, study
+from ttc.analysis import models, report, study
 from ttc.cli.experiment import Experiment
-from ttc.cli.fitting import MODEL
 from ttc.cli.stage import StageRun
-from ttc.models.config import TransformerConfig
 
 _TABLE = 'table.txt'
 
@@ -73,11 +69,7 @@ class Report:
       return None
     seed = run.place.seeds[0]
     small, large = (
-      _parameters(run.input(name, seed)) for name in (self.base, self.large)
+      models.trained(run.input(name, seed)).num_params
+      for name in (self.base, self.large)
     )
     return large / small
-
-
-def _parameters(folder: pathlib.Path) -> int:
-  text = (folder / MODEL / 'model.json').read_text(encoding='utf-8')
-  return TransformerConfig.from_json(json.loads(text)['config']).num_params

@@ -85,13 +85,14 @@ class Revise:
       pass
     for problem in problems:
       trail = trails[problem.id]
+      revisions = sorted(trail.revisions, key=lambda r: r.chain)
+      rows = self.solver.judge(problem.id, [r.attempt for r in revisions])
       record = {
           'problem': problem.id, 'strategy': f'Revise(keep={self.keep})',
           'budget': self.budget or sum(chains.turns), 'seed': run.seed,
           'rows': [
-              {**self.solver.judge(problem.id, r.attempt),
-               'chain': r.chain, 'turn': r.turn}
-              for r in sorted(trail.revisions, key=lambda r: r.chain)]}
+              {**row, 'chain': r.chain, 'turn': r.turn}
+              for r, row in zip(revisions, rows, strict=True)]}
       if reason := reasons[problem.id]:
         yield {**record, 'skipped': reason}
       else:

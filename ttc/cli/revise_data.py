@@ -47,10 +47,8 @@ class ReviseData:
     for part in run.parts(run.read(self.source), self.size):
       rows = []
       for record in part.items:
-        prompt = self.task.prompt(problems[record['problem']])
-        documents = trajectories(
-          record, vocabulary.encode(prompt), vocabulary
-        )
+        prompt = self.task.prompt_tokens(problems[record['problem']])
+        documents = trajectories(record, prompt, vocabulary)
         examples = [
           {'tokens': d.tokens, 'loss_start': d.loss_start} for d in documents
         ]

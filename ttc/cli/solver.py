@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
+import pathlib
 import zlib
 
 import jax
 import numpy as np
 
 from ttc import partitioning
+from ttc.analysis import models as made
 from ttc.checkpoints import orbax
 from ttc.cli.experiment import Experiment
-from ttc.cli.fitting import MODEL
 from ttc.cli.stage import Stage, StageRun
 from ttc.data.problems import Problem, Task
-from ttc.data.vocabulary import step_end_table
+from ttc.data.vocabulary import end_table, step_end_table
+from ttc.models.config import TransformerConfig
 from ttc.search import keys
 from ttc.search.capacity import Capacity
 from ttc.search.generation import Generation
@@ -73,7 +75,11 @@ class Solver:
       raise ValueError(
           f'Solver.questions={self.questions}, but the split {self.split!r} '
           f'has {count}; lower it, or ask the task for more.')
+    step_end_table(self.task.vocabulary, self.task.delimiter)
     self.local_rows()
+    for stage in (self.proposer, *verifiers):
+      if experiment.source(reader, stage) is None:
+        self._check_fits(stage, _made_elsewhere(stage))
 
   def local_rows(self) -> int:
     """Rows sampled at once, a device.
@@ -101,12 +107,12 @@ class Solver:
   @functools.cached_property
   def prompt_width(self) -> int:
     """Tokens of the longest prompt that is not skipped."""
-    return max((len(self.prompt(problem)) for problem in self.problems
+    return max((self._lengths[problem.id] for problem in self.problems
                 if not self.skipped(problem)), default=1)
 
   def skipped(self, problem: Problem) -> str:
     """Why a question is left out; '' where it is not."""
-    length = len(self.prompt(problem))
+    length = self._lengths[problem.id]
     if self.prompt_tokens is None or length <= self.prompt_tokens:
       return ''
     return (f'its prompt has {length} tokens, more than '
@@ -114,7 +120,7 @@ class Solver:
 
   def prompt(self, problem: Problem) -> list[int]:
     """Tokens that the proposer continues."""
-    return self.task.vocabulary.encode(self.task.prompt(problem))
+    return self.task.prompt_tokens(problem)
 
   def load(self, run: StageRun) -> Models:
     """The trained models, on a mesh of this process's devices."""
@@ -123,10 +129,13 @@ class Solver:
     vocabulary = self.task.vocabulary
     proposer = self._model(run, mesh, self.proposer, 'logits')
     end = np.zeros(proposer.cfg.vocab_size, bool)
-    end[[vocabulary.eos_id, vocabulary.revise_id]] = True
+    end[:vocabulary.size] = end_table(vocabulary)
     step_end = np.zeros(proposer.cfg.vocab_size, bool)
     step_end[:vocabulary.size] = step_end_table(
         vocabulary, self.task.delimiter)
+    for reason, count in self.task.left_out(self.split).items():
+      run.say(f'{run.label}: {count} questions of the split {self.split!r} '
+              f'left out: {reason}')
     return Models(
         proposer=proposer,
         verifier=(self._model(run, mesh, self.verifier, 'value')
@@ -169,32 +178,70 @@ class Solver:
                  self.generation.max_tokens)
         for problem, own in zip(problems, folded, strict=True)]
 
-  def judge(self, problem: int, attempt: Attempt,
-            prefix: Sequence[int] = ()) -> dict:
-    """One row of a record.
+  def judge(self, problem: int, attempts: Sequence[Attempt],
+            prefixes: Sequence[Sequence[int]] | None = None) -> list[dict]:
+    """Rows of a record, one an attempt.
 
     Args:
       problem: id of the question.
-      attempt: what was sampled.
-      prefix: the start of the solution that the attempt continues.
+      attempts: what was sampled, all that will vote with each other.
+      prefixes: the start of the solution that each attempt continues.
     """
-    text = self.task.vocabulary.decode([*prefix, *attempt.tokens])
-    grade = self.task.grade(self.by_id[problem], text)
-    row = dict(
-        tokens=attempt.tokens, text=text, answer=grade.answer,
-        correct=grade.correct, truncated=attempt.truncated,
-        logprob=attempt.logprob)
-    return row if attempt.values is None else {**row, 'values': attempt.values}
+    prefixes = prefixes or [()] * len(attempts)
+    texts = [self.task.vocabulary.decode([*prefix, *attempt.tokens])
+             for prefix, attempt in zip(prefixes, attempts, strict=True)]
+    grades = self.task.grade_all(self.by_id[problem], texts)
+    rows = []
+    for attempt, text, grade in zip(attempts, texts, grades, strict=True):
+      row = dict(
+          tokens=attempt.tokens, text=text, answer=grade.answer,
+          correct=grade.correct, truncated=attempt.truncated,
+          logprob=attempt.logprob)
+      if attempt.values is not None:
+        row['values'] = attempt.values
+      rows.append(row)
+    return rows
+
+  @functools.cached_property
+  def _lengths(self) -> dict[int, int]:
+    """Tokens of each prompt, by the id of its question."""
+    return {problem.id: len(self.prompt(problem)) for problem in self.problems}
+
+  def _check_fits(self, stage: str, cfg: TransformerConfig) -> None:
+    """Raises ValueError where a model cannot take the task's tokens."""
+    known, longest = self.task.vocabulary.size, (
+        self.prompt_width + self.generation.max_tokens)
+    if cfg.vocab_size < known:
+      raise ValueError(
+          f'The model of {stage} knows {cfg.vocab_size} tokens and the '
+          f"task's vocabulary has {known}; use the tokenizer of that model.")
+    if cfg.context is not None and longest > cfg.context:
+      raise ValueError(
+          f'A prompt of {self.prompt_width} tokens and an attempt of '
+          f'Generation.max_tokens={self.generation.max_tokens} are more than '
+          f'the context of {cfg.context} of the model of {stage}; lower '
+          'Generation.max_tokens, or Solver.prompt_tokens to skip long '
+          'prompts.')
 
   def _model(self, run, mesh, stage, head) -> Model:
+    folder = made.folder(run.input(stage))
+    self._check_fits(stage, made.read(folder))
     cfg, found, params = orbax.load_model(
-        str(run.input(stage) / MODEL),
-        partitioning.make_mesh(model=self.model_parallel))
+        str(folder), partitioning.make_mesh(model=self.model_parallel))
     if found != head:
       raise ValueError(
           f'The model of stage {stage!r} has a {found!r} head; a '
           f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.')
     return Model(partitioning.local(params, mesh), cfg)
+
+
+def _made_elsewhere(path: str) -> TransformerConfig:
+  try:
+    return made.trained(pathlib.Path(path))
+  except FileNotFoundError as error:
+    raise ValueError(
+        f'{path} holds no model.json, so no model of ours; make one of a '
+        'Hugging Face folder with `ttc convert`.') from error
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:

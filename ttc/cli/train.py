@@ -41,7 +41,7 @@ class Train:
     rows = run.read(self.source.stage)
     vocabulary = self.task.vocabulary
     prompts = {
-      problem.id: vocabulary.encode(self.task.prompt(problem))
+      problem.id: self.task.prompt_tokens(problem)
       for problem in self.task.problems(self.split)
     }
     fitting.train(

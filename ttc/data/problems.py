@@ -1,5 +1,6 @@
 """What is being solved: problems, their grading, and the task holding both."""
 
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Protocol
 
@@ -46,8 +47,21 @@ class Task(Protocol):
   def problems(self, split: str) -> list[Problem]:
     """Problems of 'pretrain', 'finetune' or 'test', disjoint by question."""
 
+  def left_out(self, split: str) -> Mapping[str, int]:
+    """How many questions the split lacks, by the reason why."""
+
   def prompt(self, problem: Problem) -> str:
     """The text that the proposer continues."""
 
+  def prompt_tokens(self, problem: Problem) -> list[int]:
+    """The same as tokens, those included that no text spells."""
+
   def grade(self, problem: Problem, text: str) -> Grade:
     """Judges one attempt; total: no text that a model writes makes it raise."""
+
+  def grade_all(self, problem: Problem, texts: Sequence[str]) -> list[Grade]:
+    """Judges attempts that will vote with each other.
+
+    Verdicts are those of `grade`; answers may be found equal here that only a
+    comparison of the two can tell to be so.
+    """

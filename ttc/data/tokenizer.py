@@ -212,11 +212,14 @@ def _read(path: pathlib.Path):
   import tokenizers
 
   try:
-    return tokenizers.Tokenizer.from_file(str(path))
+    tokenizer = tokenizers.Tokenizer.from_file(str(path))
   except Exception as error:  # the library raises nothing more specific
     raise ValueError(
         f'{path} is not a tokenizer.json that the tokenizers library reads: '
         f'{error}.') from error
+  tokenizer.no_truncation()  # some files bring both, for their own use
+  tokenizer.no_padding()
+  return tokenizer
 
 
 def _content(token: str | dict | None) -> str:

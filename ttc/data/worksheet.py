@@ -13,7 +13,7 @@ goal that a line answers without counting lines, and the miss without a look at
 the question.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import dataclasses
 import functools
 import re
@@ -139,8 +139,16 @@ class Worksheet:
       problems.append(Problem(id, ' '.join(goals), level=level))
     return problems
 
+  def left_out(self, split: str) -> dict[str, int]:
+    """Nothing: every question can be asked and graded."""
+    del split
+    return {}
+
   def prompt(self, problem: Problem) -> str:
     return problem.question + '?'
+
+  def prompt_tokens(self, problem: Problem) -> list[int]:
+    return self.vocabulary.encode(self.prompt(problem))
 
   def grade(self, problem: Problem, text: str) -> Grade:
     """Exact judgement of one solution.
@@ -165,6 +173,9 @@ class Worksheet:
           equations, numbers, target)
       answer.append(label[0] + countdown.canonical(equations))
     return Grade('\n'.join(answer), correct)
+
+  def grade_all(self, problem: Problem, texts: Sequence[str]) -> list[Grade]:
+    return [self.grade(problem, text) for text in texts]
 
   def questions(self, split: str) -> np.ndarray:
     """Goals of each question, as rows of `table`: int [Q, max(goals)].
