@@ -87,7 +87,7 @@ def test_padding_ends_no_step():
 
 
 def test_a_delimiter_that_no_token_holds_is_refused():
-  with pytest.raises(ValueError, match=r"splits the delimiter '\n\n' into"):
+  with pytest.raises(ValueError, match=r"splits the delimiter '\\n\\n' into"):
     step_end_table(VOCABULARY, '\n\n')
 
 

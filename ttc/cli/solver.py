@@ -79,7 +79,8 @@ class Solver:
     self.local_rows()
     for stage in (self.proposer, *verifiers):
       if experiment.source(reader, stage) is None:
-        self._check_fits(stage, _made_elsewhere(stage))
+        cfg, _ = orbax.load_config(str(made.folder(pathlib.Path(stage))))
+        self._check_fits(stage, cfg)
 
   def local_rows(self) -> int:
     """Rows sampled at once, a device.
@@ -225,7 +226,7 @@ class Solver:
 
   def _model(self, run, mesh, stage, head) -> Model:
     folder = made.folder(run.input(stage))
-    self._check_fits(stage, made.read(folder))
+    self._check_fits(stage, orbax.load_config(str(folder))[0])
     cfg, found, params = orbax.load_model(
         str(folder), partitioning.make_mesh(model=self.model_parallel))
     if found != head:
@@ -233,15 +234,6 @@ class Solver:
           f'The model of stage {stage!r} has a {found!r} head; a '
           f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.')
     return Model(partitioning.local(params, mesh), cfg)
-
-
-def _made_elsewhere(path: str) -> TransformerConfig:
-  try:
-    return made.trained(pathlib.Path(path))
-  except FileNotFoundError as error:
-    raise ValueError(
-        f'{path} holds no model.json, so no model of ours; make one of a '
-        'Hugging Face folder with `ttc convert`.') from error
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:

@@ -141,11 +141,11 @@ class Questions:
     seen: dict[str, str] = {}
     for id, (split, row) in enumerate(self._rows()):
       problems, left_out = splits[split]
-      reason = self._reason(row, shots, seen)
+      reason = self._reason(split, row, shots, seen)
       if reason:
         left_out[reason] += 1
         continue
-      seen[_key(row.question)] = 'test' if split == 'test' else 'before'
+      seen[_key(row.question)] = split
       problems.append(Problem(id, row.question, row.answer, row.level))
     return splits
 
@@ -158,14 +158,16 @@ class Questions:
       share = int.from_bytes(digest[:8], 'big') / 2**64
       yield 'pretrain' if share < self.pretrain else 'finetune', row
 
-  def _reason(self, row: Row, shots: set[str], seen: dict[str, str]) -> str:
+  def _reason(self, split: str, row: Row, shots: set[str],
+              seen: dict[str, str]) -> str:
+    """Why a row is left out; '' where it is not."""
     key = _key(row.question)
     if extraction.unwrap(row.answer).answer is None:
       return 'no reference answer'
     if key in shots:
       return 'a shot of the prompt'
     if key in seen:
-      return 'asked in the test' if seen[key] == 'test' else 'asked twice'
+      return 'asked twice' if seen[key] == split else 'asked in the test'
     special = self.vocabulary.spelt_special(row.question)
     return f'spells the special token {special}' if special else ''
 
