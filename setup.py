@@ -42,7 +42,7 @@ setuptools.setup(
     'parity': ['safetensors', 'torch', 'transformers>=5'],
     # What T5X itself needs beside the above. It is not on the registry and
     # what it declares breaks this environment; the README says how to add it.
-    't5x': ['cached-property', 'fiddle', 'tensorboard'],
+    't5x': ['cached-property', 'fiddle', 'grain', 'tensorboard'],
   },
   entry_points={'console_scripts': ['ttc = ttc.cli.main:main']},
 )
