@@ -20,6 +20,7 @@ setuptools.setup(
     'chex',
     'flax>=0.12',
     'gin-config>=0.5',
+    'importlib-resources',  # tensorflow-datasets needs it without saying so
     'jax>=0.10',
     'math-verify[antlr4_13_2]>=0.9',
     'matplotlib',

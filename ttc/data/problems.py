@@ -16,12 +16,14 @@ class Problem:
     question: the text that tells this problem from every other one.
     answer: a reference answer, or '' where grading needs none.
     level: the difficulty its author gave it, where there is one.
+    solution: a worked one, or ''.
   """
 
   id: int
   question: str
   answer: str = ''
   level: int | None = None
+  solution: str = ''
 
 
 @dataclasses.dataclass(frozen=True)

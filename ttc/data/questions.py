@@ -18,6 +18,7 @@ import numpy as np
 
 from ttc.data.jsonl import Row, Rows
 from ttc.data.problems import Grade, Problem
+from ttc.data.sentencepiece import SentencePiece
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.grading import extraction
@@ -48,7 +49,7 @@ class Questions:
       cores, at most 8.
   """
 
-  vocabulary: Tokenizer
+  vocabulary: Tokenizer | SentencePiece
   template: Template
   finetune: Rows
   test: Rows
@@ -146,7 +147,8 @@ class Questions:
         left_out[reason] += 1
         continue
       seen[_key(row.question)] = split
-      problems.append(Problem(id, row.question, row.answer, row.level))
+      problems.append(Problem(
+          id, row.question, row.answer, row.level, row.solution))
     return splits
 
   def _rows(self) -> Iterator[tuple[str, Row]]:

@@ -24,17 +24,25 @@ _CHUNK = 1024  # documents that cross from TensorFlow to numpy together
 def make_task(folder: str, vocab_size: int) -> seqio.Task:
   """A Task over `folder`; not in seqio's registry, so nothing can collide."""
   kind = features.kind_of(folder)
+  return over(
+      seqio.FunctionDataSource(
+          lambda split, shuffle_files, seed=None:
+              features.read(folder, split),
+          splits=('train', 'validation')),
+      kind, re.sub(r'\W+', '_', f'ttc_{kind}_{folder}'), vocab_size)
+
+
+def over(source: seqio.DataSource, kind: features.Kind, name: str,
+         vocab_size: int) -> seqio.Task:
+  """A Task over any source of examples of a kind; see `features`."""
   inputs = seqio.Feature(seqio.PassThroughVocabulary(vocab_size),
                          add_eos=False)
   weights = seqio.ContinuousFeature(dtype=tf.float32)
   target = {'lm': {'decoder_target_tokens': inputs},
             'value': {'decoder_target_values': weights}}
   return seqio.Task(
-      re.sub(r'\W+', '_', f'ttc_{kind}_{folder}'),
-      source=seqio.FunctionDataSource(
-          lambda split, shuffle_files, seed=None:
-              features.read(folder, split),
-          splits=('train', 'validation')),
+      name,
+      source=source,
       preprocessors=[_PREPROCESSORS[kind]],
       output_features={'decoder_input_tokens': inputs,
                        'decoder_loss_weights': weights} | target[kind])
