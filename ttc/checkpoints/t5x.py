@@ -36,7 +36,11 @@ def save(folder: str, params: Any, step: int = 0) -> pathlib.Path:
   """
   folder = pathlib.Path(folder).absolute()
   tree = {'target': params, 'state': {'step': jnp.asarray(step, jnp.int32)}}
-  with _manager(folder) as manager:
+  with ocp.CheckpointManager(
+      folder,
+      options=ocp.CheckpointManagerOptions(step_prefix=_PREFIX),
+      item_names=('state',),
+      item_handlers={'state': ocp.PyTreeCheckpointHandler()}) as manager:
     if step in manager.all_steps():
       manager.delete(step)
     manager.save(step, args=ocp.args.Composite(
@@ -53,12 +57,12 @@ def newest(folder: str) -> pathlib.Path:
   folder = pathlib.Path(folder).absolute()
   if not folder.is_dir():
     raise ValueError(f'{folder} is not there; give the MODEL_DIR of a T5X run.')
-  with _manager(folder, read_only=True) as manager:
-    step = manager.latest_step()
-  if step is None:
+  names = ocp.path.step.standard_name_format(step_prefix=_PREFIX)
+  steps = [found.step for found in names.find_all(folder)]
+  if not steps:
     raise ValueError(f'{folder} holds no {_PREFIX}_<step> that is complete; '
                      'let T5X train until it has saved one.')
-  return folder / f'{_PREFIX}_{step}'
+  return folder / f'{_PREFIX}_{max(steps)}'
 
 
 def load(checkpoint: str, cfg: TransformerConfig, head: Head,
@@ -69,23 +73,17 @@ def load(checkpoint: str, cfg: TransformerConfig, head: Head,
     ValueError: there is no such checkpoint, or it is of another model; the
       message names the first parameter that differs.
   """
-  state = pathlib.Path(checkpoint).absolute() / 'state'
-  if not state.is_dir():
-    raise ValueError(
-        f'{state} is not there; give a checkpoint_<step> that T5X has written '
-        'with use_orbax=True.')
   if mesh is None:
     mesh = partitioning.make_mesh(devices=jax.devices()[:1])
   target = abstract.params(cfg, head, mesh)
-  handler = ocp.PyTreeCheckpointHandler()
-  found = handler.metadata(state).tree
-  _check(found['target'], target, state)
-  with ocp.Checkpointer(handler) as checkpointer:
-    restored = checkpointer.restore(state, args=ocp.args.PyTreeRestore(
-        item={'target': target},
-        restore_args={
-            'target': ocp.checkpoint_utils.construct_restore_args(target)},
-        partial_restore=True))
+  _check(_found(checkpoint), target, checkpoint)
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    restored = checkpointer.restore(
+        _state(checkpoint), args=ocp.args.PyTreeRestore(
+            item={'target': target},
+            restore_args={
+                'target': ocp.checkpoint_utils.construct_restore_args(target)},
+            partial_restore=True))
   return restored['target']
 
 
@@ -95,30 +93,41 @@ def export_model(model: str, folder: str, step: int = 0,
   return save(folder, orbax.load_model(model, mesh)[2], step)
 
 
-def import_model(checkpoint: str, cfg: TransformerConfig, head: Head,
-                 folder: str, mesh: Mesh | None = None) -> None:
-  """Writes a checkpoint as a finished model, which stages load; see `load`."""
+def import_model(checkpoint: str, cfg: TransformerConfig, folder: str,
+                 mesh: Mesh | None = None) -> Head:
+  """Writes a checkpoint as a finished model, which stages load; see `load`.
+
+  Returns:
+    Its head, by the parameters that it has.
+  """
+  head = 'value' if 'value' in _found(checkpoint) else 'logits'
   orbax.save_model(folder, cfg, head, load(checkpoint, cfg, head, mesh))
+  return head
 
 
-def _manager(folder, read_only=False) -> ocp.CheckpointManager:
-  return ocp.CheckpointManager(
-      folder,
-      options=ocp.CheckpointManagerOptions(
-          step_prefix=_PREFIX, create=not read_only, read_only=read_only),
-      item_names=('state',),
-      item_handlers={'state': ocp.PyTreeCheckpointHandler()})
+def _found(checkpoint) -> Any:
+  """Names, shapes and dtypes of the parameters in a checkpoint."""
+  state = _state(checkpoint)
+  if not state.is_dir():
+    raise ValueError(
+        f'{state} is not there; give a checkpoint_<step> that T5X has written '
+        'with use_orbax=True.')
+  return ocp.PyTreeCheckpointHandler().metadata(state).tree['target']
 
 
-def _check(found, target, state):
+def _state(checkpoint) -> pathlib.Path:
+  return pathlib.Path(checkpoint).absolute() / 'state'
+
+
+def _check(found, target, checkpoint):
   """Refuses parameters that are missing, left over or of another shape."""
   there, here = _shapes(found), _shapes(target)
   for path in sorted(there | here):
     if there.get(path) != here.get(path):
       raise ValueError(
-          f'{state} is of another model: {path} is {there.get(path)} there and '
-          f'{here.get(path)} by the config; give the config and the head that '
-          'it was trained with.')
+          f'{checkpoint} is of another model: {path} is {there.get(path)} '
+          f'there and {here.get(path)} by the config; give the config and the '
+          'head that it was trained with.')
 
 
 def _shapes(tree) -> dict[str, tuple[int, ...]]:

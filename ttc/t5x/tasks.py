@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import seqio
-from t5x import utils
 import tensorflow as tf
 
 from ttc.data import features, packing, tasks
@@ -97,8 +96,12 @@ def questions(task: Task, split: str, seq_len: int, limit: int = 0) -> str:
   return name
 
 
-def verify(dataset: utils.DatasetConfig, model: Any) -> None:
+def verify(dataset: Any, model: Any) -> None:
   """Whether a model can learn from a data set; a `verify_matching_vocabs_fn`.
+
+  Args:
+    dataset: T5X's DatasetConfig.
+    model: one of `models`.
 
   Raises:
     ValueError: the data set has other features, or tokens that the model does
