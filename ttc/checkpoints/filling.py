@@ -17,6 +17,7 @@ from ttc.checkpoints.names import Weight
 from ttc.checkpoints.safetensors import Made, Tensor
 
 _PIECE = 1 << 25  # bytes of a tensor read at once
+_ALIGNMENT = 64  # bytes, what XLA asks for
 
 
 def pieces(tensor: Tensor, unit: int = 1) -> Iterator[tuple[int, int]]:
@@ -53,7 +54,7 @@ def filled(weight: Weight, struct: jax.ShapeDtypeStruct,
 def _shard(weight, struct, index, found, digest) -> np.ndarray:
   spans = [range(*s.indices(n))
            for s, n in zip(index, struct.shape, strict=True)]
-  out = np.empty([len(span) for span in spans], struct.dtype)
+  out = _aligned([len(span) for span in spans], struct.dtype)
   if not weight.layered:
     _read_into(out, found[weight.name], weight, struct.shape, spans, digest)
     return out
@@ -61,6 +62,14 @@ def _shard(weight, struct, index, found, digest) -> np.ndarray:
     _read_into(out[at], found[weight.name.format(layer)], weight,
                struct.shape[1:], spans[1:], digest)
   return out
+
+
+def _aligned(shape: list[int], dtype: np.dtype) -> np.ndarray:
+  """Uninitialized memory that a CPU's array takes over without a copy."""
+  size = math.prod(shape) * dtype.itemsize
+  raw = np.empty(size + _ALIGNMENT, np.uint8)
+  start = -raw.ctypes.data % _ALIGNMENT
+  return raw[start:start + size].view(dtype).reshape(shape)
 
 
 def _read_into(out, tensor, weight, shape, spans, digest) -> None:

@@ -24,6 +24,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 from ttc import partitioning
 from ttc.models import abstract
 from ttc.models.config import TransformerConfig
+from ttc.models.reader import Reader
 from ttc.models.transformer import Head
 
 
@@ -93,18 +94,31 @@ class Checkpoints:
 
 
 def save_model(folder: str, cfg: TransformerConfig, head: Head,
-               params: Any) -> None:
-  """Writes a finished model; without its model.json it is not complete."""
+               params: Any, reader: Reader | None = None) -> None:
+  """Writes a finished model; without its model.json it is not complete.
+
+  Args:
+    folder: is emptied first.
+    cfg: of the model.
+    head: which one it has.
+    params: written as they lie in memory: weights hardly compress, and the
+      compressed copy would wait in memory until all is written.
+    reader: how a verifier of others is asked, None for one of ours.
+  """
   folder = pathlib.Path(folder).absolute()
   if jax.process_index() == 0:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-  with ocp.StandardCheckpointer() as checkpointer:
-    checkpointer.save(folder / 'params', params)
-    checkpointer.wait_until_finished()
+  largest = max(leaf.nbytes for leaf in jax.tree.leaves(params))
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
+      use_compression=False,
+      save_concurrent_gb=2 * largest / 1e9)) as checkpointer:
+    checkpointer.save(folder / 'params', args=ocp.args.PyTreeSave(params))
   if jax.process_index() == 0:
-    _write(folder / 'model.json',
-           {'head': head, 'config': dataclasses.asdict(cfg)})
+    described = {'head': head, 'config': dataclasses.asdict(cfg)}
+    if reader is not None:
+      described['reader'] = dataclasses.asdict(reader)
+    _write(folder / 'model.json', described)
 
 
 def load_config(folder: str) -> tuple[TransformerConfig, Head]:
@@ -113,13 +127,18 @@ def load_config(folder: str) -> tuple[TransformerConfig, Head]:
   Raises:
     ValueError: the folder holds no complete model.
   """
-  folder = pathlib.Path(folder).absolute()
-  if not (folder / 'model.json').exists():
-    raise ValueError(
-        f'{folder} holds no model.json, so no complete model; run its training '
-        'stage to the end.')
-  described = json.loads((folder / 'model.json').read_text())
+  described = _described(folder)
   return TransformerConfig.from_json(described['config']), described['head']
+
+
+def load_reader(folder: str) -> Reader | None:
+  """How the verifier in a folder is asked; None for one of ours.
+
+  Raises:
+    ValueError: the folder holds no complete model.
+  """
+  reader = _described(folder).get('reader')
+  return None if reader is None else Reader.from_json(reader)
 
 
 def load_model(folder: str, mesh: Mesh | None = None
@@ -136,6 +155,15 @@ def load_model(folder: str, mesh: Mesh | None = None
     return cfg, head, checkpointer.restore(
         pathlib.Path(folder).absolute() / 'params',
         abstract.params(cfg, head, mesh))
+
+
+def _described(folder):
+  path = pathlib.Path(folder).absolute() / 'model.json'
+  if not path.exists():
+    raise ValueError(
+        f'{path.parent} holds no model.json, so no complete model; run its '
+        'training stage to the end, or convert the checkpoint again.')
+  return json.loads(path.read_text())
 
 
 def _claim(path, config):
