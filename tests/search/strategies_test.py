@@ -8,6 +8,7 @@ from tests import testing
 from tests.search import reference
 from tests.testing import tokens
 from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
+from ttc.search.plans import fork, Question
 from ttc.search.strategies import BestOfN, Greedy, StepSearch
 
 RNG = np.random.default_rng(0)
@@ -134,3 +135,14 @@ def test_costs_count_each_prompt_once_and_every_token():
 def test_budgets_that_do_not_fit(strategy, budget, words):
   with pytest.raises(ValueError, match=words):
     strategy.rows(budget)
+
+
+def test_parents_are_the_best_distinct_rows():
+  question = Question(0, [3, 4], np.zeros(2, np.uint32), 8)
+  rows = fork([question.root()], [0] * 4)
+  for row, token in zip(rows, [5, 5, 6, 7], strict=True):
+    row.tokens.append(token)
+  choose = lambda distinct: StepSearch(Beam(2), distinct=distinct).parents(
+      question.key, 0, rows, [0.9, 0.9, 0.2, 0.4])
+  assert choose(distinct=True) == [0, 0, 3, 3]
+  assert choose(distinct=False) == [0, 0, 1, 1]

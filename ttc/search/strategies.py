@@ -121,7 +121,7 @@ class StepSearch:
         values = yield from self._look_ahead(rows)
       else:
         values = [row.value for row in rows]
-      rows = fork(rows, self._parents(question.key, round_, rows, values))
+      rows = fork(rows, self.parents(question.key, round_, rows, values))
       yield Extend(rows, steps=1)
     yield Extend(rows)
     return rows
@@ -135,9 +135,16 @@ class StepSearch:
       row.rewind(mark)
     return values
 
-  def _parents(self, key: np.ndarray, round_: int, rows: list[Row],
-               values: list[float]) -> list[int]:
-    """The parent of each of the next rows."""
+  def parents(self, key: np.ndarray, round_: int, rows: list[Row],
+              values: list[float]) -> list[int]:
+    """The parent of each of the next rows.
+
+    Args:
+      key: of the question.
+      round_: so many choices came before.
+      rows: to choose among.
+      values: of the rows.
+    """
     if self.distinct:
       first = {}
       for index, row in enumerate(rows):
