@@ -1,13 +1,27 @@
 """Every experiment that ships can be built and passes its own checks."""
 
+import dataclasses
+import json
 import pathlib
 
 import pytest
 
+import gin
+from tests.data import toys
 from ttc.cli import configuration
+from ttc.models.config import TransformerConfig
 
 _GIN = pathlib.Path(__file__).parents[2] / 'gin'
-_EXPERIMENTS = sorted((_GIN / 'experiments').glob('*_*.gin'))
+_EXPERIMENTS = sorted((_GIN / 'experiments').glob('worksheet_*.gin'))
+# Tokenizer, small and large model, and how many times as large it is.
+_OPEN = {
+  'math_qwen2_5_1_5b': ('qwen', 'qwen2_5_math_1_5b', 'qwen2_5_14b', 9.6),
+  'math_llama3_2_1b': ('llama3', 'llama3_2_1b', 'llama3_1_8b', 6.5),
+  'math_gemma2_2b': ('gemma', 'gemma2_2b', 'gemma2_27b', 10.4),
+  'gsm8k_llama3_2_1b': ('llama3', 'llama3_2_1b', 'llama3_1_8b', 6.5),
+}
+_QUESTIONS = {'problem': '1+1', 'question': '1+1', 'answer': '#### 2',
+              'solution': '', 'level': 'Level 1'}  # fmt: skip
 
 
 @pytest.mark.parametrize('path', _EXPERIMENTS, ids=lambda path: path.stem)
@@ -43,3 +57,114 @@ SEQ_LEN = 256
   assert base.task is large.task
   assert base.model.vocab_size == base.task.vocabulary.size
   assert 12 < large.model.num_params / base.model.num_params < 16
+
+
+def shape(file, scope):
+  gin.clear_config()
+  gin.parse_config(f"include '{_GIN / 'models' / file}.gin'")
+  with gin.config_scope(scope):
+    return gin.get_configurable(TransformerConfig)()
+
+
+def described(folder, cfg, tokenizer=None):
+  """A model as far as a check looks: no parameters."""
+  if tokenizer:
+    getattr(toys, tokenizer)(folder)
+  folder.mkdir(exist_ok=True)
+  about = {'head': 'logits', 'config': dataclasses.asdict(cfg)}
+  (folder / 'model.json').write_text(json.dumps(about))
+  return f"'{folder}'"
+
+
+@pytest.fixture
+def bindings(tmp_path):
+  def bindings(tokenizer, small, large):
+    for split in ('train', 'test'):
+      row = {**_QUESTIONS, 'problem': split, 'question': split}
+      (tmp_path / f'{split}.jsonl').write_text(json.dumps(row))
+    small = described(tmp_path / 'small', shape(small, 'small'), tokenizer)
+    large = described(tmp_path / 'large', shape(large, 'large'))
+    return (
+      f'SMALL={small}', f'LARGE={large}',
+      f"FINETUNE_FILE='{tmp_path / 'train.jsonl'}'",
+      f"TEST_FILE='{tmp_path / 'test.jsonl'}'",
+    )  # fmt: skip
+  return bindings
+
+
+@pytest.mark.parametrize('name', _OPEN)
+def test_open_weights_build_with_their_files_only(name, bindings):
+  *files, ratio = _OPEN[name]
+  given = bindings(*files)
+  path = str(_GIN / 'experiments' / f'{name}.gin')
+  experiment, _ = configuration.load((path,), given)
+  assert len(experiment.stages) == 19
+  small, large = (
+    next(s for s in experiment.stages if s.name == n).solver.shape.num_params
+    for n in ('greedy', 'large_greedy')
+  )
+  assert large / small == pytest.approx(ratio, rel=0.02)
+  trained = [s for s in experiment.stages if s.kind == 'train']
+  room = experiment.stages[0].solver
+  longest = room.prompt_tokens + room.generation.max_tokens
+  assert all(s.fit.loop.seq_len >= longest for s in trained)
+  chains = longest + 4 * (room.generation.max_tokens + 1)
+  for stage in trained:
+    if stage.name in ('revision', 'revision_orm'):
+      assert stage.fit.loop.seq_len >= chains
+  missing = pytest.raises(
+    configuration.ConfigurationError, match='the macro TEST_FILE has no value'
+  )
+  with missing:
+    configuration.load((path,), given[:-1])
+
+
+def test_the_wrong_checkpoint_is_told_before_anything_runs(bindings, tmp_path):
+  path = str(_GIN / 'experiments' / 'math_qwen2_5_1_5b.gin')
+  given = bindings(*_OPEN['math_qwen2_5_1_5b'][:3])
+  cfg = shape('qwen2_5_math_1_5b', 'small')
+  error = configuration.ConfigurationError
+  described(tmp_path / 'small', dataclasses.replace(cfg, num_layers=24))
+  with pytest.raises(error, match='num_layers=24 and not 28'):
+    configuration.load((path,), given)
+  described(tmp_path / 'small', dataclasses.replace(cfg, vocab_size=100))
+  with pytest.raises(error, match='knows 100 tokens and the task'):
+    configuration.load((path,), given)
+  described(tmp_path / 'small', dataclasses.replace(cfg, context=512))
+  with pytest.raises(error, match=r'context of the model of .* has 512'):
+    configuration.load((path,), given)
+  described(tmp_path / 'small', dataclasses.replace(cfg, context=2048))
+  with pytest.raises(error, match=r"stage 'revision_samples': .* has 2048"):
+    configuration.load((path,), given)
+  (tmp_path / 'small' / 'model.json').unlink()
+  with pytest.raises(error, match=r'holds no model\.json'):
+    configuration.load((path,), given)
+
+
+@pytest.mark.parametrize('family', ['qwen', 'llama3', 'gemma'])
+def test_chat_templates_fit_their_families(family, bindings):
+  files = next(f for f in _OPEN.values() if f[0] == family)[:3]
+  paths = (_GIN / 'experiments' / 'first_look.gin',
+           _GIN / 'templates' / f'{family}.gin')
+  revise = {'qwen': '<|quad_end|>', 'gemma': '<unused0>',
+            'llama3': '<|reserved_special_token_0|>'}[family]
+  small, _, *rows = bindings(*files)
+  experiment, _ = configuration.load(
+    tuple(map(str, paths)),
+    (small, *rows, 'QUESTIONS=1', f"REVISE='{revise}'"),
+  )
+  task = experiment.stages[0].solver.task
+  vocabulary = task.vocabulary
+  for problem in task.problems('test'):
+    tokens = task.prompt_tokens(problem)
+    assert tokens[:len(vocabulary.begin_ids)] == list(vocabulary.begin_ids)
+    assert sum(t in vocabulary.begin_ids for t in tokens) == len(
+      vocabulary.begin_ids)
+    assert tokens[-1] not in vocabulary.end_ids
+    turn_end = {'qwen': '<|im_end|>', 'llama3': '<|eot_id|>',
+                'gemma': '<end_of_turn>'}[family]
+    ends = [vocabulary.piece(t) for t in tokens if t in vocabulary.end_ids]
+    assert set(ends) <= {turn_end}
+    text = vocabulary.decode(tokens)
+    assert problem.question in text
+    assert 'boxed{}' in text

@@ -16,6 +16,7 @@ from ttc.cli.experiment import Experiment
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _NO_MACRO = re.compile(r"No bindings specified for '(.*)/gin.macro'")
+_REQUIRED = re.compile(r'(\w+)/macro\.value set to `%gin\.REQUIRED`')
 _NO_VALUE = re.compile(r'(\w+)\.__init__\(\) missing .*?: (.*)')
 _CALL = re.compile(r" *In call to configurable '([^']*)'.*")
 
@@ -118,7 +119,7 @@ def _refuse_unused(before: dict) -> None:
 
 def _one_line(error: Exception) -> str:
   """What went wrong and where, without gin's indentation and class reprs."""
-  macro = _NO_MACRO.search(str(error))
+  macro = _NO_MACRO.search(str(error)) or _REQUIRED.search(str(error))
   if macro:
     return f'the macro {macro[1]} has no value; bind it with {macro[1]} = ...'
   missing = _NO_VALUE.match(str(error))

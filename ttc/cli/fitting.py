@@ -32,17 +32,30 @@ class Fit:
     loop: steps, sizes, optimizer; its seed counts from the experiment's.
     held_out: share of the questions that validate and do not train.
     model_parallel: devices over which a model is cut; the others share rows.
+    dropout: rate while training; None keeps the model's.
+    param_dtype: of the weights while training, 'float32' where a checkpoint in
+      bfloat16 would lose small updates; None keeps the model's. What is
+      written has the type that the model came with.
   """
 
   loop: FitConfig
   held_out: float = 0.05
   model_parallel: int = 1
+  dropout: float | None = None
+  param_dtype: str | None = None
 
   def __post_init__(self):
     if not 0 <= self.held_out < 1:
       raise ValueError(
         f'Fit.held_out={self.held_out} is a share of the questions, in [0, 1).'
       )
+
+  def trained(self, cfg: TransformerConfig) -> TransformerConfig:
+    """What a model is while it trains."""
+    given = {'dropout': self.dropout, 'param_dtype': self.param_dtype}
+    return dataclasses.replace(
+      cfg, **{name: x for name, x in given.items() if x is not None}
+    )
 
 
 def train(
@@ -72,6 +85,9 @@ def train(
   init_params = None
   if start is not None:
     cfg, _, init_params = orbax.load_model(str(models.folder(start)), mesh)
+  trained = config.trained(cfg)
+  if init_params is not None:
+    init_params = _as(init_params, trained.param_dtype)
   if cfg.vocab_size < vocab_size:
     raise ValueError(
       f'The model knows {cfg.vocab_size} tokens and the task has {vocab_size}; '
@@ -93,7 +109,7 @@ def train(
   head = {'lm': 'logits', 'value': 'value'}[kind]
   fitted = fit(
     loop,
-    cfg,
+    trained,
     head,
     packing.Batches(tasks.documents(task, 'train'), seed=loop.seed, **sizes),
     held_out,
@@ -102,7 +118,8 @@ def train(
     mesh=mesh,
     report=_Report(run, loop),
   )
-  orbax.save_model(str(run.folder / MODEL), cfg, head, fitted.params)
+  params = _as(fitted.params, cfg.param_dtype)
+  orbax.save_model(str(run.folder / MODEL), cfg, head, params)
   if jax.process_index() == 0:
     metrics = {
       'step': fitted.step,
@@ -113,6 +130,16 @@ def train(
     records.write_atomic(
       run.folder / 'metrics.json', records.canonical(metrics).encode('ascii')
     )
+
+
+def _as(params: Mapping, dtype: str) -> dict:
+  """Parameters in another type, but for a value head, which is float32."""
+  return {
+    name: tree
+    if name == 'value'
+    else jax.tree.map(lambda x: x.astype(dtype), tree)
+    for name, tree in params.items()
+  }
 
 
 def _data(

@@ -48,7 +48,8 @@ class Revise:
 
   def check(self, experiment: Experiment) -> None:
     """Needs its models before it."""
-    self.solver.check(experiment, self)
+    attempts = min(self.plan()[0], self.keep + 1)
+    self.solver.check(experiment, self, attempts)
 
   def plan(self) -> tuple[int, ...]:
     """Turns of each chain."""

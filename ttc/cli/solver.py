@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 import dataclasses
 import functools
-import pathlib
 import zlib
 
 import jax
@@ -12,6 +11,7 @@ import numpy as np
 from ttc import partitioning
 from ttc.analysis import models as made
 from ttc.checkpoints import orbax
+from ttc.cli import shapes
 from ttc.cli.experiment import Experiment
 from ttc.cli.stage import Stage, StageRun
 from ttc.data.problems import Problem, Task
@@ -44,6 +44,8 @@ class Solver:
     prompt_tokens: a question with a longer prompt is recorded as skipped; None
       takes them all.
     model_parallel: devices over which a model is cut; the others share rows.
+    shape: what the proposer must be, where it comes from elsewhere and another
+      one could be mistaken for it; only its sizes matter. None takes any.
   """
 
   task: Task
@@ -57,13 +59,16 @@ class Solver:
   line: int = 512
   prompt_tokens: int | None = None
   model_parallel: int = 1
+  shape: TransformerConfig | None = None
 
-  def check(self, experiment: Experiment, reader: Stage) -> None:
-    """Needs its models before it, enough questions, and a mesh that fits.
+  def check(self, experiment: Experiment, reader: Stage,
+            attempts: int = 1) -> None:
+    """Needs its models before it, enough questions, and sizes that fit.
 
     Args:
       experiment: around the stage.
       reader: the stage.
+      attempts: the most that one context holds, the last one included.
     """
     verifiers = [stage for _, stage in self.scorers]
     if self.verifier:
@@ -77,10 +82,10 @@ class Solver:
           f'has {count}; lower it, or ask the task for more.')
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.local_rows()
-    for stage in (self.proposer, *verifiers):
-      if experiment.source(reader, stage) is None:
-        cfg, _ = orbax.load_config(str(made.folder(pathlib.Path(stage))))
-        self._check_fits(stage, cfg)
+    for stage in dict.fromkeys((self.proposer, *verifiers)):
+      cfg = shapes.known(experiment, reader, stage)
+      if cfg is not None:
+        self._check_fits(stage, cfg, attempts)
 
   def local_rows(self) -> int:
     """Rows sampled at once, a device.
@@ -208,21 +213,15 @@ class Solver:
     """Tokens of each prompt, by the id of its question."""
     return {problem.id: len(self.prompt(problem)) for problem in self.problems}
 
-  def _check_fits(self, stage: str, cfg: TransformerConfig) -> None:
-    """Raises ValueError where a model cannot take the task's tokens."""
-    known, longest = self.task.vocabulary.size, (
-        self.prompt_width + self.generation.max_tokens)
-    if cfg.vocab_size < known:
-      raise ValueError(
-          f'The model of {stage} knows {cfg.vocab_size} tokens and the '
-          f"task's vocabulary has {known}; use the tokenizer of that model.")
-    if cfg.context is not None and longest > cfg.context:
-      raise ValueError(
-          f'A prompt of {self.prompt_width} tokens and an attempt of '
-          f'Generation.max_tokens={self.generation.max_tokens} are more than '
-          f'the context of {cfg.context} of the model of {stage}; lower '
-          'Generation.max_tokens, or Solver.prompt_tokens to skip long '
-          'prompts.')
+  def _check_fits(self, stage: str, cfg: TransformerConfig,
+                  attempts: int = 1) -> None:
+    shapes.check_tokens(stage, cfg, self.task.vocabulary.size)
+    if self.shape and stage == self.proposer:
+      shapes.check_sizes(stage, cfg, self.shape)
+    if cfg.context is not None:
+      room = attempts * (self.generation.max_tokens + 1) - 1
+      shapes.check_context(
+          stage, cfg, self.prompt_width, self.prompt_width + room)
 
   def _model(self, run, mesh, stage, head) -> Model:
     folder = made.folder(run.input(stage))
