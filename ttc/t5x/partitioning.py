@@ -67,6 +67,7 @@ class _Program:
 
   @contextlib.contextmanager
   def _context(self):
+    # T5X's own constraints look for the first of the three.
     with (Mesh(self._mesh.devices, self._mesh.axis_names),
           jax.set_mesh(self._mesh), nn.logical_axis_rules(self._rules)):
       yield
