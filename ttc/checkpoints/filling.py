@@ -93,8 +93,8 @@ def at(tree: Any, path: tuple[str, ...]) -> Any:
   return functools.reduce(lambda t, k: t[k], path, tree)
 
 
-def made(weight: Weight, params: Any) -> Iterator[Made]:
-  """Their tensors of a weight, a layer each."""
+def made(weight: Weight, params: Any, dtype: str) -> Iterator[Made]:
+  """Their tensors of a weight, a layer each, as numbers of a dtype."""
   leaf = at(params, weight.path)
   shape = leaf.shape[1 if weight.layered else 0:]
   axes = weight.turned(tuple(range(len(shape))))
@@ -102,8 +102,8 @@ def made(weight: Weight, params: Any) -> Iterator[Made]:
 
   def make(layer) -> np.ndarray:
     ours = np.asarray(leaf if layer is None else leaf[layer])
-    return ours.transpose(axes).reshape(theirs)
+    return ours.transpose(axes).reshape(theirs).astype(dtype, copy=False)
 
   for layer in range(leaf.shape[0]) if weight.layered else [None]:
-    yield Made(weight.name.format(layer), str(leaf.dtype), theirs,
+    yield Made(weight.name.format(layer), dtype, theirs,
                functools.partial(make, layer))

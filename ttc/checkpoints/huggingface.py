@@ -106,7 +106,7 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def save(folder: str, cfg: TransformerConfig, head: Head, params: Any,
-         about: Mapping[str, Any] | None = None,
+         dtype: str | None = None, about: Mapping[str, Any] | None = None,
          file_bytes: int = 5_000_000_000) -> None:
   """Writes parameters as a checkpoint of Hugging Face.
 
@@ -114,13 +114,16 @@ def save(folder: str, cfg: TransformerConfig, head: Head, params: Any,
     folder: made if it is not there.
     cfg: of the model.
     head: which one it has.
-    params: anywhere; gathered one tensor of one layer at a time.
+    params: anywhere, or `orbax.Stored`; looked at one after the other.
+    dtype: of weights and activations there; None keeps ours.
     about: attributes of config.json beside those that say what is computed.
     file_bytes: see `safetensors.write`.
 
   Raises:
     ValueError: nothing of Hugging Face computes this.
   """
+  if dtype is not None:
+    cfg = dataclasses.replace(cfg, dtype=dtype, param_dtype=dtype)
   config = {**(about or {}), **families.written(cfg)}
   stem = families.family_of(cfg).stem
   weights = names.backbone(cfg)
@@ -134,7 +137,8 @@ def save(folder: str, cfg: TransformerConfig, head: Head, params: Any,
                'id2label': {'0': 'value'}, 'label2id': {'value': 0}}
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
-  made = [one for weight in weights for one in filling.made(weight, params)]
+  made = [one for weight in weights
+          for one in filling.made(weight, params, cfg.param_dtype)]
   if head == 'value':
     made += _made_score(params, cfg.param_dtype)
   safetensors.write(folder, made, file_bytes)

@@ -8,9 +8,11 @@
 All processes call every function; orbax lets each write what it holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -18,6 +20,7 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
@@ -109,10 +112,9 @@ def save_model(folder: str, cfg: TransformerConfig, head: Head,
   if jax.process_index() == 0:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-  largest = max(leaf.nbytes for leaf in jax.tree.leaves(params))
   with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
       use_compression=False,
-      save_concurrent_gb=2 * largest / 1e9)) as checkpointer:
+      save_concurrent_gb=_largest(params))) as checkpointer:
     checkpointer.save(folder / 'params', args=ocp.args.PyTreeSave(params))
   if jax.process_index() == 0:
     described = {'head': head, 'config': dataclasses.asdict(cfg)}
@@ -151,10 +153,60 @@ def load_model(folder: str, mesh: Mesh | None = None
   cfg, head = load_config(folder)
   if mesh is None:
     mesh = partitioning.make_mesh(devices=jax.devices()[:1])
-  with ocp.StandardCheckpointer() as checkpointer:
+  target = abstract.params(cfg, head, mesh)
+  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
+      restore_concurrent_gb=_largest(target))) as checkpointer:
     return cfg, head, checkpointer.restore(
         pathlib.Path(folder).absolute() / 'params',
-        abstract.params(cfg, head, mesh))
+        args=ocp.args.PyTreeRestore(
+            target, ocp.checkpoint_utils.construct_restore_args(target)))
+
+
+class Stored:
+  """One parameter of a finished model, read from its file when looked at."""
+
+  def __init__(self, struct: jax.ShapeDtypeStruct,
+               read: Callable[[], np.ndarray]):
+    """Nothing is read yet."""
+    self.shape, self.dtype, self._read = struct.shape, struct.dtype, read
+
+  def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    array = self._read()
+    return array if dtype is None else array.astype(dtype)
+
+  def __getitem__(self, index) -> np.ndarray:
+    return self._read()[index]
+
+
+def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
+  """As `load_model`, with `Stored` parameters; memory holds one at a time."""
+  cfg, head = load_config(folder)
+  path = pathlib.Path(folder).absolute() / 'params'
+  target = abstract.params(
+      cfg, head, partitioning.make_mesh(devices=jax.devices()[:1]))
+
+  @functools.lru_cache(maxsize=1)
+  def read(keys) -> np.ndarray:
+    branch = functools.reduce(lambda t, k: t[k], keys, target)
+    for key in reversed(keys):
+      branch = {key: branch}
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+      restored = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
+          branch, ocp.checkpoint_utils.construct_restore_args(branch),
+          partial_restore=True))
+    return np.asarray(functools.reduce(lambda t, k: t[k], keys, restored))
+
+  def stored(keys, struct):
+    return Stored(struct, lambda: read(tuple(key.key for key in keys)))
+
+  return cfg, head, jax.tree_util.tree_map_with_path(stored, target)
+
+
+def _largest(params) -> float:
+  """Gigabytes of the largest array: so much is under way beside the others."""
+  return 1.1 * max(
+      math.prod(leaf.shape) * leaf.dtype.itemsize
+      for leaf in jax.tree.leaves(params)) / 1e9
 
 
 def _described(folder):

@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 
-from ttc.cli import grade
+from ttc.cli import convert, grade
 
 _KINDS = {
   'pretrain': 'train a language model from scratch',
@@ -42,8 +42,9 @@ def main(argv: list[str] | None = None) -> int:
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
-  if options.stage == 'grade':
-    return grade.run(parser.parse_args(argv))
+  for command in (convert, grade):
+    if options.stage == command.__name__.rsplit('.', 1)[-1]:
+      return command.run(parser.parse_args(argv))
   bindings = []
   for argument in rest:
     if not argument.startswith('--gin.') or '=' not in argument:
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
       formatter_class=argparse.RawDescriptionHelpFormatter,
       allow_abbrev=False,
     )
+  convert.add_parser(stages)
   grade.add_parser(stages)
   return parser
 

@@ -1,0 +1,205 @@
+"""`ttc convert`: checkpoints of Hugging Face into ours, and back.
+
+    ttc convert --from=Llama-3.2-1B --to=models/llama-3.2-1b
+    ttc convert --from=runs/x/seed-0/prm --to=prm --format=huggingface
+
+A converted folder holds model.json, params/ and the tokenizer's files. Its
+absolute path stands wherever a stage's name does: `Solver.proposer`,
+`Solver.verifier`, `Train.start`. The mark COMPLETE, written last, names what
+the weights were, so that a stage notices when they are exchanged.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+_OURS, _THEIRS = 'ttc', 'huggingface'
+_DTYPES = ('float32', 'bfloat16', 'float16')
+_CONFIG = 'huggingface.json'  # their config.json, kept in our folder
+_TOKENIZER = (
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'tokenizer.model',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'chat_template.jinja',
+  'chat_template.json',
+  'generation_config.json',
+)
+_TOKEN_IDS = ('bos_token_id', 'eos_token_id', 'pad_token_id')
+
+
+def add_parser(stages) -> None:
+  """Adds `convert` to the subparsers of `ttc`."""
+  parser = stages.add_parser(
+    'convert',
+    help='read or write checkpoints of Hugging Face',
+    description=(
+      'Convert a checkpoint of Hugging Face (safetensors) into a folder that '
+      'stages can name, or one of ours into one that transformers reads.'
+    ),
+    allow_abbrev=False,
+  )
+  parser.add_argument(
+    '--from', dest='source', required=True, metavar='FOLDER',
+    help='a checkpoint, a converted folder, or that of a stage',
+  )
+  parser.add_argument(
+    '--to', dest='target', required=True, metavar='FOLDER',
+    help='a new folder',
+  )
+  parser.add_argument(
+    '--format', choices=(_OURS, _THEIRS), default=_OURS,
+    help='of the new folder (default: ttc)',
+  )
+  parser.add_argument(
+    '--dtype', choices=_DTYPES,
+    help='of weights and activations (default: as they are)',
+  )
+  parser.add_argument(
+    '--reader', metavar='NAME|FILE',
+    help=(
+      "how somebody else's verifier is asked: qwen2.5-math-prm, math-shepherd, "
+      'rlhflow, or a JSON file with prompt, before, after, trim, good, bad'
+    ),
+  )
+  parser.add_argument(
+    '--tokenizer', metavar='FOLDER',
+    help='where its files are, if not in --from',
+  )
+
+
+def run(options: argparse.Namespace) -> int:
+  """Converts; prints errors and returns the exit code as `ttc run` does."""
+  # Host memory is what a checkpoint passes through; accelerators stay free.
+  os.environ.setdefault('JAX_PLATFORMS', 'cpu')
+  try:
+    print(_run(options), flush=True)
+  except ValueError as error:
+    print(f'ttc: {error}', file=sys.stderr, flush=True)
+    return 2
+  except OSError as error:
+    print(f'ttc: {error}', file=sys.stderr, flush=True)
+    return 1
+  return 0
+
+
+def _run(options: argparse.Namespace) -> str:
+  source = pathlib.Path(options.source).expanduser()
+  target = pathlib.Path(options.target).expanduser()
+  if not source.is_dir():
+    raise ValueError(f'--from: there is no folder {source}.')
+  if target.exists():
+    raise ValueError(
+      f'--to: {target} exists; delete it or name another folder, it is not '
+      'written over.'
+    )
+  tokenizer = source
+  if options.tokenizer is not None:
+    tokenizer = pathlib.Path(options.tokenizer).expanduser()
+    if not tokenizer.is_dir():
+      raise ValueError(f'--tokenizer: there is no folder {tokenizer}.')
+  began = time.monotonic()
+  convert = _bring_in if options.format == _OURS else _take_out
+  # A folder without its last file is removed with what is in it.
+  try:
+    cfg, head = convert(source, target, tokenizer, options)
+  except BaseException:
+    shutil.rmtree(target, ignore_errors=True)
+    raise
+  lines = [
+    ('parameters', f'{cfg.num_params:,} ({cfg.param_dtype})'),
+    ('head', head),
+    ('seconds', f'{time.monotonic() - began:.1f}'),
+    ('written to', str(target)),
+  ]
+  if not (target / _TOKENIZER[0]).exists():
+    lines.append(('tokenizer', f'none: {tokenizer} has no {_TOKENIZER[0]}'))
+  return '\n'.join(f'{name:<12}{value}' for name, value in lines)
+
+
+def _bring_in(source, target, tokenizer, options):
+  import jax
+
+  from ttc import partitioning, records
+  from ttc.checkpoints import huggingface, orbax
+  from ttc.cli import fingerprint
+
+  if (source / 'model.json').exists():
+    raise ValueError(
+      f'--from: {source} is a model of ours already; give the folder of a '
+      f'Hugging Face checkpoint, or --format={_THEIRS}.'
+    )
+  reader = _reader(options.reader)
+  mesh = partitioning.make_mesh(devices=jax.devices()[:1])
+  loaded = huggingface.load(str(source), mesh, options.dtype, reader)
+  if reader is not None and loaded.head != 'value':
+    raise ValueError(
+      f'--reader={options.reader} has no good and bad token, and {source} is '
+      'a language model without a value head; give their ids.'
+    )
+  orbax.save_model(
+    str(target), loaded.cfg, loaded.head, loaded.params, reader
+  )
+  _copy_tokenizer(tokenizer, target)
+  shutil.copy(source / 'config.json', target / _CONFIG)
+  asked = None if reader is None else vars(reader)
+  records.mark_complete(
+    target, {'fingerprint': fingerprint.digest([loaded.digest, asked])}
+  )
+  return loaded.cfg, loaded.head
+
+
+def _take_out(source, target, tokenizer, options):
+  from ttc.analysis import models
+  from ttc.checkpoints import huggingface, orbax
+
+  if options.reader is not None:
+    raise ValueError(
+      f'--reader has no place in a checkpoint of format {_THEIRS}.'
+    )
+  cfg, head, params = orbax.stored_model(str(models.folder(source)))
+  huggingface.save(
+    str(target), cfg, head, params, options.dtype, _token_ids(tokenizer)
+  )
+  _copy_tokenizer(tokenizer, target)
+  return cfg, head
+
+
+def _reader(given: str | None):
+  from ttc.models import reader
+
+  if given is None or given in reader.READERS:
+    return reader.READERS.get(given)
+  path = pathlib.Path(given).expanduser()
+  if not path.is_file():
+    raise ValueError(
+      f'--reader={given} is neither a file nor one of '
+      f'{", ".join(reader.READERS)}.'
+    )
+  try:
+    fields = json.loads(path.read_text(encoding='utf-8'))
+    return reader.Reader.from_json(fields)
+  except ValueError as error:
+    raise ValueError(f'--reader: {path}: {error}') from error
+
+
+def _copy_tokenizer(source: pathlib.Path, target: pathlib.Path) -> None:
+  for name in _TOKENIZER:
+    if (source / name).is_file():
+      shutil.copy(source / name, target / name)
+
+
+def _token_ids(folder: pathlib.Path) -> dict:
+  """What the config.json of a checkpoint says beside its mathematics."""
+  for name in (_CONFIG, 'config.json'):
+    if (folder / name).is_file():
+      config = json.loads((folder / name).read_text(encoding='utf-8'))
+      return {key: config[key] for key in _TOKEN_IDS if key in config}
+  return {}
