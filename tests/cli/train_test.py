@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from tests import testing
 from ttc import records
 from ttc.checkpoints import orbax
 from ttc.cli import fitting
@@ -178,6 +179,35 @@ def test_every_kind_of_source_trains_its_kind_of_model(place, source, head):
   start = _params(place.root / 'seed-0' / 'pretrain')[2]
   assert not _equal(params['backbone'], start['backbone'])
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(params))
+
+
+@pytest.mark.parametrize(
+  ('source', 'head'), [(Written(), 'logits'), (StepLabels(), 'value')]
+)
+def test_a_model_from_elsewhere_is_written_as_it_came(
+  place, tmp_path, source, head
+):
+  theirs = tmp_path / 'theirs'
+  cfg = dataclasses.replace(
+    MODEL, vocab_size=MODEL.vocab_size + 7, param_dtype='bfloat16'
+  )
+  orbax.save_model(str(theirs), cfg, 'logits', testing.random_params(cfg))
+  fit = dataclasses.replace(FIT, dropout=0.1, param_dtype='float32')
+  assert fit.trained(cfg) == dataclasses.replace(
+    cfg, dropout=0.1, param_dtype='float32'
+  )
+  stage = Train(f'own_{head}', TASK, source, fit, start=str(theirs))
+  run = StageRun(stage, place, 0)
+  run.work()
+  made, found, params = _params(run.folder)
+  assert (made, found) == (cfg, head)
+  assert {str(x.dtype) for x in jax.tree.leaves(params['backbone'])} == {
+    'bfloat16'
+  }
+  if head == 'value':
+    assert {str(x.dtype) for x in jax.tree.leaves(params['value'])} == {
+      'float32'
+    }
 
 
 def test_outcomes_are_labels_of_the_last_token(place):

@@ -100,7 +100,9 @@ def train(
     'steps': loop.steps_per_call,
     'shard': (jax.process_index(), jax.process_count()),
   }
-  task = tasks.make_task(str(_data(run, config, kind, examples)), vocab_size)
+  folder = _data(run, config, kind, examples)
+  # Rows of the table beyond the task's tokens may have been sampled too.
+  task = tasks.make_task(str(folder), cfg.vocab_size)
   held_out = (
     packing.once(tasks.documents(task, 'validation'), **sizes)
     if config.held_out

@@ -140,8 +140,8 @@ class Solver:
     step_end[:vocabulary.size] = step_end_table(
         vocabulary, self.task.delimiter)
     for reason, count in self.task.left_out(self.split).items():
-      run.say(f'{run.label}: {count} questions of the split {self.split!r} '
-              f'left out: {reason}')
+      run.say(
+          f'{count} questions of the split {self.split!r} left out: {reason}')
     return Models(
         proposer=proposer,
         verifier=(self._model(run, mesh, self.verifier, 'value')
