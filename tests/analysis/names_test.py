@@ -16,7 +16,7 @@ def test_short_names():
   assert names.short(repr_of('Dvts(width=4)')) == 'DVTS M=4'
   assert names.short(repr_of('Dvts(width=4)', 1)) == 'lookahead k=1, DVTS, M=4'
   assert names.short(repr_of('Rebase(temperature=0.2)')) == 'REBASE'
-  assert names.short('Mcts(simulations=3)') == 'Mcts(simulations=3)'
+  assert names.short('Other(width=3)') == 'Other(width=3)'
   assert names.short(repr_of('Novel(x=1)')) == repr_of('Novel(x=1)')
 
 
@@ -29,10 +29,13 @@ def test_names_that_would_coincide_stay_apart():
 
 def test_real_strategies_are_known():
   from ttc.search.allocate import Beam, Dvts, Rebase
+  from ttc.search.mcts import Mcts
   from ttc.search.strategies import StepSearch
   found = [names.short(repr(StepSearch(a))) for a in (
       Beam(), Beam('sqrt'), Dvts(), Rebase())]
   assert found == ['beam M=4', 'beam M=√N', 'DVTS M=4', 'REBASE']
+  found = [names.short(repr(s)) for s in (Mcts(), Mcts(4), Mcts(4, rollouts=2))]
+  assert found == ['MCTS M=√N', 'MCTS M=4', 'MCTS M=4, K=2']
 
 
 def test_ratios():

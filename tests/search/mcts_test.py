@@ -92,16 +92,18 @@ class Node:
         for i in range(self.born - count, self.born)]
 
 
-def choose(strategy, root, left):
+def choose(strategy, root, left, budget):
   """(node, generations it brings, number of children) of one batch."""
-  batch, price = [], max(strategy.rollouts, 1)
+  batch, price, width = [], max(strategy.rollouts, 1), strategy.width
+  if width == 'sqrt':
+    width = max(2, math.floor(budget ** 0.5))
   while left > 0 and len(batch) < strategy.leaves:
     if not root.open() and batch:
       break
     node = root.descend(strategy.explore) if root.open() else root
     node.claimed = True
     brings = int(node is not root and not strategy.rollouts)
-    count = min(strategy.width, brings + math.ceil(left / price))
+    count = min(width, brings + math.ceil(left / price))
     left -= price * (count - brings)
     batch.append((node, brings, count))
   return batch
@@ -128,7 +130,7 @@ def search(strategy, prompt, problem, budget, most):
   root.born = strategy.rollouts
   order, left = [root], budget
   while left:
-    batch = choose(strategy, root, left)
+    batch = choose(strategy, root, left, budget)
     for node, brings, count in batch:
       kids = [Node(sampler.grow(row, 1)) for row in node.bear(count)]
       for kid in kids:
@@ -154,7 +156,8 @@ def search(strategy, prompt, problem, budget, most):
 
 @pytest.mark.parametrize('most', STEP_TOKENS)
 @pytest.mark.parametrize('strategy', [
-    Mcts(), Mcts(width=2, leaves=1, explore=0.2), Mcts(width=3, distinct=False),
+    Mcts(), Mcts(width=4), Mcts(width=2, leaves=1, explore=0.2),
+    Mcts(width=3, distinct=False),
     Mcts(width=2, leaves=7, explore=0.0), Mcts(rollouts=1, leaves=2),
     Mcts(width=2, rollouts=3, explore=0.3), Mcts(rollouts=2, distinct=False),
 ], ids=repr)
@@ -169,7 +172,7 @@ def test_equals_the_reference(strategy, most):
 
 
 @pytest.mark.parametrize('strategy', [
-    Mcts(), Mcts(width='sqrt', leaves=1), Mcts(rollouts=1), Mcts(rollouts=3)],
+    Mcts(), Mcts(width=4, leaves=1), Mcts(rollouts=1), Mcts(rollouts=3)],
     ids=repr)
 @pytest.mark.parametrize('budget', [1, 2, 3, 8, 13, 31])
 def test_a_budget_is_spent_exactly(strategy, budget):
@@ -240,15 +243,12 @@ def test_identical_prefixes_are_expanded_once():
   spent = {}
   for distinct in (True, False):
     strategy = Mcts(width=3, leaves=1, distinct=distinct)
-    (solution,) = testing.solve(strategy, 5, models, [3])
-    assert tokens(solution) == [[testing.STEP, 4, testing.END]] * 5
+    (solution,) = testing.solve(strategy, 7, models, [3])
+    assert tokens(solution) == [[testing.STEP, 4, testing.END]] * 7
     spent[distinct] = solution.cost['proposer_decode'][0]
-  # Steps: 3 x 1 token, then 3 x 2, and 2 x 2 to finish the others.
-  assert spent == {True: 13, False: 13}
-  strategy = Mcts(width=3, leaves=1)
-  (solution,) = testing.solve(strategy, 7, models, [3])
-  # Its one open leaf gone, the root gets two more: 2 x 3 tokens.
-  assert solution.cost['proposer_decode'][0] == 13 + 6
+  # Three first steps, one with three second ones: 3 + 3 x 2 tokens. Then two
+  # more first steps to their ends, or three second ones after another first.
+  assert spent == {True: 3 + 3 * 2 + 2 * 2 + 2 * 3, False: 3 + 6 * 2 + 2}
 
 
 def test_it_goes_where_values_are_high():

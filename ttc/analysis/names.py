@@ -23,15 +23,15 @@ _ALLOCATORS = {
 
 
 def short(strategy: str) -> str:
-  """'lookahead k=1, M=√N' for a step search; any other repr unchanged."""
+  """'lookahead k=1, M=√N' or 'MCTS M=√N'; a repr not known here unchanged."""
+  if strategy.startswith('Mcts('):
+    return _tree_search(strategy)
   allocator = re.search(r'allocator=(\w+)\(([^()]*)\)', strategy)
   if not strategy.startswith('StepSearch(') or not allocator:
     return strategy
   if allocator[1] not in _ALLOCATORS:
     return strategy
-  name = _ALLOCATORS[allocator[1]]
-  width = re.search(r"width='?(\w+)'?", allocator[2])
-  root = f'M={width[1].replace("sqrt", "√N")}' if width else ''
+  name, root = _ALLOCATORS[allocator[1]], _width(allocator[2])
   ahead = re.search(r'lookahead=(\d+)', strategy)
   if ahead and ahead[1] != '0':
     parts = [f'lookahead k={ahead[1]}', '' if name == 'beam' else name, root]
@@ -51,3 +51,15 @@ def ratio(sequential: int, parallel: int) -> str:
   """'4:1' for 8 turns in each of 2 chains; what revision arms are called."""
   share = fractions.Fraction(sequential, parallel)
   return f'{share.numerator}:{share.denominator}'
+
+
+def _tree_search(strategy: str) -> str:
+  rollouts = re.search(r'rollouts=(\d+)', strategy)
+  name = f'MCTS {_width(strategy)}'.strip()
+  return f'{name}, K={rollouts[1]}' if rollouts and rollouts[1] != '0' else name
+
+
+def _width(fields: str) -> str:
+  """'M=4' or 'M=√N'; '' where there is no width."""
+  width = re.search(r"width='?(\w+)'?", fields)
+  return f'M={width[1].replace("sqrt", "√N")}' if width else ''

@@ -32,7 +32,8 @@ class Mcts:
   Where no leaf is left to expand, the root gets more children.
 
   Attributes:
-    width: children of an expanded leaf, or 'sqrt' for the root of N.
+    width: children of an expanded leaf, or 'sqrt' for the root of N; with a
+      fixed one a large budget exhausts the tree of a short solution.
     explore: see `Tree.select`.
     rollouts: a child's value is the mean of the final values of so many
       rollouts (K); 0 takes the verifier's value of its step instead.
@@ -42,7 +43,7 @@ class Mcts:
   """
 
   verified: ClassVar[bool] = True
-  width: int | Literal['sqrt'] = 4
+  width: int | Literal['sqrt'] = 'sqrt'
   explore: float = 1.0
   rollouts: int = 0
   leaves: int = 4
