@@ -100,6 +100,12 @@ def test_parameters_lie_where_our_rules_say(head, parts):
   assert all(x.sharding.is_equivalent_to(heads.sharding, 4) for x in lying)
 
 
+def test_a_model_that_does_not_divide_is_refused_by_name():
+  model = models.ValueModel(testing.small_config(vocab_size=41))
+  with pytest.raises(ValueError, match=r'backbone/embedding \(41, 16\) .* 41'):
+    _initializer(model, _batch('value'), Partitioner(num_partitions=2))
+
+
 @pytest.mark.parametrize('head', HEADS)
 @pytest.mark.parametrize('microbatches', [1, 2])
 def test_steps_of_the_trainer_are_those_of_ttc_train(head, microbatches):

@@ -14,6 +14,7 @@ from flax import linen as nn
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from t5x import partitioning as t5x_partitioning
+from t5x import state_utils
 
 from ttc import partitioning
 
@@ -34,21 +35,46 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
 
   def partition(self, fn, in_axis_resources, out_axis_resources,
                 static_argnums=(), donate_argnums=()):
-    """See T5X; specs become shardings, so that no context is asked for one."""
+    """See T5X; specs become shardings, so that no context is asked for one.
+
+    A result without a spec is whole on every device: T5X reads the first one.
+    """
     program = jax.jit(
         fn,
         in_shardings=self._shardings(in_axis_resources),
-        out_shardings=self._shardings(out_axis_resources),
+        out_shardings=self._shardings(
+            out_axis_resources, NamedSharding(self.mesh, PartitionSpec())),
         static_argnums=static_argnums,
         donate_argnums=donate_argnums)
     return _Program(program, self.mesh, self._logical_axis_rules)
 
-  def _shardings(self, specs):
+  def get_mesh_axes(self, train_state):
+    """See T5X.
+
+    Raises:
+      ValueError: a parameter does not divide over the mesh.
+    """
+    axes = super().get_mesh_axes(train_state)
+    sizes = state_utils.flatten_state_dict(train_state.state_dict())
+    specs = state_utils.flatten_state_dict(axes.state_dict())
+    for name, spec in specs.items():
+      if isinstance(spec, PartitionSpec):
+        self._check(name, sizes[name].shape, spec)
+    return axes
+
+  def _check(self, name, shape, spec):
+    for size, axis in zip(shape, spec, strict=False):
+      parts = self.mesh.shape[axis] if isinstance(axis, str) else 1
+      if size % parts:
+        raise ValueError(
+            f'{name} {shape} has an axis of {size}, which does not divide over '
+            f'{axis}={parts} devices; set NUM_PARTITIONS to a divisor.')
+
+  def _shardings(self, specs, none=None):
+    leaf = lambda x: x is None or isinstance(x, PartitionSpec)
     return jax.tree.map(
-        lambda spec: NamedSharding(self.mesh, spec)
-        if isinstance(spec, PartitionSpec) else spec,
-        specs,
-        is_leaf=lambda x: isinstance(x, PartitionSpec))
+        lambda spec: none if spec is None else NamedSharding(self.mesh, spec),
+        specs, is_leaf=leaf)
 
 
 class _Program:

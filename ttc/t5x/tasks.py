@@ -68,7 +68,7 @@ def questions(task: Task, split: str, seq_len: int, limit: int = 0) -> str:
   if name in seqio.TaskRegistry.names():
     return name
   problems = task.problems(split)[:limit or None]
-  prompts = [task.vocabulary.encode(task.prompt(p)) for p in problems]
+  prompts = [task.prompt_tokens(p) for p in problems]
   long = [p.id for p, prompt in zip(problems, prompts, strict=True)
           if len(prompt) >= seq_len]
   if long:
