@@ -21,6 +21,17 @@ def test_of_another_experiment(tmp_path):
   assert models.used(mine / 'search') == (config, None)
 
 
+def test_a_model_that_no_stage_made(tmp_path):
+  folder, theirs = world.write(tmp_path / 'a'), tmp_path / 'theirs'
+  config = dataclasses.replace(world.SMALL, num_layers=9)
+  world.write_model(theirs, config)
+  (theirs / 'model').rename(tmp_path / 'converted')
+  world.write_solver(folder / 'search', str(tmp_path / 'converted'), '')
+  assert models.used(folder / 'search') == (config, None)
+  assert models.folder(tmp_path / 'converted') == tmp_path / 'converted'
+  assert models.folder(folder / 'pretrain') == folder / 'pretrain' / 'model'
+
+
 def test_records_without_their_models(tmp_path):
   folder = world.write(tmp_path)
   assert models.used(folder / 'nothing') is None

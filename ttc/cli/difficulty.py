@@ -43,16 +43,20 @@ class Difficulty:
     run_arms(run, self.solver, [Arm(BestOfN(), (self.num,))], self.size)
 
   def show(self, run: StageRun) -> str:
-    """pass@1 in each bin, and what the bins cost."""
+    """pass@1 in each bin, answers cut short apart, and what the bins cost."""
     pool = pools.largest(pools.read(run.folder), 'BestOfN')
     kinds = {'oracle': difficulty.oracle(pool.correct)}
     if pool.values is not None:
       kinds['predicted'] = difficulty.predicted(pool.score())
-    rates = pool.correct.mean(axis=1)
-    lines = [f'{run.label}: pass@1 {100 * rates.mean():.1f}%, '
+    rates = {'right': pool.correct.mean(axis=1),
+             'cut short': pool.truncated.mean(axis=1)}
+    lines = [f'{run.label}: pass@1 {100 * rates["right"].mean():.1f}%, '
+             f'{100 * rates["cut short"].mean():.1f}% cut short, '
              f'{self.num} samples a question']
     for kind, found in kinds.items():
-      means = difficulty.by_bin(rates, found.bins)
-      cells = ' '.join('-' if np.isnan(m) else f'{100 * m:.1f}' for m in means)
-      lines.append(f'  by {kind} bin (%): {cells}')
+      for what, rate in rates.items():
+        means = difficulty.by_bin(rate, found.bins)
+        cells = ' '.join(
+            '-' if np.isnan(m) else f'{100 * m:.1f}' for m in means)
+        lines.append(f'  {what} by {kind} bin (%): {cells}')
     return '\n'.join(lines)
