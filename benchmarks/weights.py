@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -15,7 +16,7 @@ def write(folder: pathlib.Path) -> None:
   """Writes both models, unless they are there."""
   for seed, kind in enumerate(KINDS):
     target = folder / kind
-    if (target / 'model.safetensors').exists():
+    if (target / 'config.json').exists():
       continue
     target.mkdir(parents=True, exist_ok=True)
     save_file(_tensors(seed, kind), target / 'model.safetensors',
@@ -85,3 +86,7 @@ def _stack(trees):
   if isinstance(trees[0], dict):
     return {key: _stack([tree[key] for tree in trees]) for key in trees[0]}
   return np.stack(trees)
+
+
+if __name__ == '__main__':
+  write(pathlib.Path(sys.argv[1]))

@@ -1,0 +1,145 @@
+"""Samples the embedded task with the `ttc` that is on the path, and times it.
+
+Run by `tiny.py`, in the root of a revision. Revisions before the scheduler had
+a plain driver: a batch of questions, all of whose rows go on until the last
+one has ended.
+"""
+
+import argparse
+import importlib.util
+import json
+import time
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttc import partitioning
+from ttc.checkpoints import orbax
+from ttc.cli import configuration
+from ttc.data.vocabulary import step_end_table
+from ttc.models.transformer import Transformer
+from ttc.search.allocate import Beam
+from ttc.search.strategies import BestOfN, StepSearch
+
+_EXPERIMENT = 'gin/experiments/worksheet_quickstart.gin'
+_REPEATS = 3
+
+
+def main() -> None:
+  """Prints one JSON line: tokens and seconds of each repeat."""
+  parser = argparse.ArgumentParser()
+  parser.add_argument('--strategy', choices=('best_of_n', 'beam'))
+  parser.add_argument('--rows', type=int)
+  parser.add_argument('--questions', type=int)
+  parser.add_argument('--budget', type=int)
+  parser.add_argument('--proposer', default='')
+  parser.add_argument('--verifier', default='')
+  options = parser.parse_args()
+  experiment, _ = configuration.load((_EXPERIMENT,), ())
+  stages = {stage.name: stage for stage in experiment.stages}
+  solver, cfg = stages['difficulty'].solver, stages['pretrain'].model
+  problems = solver.task.problems(solver.split)[:options.questions]
+  mesh = partitioning.make_mesh()
+  strategy = (BestOfN() if options.strategy == 'best_of_n'
+              else StepSearch(Beam(4)))
+  given = dict(
+      proposer=_model(options.proposer, cfg, 'logits', mesh),
+      verifier=_model(options.verifier, cfg, 'value', mesh),
+      **_tables(solver.task, cfg, ends=bool(options.proposer)),
+      generation=solver.generation, mesh=mesh)
+  driver = (_scheduled if importlib.util.find_spec('ttc.search.scheduler')
+            else _plain)
+  with partitioning.use(mesh):
+    once = driver(given, strategy, solver, problems, options)
+    once()  # compiles
+    seconds, tokens = [], 0
+    for _ in range(_REPEATS):
+      began = time.perf_counter()
+      tokens = once()
+      seconds.append(time.perf_counter() - began)
+  print(json.dumps({'driver': driver.__name__[1:], 'tokens': tokens,
+                    'seconds': seconds}))
+
+
+def _scheduled(given, strategy, solver, problems, options):
+  from ttc.search import keys
+  from ttc.search.capacity import Capacity
+  from ttc.search.models import Model, Models
+  from ttc.search.plans import Question
+  from ttc.search.scheduler import Scheduler
+
+  for who in ('proposer', 'verifier'):
+    given[who] = Model(*given[who])
+  models, most = Models(**given), solver.generation.max_tokens
+  prompts = [solver.prompt(problem) for problem in problems]
+  slots = strategy.slots(options.budget)
+  scheduler = Scheduler(models, Capacity.create(
+      options.rows // models.mesh.shape['data'],
+      max(map(len, prompts)) + most, slots))
+  own = keys.fold(keys.root(0), [problem.id for problem in problems])
+
+  def once() -> int:
+    questions = [Question(problem.id, prompt, key, most) for
+                 problem, prompt, key in zip(
+                     problems, prompts, own, strict=True)]
+    return sum(len(row.attempt) for _, rows in scheduler.run(
+        (q, strategy.plan(q, options.budget), slots) for q in questions)
+        for row in rows)
+
+  return once
+
+
+def _plain(given, strategy, solver, problems, options):
+  from ttc.data.prompts import Prompts
+  from ttc.search.frontier import Model, Models
+
+  for who in ('proposer', 'verifier'):
+    given[who] = Model(*given[who])
+  models = Models(**given)
+  prompts = [solver.prompt(problem) for problem in problems]
+  stacked = Prompts.stack([problem.id for problem in problems], prompts,
+                          width=max(map(len, prompts)))
+  devices = models.mesh.shape['data']
+  together = max(1, options.rows // options.budget // devices) * devices
+
+  def once() -> int:
+    tokens = 0
+    for batch in stacked.batches(together):
+      found = strategy(models, batch, budget=options.budget,
+                       key=jax.random.key(0))
+      tokens += sum(len(found.attempt(i, row).tokens)
+                    for i in np.flatnonzero(batch.real)
+                    for row in range(options.budget))
+    return tokens
+
+  return once
+
+
+def _model(folder, cfg, head, mesh):
+  """(params, config), random where no folder is given."""
+  if folder:
+    cfg, _, params = orbax.load_model(folder, mesh)
+    return params, cfg
+  with partitioning.use(mesh):
+    params = Transformer(cfg, head=head).init(
+        jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params']
+  return jax.device_put(
+      nn.unbox(params),
+      jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())), cfg
+
+
+def _tables(task, cfg, ends: bool) -> dict:
+  """Random weights write no attempts: theirs are all of the same length."""
+  vocabulary = task.vocabulary
+  end, step_end = np.zeros((2, cfg.vocab_size), bool)
+  step_end[:vocabulary.size] = step_end_table(vocabulary, task.delimiter)
+  end[[vocabulary.eos_id, vocabulary.revise_id]] = ends
+  if not ends:
+    step_end[[vocabulary.eos_id, vocabulary.revise_id]] = False
+  return dict(step_end=step_end, end=end)
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,17 @@
+"""Search over steps, side by side: `python -m benchmarks.search`."""
+
+from benchmarks import harness
+from benchmarks.harness import Contender
+
+CONTENDERS = (
+    Contender('ttc', 'benchmarks.ours', 'beam'),
+    Contender('D', 'benchmarks.opponents.strong', 'beam'),
+    Contender('D-packed', 'benchmarks.opponents.strong', 'beam',
+              ('--packed',)),
+    Contender('B-beam', 'benchmarks.opponents.its_hub', 'beam', slow=True),
+    Contender('B-particles', 'benchmarks.opponents.its_hub', 'particles',
+              slow=True),
+)
+
+if __name__ == '__main__':
+  harness.main('search', CONTENDERS)

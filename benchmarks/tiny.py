@@ -1,0 +1,114 @@
+"""The embedded default's model, here and at another revision.
+
+    python -m benchmarks.tiny --against=c98b3eb
+
+c98b3eb is the last revision with the plain driver, before the scheduler.
+"""
+
+import argparse
+from collections.abc import Sequence
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from benchmarks import environment
+from benchmarks.harness import spread
+
+
+@contextlib.contextmanager
+def worktree(revision: str):
+  """A temporary folder with the files of a revision."""
+  git = lambda *words: subprocess.run(
+      ['git', 'worktree', *words], cwd=environment.ROOT, check=True,
+      capture_output=True)
+  with tempfile.TemporaryDirectory() as folder:
+    at = pathlib.Path(folder) / 'ttc'
+    git('add', '--detach', at, revision)
+    try:
+      yield at
+    finally:
+      git('remove', '--force', at)
+
+
+def main() -> None:
+  """Prints a table and writes the results."""
+  options = _parser().parse_args()
+  results = {'machine': environment.describe(), 'arguments': vars(options) | {
+      'output': str(options.output)}, 'sides': {}}
+  with contextlib.ExitStack() as stack:
+    sides = {'here': environment.ROOT}
+    if options.against:
+      sides[options.against] = stack.enter_context(worktree(options.against))
+    for run in range(options.runs):
+      names = list(sides)
+      for name in names[::-1] if run % 2 else names:
+        told = _child(sides[name], options)
+        results['sides'].setdefault(name, []).append(told)
+        rate = told['tokens'] / np.median(told['seconds'])
+        print(f'run {run + 1} of {options.runs}, {name}: {rate:.0f} tokens/s',
+              flush=True)
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(json.dumps(results, indent=1) + '\n')
+  print(table(results['sides']))
+
+
+def table(sides: dict[str, Sequence[dict]]) -> str:
+  """Markdown: a row a side, ratios to the first."""
+  lines = ['| side | driver | tokens | tokens/s | time by ours |',
+           '| --- | --- | ---: | ---: | ---: |']
+  ours = None
+  for name, runs in sides.items():
+    rates = [run['tokens'] / seconds
+             for run in runs for seconds in run['seconds']]
+    ours = ours or np.median(rates)
+    lines.append(f'| {name} | {runs[0]["driver"]} | {runs[0]["tokens"]} | '
+                 f'{spread(rates, ".0f")} | {ours / np.median(rates):.2f} |')
+  return '\n'.join(lines)
+
+
+def _child(root: pathlib.Path, options) -> dict:
+  """Samples with the package in `root`."""
+  path = os.pathsep.join([str(root), str(environment.ROOT)])
+  command = [sys.executable, '-m', 'benchmarks.sampler',
+             f'--strategy={options.strategy}', f'--rows={options.rows}',
+             f'--questions={options.questions}', f'--budget={options.budget}',
+             f'--proposer={options.proposer}', f'--verifier={options.verifier}']
+  done = subprocess.run(
+      command, cwd=root, text=True, capture_output=True, check=False,
+      env={**os.environ, 'PYTHONPATH': path,
+           'JAX_NUM_CPU_DEVICES': str(options.devices)})
+  if done.returncode:
+    raise SystemExit(done.stderr)
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def _parser() -> argparse.ArgumentParser:
+  made = argparse.ArgumentParser(
+      prog='python -m benchmarks.tiny',
+      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+  made.add_argument('--against', default='', help='a git revision')
+  made.add_argument('--strategy', choices=('best_of_n', 'beam'),
+                    default='best_of_n')
+  made.add_argument('--rows', type=int, default=512)
+  made.add_argument('--questions', type=int, default=192)
+  made.add_argument('--budget', type=int, default=64)
+  made.add_argument('--proposer', default='',
+                    help='folder of a trained model; else random weights, '
+                    'whose attempts all have the most tokens')
+  made.add_argument('--verifier', default='', help='likewise')
+  made.add_argument('--devices', type=int, default=2,
+                    help='parts into which XLA cuts the CPU, as the quickstart')
+  made.add_argument('--runs', type=int, default=5)
+  made.add_argument('--output', type=pathlib.Path,
+                    default=environment.ROOT / 'runs/benchmarks/tiny.json')
+  return made
+
+
+if __name__ == '__main__':
+  main()
