@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+ASIDE = 2**32 - 1  # no ordinal or position: folds to what no row draws from
+
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
 

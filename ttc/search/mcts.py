@@ -22,6 +22,7 @@ import numpy as np
 from ttc.search import keys
 from ttc.search.plans import Extend, Plan, Question, Read
 from ttc.search.rows import fold_keys, Row
+from ttc.search.strategies import at_least_one
 from ttc.search.tree import ROOT, Tree
 
 
@@ -62,9 +63,7 @@ class Mcts:
           f'{self!r}: explore must be at least 0 and finite.')
 
   def rows(self, budget: int) -> int:
-    if budget < 1:
-      raise ValueError(f'{self!r}: a budget must be at least 1.')
-    return budget
+    return at_least_one(self, budget)
 
   def slots(self, budget: int) -> int:
     if self.rollouts:  # unfinished nodes, and the root or a rollout
@@ -154,9 +153,8 @@ class Mcts:
       seen: prefixes that are in the tree; equal ones are siblings.
     """
     fold_keys(children)
-    # No row's ordinal is as large: the rows' keys and these never meet.
     ties = keys.fold(np.stack([child.key for child in children]),
-                     [2**32 - 1] * len(children))[:, 0]
+                     [keys.ASIDE] * len(children))[:, 0]
     open_ = []
     for child in children:
       known = self.distinct and tuple(child.tokens) in seen

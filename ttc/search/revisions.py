@@ -102,7 +102,7 @@ class Chains:
       yield Extend(rows, keep=True, slots=live)
       for chain, row in enumerate(rows):
         attempt = Attempt.of(row, models)
-        history[chain].append(models.strip_end(attempt.tokens))
+        history[chain].append(attempt.body)
         trail.revisions.append(Revision(chain, turn, attempt))
       trail.spent.append(question.cost.record())
     return rows

@@ -35,7 +35,7 @@ class BestOfN:
   verified: ClassVar[bool] = False
 
   def rows(self, budget: int) -> int:
-    return _at_least_one(self, budget)
+    return at_least_one(self, budget)
 
   def slots(self, budget: int) -> int:
     return min(budget, _FEW)
@@ -102,7 +102,7 @@ class StepSearch:
       raise ValueError(
           f'A budget of {budget} is not a multiple of lookahead + 1 = {price} '
           f'in {self!r}; use {budget // price * price or price}.')
-    rows = _at_least_one(self, budget // price)
+    rows = at_least_one(self, budget // price)
     self.allocator.resolve(rows)
     return rows
 
@@ -151,14 +151,14 @@ class StepSearch:
         first.setdefault(tuple(row.tokens), index)
       values = [v if first[tuple(row.tokens)] == i else -np.inf
                 for i, (v, row) in enumerate(zip(values, rows, strict=True))]
-    # No row's ordinal is as large: the rows' keys and this one never meet.
-    own = lambda: keys.fold(keys.fold(key, [2**32 - 1])[0], [round_])[0]
+    own = lambda: keys.fold(keys.fold(key, [keys.ASIDE])[0], [round_])[0]
     counts = self.allocator(lambda: keys.uniform(own()), np.array(values),
                             np.array([row.done for row in rows]))
     return parents(counts).tolist()
 
 
-def _at_least_one(strategy, rows):
+def at_least_one(strategy: Strategy, rows: int) -> int:
+  """The rows; ValueError where there are none."""
   if rows < 1:
     raise ValueError(f'{strategy!r}: a budget must be at least 1.')
   return rows
