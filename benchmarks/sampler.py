@@ -8,18 +8,16 @@ one has ended.
 import argparse
 import importlib.util
 import json
+import pathlib
 import time
 
-from flax import linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ttc import partitioning
 from ttc.checkpoints import orbax
 from ttc.cli import configuration
 from ttc.data.vocabulary import step_end_table
-from ttc.models.transformer import Transformer
 from ttc.search.allocate import Beam
 from ttc.search.strategies import BestOfN, StepSearch
 
@@ -30,24 +28,23 @@ _REPEATS = 3
 def main() -> None:
   """Prints one JSON line: tokens and seconds of each repeat."""
   parser = argparse.ArgumentParser()
-  parser.add_argument('--strategy', choices=('best_of_n', 'beam'))
+  parser.add_argument('--strategy')
   parser.add_argument('--rows', type=int)
   parser.add_argument('--questions', type=int)
   parser.add_argument('--budget', type=int)
-  parser.add_argument('--proposer', default='')
-  parser.add_argument('--verifier', default='')
+  parser.add_argument('--models', type=pathlib.Path)
   options = parser.parse_args()
   experiment, _ = configuration.load((_EXPERIMENT,), ())
   stages = {stage.name: stage for stage in experiment.stages}
-  solver, cfg = stages['difficulty'].solver, stages['pretrain'].model
+  solver = stages['difficulty'].solver
   problems = solver.task.problems(solver.split)[:options.questions]
   mesh = partitioning.make_mesh()
-  strategy = (BestOfN() if options.strategy == 'best_of_n'
-              else StepSearch(Beam(4)))
+  strategy = StepSearch(Beam(4)) if options.strategy == 'beam' else BestOfN()
+  proposer = _load(options.models / 'pretrain', mesh)
+  verifier = (None if options.strategy == 'samples'
+              else _load(options.models / 'prm', mesh))
   given = dict(
-      proposer=_model(options.proposer, cfg, 'logits', mesh),
-      verifier=_model(options.verifier, cfg, 'value', mesh),
-      **_tables(solver.task, cfg, ends=bool(options.proposer)),
+      proposer=proposer, verifier=verifier, **_tables(solver.task, proposer[1]),
       generation=solver.generation, mesh=mesh)
   driver = (_scheduled if importlib.util.find_spec('ttc.search.scheduler')
             else _plain)
@@ -71,7 +68,7 @@ def _scheduled(given, strategy, solver, problems, options):
   from ttc.search.scheduler import Scheduler
 
   for who in ('proposer', 'verifier'):
-    given[who] = Model(*given[who])
+    given[who] = given[who] and Model(*given[who])
   models, most = Models(**given), solver.generation.max_tokens
   prompts = [solver.prompt(problem) for problem in problems]
   slots = strategy.slots(options.budget)
@@ -96,7 +93,7 @@ def _plain(given, strategy, solver, problems, options):
   from ttc.search.frontier import Model, Models
 
   for who in ('proposer', 'verifier'):
-    given[who] = Model(*given[who])
+    given[who] = given[who] and Model(*given[who])
   models = Models(**given)
   prompts = [solver.prompt(problem) for problem in problems]
   stacked = Prompts.stack([problem.id for problem in problems], prompts,
@@ -117,27 +114,18 @@ def _plain(given, strategy, solver, problems, options):
   return once
 
 
-def _model(folder, cfg, head, mesh):
-  """(params, config), random where no folder is given."""
-  if folder:
-    cfg, _, params = orbax.load_model(folder, mesh)
-    return params, cfg
-  with partitioning.use(mesh):
-    params = Transformer(cfg, head=head).init(
-        jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params']
-  return jax.device_put(
-      nn.unbox(params),
-      jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())), cfg
+def _load(stage: pathlib.Path, mesh):
+  """(params, config) of the model that a stage made."""
+  cfg, _, params = orbax.load_model(str(stage.absolute() / 'model'), mesh)
+  return params, cfg
 
 
-def _tables(task, cfg, ends: bool) -> dict:
-  """Random weights write no attempts: theirs are all of the same length."""
+def _tables(task, cfg) -> dict:
+  """Which tokens end a step, and which a solution."""
   vocabulary = task.vocabulary
   end, step_end = np.zeros((2, cfg.vocab_size), bool)
+  end[[vocabulary.eos_id, vocabulary.revise_id]] = True
   step_end[:vocabulary.size] = step_end_table(vocabulary, task.delimiter)
-  end[[vocabulary.eos_id, vocabulary.revise_id]] = ends
-  if not ends:
-    step_end[[vocabulary.eos_id, vocabulary.revise_id]] = False
   return dict(step_end=step_end, end=end)
 
 

@@ -39,8 +39,12 @@ def worktree(revision: str):
 def main() -> None:
   """Prints a table and writes the results."""
   options = _parser().parse_args()
-  results = {'machine': environment.describe(), 'arguments': vars(options) | {
-      'output': str(options.output)}, 'sides': {}}
+  if not (options.models / 'pretrain' / 'model').exists():
+    raise SystemExit(f'There is no trained model in {options.models}; run '
+                     'launch/quickstart.sh, or name another run by --models.')
+  results = {'machine': environment.describe(),
+             'arguments': {k: str(v) for k, v in vars(options).items()},
+             'sides': {}}
   with contextlib.ExitStack() as stack:
     sides = {'here': environment.ROOT}
     if options.against:
@@ -78,7 +82,7 @@ def _child(root: pathlib.Path, options) -> dict:
   command = [sys.executable, '-m', 'benchmarks.sampler',
              f'--strategy={options.strategy}', f'--rows={options.rows}',
              f'--questions={options.questions}', f'--budget={options.budget}',
-             f'--proposer={options.proposer}', f'--verifier={options.verifier}']
+             f'--models={options.models.absolute()}']
   done = subprocess.run(
       command, cwd=root, text=True, capture_output=True, check=False,
       env={**os.environ, 'PYTHONPATH': path,
@@ -93,15 +97,14 @@ def _parser() -> argparse.ArgumentParser:
       prog='python -m benchmarks.tiny',
       formatter_class=argparse.ArgumentDefaultsHelpFormatter)
   made.add_argument('--against', default='', help='a git revision')
-  made.add_argument('--strategy', choices=('best_of_n', 'beam'),
-                    default='best_of_n')
+  made.add_argument('--strategy', choices=('samples', 'best_of_n', 'beam'),
+                    default='samples', help='samples asks no verifier')
   made.add_argument('--rows', type=int, default=512)
   made.add_argument('--questions', type=int, default=192)
   made.add_argument('--budget', type=int, default=64)
-  made.add_argument('--proposer', default='',
-                    help='folder of a trained model; else random weights, '
-                    'whose attempts all have the most tokens')
-  made.add_argument('--verifier', default='', help='likewise')
+  made.add_argument('--models', type=pathlib.Path,
+                    default=environment.ROOT / 'runs/quickstart/seed-0',
+                    help='a run of the experiment, for its trained models')
   made.add_argument('--devices', type=int, default=2,
                     help='parts into which XLA cuts the CPU, as the quickstart')
   made.add_argument('--runs', type=int, default=5)
