@@ -63,6 +63,7 @@ _EXTERNAL = {
 _ALSO = {
   'ttc.data.trajectories': {'rapidfuzz'},
   'ttc.data.tokenizer': {'tokenizers'},
+  'ttc.verifiers.scoring': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.analysis.plots': {'matplotlib'},
   'ttc.grading': {'math_verify', 'mpmath'},

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import tokenizers
 
 from tests import testing
+from tests.data import toys
 from ttc import records
 from ttc.checkpoints import huggingface, orbax, safetensors
 from ttc.cli import main
@@ -21,8 +23,8 @@ TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
 
 def published(folder, head='logits', seed=0, **changes):
   """A checkpoint of somebody who uses transformers."""
-  cfg = testing.small_config(
-      vocab_size=TASK.vocabulary.size, context=256, **changes)
+  cfg = testing.small_config(**{
+      'vocab_size': TASK.vocabulary.size, 'context': 256, **changes})
   params = testing.random_params(cfg, head, seed)
   huggingface.save(
       str(folder), cfg, head, params, about={'eos_token_id': 7})
@@ -149,6 +151,34 @@ def test_stages_name_converted_models(tmp_path):
   assert convert(f'--from={source}', f'--to={folders["logits"]}') == 0
   with pytest.raises(RefusedError, match='was made from another'):
     StageRun(stage, place, 0).is_complete()
+
+
+def test_a_verifier_may_have_another_vocabulary(tmp_path):
+  tokenizer = toys.qwen(tmp_path / 'qwen')
+  size = tokenizers.Tokenizer.from_file(
+      str(tokenizer / 'tokenizer.json')).get_vocab_size()
+  assert size != TASK.vocabulary.size
+  reader = tmp_path / 'reader.json'
+  reader.write_text(json.dumps(
+      dict(prompt='<|im_start|>{question}', before='<|im_end|>')))
+  for name, head, changes in (('base', 'logits', {}),
+                              ('prm', 'value', {'vocab_size': size})):
+    source = published(tmp_path / f'hub-{name}', head, **changes)
+    asked = [] if name == 'base' else [
+        f'--reader={reader}', f'--tokenizer={tokenizer}']
+    assert convert(f'--from={source}', f'--to={tmp_path / name}', *asked) == 0
+  solver = Solver(
+      TASK, Generation(max_tokens=6, max_step_tokens=3), questions=3, rows=8,
+      proposer=str(tmp_path / 'base'), verifier=str(tmp_path / 'prm'),
+      verifier_tokens=128)
+  stage = Sample(solver, num=2)
+  Experiment('e', (stage,)).check()
+  run = StageRun(stage, Place(tmp_path / 'runs', stages=('sample',)), 0)
+  run.work()
+  for record in records.read_rows(run.folder):
+    assert all(0 < v < 1 for row in record['rows'] for v in row['values'])
+    assert record['cost']['verifier_prefill'][0] > len(
+        solver.prompt(solver.by_id[record['problem']]))
 
 
 def test_a_model_that_does_not_fit_is_refused_before_any_work(tmp_path):

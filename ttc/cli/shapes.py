@@ -32,6 +32,13 @@ def known(experiment: Experiment, reader: Stage,
   return stage.model if isinstance(stage, Pretrain) else None
 
 
+def has_reader(name: str) -> bool:
+  """Whether an absolute path holds a verifier that reads tokens of its own."""
+  path = pathlib.Path(name)
+  return path.is_absolute() and (
+      orbax.load_reader(str(models.folder(path))) is not None)
+
+
 def check_tokens(name: str, cfg: TransformerConfig, tokens: int) -> None:
   """Raises ValueError where a model lacks tokens of a vocabulary.
 

@@ -24,6 +24,10 @@ from ttc.search.models import Model, Models
 from ttc.search.plans import Question
 from ttc.search.scheduler import Scheduler
 from ttc.search.solutions import Attempt
+from ttc.verifiers.scoring import Bridge
+
+# A script's tokens for one of the row: another tokenizer, texts around steps.
+_SPREAD = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Solver:
     task: the questions and their judge.
     generation: how attempts are sampled.
     proposer: the stage that trained the proposer.
-    verifier: the stage that trained the verifier; '' for none.
+    verifier: the stage that trained the verifier; '' for none. One of others,
+      converted with a reader, may have another vocabulary.
     scorers: further verifiers, whose final scores go into the records and
       change nothing: pairs of the name there and the stage.
     split: of the questions.
@@ -43,6 +48,8 @@ class Solver:
     line: tokens that a model reads at once, a device.
     prompt_tokens: a question with a longer prompt is recorded as skipped; None
       takes them all.
+    verifier_tokens: a verifier with a reader reads at most so many of a row;
+      None is room for three times those of the row.
     model_parallel: devices over which a model is cut; the others share rows.
     shape: what the proposer must be, where it comes from elsewhere and another
       one could be mistaken for it; only its sizes matter. None takes any.
@@ -58,6 +65,7 @@ class Solver:
   rows: int = 512
   line: int = 512
   prompt_tokens: int | None = None
+  verifier_tokens: int | None = None
   model_parallel: int = 1
   shape: TransformerConfig | None = None
 
@@ -84,7 +92,7 @@ class Solver:
     self.local_rows()
     for stage in dict.fromkeys((self.proposer, *verifiers)):
       cfg = shapes.known(experiment, reader, stage)
-      if cfg is not None:
+      if cfg is not None and not shapes.has_reader(stage):
         self._check_fits(stage, cfg, attempts)
 
   def local_rows(self) -> int:
@@ -142,22 +150,22 @@ class Solver:
     for reason, count in self.task.left_out(self.split).items():
       run.say(
           f'{count} questions of the split {self.split!r} left out: {reason}')
-    return Models(
+    models = Models(
         proposer=proposer,
-        verifier=(self._model(run, mesh, self.verifier, 'value')
-                  if self.verifier else None),
+        verifier=None,
         step_end=step_end,
         end=end,
         generation=self.generation,
         mesh=mesh)
+    return (self._verified(run, models, self.verifier) if self.verifier
+            else models)
 
   def load_scorers(self, run: StageRun,
                    models: Models) -> dict[str, Scheduler]:
     """The further verifiers by name, on the mesh of the others."""
     return {
-        name: self.scheduler(run, dataclasses.replace(
-            models, proposer=None,
-            verifier=self._model(run, models.mesh, stage, 'value')))
+        name: self.scheduler(run, self._verified(
+            run, dataclasses.replace(models, proposer=None), stage))
         for name, stage in self.scorers}
 
   def scheduler(self, run: StageRun, models: Models, slots: int = 1,
@@ -172,6 +180,8 @@ class Solver:
     """
     if longest is None:
       longest = self.prompt_width + self.generation.max_tokens
+    if models.bridge is not None:
+      longest = max(longest, self.verifier_tokens or _SPREAD * longest)
     capacity = Capacity.create(self.local_rows(), longest, slots, self.line)
     return Scheduler(models, capacity, run.tell)
 
@@ -223,9 +233,23 @@ class Solver:
       shapes.check_context(
           stage, cfg, self.prompt_width, self.prompt_width + room)
 
+  def _verified(self, run: StageRun, models: Models, stage: str) -> Models:
+    """The same models with a verifier, and the bridge that it may need."""
+    verifier = self._model(run, models.mesh, stage, 'value')
+    folder = made.folder(run.input(stage))
+    reader, bridge = orbax.load_reader(str(folder)), None
+    if reader is not None:
+      bridge = Bridge(
+          reader, folder / 'tokenizer.json', self.task.vocabulary,
+          models.step_end,
+          {problem.id: problem.question for problem in self.problems},
+          verifier.cfg)
+    return dataclasses.replace(models, verifier=verifier, bridge=bridge)
+
   def _model(self, run, mesh, stage, head) -> Model:
     folder = made.folder(run.input(stage))
-    self._check_fits(stage, orbax.load_config(str(folder))[0])
+    if not shapes.has_reader(stage):
+      self._check_fits(stage, orbax.load_config(str(folder))[0])
     cfg, found, params = orbax.load_model(
         str(folder), partitioning.make_mesh(model=self.model_parallel))
     if found != head:

@@ -7,6 +7,7 @@ import dataclasses
 from ttc.decoding import lines
 from ttc.search.plans import Extend, Plan, Question, Read
 from ttc.search.rows import Row, Slot
+from ttc.verifiers.scoring import Bridge
 
 
 @dataclasses.dataclass(eq=False)
@@ -61,7 +62,8 @@ class Board:
   """
 
   def __init__(self, slots: int, max_step_tokens: int, who: Collection[str],
-               finished: Callable[[Job, list[Row]], None]):
+               finished: Callable[[Job, list[Row]], None],
+               bridge: Bridge | None = None):
     """Begins with all slots free.
 
     Args:
@@ -69,6 +71,7 @@ class Board:
       max_step_tokens: see `Generation`.
       who: of 'proposer' and 'verifier', those that there are.
       finished: called with each plan's rows when it returns.
+      bridge: to a verifier of another vocabulary.
     """
     self.nobody = slots
     self.reading: dict[str, list[Task]] = {'proposer': [], 'verifier': []}
@@ -79,6 +82,7 @@ class Board:
     self._max_step = max_step_tokens
     self._who = who
     self._finished = finished
+    self._bridge = bridge
     self._ready: deque[Job] = deque()
 
   @property
@@ -119,7 +123,7 @@ class Board:
       self.reading['proposer'].append(task)
     elif growing:
       self.growing.append(task)
-    elif self._lacks(row, 'verifier'):
+    elif self._unheard(task):
       self.reading['verifier'].append(task)
     else:
       self._end(task)
@@ -145,7 +149,8 @@ class Board:
       if not count or not self.own(task):
         left.append(task)
         continue
-      taken.append((task, start, task.row.tokens[start:start + count]))
+      text = task.row.text(who)
+      taken.append((task, start, list(text[start:start + count])))
       size -= count
       segments -= lines.num_segments(count)
     self.reading[who] = left
@@ -164,6 +169,16 @@ class Board:
     """Tokens that wait to be read by a model."""
     spans = (task.row.unread(who) for task in self.reading[who])
     return sum(stop - start for start, stop in spans)
+
+  def _unheard(self, task: Task) -> bool:
+    """Whether the verifier has something to read of a row."""
+    row, script = task.row, task.row.script
+    if self._bridge is not None:
+      if script is None or script.of != tuple(row.tokens):
+        script = self._bridge.script(
+            task.job.question.id, row.tokens, row.start)
+      row.rewrite(script)
+    return self._lacks(row, 'verifier')
 
   def _lacks(self, row: Row, who: str) -> bool:
     start, stop = row.unread(who)

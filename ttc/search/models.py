@@ -9,6 +9,7 @@ import numpy as np
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import unstack
 from ttc.search.generation import Generation
+from ttc.verifiers.scoring import Bridge
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +37,13 @@ class Models:
   Attributes:
     proposer: a Transformer with a logits head; None where finished attempts
       are read and nothing is sampled.
-    verifier: one with a value head and the same vocabulary, or None.
+    verifier: one with a value head, or None.
     step_end: [V] bool, tokens whose text holds the step delimiter.
     end: [V] bool, tokens that end a solution.
     generation: how attempts are sampled.
     mesh: where the rows live; of devices of this process.
+    bridge: to a verifier that reads other tokens; None where it reads the
+      proposer's.
   """
 
   proposer: Model | None
@@ -49,6 +52,7 @@ class Models:
   end: np.ndarray
   generation: Generation
   mesh: jax.sharding.Mesh
+  bridge: Bridge | None = None
 
   def __post_init__(self):
     if self.step_end.shape != self.end.shape:

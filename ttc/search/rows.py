@@ -16,6 +16,7 @@ import dataclasses
 import numpy as np
 
 from ttc.search.keys import fold
+from ttc.verifiers.scoring import Script
 
 
 @dataclasses.dataclass(eq=False)
@@ -52,6 +53,8 @@ class Row:
     read: tokens in the proposer's cache; the last one is never among them.
     scored: tokens in the verifier's cache.
     slot: where the caches are; None before the first read and after the end.
+    script: what a verifier of another vocabulary reads instead of `tokens`;
+      `scored` counts it. None where it reads the same.
   """
 
   tokens: list[int]
@@ -65,6 +68,7 @@ class Row:
   read: int = 0
   scored: int = 0
   slot: Slot | None = None
+  script: Script | None = None
 
   @property
   def attempt(self) -> list[int]:
@@ -80,7 +84,38 @@ class Row:
     """From where to where a model ('proposer', 'verifier') has to read on."""
     if who == 'proposer':
       return self.read, len(self.tokens) - 1
-    return self.scored, len(self.tokens)
+    return self.scored, len(self.text(who))
+
+  def text(self, who: str) -> Sequence[int]:
+    """The tokens that a model reads."""
+    if who == 'proposer' or self.script is None:
+      return self.tokens
+    return self.script.tokens
+
+  def rewrite(self, script: Script) -> None:
+    """Another script; what the two have in common stays read.
+
+    Tokens that were rewound and drawn again have a script, but no values.
+    """
+    old, new = self.script.tokens if self.script else (), script.tokens
+    shared = next((i for i, (one, other) in enumerate(
+        zip(old, new, strict=False)) if one != other),
+        min(len(old), len(new)))
+    self.script, self.scored = script, min(self.scored, shared)
+    for place, length in script.spots:
+      if length > len(self.values):  # not valued yet: to be read again
+        self.scored = min(self.scored, place)
+        break
+
+  def hear(self, start: int, values: Sequence[float]) -> None:
+    """Takes in what a verifier said at its tokens from `start` on."""
+    if self.script is None:
+      self.values += values[max(0, self.start - start):]
+      return
+    for place, length in self.script.spots:
+      if start <= place < start + len(values):
+        missing = length - len(self.values)
+        self.values += [values[place - start]] * missing
 
   def advance(self, who: str, length: int) -> None:
     """A model has read the first `length` tokens."""
@@ -125,7 +160,8 @@ class Row:
     del self.tokens[length:]
     del self.values[max(0, length - self.start):]
     self.read = min(self.read, length - 1)
-    self.scored = min(self.scored, length)
+    if self.script is None:
+      self.scored = min(self.scored, length)
 
   def restart(self, prompt: Sequence[int], limit: int,
               key: np.ndarray) -> None:
@@ -140,7 +176,8 @@ class Row:
     self.key, self.ordinal = key, None
     self.done, self.logprob, self.values = len(prompt) >= limit, 0.0, []
     self.read = min(self.read, shared, len(prompt) - 1)
-    self.scored = min(self.scored, shared)
+    if self.script is None:
+      self.scored = min(self.scored, shared)
 
 
 def fold_keys(rows: Iterable[Row]) -> None:

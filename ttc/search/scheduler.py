@@ -109,7 +109,8 @@ class Scheduler:
     boards = [
         Board(self.capacity.slots, self._models.generation.max_step_tokens,
               self._pools,
-              lambda job, rows: finished.append((job.question, rows)))
+              lambda job, rows: finished.append((job.question, rows)),
+              self._models.bridge)
         for _ in range(self._devices)]
     queue, order = iter(plans), itertools.count()
     waiting = next(queue, None)
@@ -209,9 +210,7 @@ class Scheduler:
       for task, start, tokens in t:
         row, stop = task.row, start + len(tokens)
         if values is not None:
-          skipped = max(0, row.start - start)
-          row.values += values[
-              device, at + skipped:at + len(tokens)].tolist()
+          row.hear(start, values[device, at:at + len(tokens)].tolist())
         row.advance(who, stop)
         at += len(tokens)
         useful += _reading(task, who, start, stop)
@@ -298,6 +297,10 @@ class Scheduler:
   def _cells(self, needed: Iterable[int]) -> int:
     """Cells of the shortest program in which all rows fit."""
     longest = max(needed)
+    if longest > self.capacity.cells:
+      raise ValueError(
+          f'A verifier reads {longest} tokens of a row and there is room for '
+          f'{self.capacity.cells}; raise Solver.verifier_tokens.')
     return next(c for c in self.capacity.lengths if c >= longest)
 
   def _charge(self, executed, keys, useful) -> None:
@@ -349,7 +352,8 @@ def _batch(tasks: list[Task], width: int, nobody: int,
 
 def _reading(task: Task, who: str, start: int, stop: int):
   """The costs of reading tokens [start, stop) of a row."""
-  cost, prompt = task.job.question.cost, task.row.start
+  cost, row = task.job.question.cost, task.row
+  prompt = row.start if row.script is None else row.script.start
   if who == 'proposer':
     yield cost, 'proposer_prefill', stop - start, _keys(start, stop - start)
     return
