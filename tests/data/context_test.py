@@ -1,6 +1,8 @@
 import pytest
 
+from tests.data import toys
 from ttc.data.context import context_tokens, strip_end
+from ttc.data.tokenizer import Tokenizer
 from ttc.data.vocabulary import WordVocabulary
 
 VOCABULARY = WordVocabulary(('7', '8'))
@@ -36,3 +38,15 @@ def test_only_one_end_is_stripped():
   assert strip_end([3, 4], VOCABULARY) == [3, 4]
   assert strip_end([end], VOCABULARY) == []
   assert strip_end([], VOCABULARY) == []
+
+
+def test_an_end_that_has_text_is_part_of_the_attempt(tmp_path):
+  vocabulary = Tokenizer(
+      str(toys.qwen(tmp_path)), '<|quad_end|>', stops=('\n\n',))
+  text = 'The sum is 3.\n\n'
+  tokens = vocabulary.encode(text)
+  assert tokens[-1] in vocabulary.end_ids
+  assert vocabulary.piece(tokens[-1]) == '.\n\n'
+  assert strip_end(tokens, vocabulary) == tokens
+  for end in (vocabulary.eos_id, vocabulary.revise_id):
+    assert strip_end([*tokens, end], vocabulary) == tokens

@@ -147,7 +147,8 @@ def test_what_lies_beyond_the_tokenizer_has_no_text(vocabulary):
     ({'revise': ''}, r"Tokenizer\.revise=''; name a token"),
     ({'revise': '<|im_end|>'}, 'is also the end or the padding'),
     ({'eos': '</s>'}, "eos='</s>' is no token"),
-    ({'stops': ('',)}, 'every token would end'),
+    ({'stops': ('',)}, 'is no tuple of texts'),
+    ({'stops': '\n\n'}, 'is no tuple of texts'),
     ({'path': '/nowhere'}, r'/nowhere holds no tokenizer\.json'),
 ])
 def test_what_does_not_fit_is_named(qwen, changes, message):

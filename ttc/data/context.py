@@ -2,11 +2,13 @@
 
     prompt  attempt <revise> attempt <revise> ...
 
-Each attempt stands without the token that ended it. The next attempt follows
-the last `revise`.
+Each attempt stands without the token that ended it, unless that token has text
+of its own, as one that holds a stop may have: `}\\n\\n`. The next attempt
+follows the last `revise`.
 """
 
 from collections.abc import Sequence
+import functools
 
 from ttc.data.vocabulary import Vocabulary
 
@@ -14,11 +16,18 @@ KEEP = 4
 
 
 def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
-  """Tokens of an attempt without the token that ended it, if one did."""
+  """Tokens of an attempt without an end that has no text, if there is one."""
   tokens = list(tokens)
-  if tokens and tokens[-1] in vocabulary.end_ids:
+  if tokens and tokens[-1] in bare_ends(vocabulary):
     tokens.pop()
   return tokens
+
+
+@functools.lru_cache(maxsize=8)
+def bare_ends(vocabulary: Vocabulary) -> frozenset[int]:
+  """The ends of an attempt that have no text."""
+  return frozenset(
+      id for id in vocabulary.end_ids if not vocabulary.decode([id]))
 
 
 def context_tokens(

@@ -49,10 +49,10 @@ class Tokenizer:
           "Tokenizer.revise=''; name a token that the model reserves, such as "
           "'<|reserved_special_token_0|>' (Llama 3), '<|quad_end|>' (Qwen 2.5) "
           "or '<unused0>' (Gemma).")
-    if '' in self.stops:
+    if not isinstance(self.stops, tuple) or '' in self.stops:
       raise ValueError(
-          f"Tokenizer.stops={self.stops} holds ''; every token would end an "
-          'attempt.')
+          f'Tokenizer.stops={self.stops!r} is no tuple of texts with at least '
+          "one character; write ('\\n\\n',) for blank lines, or ().")
 
   @functools.cached_property
   def size(self) -> int:
