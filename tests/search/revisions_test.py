@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 
 from tests import testing
+from ttc.data.vocabulary import WordVocabulary
 from ttc.models.transformer import Transformer
 from ttc.search.generation import Generation
 from ttc.search.models import Model, Models
 from ttc.search.revisions import Chains, Trail
 
-REVISE, END = 2, 1
 CFG = testing.small_config()
+VOCABULARY = WordVocabulary(tuple(map(str, range(CFG.vocab_size - 3))))
+REVISE, END = VOCABULARY.revise_id, VOCABULARY.eos_id
 PROPOSER = testing.random_params(CFG)
 VERIFIER = testing.random_params(CFG, 'value', seed=1)
 IDS = np.arange(CFG.vocab_size)
 PROMPTS = [[3, 4], [5, 6, 7]]
 TURNS = (6, 3, 1)
-CHAINS = Chains(TURNS, revise_id=REVISE, keep=2)
+CHAINS = Chains(TURNS, VOCABULARY, keep=2)
 
 
 @pytest.fixture(scope='module')
@@ -136,4 +138,4 @@ def test_contexts_are_not_read_again_while_they_grow(result):
 @pytest.mark.parametrize('turns', [(), (0,), (1, 2)])
 def test_bad_plans(turns):
   with pytest.raises(ValueError, match=r'Chains\.turns'):
-    Chains(turns, revise_id=REVISE)
+    Chains(turns, VOCABULARY)

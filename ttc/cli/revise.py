@@ -59,8 +59,7 @@ class Revise:
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record a question, its rows by chain and turn."""
-    chains = Chains(
-        self.plan(), self.solver.task.vocabulary.revise_id, self.keep)
+    chains = Chains(self.plan(), self.solver.task.vocabulary, self.keep)
     scheduler = None
     for part in run.parts(self.solver.problems, self.size):
       if scheduler is None:

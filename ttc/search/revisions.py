@@ -14,7 +14,8 @@ fixed and an answer chosen after.
 from collections.abc import Sequence
 import dataclasses
 
-from ttc.data.context import context_tokens, KEEP
+from ttc.data.context import context_tokens, KEEP, strip_end
+from ttc.data.vocabulary import Vocabulary
 from ttc.search import keys
 from ttc.search.models import Models
 from ttc.search.plans import Extend, Plan, Question, Read
@@ -52,12 +53,12 @@ class Chains:
   Attributes:
     turns: of each chain, falling; `analysis.chains.turns_needed` gives those
       that serve every ratio of a budget at once.
-    revise_id: the token between attempts.
+    vocabulary: knows the token between attempts, and those that end them.
     keep: attempts in the context at most.
   """
 
   turns: tuple[int, ...]
-  revise_id: int
+  vocabulary: Vocabulary
   keep: int = KEEP
 
   def __post_init__(self):
@@ -102,7 +103,7 @@ class Chains:
       yield Extend(rows, keep=True, slots=live)
       for chain, row in enumerate(rows):
         attempt = Attempt.of(row, models)
-        history[chain].append(attempt.body)
+        history[chain].append(strip_end(attempt.tokens, self.vocabulary))
         trail.revisions.append(Revision(chain, turn, attempt))
       trail.spent.append(question.cost.record())
     return rows
@@ -114,5 +115,6 @@ class Chains:
     fresh = keys.fold(key, range(len(rows)))
     for row, attempts, own in zip(rows, history, fresh, strict=False):
       context = context_tokens(
-          question.prompt, attempts, self.revise_id, keep=self.keep)
+          question.prompt, attempts, self.vocabulary.revise_id,
+          keep=self.keep)
       row.restart(context, len(context) + question.room, own)

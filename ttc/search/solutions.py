@@ -25,11 +25,6 @@ class Attempt:
   values: list[float] | None
   logprob: float
 
-  @property
-  def body(self) -> list[int]:
-    """The tokens without the one that ended them, if one did."""
-    return self.tokens if self.truncated else self.tokens[:-1]
-
   @classmethod
   def of(cls, row: Row, models: Models) -> 'Attempt':
     """A row as it stands; its last value is that of its last token."""
