@@ -8,6 +8,7 @@ those of `tasks`, for a verifier.
 from collections.abc import Mapping, Sequence
 import re
 
+import numpy as np
 import seqio
 import tensorflow as tf
 
@@ -72,10 +73,8 @@ def steps(files: Mapping[str, str], task: Task, neutral: float = 1.0,
 
   def dataset(split, shuffle_files, seed=None):
     del shuffle_files, seed
-    columns = {
-        key: tf.ragged.constant([e[key] for e in examples[split]], dtype)
-        for key, dtype in (('tokens', tf.int32), ('positions', tf.int32),
-                           ('labels', tf.float32))}
+    columns = {name: _ragged([e[name] for e in examples[split]])
+               for name in ('tokens', 'positions', 'labels')}
     return tf.data.Dataset.from_tensor_slices(columns)
 
   return tasks.over(
@@ -109,13 +108,19 @@ def _rated(path, task, neutral):
 
 def _dataset(task, problems) -> tf.data.Dataset:
   end = [task.vocabulary.eos_id]
-  targets = [task.vocabulary.encode(p.solution or p.answer) + end
-             for p in problems]
-  ragged = lambda rows: tf.ragged.constant(rows, tf.int32)
+  array = lambda ids: np.array(ids, np.int32)
   return tf.data.Dataset.from_tensor_slices({
-      'inputs': ragged([task.prompt_tokens(p) for p in problems]),
-      'targets': ragged(targets),
+      'inputs': _ragged([array(task.prompt_tokens(p)) for p in problems]),
+      'targets': _ragged([
+          array(task.vocabulary.encode(p.solution or p.answer) + end)
+          for p in problems]),
       'problem': tf.constant([p.id for p in problems], tf.int64)})
+
+
+def _ragged(rows: Sequence[np.ndarray]) -> tf.RaggedTensor:
+  """Arrays of various lengths as one tensor; at least one array."""
+  return tf.RaggedTensor.from_row_lengths(
+      np.concatenate(rows), [len(row) for row in rows])
 
 
 def _graded(output, *, example, is_target):
