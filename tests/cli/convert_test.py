@@ -1,7 +1,11 @@
 """The command `convert`, and what stages make of its folders."""
 
 import json
+import pathlib
+import subprocess
+import sys
 
+import jax
 import numpy as np
 import pytest
 import tokenizers
@@ -16,6 +20,7 @@ from ttc.cli.sample import Sample
 from ttc.cli.solver import Solver
 from ttc.cli.stage import Place, RefusedError, StageRun
 from ttc.data.worksheet import Worksheet
+from ttc.models import abstract
 from ttc.search.generation import Generation
 
 TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
@@ -75,6 +80,48 @@ def test_dtypes_and_tokenizers_on_the_way(tmp_path, capsys):
   assert (config['dtype'], config['eos_token_id']) == ('float16', 7)
   again = huggingface.load(tmp_path / 'back', testing.mesh())
   np.testing.assert_array_equal(again.params['value'], params['value'])
+
+
+_MEASURED = """
+import sys
+from ttc import partitioning
+from ttc.checkpoints import huggingface, orbax
+from ttc.cli import main
+
+def peak():
+  with open('/proc/self/status') as file:
+    return next(int(line.split()[1]) * 1024 for line in file
+                if line.startswith('VmHWM'))
+
+partitioning.make_mesh()
+before = peak()
+assert main.main(['convert', *sys.argv[1:]]) == 0
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not pathlib.Path('/proc/self/status').exists(),
+                    reason='the system does not tell peaks of memory')
+def test_memory_holds_no_second_copy(tmp_path):
+  cfg = testing.small_config(
+      vocab_size=16384, embed_dim=1024, num_layers=4, num_heads=16,
+      num_kv_heads=4, head_dim=64, mlp_dim=4096, dtype='bfloat16',
+      param_dtype='bfloat16')
+  params = jax.tree.map(
+      lambda x: np.ones(x.shape, x.dtype),
+      abstract.params(cfg, 'logits', testing.mesh()))
+  huggingface.save(str(tmp_path / 'hub'), cfg, 'logits', params)
+  size = (tmp_path / 'hub' / 'model.safetensors').stat().st_size
+  peaks = []
+  for source, target, form in (('hub', 'ours', 'ttc'),
+                               ('ours', 'back', 'huggingface')):
+    done = subprocess.run(
+        [sys.executable, '-c', _MEASURED, f'--from={tmp_path / source}',
+         f'--to={tmp_path / target}', f'--format={form}'],
+        check=True, capture_output=True, text=True)
+    peaks.append(int(done.stdout.splitlines()[-1]))
+  assert size > 150e6
+  assert max(peaks) < 1.3 * size, peaks
 
 
 def test_a_reader_stays_with_its_verifier(tmp_path):

@@ -11,8 +11,8 @@ import pytest
 
 from tests import testing
 from ttc import records
-from ttc.checkpoints import orbax
-from ttc.cli import fitting
+from ttc.checkpoints import huggingface, orbax
+from ttc.cli import fitting, main
 from ttc.cli.experiment import Experiment
 from ttc.cli.pretrain import Pretrain
 from ttc.cli.progress import Progress
@@ -208,6 +208,23 @@ def test_a_model_from_elsewhere_is_written_as_it_came(
     assert {str(x.dtype) for x in jax.tree.leaves(params['value'])} == {
       'float32'
     }
+
+
+def test_training_starts_from_a_converted_model(place, tmp_path):
+  source = tmp_path / 'hub'
+  start = _params(place.root / 'seed-0' / 'pretrain')[2]
+  huggingface.save(str(source), MODEL, 'logits', start)
+  folder = tmp_path / 'ours'
+  assert main.main(['convert', f'--from={source}', f'--to={folder}']) == 0
+  stage = Train('from_hub', TASK, StepLabels(), FIT, start=str(folder))
+  Experiment('e', (PRETRAIN, _Scribble(), _Label(), stage)).check()
+  run = StageRun(stage, place, 0)
+  run.work()
+  cfg, head, params = _params(run.folder)
+  assert (cfg.context, cfg.mlp_dim, head) == (1 << 20, MODEL.mlp_dim, 'value')
+  assert not _equal(params['backbone'], start['backbone'])
+  inputs = json.loads((run.folder / 'stage.json').read_text())['inputs']
+  assert inputs[str(folder)] == records.read_mark(folder)['fingerprint']
 
 
 def test_outcomes_are_labels_of_the_last_token(place):

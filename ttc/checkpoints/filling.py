@@ -16,7 +16,7 @@ import numpy as np
 from ttc.checkpoints.names import Weight
 from ttc.checkpoints.safetensors import Made, Tensor
 
-_PIECE = 1 << 25  # bytes of a tensor read at once
+_PIECE = 1 << 23  # bytes of a tensor read at once
 _ALIGNMENT = 64  # bytes, what XLA asks for
 
 
