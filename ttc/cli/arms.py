@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
+from typing import Protocol
 
 from ttc import partitioning
+from ttc.cli.experiment import Experiment
 from ttc.cli.solver import Solver, stage_key
 from ttc.cli.stage import StageRun
 from ttc.data.problems import Problem
@@ -12,7 +14,7 @@ from ttc.search.models import Models
 from ttc.search.rescoring import final_values
 from ttc.search.scheduler import Scheduler
 from ttc.search.solutions import Attempt, Solution
-from ttc.search.strategies import Strategy
+from ttc.search.strategies import BestOfN, Strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,11 @@ class Arm:
 
   strategy: Strategy
   budgets: tuple[int, ...]
+
+  @classmethod
+  def samples(cls, num: int) -> 'Arm':
+    """So many independent answers."""
+    return cls(BestOfN(), (num,))
 
   def check(self, verified: bool) -> None:
     """Raises ValueError for what the strategy cannot do.
@@ -36,19 +43,32 @@ class Arm:
           'Solver.verifier.')
 
 
-def run_arms(run: StageRun, solver: Solver, arms: Sequence[Arm],
-             size: int) -> None:
-  """Writes one record for each arm, budget and question.
+class Armed(Protocol):
+  """A stage that runs arms."""
 
-  Args:
-    run: the stage.
-    solver: who answers.
-    arms: strategies and budgets.
-    size: questions a part, over all processes.
-  """
+  name: str
+  solver: Solver  # who answers
+  size: int  # questions a part, over all processes
+
+  @property
+  def arms(self) -> Sequence[Arm]:
+    """Strategies and budgets."""
+
+
+def check_arms(stage: Armed, experiment: Experiment) -> None:
+  """Needs models before a stage, and budgets that fit their strategies."""
+  for arm in stage.arms:
+    arm.check(bool(stage.solver.verifier))
+  stage.solver.check(experiment, stage)
+
+
+def run_arms(stage: Armed, run: StageRun) -> None:
+  """Writes one record for each arm, budget and question."""
+  solver, size = stage.solver, stage.size
   padding = -len(solver.problems) % size
   questions = [*solver.problems, *[None] * padding]
-  cells = [(arm.strategy, budget) for arm in arms for budget in arm.budgets]
+  cells = [(arm.strategy, budget)
+           for arm in stage.arms for budget in arm.budgets]
   slots = max(strategy.slots(budget) for strategy, budget in cells)
   items = [(*cell, question) for cell in cells for question in questions]
   scheduler = None
@@ -72,9 +92,8 @@ def _records(run: StageRun, solver: Solver, models: Models,
              strategy: Strategy, budget: int, problems: Sequence[Problem]
              ) -> Iterator[dict]:
   about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
-  reasons = {problem.id: solver.skipped(problem) for problem in problems}
   questions = solver.posed(
-      [problem for problem in problems if not reasons[problem.id]],
+      [problem for problem in problems if not solver.skipped(problem)],
       stage_key(run, strategy, budget))
   found = {
       question.id: Solution(question, [Attempt.of(row, models) for row in rows])
@@ -87,7 +106,7 @@ def _records(run: StageRun, solver: Solver, models: Models,
             for name, scorer in scorers.items()}
   for problem in problems:
     record = {'problem': problem.id, 'rows': [], **about}
-    if reason := reasons[problem.id]:
+    if reason := solver.skipped(problem):
       yield {**record, 'skipped': reason}
       continue
     solution = found[problem.id]

@@ -6,11 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from ttc.analysis import difficulty, pools
-from ttc.cli.arms import Arm, run_arms
+from ttc.cli.arms import Arm, check_arms, run_arms
 from ttc.cli.experiment import Experiment
 from ttc.cli.solver import Solver
 from ttc.cli.stage import StageRun
-from ttc.search.strategies import BestOfN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,14 +32,17 @@ class Difficulty:
   size: int = 64
   name: str = 'difficulty'
 
+  @property
+  def arms(self) -> tuple[Arm]:
+    return (Arm.samples(self.num),)
+
   def check(self, experiment: Experiment) -> None:
     """Needs its models before it."""
-    BestOfN().rows(self.num)
-    self.solver.check(experiment, self)
+    check_arms(self, experiment)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record a question."""
-    run_arms(run, self.solver, [Arm(BestOfN(), (self.num,))], self.size)
+    run_arms(self, run)
 
   def show(self, run: StageRun) -> str:
     """pass@1 in each bin, answers cut short apart, and what the bins cost."""

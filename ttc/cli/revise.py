@@ -73,10 +73,10 @@ class Revise:
 
   def _records(self, run: StageRun, models: Models, scheduler: Scheduler,
                chains: Chains, problems: Sequence[Problem]) -> Iterator[dict]:
-    reasons = {problem.id: self.solver.skipped(problem) for problem in problems}
+    skipped = self.solver.skipped
     questions = {
         q.id: q for q in self.solver.posed(
-            [problem for problem in problems if not reasons[problem.id]],
+            [problem for problem in problems if not skipped(problem)],
             stage_key(run))}
     trails = {problem.id: Trail() for problem in problems}
     for _ in scheduler.run(
@@ -93,7 +93,7 @@ class Revise:
           'rows': [
               {**row, 'chain': r.chain, 'turn': r.turn}
               for r, row in zip(revisions, rows, strict=True)]}
-      if reason := reasons[problem.id]:
+      if reason := skipped(problem):
         yield {**record, 'skipped': reason}
       else:
         yield {**record, 'spent': trail.spent,

@@ -3,11 +3,10 @@
 import dataclasses
 from typing import ClassVar
 
-from ttc.cli.arms import Arm, run_arms
+from ttc.cli.arms import Arm, check_arms, run_arms
 from ttc.cli.experiment import Experiment
 from ttc.cli.solver import Solver
 from ttc.cli.stage import StageRun
-from ttc.search.strategies import BestOfN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +26,14 @@ class Sample:
   size: int = 256
   name: str = 'sample'
 
+  @property
+  def arms(self) -> tuple[Arm]:
+    return (Arm.samples(self.num),)
+
   def check(self, experiment: Experiment) -> None:
     """Needs a proposer before it."""
-    BestOfN().rows(self.num)
-    self.solver.check(experiment, self)
+    check_arms(self, experiment)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record a question."""
-    run_arms(run, self.solver, [Arm(BestOfN(), (self.num,))], self.size)
+    run_arms(self, run)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from ttc.cli.arms import Arm, run_arms
+from ttc.cli.arms import Arm, check_arms, run_arms
 from ttc.cli.experiment import Experiment
 from ttc.cli.solver import Solver
 from ttc.cli.stage import StageRun
@@ -33,10 +33,8 @@ class Search:
 
   def check(self, experiment: Experiment) -> None:
     """Needs its models before it, and budgets that fit their strategies."""
-    for arm in self.arms:
-      arm.check(bool(self.solver.verifier))
-    self.solver.check(experiment, self)
+    check_arms(self, experiment)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one record for each arm, budget and question."""
-    run_arms(run, self.solver, self.arms, self.size)
+    run_arms(self, run)

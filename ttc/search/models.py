@@ -66,7 +66,3 @@ class Models:
     """The models that there are, as 'proposer' and 'verifier'."""
     both = {'proposer': self.proposer, 'verifier': self.verifier}
     return {who: model for who, model in both.items() if model is not None}
-
-  def strip_end(self, tokens: list[int]) -> list[int]:
-    """An attempt without the token that ended it, if one did."""
-    return tokens[:-1] if tokens and self.end[tokens[-1]] else tokens
