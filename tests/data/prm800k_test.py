@@ -40,6 +40,19 @@ def test_a_solution_that_was_given_up_ends_at_its_delimiter(vocabulary):
   assert vocabulary.decode(example.tokens.tolist()) == 'Add.\nSo 3.\n'
 
 
+def test_characters_that_a_tokenizer_writes_differently(vocabulary):
+  steps = ('e\u0301' * 9, 'a', 'b')
+  example = StepLabels(vocabulary).document(
+      Rated('', '', steps, (1, -1, 1), True), [], 0)
+  assert example.labels.tolist() == [1, 0, 1]
+  texts = [vocabulary.decode(example.tokens[:p + 1].tolist())
+           for p in example.positions]
+  assert texts[0].endswith('\n')
+  assert texts[1].endswith('\na\n')
+  assert texts[0].count('\n') == 1
+  assert texts[2].endswith('a\nb')
+
+
 def test_random_steps(vocabulary):
   rng = np.random.default_rng(0)
   label = StepLabels(vocabulary)

@@ -91,8 +91,7 @@ class StepLabels:
     parts = [step + self._delimiter for step in rated.steps]
     if rated.finished:
       parts[-1] = rated.steps[-1]
-    tokens = self._vocabulary.encode(''.join(parts))
-    ends = self._ends(tokens, np.cumsum([len(part) for part in parts]))
+    tokens, ends = self._encoded(parts)
     if rated.finished:
       tokens.append(self._vocabulary.eos_id)
       ends[-1] = len(tokens) - 1
@@ -102,6 +101,18 @@ class StepLabels:
         np.array([*prompt, *tokens], np.int32),
         np.array(list(labels), np.int32) + len(prompt),
         np.array(list(labels.values()), np.float32), problem)
+
+  def _encoded(self, parts: list[str]) -> tuple[list[int], list[int]]:
+    """Tokens of a text, and the place of the one that ends each part."""
+    text = ''.join(parts)
+    tokens = self._vocabulary.encode(text)
+    if self._vocabulary.decode(tokens) == text:
+      return tokens, self._ends(tokens, np.cumsum([len(p) for p in parts]))
+    # The tokenizer writes some characters differently (e.g. NFC), so places in
+    # the two texts do not agree.
+    apart = [self._vocabulary.encode(part) for part in parts]
+    until = np.cumsum([len(ids) for ids in apart]) - 1
+    return [id for ids in apart for id in ids], until.tolist()
 
   def _ends(self, tokens: list[int], until: np.ndarray) -> list[int]:
     """For each number of characters, the first step end at or behind it."""
