@@ -75,7 +75,12 @@ _QWEN = (
     '<|im_start|>system\nPlease reason step by step, and put your final answer '
     'within \\boxed{}.<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n'
     '<|im_start|>assistant\n')
-# Each step is a turn of the user, and the model answers + or -.
+# Each step is a turn of the user, and the model answers + or -. Llama 3.1's
+# chat format always begins with these dates.
+_LLAMA_SYSTEM = (
+    '<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n'
+    'Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n'
+    '<|eot_id|>')
 _LLAMA_USER = '<|start_header_id|>user<|end_header_id|>\n\n'
 _LLAMA_ANSWER = (
     '<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n')
@@ -84,6 +89,6 @@ READERS = {
     'qwen2.5-math-prm': Reader(_QWEN, '<extra_0>'),
     'math-shepherd': Reader('{question} ', ' ки', '\n', good=648, bad=387),
     'rlhflow': Reader(
-        f'<|begin_of_text|>{_LLAMA_USER}{{question}} ', _LLAMA_ANSWER,
+        f'{_LLAMA_SYSTEM}{_LLAMA_USER}{{question}} ', _LLAMA_ANSWER,
         f'+<|eot_id|>{_LLAMA_USER}', good=10, bad=12),
 }
