@@ -271,7 +271,8 @@ def test_it_goes_where_values_are_high():
 
 
 @pytest.mark.parametrize(('fields', 'word'), [
-    (dict(width=1), 'width'), (dict(rollouts=-1), 'rollouts'),
+    (dict(width=1), 'width'), (dict(width='root'), 'width'),
+    (dict(rollouts=-1), 'rollouts'),
     (dict(leaves=0), 'leaves'), (dict(explore=-0.1), 'explore'),
     (dict(explore=math.inf), 'explore')])
 def test_bad_settings(fields, word):

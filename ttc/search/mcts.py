@@ -51,7 +51,8 @@ class Mcts:
   distinct: bool = True
 
   def __post_init__(self):
-    if self.width != 'sqrt' and self.width < 2:
+    if self.width != 'sqrt' and not (
+        isinstance(self.width, int) and self.width >= 2):
       raise ValueError(
           f"{self!r}: width must be at least 2, or 'sqrt'; with a single "
           'child there is nothing to choose.')
