@@ -54,7 +54,8 @@ def main(kind: str, contenders: Sequence[Contender]) -> None:
   theirs = (environment.opponents(options.environment)
             if len(chosen) > 1 else '')
   weights = environment.weights(options.weights)
-  results = {'command': shlex.join(sys.argv), 'kind': kind,
+  command = shlex.join(['python', '-m', f'benchmarks.{kind}', *sys.argv[1:]])
+  results = {'command': command, 'kind': kind,
              'machine': environment.describe(), 'threads': options.threads,
              'tables': []}
   for budget in options.budgets:
