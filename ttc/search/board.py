@@ -1,7 +1,7 @@
 """One device's questions, rows and slots: who waits for what."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 import dataclasses
 
 from ttc.decoding import lines
@@ -156,11 +156,27 @@ class Board:
     self.reading[who] = left
     return taken
 
-  def take_lanes(self, lanes: int) -> list[Task]:
-    """Tasks for the lanes, in order; they leave the queue."""
+  def take_lanes(self, lanes: int, chunk: int,
+                 lengths: Sequence[int]) -> list[Task]:
+    """Tasks for the lanes, in order; they leave the queue.
+
+    Where enough rows fit the program that the first one needs, longer ones
+    wait for the next: nobody then pays for cells that hardly anybody has.
+
+    Args:
+      lanes: how many.
+      chunk: tokens that rows may gain.
+      lengths: cells of the programs.
+    """
+    cells = lambda task: next(
+        (c for c in lengths if c >= len(task.row.tokens) + chunk), lengths[-1])
+    first = cells(self.growing[0]) if self.growing else 0
+    near = {task for task in self.growing if cells(task) <= first}
+    if len(near) < lanes:
+      near = set(self.growing)
     taken, left = [], []
     for task in self.growing:
-      here = len(taken) < lanes and self.own(task)
+      here = task in near and len(taken) < lanes and self.own(task)
       (taken if here else left).append(task)
     self.growing[:] = left
     return taken

@@ -223,13 +223,14 @@ class Scheduler:
     most = max(len(board.growing) for board in boards)
     width = min((w for w in capacity.widths if w >= most),
                 default=capacity.lanes)
-    taken = [board.take_lanes(width) for board in boards]
+    steps = all(task.steps for board in boards for task in board.growing)
+    chunk = min(capacity.chunks) if steps else max(capacity.chunks)
+    taken = [board.take_lanes(width, chunk, capacity.lengths)
+             for board in boards]
     if not any(taken):
       return None
     fold_keys(task.row for t in taken for task in t)
     self._copy(boards)
-    steps = all(task.steps for t in taken for task in t)
-    chunk = min(capacity.chunks) if steps else max(capacity.chunks)
     cells = self._cells(
         len(task.row.tokens) + min(task.most, chunk)
         for t in taken for task in t)
@@ -310,11 +311,10 @@ class Scheduler:
 
   def _pool(self, cfg) -> KVCache:
     rows = self._devices * (self.capacity.slots + 1)
-    make = lambda: KVCache.empty(cfg, rows, self.capacity.cells)
     spec = jax.sharding.PartitionSpec(
         'data', 'model' if self._models.mesh.shape['model'] > 1 else None)
     where = jax.sharding.NamedSharding(self._models.mesh, spec)
-    return jax.jit(make, out_shardings=where)()
+    return _maker(cfg, rows, self.capacity.cells, where)()
 
   def _put(self, tree):
     return partitioning.put(tree, self._models.mesh)
@@ -322,6 +322,12 @@ class Scheduler:
   def _share(self, tree):
     return jax.device_put(tree, jax.sharding.NamedSharding(
         self._models.mesh, jax.sharding.PartitionSpec()))
+
+
+@functools.cache
+def _maker(cfg, rows: int, cells: int, where) -> Callable[[], KVCache]:
+  """What makes pools of a kind; compiled once, however many there are."""
+  return jax.jit(lambda: KVCache.empty(cfg, rows, cells), out_shardings=where)
 
 
 def _take_in(issued: list[Callable[[], None]], boards: list[Board]) -> None:
