@@ -38,7 +38,7 @@ setuptools.setup(
   extras_require={
     'tpu': ['jax[tpu]'],
     'gpu': ['jax[cuda12]'],
-    'test': ['pytest', 'pytest-xdist', 'ruff'],
+    'test': ['pytest', 'pytest-xdist', 'ruff', 'safetensors'],
     # Other implementations, to compare logits and answers with.
     'parity': ['safetensors', 'torch', 'transformers>=5'],
     # What T5X itself needs beside the above. It is not on the registry and
