@@ -1,7 +1,7 @@
 """One device's questions, rows and slots: who waits for what."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 import dataclasses
 
 from ttc.decoding import lines
@@ -156,8 +156,8 @@ class Board:
     self.reading[who] = left
     return taken
 
-  def take_lanes(self, lanes: int, chunk: int,
-                 lengths: Sequence[int]) -> list[Task]:
+  def take_lanes(self, lanes: int,
+                 cells: Callable[[Task], int]) -> list[Task]:
     """Tasks for the lanes, in order; they leave the queue.
 
     Where enough rows fit the program that the first one needs, longer ones
@@ -165,13 +165,11 @@ class Board:
 
     Args:
       lanes: how many.
-      chunk: tokens that rows may gain.
-      lengths: cells of the programs.
+      cells: of the shortest program that a task fits.
     """
-    cells = lambda task: next(
-        (c for c in lengths if c >= len(task.row.tokens) + chunk), lengths[-1])
-    first = cells(self.growing[0]) if self.growing else 0
-    near = {task for task in self.growing if cells(task) <= first}
+    needed = [cells(task) for task in self.growing]
+    near = {task for task, count in zip(self.growing, needed, strict=True)
+            if count <= needed[0]}
     if len(near) < lanes:
       near = set(self.growing)
     taken, left = [], []

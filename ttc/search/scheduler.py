@@ -182,8 +182,8 @@ class Scheduler:
       return None
     self._copy(boards)
     model = self._models.present[who]
-    cells = self._cells(
-        start + len(tokens) for t in taken for _, start, tokens in t)
+    cells = self._cells(max(
+        start + len(tokens) for t in taken for _, start, tokens in t))
     line = self._put(_stack(
         Line.pack([(task.row.slot.index, start, tokens)
                    for task, start, tokens in t], size, board.nobody)
@@ -225,15 +225,14 @@ class Scheduler:
                 default=capacity.lanes)
     steps = all(task.steps for board in boards for task in board.growing)
     chunk = min(capacity.chunks) if steps else max(capacity.chunks)
-    taken = [board.take_lanes(width, chunk, capacity.lengths)
-             for board in boards]
+    needed = lambda task: self._cells(
+        len(task.row.tokens) + min(task.most, chunk))
+    taken = [board.take_lanes(width, needed) for board in boards]
     if not any(taken):
       return None
     fold_keys(task.row for t in taken for task in t)
     self._copy(boards)
-    cells = self._cells(
-        len(task.row.tokens) + min(task.most, chunk)
-        for t in taken for task in t)
+    cells = max(needed(task) for t in taken for task in t)
     temperature = self._models.generation.temperature
     batch = self._put(_stack(
         _batch(t, width, board.nobody, temperature)
@@ -295,9 +294,8 @@ class Scheduler:
       for who, pool in self._pools.items():
         self._pools[who] = engine.fork(pool, where, mesh=self._models.mesh)
 
-  def _cells(self, needed: Iterable[int]) -> int:
-    """Cells of the shortest program in which all rows fit."""
-    longest = max(needed)
+  def _cells(self, longest: int) -> int:
+    """Cells of the shortest program in which so many tokens fit."""
     if longest > self.capacity.cells:
       raise ValueError(
           f'A verifier reads {longest} tokens of a row and there is room for '
