@@ -25,6 +25,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
 from ttc import partitioning
+from ttc.checkpoints.filling import at
 from ttc.models import abstract
 from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
@@ -187,14 +188,14 @@ def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
 
   @functools.lru_cache(maxsize=1)
   def read(keys) -> np.ndarray:
-    branch = functools.reduce(lambda t, k: t[k], keys, target)
+    branch = at(target, keys)
     for key in reversed(keys):
       branch = {key: branch}
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
       restored = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
           branch, ocp.checkpoint_utils.construct_restore_args(branch),
           partial_restore=True))
-    return np.asarray(functools.reduce(lambda t, k: t[k], keys, restored))
+    return np.asarray(at(restored, keys))
 
   def stored(keys, struct):
     return Stored(struct, lambda: read(tuple(key.key for key in keys)))

@@ -121,15 +121,8 @@ def _state(checkpoint) -> pathlib.Path:
 
 def _check(found, target, checkpoint):
   """Refuses parameters that are missing, left over or of another shape."""
-  there, here = _shapes(found), _shapes(target)
-  for path in sorted(there | here):
-    if there.get(path) != here.get(path):
-      raise ValueError(
-          f'{checkpoint} is of another model: {path} is {there.get(path)} '
-          f'there and {here.get(path)} by the config; give the config and the '
-          'head that it was trained with.')
-
-
-def _shapes(tree) -> dict[str, tuple[int, ...]]:
-  return {jax.tree_util.keystr(path): tuple(x.shape)
-          for path, x in jax.tree_util.tree_leaves_with_path(tree)}
+  if differs := abstract.difference(found, target):
+    path, there, here = differs
+    raise ValueError(
+        f'{checkpoint} is of another model: {path} is {there} there and {here} '
+        'by the config; give the config and the head that it was trained with.')

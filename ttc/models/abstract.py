@@ -34,6 +34,26 @@ def params(cfg: TransformerConfig, head: Head, mesh: Mesh) -> Any:
           jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params'], mesh)
 
 
+def difference(one: Any, other: Any,
+               what: Callable[[Any], Any] = lambda x: tuple(x.shape)
+               ) -> tuple[str, Any, Any] | None:
+  """The first path at which two trees of arrays differ, None if they do not.
+
+  Args:
+    one, other: arrays, or anything with their shapes and dtypes.
+    what: is compared of each array.
+
+  Returns:
+    The path and what stands there in either tree, None where nothing does.
+  """
+  found, wanted = ({jax.tree_util.keystr(path): what(x) for path, x in
+                    jax.tree_util.tree_leaves_with_path(tree)}
+                   for tree in (one, other))
+  return next(((path, found.get(path), wanted.get(path))
+               for path in sorted(found | wanted)
+               if found.get(path) != wanted.get(path)), None)
+
+
 def _one(path, x, sharding):
   for size, axis in zip(x.shape, sharding.spec, strict=False):
     if axis is not None and size % sharding.mesh.shape[axis]:

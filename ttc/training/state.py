@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import optax
 
-from ttc.models.abstract import laid_out
+from ttc.models.abstract import difference, laid_out
 from ttc.models.transformer import Transformer
 
 
@@ -103,16 +103,10 @@ def _shared(source, target):
         'give those of a Transformer.')
   shared = {name: source[name] for name in target if name in source}
   wanted = {name: target[name] for name in shared}
-  here, there = _shapes(shared), _shapes(wanted)
-  for path in sorted(here | there):
-    if here.get(path) != there.get(path):
-      raise ValueError(
-          f'The parameters to start from do not fit the model: {path} is '
-          f'{here.get(path)} there and {there.get(path)} here; use the same '
-          'model config.')
+  if differs := difference(
+      shared, wanted, lambda x: (*x.shape, str(x.dtype))):
+    path, here, there = differs
+    raise ValueError(
+        f'The parameters to start from do not fit the model: {path} is {here} '
+        f'there and {there} here; use the same model config.')
   return shared
-
-
-def _shapes(tree) -> dict:
-  return {jax.tree_util.keystr(path): (*x.shape, str(x.dtype))
-          for path, x in jax.tree_util.tree_leaves_with_path(tree)}
