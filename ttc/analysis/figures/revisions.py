@@ -20,13 +20,15 @@ def optimal_panel(studies: Sequence[Study]) -> Panel:
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
   """Paper's figure 8."""
-  spent = sweeps.by_flops(_optimal_lines(studies))
+  lines = _optimal_lines(studies)
+  spent = sweeps.by_flops(lines)
   return Figure(
       'revisions-compute-optimal', _OPTIMAL,
       'The best ratio of sequential to parallel for each difficulty bin and '
       'budget, chosen on one half of the questions and judged on the other. '
       f'{sweeps.NOTE if spent else ""}(Paper: figure 8.) '
-      f'{common.band(studies)}', (optimal_panel(studies), *spent))
+      f'{common.band(studies)}',
+      (sweeps.by_generations(_OPTIMAL, lines), *spent))
 
 
 def turns(studies: Sequence[Study]) -> Figure:

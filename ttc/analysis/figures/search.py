@@ -18,14 +18,16 @@ def optimal_panel(studies: Sequence[Study]) -> Panel:
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
   """Paper's figure 4."""
-  spent = sweeps.by_flops(_optimal_lines(studies))
+  lines = _optimal_lines(studies)
+  spent = sweeps.by_flops(lines)
   return Figure(
       'search-compute-optimal', _OPTIMAL,
       'The best arm for each difficulty bin and budget, chosen on one half of '
       'the questions and judged on the other, against best-of-N weighted, '
       'majority, and the best single arm chosen in the same way. '
       f'{sweeps.NOTE if spent else ""}(Paper: figure 4.) '
-      f'{common.band(studies)}', (optimal_panel(studies), *spent))
+      f'{common.band(studies)}',
+      (sweeps.by_generations(_OPTIMAL, lines), *spent))
 
 
 def methods(studies: Sequence[Study], kind: str) -> Figure:
