@@ -19,6 +19,8 @@ class Experiment:
     report: runs once, after all seeds, in `<output>/<name>/<its name>`.
     seeds: what the stages are repeated with.
     output: folder of all experiments; relative to where ttc is started.
+    reuse: folder of another experiment, e.g. 'runs/quickstart'; what it has
+      finished with the same bindings and inputs is linked to, not run again.
   """
 
   name: str
@@ -26,6 +28,7 @@ class Experiment:
   report: Stage | None = None
   seeds: tuple[int, ...] = (0,)
   output: str = 'runs'
+  reuse: str = ''
 
   def __post_init__(self):
     names = [stage.name for stage in self.everything]

@@ -7,6 +7,8 @@ import signal
 import sys
 import traceback
 
+from ttc.attempts import Attempt
+from ttc.cli import reuse
 from ttc.cli.configuration import ConfigurationError, load
 from ttc.cli.experiment import Experiment
 from ttc.cli.progress import duration
@@ -50,34 +52,77 @@ def run(request: Request) -> int:
   configuration or a folder does not allow it (one message, nothing was
   changed); 130 and 143 an interrupt and a termination.
   """
+  attempt = Attempt()
+  code, error = _outcome(request, attempt)
+  attempt.end(code, error)
+  return code
+
+
+def is_complete(request: Request) -> bool:
+  """Whether all that is asked for is done already.
+
+  Raises ConfigurationError, RefusedError or OSError as running it would.
+  """
+  return all(run.is_complete() for _, run in _prepared(request, (0, 1))[1])
+
+
+def _outcome(request: Request, attempt: Attempt) -> tuple[int, str]:
+  """Does what is asked; (exit code, error)."""
   try:
     with _termination_raises():
-      _run(request)
+      _run(request, attempt)
   except (ConfigurationError, RefusedError, IncompleteError) as error:
     if request.debug:
       traceback.print_exc()
-    return _say(f'ttc: {error}', _CANNOT_START)
+    return _say(f'ttc: {error}', _CANNOT_START), str(error)
   except KeyboardInterrupt:
-    return _say(_STOPPED, 128 + signal.SIGINT)
+    return _say(_STOPPED, 128 + signal.SIGINT), ''
   except Terminated:
-    return _say(_STOPPED, 128 + signal.SIGTERM)
+    return _say(_STOPPED, 128 + signal.SIGTERM), ''
   except OSError as error:
     if request.debug:
       traceback.print_exc()
     text = error if error.filename or not error.strerror else error.strerror
-    return _say(f'ttc: {text}', _WORK_FAILED)
+    return _say(f'ttc: {text}', _WORK_FAILED), str(text)
   except Exception as error:
     traceback.print_exception(error)
-    return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED)
-  return 0
+    text = f'{type(error).__name__}: {error}'
+    return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
+  return 0, ''
 
 
 _KEPT = 'Finished parts are kept; the same command continues after them.'
 _STOPPED = f'ttc: stopped. {_KEPT}'
 
 
-def _run(request: Request) -> None:
+def _run(request: Request, attempt: Attempt) -> None:
   process = _joined() if request.distributed else (0, 1)
+  experiment, runs = _prepared(request, process)
+  root = runs[0][1].place.root
+  attempt.begin(
+    root,
+    process=process,
+    command=request.command,
+    stages=[run.label for _, run in runs],
+  )
+  if experiment.reuse:
+    for text in reuse.take(experiment, root):
+      print(text, file=sys.stderr, flush=True)
+  for stage, run in runs:
+    if run.is_complete():
+      _tell(run, 'complete, skipped')
+    else:
+      attempt.stage(run.label)
+      seconds = run.work()
+      _tell(run, f'complete, {duration(seconds)}')
+    if hasattr(stage, 'show') and run.place.process[0] == 0:
+      print(stage.show(run), flush=True)
+
+
+def _prepared(
+  request: Request, process: tuple[int, int]
+) -> tuple[Experiment, list[tuple]]:
+  """The experiment and the (stage, run) pairs asked for, checked."""
   experiment, config = load(request.files, request.bindings)
   place = Place(
     root=experiment.root.absolute(),
@@ -90,14 +135,7 @@ def _run(request: Request) -> None:
   runs = _chosen(experiment, request, place)
   for _, run in runs:
     run.check()
-  for stage, run in runs:
-    if run.is_complete():
-      _tell(run, 'complete, skipped')
-    else:
-      seconds = run.work()
-      _tell(run, f'complete, {duration(seconds)}')
-    if hasattr(stage, 'show') and run.place.process[0] == 0:
-      print(stage.show(run), flush=True)
+  return experiment, runs
 
 
 def _joined() -> tuple[int, int]:
