@@ -5,17 +5,31 @@ import numpy as np
 import pytest
 
 from ttc import partitioning
+from ttc.partitioning import Layout
 
 
 def test_mesh_takes_what_is_left():
-  assert partitioning.make_mesh(model=2).shape == {'data': 2, 'model': 2}
-  assert partitioning.make_mesh().shape == {'data': 4, 'model': 1}
+  assert dict(Layout(model=2).mesh().shape) == {
+      'data': 2, 'fsdp': 1, 'model': 2}
+  assert dict(partitioning.make_mesh(fsdp=4).shape) == {
+      'data': 1, 'fsdp': 4, 'model': 1}
+  assert dict(Layout(data=1, fsdp=-1, model=2).mesh().shape) == {
+      'data': 1, 'fsdp': 2, 'model': 2}
 
 
-@pytest.mark.parametrize('sizes', [(3, 1), (-1, 3), (2, 1)])
+@pytest.mark.parametrize('sizes', [
+    dict(data=3), dict(model=3), dict(data=2), dict(fsdp=8),
+    dict(data=2, fsdp=2, model=2)])
 def test_sizes_must_fit_the_devices(sizes):
-  with pytest.raises(ValueError, match='there are 4'):
-    partitioning.make_mesh(*sizes)
+  with pytest.raises(ValueError, match='there are 4; choose sizes'):
+    Layout(**sizes).mesh()
+
+
+@pytest.mark.parametrize('sizes', [
+    dict(data=0), dict(fsdp=-2), dict(model=-1), dict(data=-1, fsdp=-1)])
+def test_an_axis_has_devices(sizes):
+  with pytest.raises(ValueError, match=f'Layout.{next(iter(sizes))}='):
+    Layout(**sizes)
 
 
 def test_fetch_undoes_put():

@@ -167,7 +167,7 @@ def test_devices_do_not_matter():
   plain.finish()
   for data, model in ((4, 1), (2, 2)):
     mesh = partitioning.make_mesh(
-        data, model, devices=jax.devices()[:data * model])
+        data=data, model=model, devices=jax.devices()[:data * model])
     other = World(mesh).prefill()
     other.finish()
     assert other.texts == plain.texts

@@ -31,7 +31,7 @@ class Fit:
   Attributes:
     loop: steps, sizes, optimizer; its seed counts from the experiment's.
     held_out: share of the questions that validate and do not train.
-    model_parallel: devices over which a model is cut; the others share rows.
+    layout: of the devices; a run may go on with another one.
     dropout: rate while training; None keeps the model's.
     param_dtype: of the weights while training, 'float32' where a checkpoint in
       bfloat16 would lose small updates; None keeps the model's. What is
@@ -40,7 +40,9 @@ class Fit:
 
   loop: FitConfig
   held_out: float = 0.05
-  model_parallel: int = 1
+  layout: partitioning.Layout = dataclasses.field(
+    default=partitioning.Layout(), metadata={'recorded': False}
+  )
   dropout: float | None = None
   param_dtype: str | None = None
 
@@ -81,7 +83,7 @@ def train(
   """
   from ttc.data import packing, tasks
 
-  mesh = partitioning.make_mesh(model=config.model_parallel)
+  mesh = config.layout.mesh()
   init_params = None
   if start is not None:
     cfg, _, init_params = orbax.load_model(str(models.folder(start)), mesh)

@@ -10,6 +10,7 @@ from ttc.models import rope
 from ttc.models.config import TransformerConfig
 
 _MASKED = -1e30  # not -inf: a padded query has no key at all
+_HEADS = ('batch', 'length', 'heads', 'head_dim')
 _WIDE = 32  # heads of which it pays to put the keys first
 
 
@@ -104,7 +105,8 @@ class Attention(nn.Module):
       The output [B, T, D] and the memory with the new tokens in it.
     """
     cfg = self.cfg
-    q = self._project('q', x, cfg.num_heads, 'heads')
+    q = nn.with_logical_constraint(
+        self._project('q', x, cfg.num_heads, 'heads'), _HEADS)
     k = self._project('k', x, cfg.num_kv_heads, 'kv')
     v = self._project('v', x, cfg.num_kv_heads, 'kv')
     if cfg.qk_norm:
@@ -113,6 +115,7 @@ class Attention(nn.Module):
     q, k = rope.rotate(q, angles), rope.rotate(k, angles)
     scale = cfg.head_dim**-0.5 if cfg.query_scale is None else cfg.query_scale
     memory, out = memory.attend(layer, sliding, q * scale, k, v, cfg)
+    out = nn.with_logical_constraint(out, _HEADS)
     kernel = self.param(
         'out',
         nn.with_logical_partitioning(

@@ -21,7 +21,7 @@ import optax
 from ttc import partitioning
 from ttc.checkpoints import orbax
 from ttc.models.config import TransformerConfig
-from ttc.models.transformer import Head, Transformer
+from ttc.models.transformer import Head, Remat, REMATS, Transformer
 from ttc.training import losses, optimizer, stopping
 from ttc.training import state as states
 from ttc.training.state import TrainState
@@ -51,6 +51,9 @@ class FitConfig:
     checkpoint_every: steps between checkpoints.
     steps_per_call: updates of one device call; divides the three above.
     microbatches: parts into which a step's rows are cut to save memory.
+    remat: what the backward pass computes again to save memory, 'none',
+      'dots' or 'full' (see Transformer); results stay the same, so that a run
+      may go on with another one.
     stop: when training ends and which step it returns.
     seed: of the initialization, of dropout and of the data order.
   """
@@ -63,6 +66,8 @@ class FitConfig:
   checkpoint_every: int
   steps_per_call: int = 20
   microbatches: int = 1
+  remat: Remat = dataclasses.field(
+      default='none', metadata={'recorded': False})
   stop: stopping.Stop = stopping.Stop()
   seed: int = 0
 
@@ -77,6 +82,10 @@ class FitConfig:
       raise ValueError(
           f'FitConfig.batch={self.batch} does not divide into microbatches='
           f'{self.microbatches}.')
+    if self.remat not in REMATS:
+      raise ValueError(
+          f'FitConfig.remat={self.remat!r} is unknown; choose one of '
+          f'{", ".join(REMATS)}.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,10 +136,11 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
         'are no evaluation batches; hold some out, or use the rule last.')
   mesh = partitioning.make_mesh() if mesh is None else mesh
   _check_rows(config, mesh)
-  model = Transformer(cfg, head=head)
+  model = Transformer(cfg, head=head, remat=config.remat)
   tx = optimizer.build(config.optimizer, config.steps)
-  described = {'fit': dataclasses.asdict(config), 'head': head,
-               'model': dataclasses.asdict(cfg)}
+  fixed = dataclasses.asdict(config)
+  del fixed['remat']
+  described = {'fit': fixed, 'head': head, 'model': dataclasses.asdict(cfg)}
   with (partitioning.use(mesh),
         orbax.Checkpoints(folder, described) as checkpoints):
     abstract = states.abstract(model, tx, mesh)
@@ -192,6 +202,7 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
 
   Seeds of an experiment differ only in data, so they share what is compiled.
   """
+  lie = jax.tree.map(lambda x: x.sharding, states.abstract(model, tx, mesh))
 
   def sums_of(params, batch, key):
     outputs = model.apply(
@@ -203,11 +214,15 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
     sums = losses.measure(model.head, outputs, batch)
     return sums['loss'], sums
 
+  def gradient(params, batch, key):
+    gradients, sums = jax.grad(sums_of, has_aux=True)(params, batch, key)
+    # Added up over devices at once: whole ones would not fit beside `fsdp`.
+    return jax.lax.with_sharding_constraint(gradients, lie.params), sums
+
   def one_step(state, batch):
     key = jax.random.fold_in(state.key, state.step)
     gradients, sums = _accumulate(
-        jax.grad(sums_of, has_aux=True), state.params, batch, key,
-        microbatches)
+        gradient, state.params, batch, key, microbatches)
     weight = jnp.maximum(sums['weight'], 1e-9)
     gradients = jax.tree.map(lambda g: (g / weight).astype(g.dtype), gradients)
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
@@ -220,11 +235,9 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
     sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
     return jax.tree.map(lambda x: x.sum(0), sums)
 
-  shardings = jax.tree.map(
-      lambda x: x.sharding, states.abstract(model, tx, mesh))
   return _Programs(
       run=jax.jit(lambda state, batch: jax.lax.scan(one_step, state, batch),
-                  donate_argnums=0, out_shardings=(shardings, None)),
+                  donate_argnums=0, out_shardings=(lie, None)),
       evaluate=jax.jit(evaluate))
 
 
@@ -281,7 +294,7 @@ def _restore(checkpoints, step, abstract):
 
 
 def _put(batch, mesh):
-  rows = NamedSharding(mesh, PartitionSpec(None, 'data'))
+  rows = NamedSharding(mesh, PartitionSpec(None, partitioning.ROWS))
   return jax.tree.map(
       lambda x: jax.make_array_from_process_local_data(rows, x), dict(batch))
 
@@ -291,8 +304,11 @@ def _losses(evaluations):
 
 
 def _check_rows(config, mesh):
-  rows, size = config.batch // config.microbatches, mesh.shape['data']
+  size = partitioning.num_rows(mesh)
+  rows = config.batch // config.microbatches
   if rows % size:
     raise ValueError(
-        f'{rows} rows of a microbatch do not divide over a data axis of '
-        f'{size} devices; choose a multiple, or a smaller mesh.')
+        f'{rows} rows of a microbatch (FitConfig.batch={config.batch} / '
+        f'microbatches={config.microbatches}) do not divide over {size} '
+        f'devices (data={mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); '
+        'choose a multiple, or a smaller mesh.')
