@@ -19,6 +19,7 @@ _LAYERS = (
   ('ttc.analysis', '0'),
   ('ttc.verifiers.aggregate', '0'),
   ('ttc.records', '0'),
+  ('ttc.storage', '0'),
   ('ttc.attempts', '0'),
   ('ttc.sweeps', '0'),
   ('ttc.status', '0'),
@@ -69,6 +70,7 @@ _ALSO = {
   'ttc.verifiers.scoring': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.analysis.plots': {'matplotlib'},
+  'ttc.storage': {'etils', 'fsspec'},
   'ttc.grading': {'math_verify', 'mpmath'},
 }
 

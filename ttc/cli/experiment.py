@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import re
 
+from ttc import storage
 from ttc.cli.stage import Stage
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
@@ -59,7 +60,7 @@ class Experiment:
   @property
   def root(self) -> pathlib.Path:
     """The folder of this experiment."""
-    return pathlib.Path(self.output).expanduser() / self.name
+    return storage.absolute(self.output) / self.name
 
   def source(self, reader: Stage, name: str) -> Stage | None:
     """The stage `name`, for `reader` to check that it can use its results.
@@ -67,8 +68,8 @@ class Experiment:
     Returns None for an absolute path, which is somebody else's. Raises
     ValueError when there is no such stage before `reader`.
     """
-    if pathlib.Path(name).is_absolute():
-      if not pathlib.Path(name).exists():
+    if storage.is_absolute(name):
+      if not storage.path(name).exists():
         raise ValueError(f'{name}, which {reader.name} reads, does not exist.')
       return None
     earlier = {}

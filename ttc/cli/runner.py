@@ -125,7 +125,7 @@ def _prepared(
   """The experiment and the (stage, run) pairs asked for, checked."""
   experiment, config = load(request.files, request.bindings)
   place = Place(
-    root=experiment.root.absolute(),
+    root=experiment.root,
     seeds=tuple(experiment.seeds),
     stages=tuple(stage.name for stage in experiment.stages),
     command=request.command,

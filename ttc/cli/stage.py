@@ -16,7 +16,7 @@ import pathlib
 import time
 from typing import Any, ClassVar, Protocol
 
-from ttc import records
+from ttc import records, storage
 from ttc.cli import fingerprint
 from ttc.cli.parts import Part, Parts
 from ttc.cli.progress import Progress
@@ -102,8 +102,8 @@ class StageRun:
     Raises RefusedError when that stage is not complete, or is not the one
     with which this folder was begun.
     """
-    if pathlib.Path(name).is_absolute():
-      key, folder = name, pathlib.Path(name)
+    if storage.is_absolute(name):
+      key, folder = name, storage.path(name)
     else:
       folder = self._seed_folder(self.seed if seed is None else seed) / name
       key = str(folder.relative_to(self.place.root))
@@ -247,14 +247,7 @@ class StageRun:
         f'{self.folder} was taken from {self.folder.resolve()}, which is not '
         'complete any more; finish it there, or delete the link.'
       )
-    try:
-      self.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-      raise OSError(
-        error.errno,
-        f'cannot make {self.folder}: {error.strerror}; choose another '
-        'output folder.',
-      ) from error
+    storage.make_folder(self.folder)
 
   def _begin(self) -> None:
     self._began = time.monotonic()
@@ -279,11 +272,11 @@ class StageRun:
 
   def _identity(self, key: str) -> str | None:
     """What tells an input from others; None when it is not complete."""
-    folder = self.place.root / key  # an absolute key replaces the root
+    folder = storage.join(self.place.root, key)
     mark = records.read_mark(folder) if folder.is_dir() else None
     if mark is not None:
       return mark['fingerprint']
-    elsewhere = pathlib.Path(key).is_absolute() and folder.exists()
+    elsewhere = storage.is_absolute(key) and folder.exists()
     return key if elsewhere else None
 
   def _staleness(self, key: str) -> str:
@@ -294,7 +287,7 @@ class StageRun:
 
   def _read_about(self) -> dict[str, Any] | None:
     try:
-      return json.loads((self.folder / _ABOUT).read_text(encoding='ascii'))
+      return json.loads((self.folder / _ABOUT).read_text(encoding='utf-8'))
     except FileNotFoundError:
       return None
     except ValueError as error:
@@ -342,7 +335,10 @@ class StageRun:
 
 @contextlib.contextmanager
 def _only_one(folder: pathlib.Path, process: int) -> Iterator[None]:
-  """Holds the folder against a second run; a killed holder lets go of it."""
+  """Holds a local folder against a second run; a killed holder lets go."""
+  if storage.is_remote(folder):
+    yield  # object stores have no locks
+    return
   with open(folder / f'.lock-{process}', 'w', encoding='ascii') as lock:
     try:
       fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
