@@ -24,10 +24,19 @@ from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head, Remat, REMATS, Transformer
 from ttc.training import losses, optimizer, stopping
 from ttc.training import state as states
+from ttc.training.agreement import Agreement
 from ttc.training.state import TrainState
 
 Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of process, T]
 Report = Callable[[Mapping[str, Any]], None]
+
+
+class Stopped(BaseException):
+  """Training was asked to stop and did, with a checkpoint of its step."""
+
+  def __init__(self, step: int):
+    super().__init__(f'stopped at step {step}, which is kept')
+    self.step = step
 
 
 class Batches(Protocol):
@@ -111,7 +120,8 @@ class _Programs(NamedTuple):
 def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
         batches: Batches, eval_batches: Sequence[Batch], folder: str, *,
         init_params: Mapping | None = None, mesh: Mesh | None = None,
-        report: Report = lambda _: None) -> Fitted:
+        report: Report = lambda _: None,
+        asked: Callable[[int], bool] = lambda _: False) -> Fitted:
   """Trains, or continues to train.
 
   Args:
@@ -125,9 +135,12 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
     mesh: where the model lies; None is all devices on the data axis.
     report: called on the host with {'step', 'loss', …} of each call and
       {'step', 'validation': {…}} of each evaluation.
+    asked: called with the step after each call: whether to stop. Where one
+      process says so all do, at the same step, one call later.
 
   Raises:
     ValueError: sizes or configs do not fit together.
+    Stopped: it was asked to; the newest checkpoint is of that step.
     FloatingPointError: a loss is not finite; the message names the step.
   """
   if not eval_batches and config.stop.rule != 'last':
@@ -135,7 +148,7 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
         f'Stop.rule={config.stop.rule!r} needs held-out questions, and there '
         'are no evaluation batches; hold some out, or use the rule last.')
   mesh = partitioning.make_mesh() if mesh is None else mesh
-  _check_rows(config, mesh)
+  check_rows(config, mesh)
   model = Transformer(cfg, head=head, remat=config.remat)
   tx = optimizer.build(config.optimizer, config.steps)
   fixed = dataclasses.asdict(config)
@@ -155,7 +168,8 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
       batches.set_state(progress['batches'])
     programs = _programs(model, tx, config.microbatches, mesh)
     state = _advance(config, programs, state, newest or 0, batches,
-                     eval_batches, evaluations, checkpoints, mesh, report)
+                     eval_batches, evaluations, checkpoints, mesh, report,
+                     asked)
     step = int(state.step)
     if config.stop.rule == 'best':
       best = stopping.lowest(_losses(evaluations))
@@ -165,9 +179,9 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
 
 
 def _advance(config, programs, state, step, batches, eval_batches,
-             evaluations, checkpoints, mesh, report) -> TrainState:
+             evaluations, checkpoints, mesh, report, asked) -> TrainState:
   """Runs calls until the rule says that training ends."""
-  unread = None
+  unread, agreed = None, Agreement(mesh)
   while step < config.steps and not config.stop.ended(_losses(evaluations)):
     batch, place = _put(next(batches), mesh), batches.get_state()
     state, sums = programs.run(state, batch)
@@ -187,12 +201,16 @@ def _advance(config, programs, state, step, batches, eval_batches,
           and stopping.lowest(_losses(evaluations)) == step):
         lowest = means['loss']
       last |= config.stop.ended(_losses(evaluations))
-    if last or lowest is not None or step % config.checkpoint_every == 0:
+    stops = agreed(asked(step)) and not last
+    if (last or stops or lowest is not None
+        or step % config.checkpoint_every == 0):
       if unread:
         _read(*unread, report)  # before it is kept: it may not be finite
         unread = None
       checkpoints.save(step, state.to_tree(),
                        {'batches': place, 'evaluations': evaluations}, lowest)
+    if stops:
+      raise Stopped(step)
   return state
 
 
@@ -303,7 +321,8 @@ def _losses(evaluations):
   return [(step, means['loss']) for step, means in evaluations]
 
 
-def _check_rows(config, mesh):
+def check_rows(config: FitConfig, mesh: Mesh) -> None:
+  """Raises ValueError where rows cannot be shared out among devices."""
   size = partitioning.num_rows(mesh)
   rows = config.batch // config.microbatches
   if rows % size:
