@@ -177,7 +177,7 @@ def _traces(folder: pathlib.Path) -> Iterator[Trace]:
 
 
 def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-  for line in path.read_text(encoding='ascii').split('\n')[:-1]:
+  for line in path.read_text(encoding='utf-8').split('\n')[:-1]:
     try:
       yield json.loads(line)
     except ValueError:

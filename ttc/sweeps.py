@@ -147,7 +147,7 @@ class Sweep:
 def read(folder: pathlib.Path) -> list[dict[str, Any]] | None:
   """The cells that a sweep left in its folder; None where there is none."""
   try:
-    text = (folder / FILE).read_text(encoding='ascii')
+    text = (folder / FILE).read_text(encoding='utf-8')
   except FileNotFoundError:
     return None
   return json.loads(text)['cells']

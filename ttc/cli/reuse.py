@@ -53,7 +53,7 @@ def _difference(stage, folder: pathlib.Path, root: pathlib.Path) -> str:
   mark = records.read_mark(folder) if folder.is_dir() else None
   if mark is None:
     return 'it is not complete there'
-  about = json.loads((folder / 'stage.json').read_text(encoding='ascii'))
+  about = json.loads((folder / 'stage.json').read_text(encoding='utf-8'))
   lines = fingerprint.differences(
     about['bindings'], fingerprint.bindings(stage)
   )

@@ -242,7 +242,7 @@ class StageRun:
       (self.folder / name).unlink(missing_ok=True)
 
   def _make_folder(self) -> None:
-    if self.folder.is_symlink():
+    if not storage.is_remote(self.folder) and self.folder.is_symlink():
       raise RefusedError(
         f'{self.folder} was taken from {self.folder.resolve()}, which is not '
         'complete any more; finish it there, or delete the link.'
