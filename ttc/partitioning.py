@@ -24,6 +24,8 @@ from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 import numpy as np
 
+from ttc.models.config import TransformerConfig
+
 AXES = ('data', 'fsdp', 'model')
 ROWS = ('data', 'fsdp')  # the axes that rows lie on
 RULES = (
@@ -100,6 +102,30 @@ class Layout:
 def make_mesh(*, devices=None, **sizes: int) -> Mesh:
   """The mesh of a `Layout` of these sizes."""
   return Layout(**sizes).mesh(devices)
+
+
+def check(name: str, cfg: TransformerConfig, model: int = 1,
+          fsdp: int = 1) -> None:
+  """Raises ValueError where a model cannot be cut over so many devices.
+
+  Key/value heads may be fewer than `model`, see `shardings` and models/copies.
+
+  Args:
+    name: of the model.
+    cfg: of it.
+    model: devices along this axis.
+    fsdp: likewise.
+  """
+  for axis, parts, fields in (
+      ('model', model, ('num_heads', 'mlp_dim', 'vocab_size')),
+      ('fsdp', fsdp, ('embed_dim',))):
+    sizes = {field: getattr(cfg, field) for field in fields}
+    whole = math.gcd(*sizes.values())
+    if whole % parts:
+      said = ', '.join(f'{field}={size}' for field, size in sizes.items())
+      raise ValueError(
+          f'The model of {name!r} has {said}, which cannot be cut over {axis}='
+          f'{parts} devices; choose a divisor of {whole}.')
 
 
 @contextlib.contextmanager
