@@ -38,6 +38,7 @@ setuptools.setup(
   extras_require={
     'tpu': ['jax[tpu]'],
     'gpu': ['jax[cuda12]'],
+    'plan': ['libtpu'],  # compiles for TPUs that are not there
     'test': ['pytest', 'pytest-xdist', 'ruff', 'safetensors'],
     # Other implementations, to compare logits and answers with.
     'parity': ['safetensors', 'torch', 'transformers>=5'],

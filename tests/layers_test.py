@@ -40,6 +40,7 @@ _LAYERS = (
   ('ttc.verifiers', '2'),
   ('ttc.training', '2'),
   ('ttc.search', '3'),
+  ('ttc.planning', '3'),
   ('ttc.cli', '4'),
   ('ttc.t5x', '4'),
 )

@@ -1,0 +1,186 @@
+"""The programs that sample and score, and what lies in memory beside them.
+
+Sampling writes layers one after the other, so that compiling a program takes
+as long as it has layers. Layers are alike: a program of a few and one of twice
+as many say what a layer adds to each number, and what the rest is.
+"""
+
+from collections.abc import Iterator
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from ttc import partitioning
+from ttc.decoding import engine, lines
+from ttc.decoding.stops import Stops
+from ttc.models import abstract, copies
+from ttc.models.cache import KVCache
+from ttc.models.config import TransformerConfig
+from ttc.models.rope import Angles
+from ttc.models.transformer import unstack
+from ttc.planning.programs import nbytes, Program
+from ttc.search.capacity import Capacity
+
+_COPIES = 64
+HEADS = {'proposer': 'logits', 'verifier': 'value'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+  """Models on the devices of one host, and the sizes of their programs.
+
+  Attributes:
+    cfgs: of 'proposer' and 'verifier', those that there are.
+    capacity: sizes, a device.
+    mesh: of the devices of one host.
+    top_p: whether some of the mass is cut off, which sorts.
+  """
+
+  cfgs: dict[str, TransformerConfig]
+  capacity: Capacity
+  mesh: Mesh
+  top_p: bool = False
+
+  @functools.cached_property
+  def models(self) -> dict[str, '_Model']:
+    return {who: _Model(who, cfg, self) for who, cfg in self.cfgs.items()}
+
+  @functools.cached_property
+  def resident(self) -> dict[str, int]:
+    """Bytes a device that live as long as the stage."""
+    found = {}
+    for who, model in self.models.items():
+      found[who] = nbytes(model.params)
+      found[f'{who} pool'] = nbytes(model.pool)
+    return found
+
+  def programs(self) -> Iterator[tuple[Program, int]]:
+    """Each program, and bytes a device of what it does not see."""
+    total = sum(self.resident.values())
+    for model in self.models.values():
+      made = [model.read(), model.fork()]
+      if model.who == 'proposer':
+        made = [*(model.extend(u) for u in self.capacity.chunks), *made]
+      own = self.resident[model.who] + self.resident[f'{model.who} pool']
+      for program in made:
+        sees = (self.resident[f'{model.who} pool']
+                if program.name.startswith('fork') else own)
+        yield program, total - sees
+
+  def with_layers(self, count: int) -> 'Sampling':
+    """The same with so many layers in each model."""
+    return dataclasses.replace(self, cfgs={
+        who: with_layers(cfg, count) for who, cfg in self.cfgs.items()})
+
+
+@dataclasses.dataclass(frozen=True)
+class _Model:
+  """One of them, as arrays without content."""
+
+  who: str
+  given: TransformerConfig
+  of: Sampling
+
+  @property
+  def cfg(self) -> TransformerConfig:
+    return copies.config(self.given, self.of.mesh.shape['model'])
+
+  @functools.cached_property
+  def params(self):
+    with partitioning.use(self.of.mesh):
+      stacked = abstract.params(self.cfg, HEADS[self.who], self.of.mesh)
+    return _unstacked(stacked)
+
+  @functools.cached_property
+  def pool(self) -> KVCache:
+    rows = self._devices * (self.of.capacity.slots + 1)
+    empty = jax.eval_shape(
+        lambda: KVCache.empty(self.cfg, rows, self.of.capacity.cells))
+    return self._shapes(
+        empty, 'data', 'model' if self.of.mesh.shape['model'] > 1 else None)
+
+  def extend(self, chunk: int) -> Program:
+    """Samples up to `chunk` tokens for every lane."""
+    capacity = self.of.capacity
+    rows = self._devices * capacity.lanes
+    batch = engine.Batch(
+        jax.ShapeDtypeStruct((rows, 7), jnp.int32),
+        jax.ShapeDtypeStruct((rows,), jnp.float32),
+        jax.ShapeDtypeStruct((self._devices,), jnp.int32))
+    flags = jax.ShapeDtypeStruct((self.cfg.vocab_size,), jnp.bool_)
+    top_p = jax.ShapeDtypeStruct((), jnp.float32) if self.of.top_p else None
+    return self._program(
+        f'extend by {chunk}', engine.extend,
+        (self.params, self._table, self.pool,
+         self._shapes(batch, 'data'),
+         self._shapes(Stops(flags, flags)), self._shapes(top_p)),
+        cfg=self.cfg, cells=capacity.cells, max_new=chunk)
+
+  def read(self) -> Program:
+    """Reads a line of tokens."""
+    capacity = self.of.capacity
+    size, devices = capacity.line, self._devices
+    line = lines.Line(
+        jax.ShapeDtypeStruct((devices * size, 2), jnp.int32),
+        jax.ShapeDtypeStruct(
+            (devices * (lines.max_segments(size) + 1), 3), jnp.int32))
+    return self._program(
+        f'read ({self.who})', engine.read,
+        (self.params, self._table, self.pool,
+         self._shapes(line, 'data')),
+        head=HEADS[self.who], cfg=self.cfg, cells=capacity.cells)
+
+  def fork(self) -> Program:
+    """Copies rows."""
+    copied = jax.ShapeDtypeStruct((self._devices * _COPIES, 2), jnp.int32)
+    return self._program(
+        f'fork ({self.who})', engine.fork,
+        (self.pool, self._shapes(copied, 'data')))
+
+  @property
+  def _devices(self) -> int:
+    return self.of.mesh.shape['data']
+
+  @property
+  def _table(self) -> Angles:
+    return self._shapes(jax.eval_shape(
+        lambda: Angles.table(self.cfg, self.of.capacity.cells)))
+
+  def _shapes(self, tree, *axes: str | None):
+    where = NamedSharding(self.of.mesh, PartitionSpec(*axes))
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(
+        x.shape, x.dtype, sharding=where), tree)
+
+  def _program(self, name, function, arguments, **static) -> Program:
+    def lower():
+      with partitioning.use(self.of.mesh):
+        return function.lower(*arguments, mesh=self.of.mesh, **static)
+
+    return Program(name, lower, arguments)
+
+
+def with_layers(cfg: TransformerConfig, count: int) -> TransformerConfig:
+  """A model of so many layers; `count` at most those that it has."""
+  return dataclasses.replace(
+      cfg, num_layers=count, sliding=cfg.sliding[:count])
+
+
+def _unstacked(stacked):
+  """Shapes and shardings of parameters with their layers apart."""
+  shapes = jax.eval_shape(unstack, stacked)
+
+  def one(path, x):
+    where = stacked
+    for key in path:
+      layer = str(key.key).startswith('layer_')
+      where = where['layers' if layer else key.key]
+    spec = where.sharding.spec
+    spec = spec[len(spec) - len(x.shape):] if len(spec) > len(x.shape) else spec
+    return jax.ShapeDtypeStruct(
+        x.shape, x.dtype,
+        sharding=NamedSharding(where.sharding.mesh, PartitionSpec(*spec)))
+
+  return jax.tree_util.tree_map_with_path(one, shapes)
