@@ -22,6 +22,8 @@ import sys
 import time
 from typing import Any
 
+from ttc import storage
+
 FOLDER = 'attempts'
 STOPPED = (130, 143)  # exit codes of an interrupt and a termination
 _LONGEST = 600
@@ -89,17 +91,18 @@ class Attempt:
     if self._file is not None:
       self._file.write(f'{line}\n'.encode('ascii'))
     else:  # a bucket knows only whole files
-      self._path.write_text(''.join(f'{text}\n' for text in self._lines))
+      text = ''.join(f'{line}\n' for line in self._lines)
+      storage.write_atomic(self._path, text.encode('ascii'))
 
   def _open(self) -> None:
     folder = self._root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    storage.make_folder(folder)
     host, pid = socket.gethostname(), os.getpid()
     now = datetime.datetime.now(datetime.UTC)
     safe = re.sub('[^A-Za-z0-9]', '-', host)
     self._path = folder / f'{now:%Y%m%dT%H%M%S.%f}-{safe}-{pid}.log'
     hidden = self._path.with_name(f'.{self._path.stem}')
-    if isinstance(self._path, pathlib.Path):
+    if not storage.is_remote(folder):
       # Hidden until it is locked: a reader must not take it for dead.
       self._file = open(hidden, 'ab', buffering=0)  # noqa: SIM115
       fcntl.lockf(self._file, fcntl.LOCK_EX)
@@ -164,13 +167,14 @@ def read(root: pathlib.Path) -> list[Trace]:
 
 
 def _traces(folder: pathlib.Path) -> Iterator[Trace]:
-  if not folder.is_dir():
-    return
-  for path in sorted(folder.glob('*.log')):
+  for name in storage.names(folder):
+    if not name.endswith('.log'):
+      continue
+    path = folder / name
     # Before the lines: what is added between the two is then an end, and an
     # attempt that has ended is not taken for one that was killed.
     held = is_held(path)
-    written = path.stat().st_mtime
+    written = modified(path)
     lines = tuple(_lines(path))
     if lines:
       yield Trace(lines, held, written)
@@ -184,11 +188,19 @@ def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
       return  # the disk was full in the midst of a line
 
 
+def modified(path: pathlib.Path) -> float:
+  """When a file was last written, in seconds since the epoch."""
+  stat = path.stat()
+  return stat.mtime if storage.is_remote(path) else stat.st_mtime
+
+
 def is_held(path: pathlib.Path) -> bool:
   """Whether a process holds a lock on a file; takes no lock itself.
 
   A file that cannot be asked, as on a bucket, is held by nobody.
   """
+  if storage.is_remote(path):
+    return False
   whole = (fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
   if not _LINUX:
     whole = (0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)

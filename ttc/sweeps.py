@@ -13,7 +13,7 @@ import pathlib
 import re
 from typing import Any
 
-from ttc import records
+from ttc import storage
 
 FILE = 'sweep.json'
 GIN_FILE = 'gin_file'  # the axis whose values are gin files
@@ -115,10 +115,10 @@ class Sweep:
 
   def write(self, folder: pathlib.Path, cells: list[Cell]) -> None:
     """Leaves in `folder` what cells there are, for `ttc status`."""
-    folder.mkdir(parents=True, exist_ok=True)
+    storage.make_folder(folder)
     table = [dataclasses.asdict(cell) for cell in cells]
     text = json.dumps({'cells': table}, indent=1)
-    records.write_atomic(folder / FILE, f'{text}\n'.encode('ascii'))
+    storage.write_atomic(folder / FILE, f'{text}\n'.encode('ascii'))
 
   def _cell(self, shorts: list[str], chosen: tuple[int, ...]) -> Cell:
     files, bindings, labels = [*self.files], [*self.bindings], []

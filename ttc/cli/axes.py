@@ -4,6 +4,7 @@ from collections.abc import Iterable
 import dataclasses
 import importlib.util  # noqa: F401  gin 0.5.0 uses it without importing it
 import pathlib
+import tokenize
 
 from gin import config_parser
 from ttc.cli.configuration import ConfigurationError
@@ -70,8 +71,8 @@ def axes(files: Iterable[str], given: Iterable[str]) -> tuple[Axis, ...]:
 def _parsed(text: str, where: str) -> dict[str, Axis]:
   try:
     statements = list(config_parser.ConfigParser(text, _Texts()))
-  except SyntaxError as error:
-    raise ConfigurationError(f'{where}: {error.msg}') from error
+  except (SyntaxError, tokenize.TokenError) as error:
+    raise ConfigurationError(f'{where}: {error.args[0]}') from error
   found = {}
   for statement in statements:
     if isinstance(statement, config_parser.BlockDeclaration):
