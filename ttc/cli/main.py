@@ -5,11 +5,12 @@ that `ttc --help` and a mistyped option answer at once.
 """
 
 import argparse
+from collections.abc import Sequence
 import os
 import shlex
 import sys
 
-from ttc.cli import convert, grade
+from ttc.cli import convert, grade, status, sweep
 
 _KINDS = {
   'pretrain': 'train a language model from scratch',
@@ -42,9 +43,26 @@ def main(argv: list[str] | None = None) -> int:
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
-  for command in (convert, grade):
+  for command in (convert, grade, status):
     if options.stage == command.__name__.rsplit('.', 1)[-1]:
       return command.run(parser.parse_args(argv))
+  if options.stage == 'sweep':
+    return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+  # Before anything imports TensorFlow, whose start is otherwise a page.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  from ttc.cli import runner
+
+  return runner.run(request(argv))
+
+
+def request(argv: Sequence[str]):
+  """The runner's request that a command line makes; exits where it cannot.
+
+  Args:
+    argv: arguments after the program's name, of `run` or a kind of stage.
+  """
+  parser = _parser()
+  options, rest = parser.parse_known_args(argv)
   bindings = []
   for argument in rest:
     if not argument.startswith('--gin.') or '=' not in argument:
@@ -52,20 +70,16 @@ def main(argv: list[str] | None = None) -> int:
     bindings.append(argument.removeprefix('--gin.'))
   if not options.gin_file:
     parser.error('say what to run with --gin_file=PATH')
-  # Before anything imports TensorFlow, whose start is otherwise a page.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import runner
 
-  return runner.run(
-    runner.Request(
-      kind=None if options.stage == 'run' else options.stage,
-      files=tuple(options.gin_file),
-      bindings=tuple(bindings),
-      only=tuple(options.only),
-      distributed=options.distributed,
-      debug=options.debug,
-      command=shlex.join(['ttc', *argv]),
-    )
+  return runner.Request(
+    kind=None if options.stage == 'run' else options.stage,
+    files=tuple(options.gin_file),
+    bindings=tuple(bindings),
+    only=tuple(options.only),
+    distributed=options.distributed,
+    debug=options.debug,
+    command=shlex.join(['ttc', *argv]),
   )
 
 
@@ -114,6 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     )
   convert.add_parser(stages)
   grade.add_parser(stages)
+  status.add_parser(stages)
+  sweep.add_parser(stages, common)
   return parser
 
 
