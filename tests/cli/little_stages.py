@@ -54,6 +54,7 @@ class Count:
   """Counts what another stage tossed; a file that is not a part."""
 
   kind: ClassVar[str] = 'policy'
+  alone: ClassVar[bool] = True
   name: str = 'count'
   source: str = 'toss'
 
@@ -73,6 +74,7 @@ class Total:
   """A report over all seeds."""
 
   kind: ClassVar[str] = 'report'
+  alone: ClassVar[bool] = True
   name: str = 'report'
   source: str = 'count'
 

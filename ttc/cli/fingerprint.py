@@ -33,10 +33,20 @@ def digest(value: Any) -> str:
   return hashlib.sha256(text.encode('ascii')).hexdigest()
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-  """One line for each binding that `before` and `now` do not share."""
+def differences(
+  before: dict[str, Any],
+  now: dict[str, Any],
+  words: tuple[str, str] = ('before', 'now'),
+) -> list[str]:
+  """One line for each binding that two tables do not share.
+
+  Args:
+    before: one of them.
+    now: the other.
+    words: what they are called, behind their values.
+  """
   return [
-    f'{name}: {_shown(before, name)} before, {_shown(now, name)} now'
+    f'{name}: {_shown(before, name)} {words[0]}, {_shown(now, name)} {words[1]}'
     for name in sorted(before.keys() | now.keys())
     if _shown(before, name) != _shown(now, name)
   ]

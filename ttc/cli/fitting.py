@@ -13,13 +13,15 @@ import dataclasses
 import pathlib
 
 import jax
+from jax.experimental import multihost_utils
 
 from ttc import partitioning, records
 from ttc.analysis import models
 from ttc.checkpoints import orbax
+from ttc.cli import signals
 from ttc.cli.stage import StageRun
 from ttc.models.config import TransformerConfig
-from ttc.training.loop import fit, FitConfig
+from ttc.training.loop import check_rows, fit, FitConfig, Stopped
 
 MODEL = 'model'
 
@@ -52,6 +54,18 @@ class Fit:
         f'Fit.held_out={self.held_out} is a share of the questions, in [0, 1).'
       )
 
+  def check(self, name: str, cfg: TransformerConfig | None = None) -> None:
+    """Raises ValueError where devices, rows and the model do not fit.
+
+    Args:
+      name: of the stage.
+      cfg: of its model, None where it is not known yet.
+    """
+    mesh = self.layout.mesh()
+    check_rows(self.loop, mesh)
+    if cfg is not None:
+      partitioning.check(name, cfg, mesh.shape['model'], mesh.shape['fsdp'])
+
   def trained(self, cfg: TransformerConfig) -> TransformerConfig:
     """What a model is while it trains."""
     given = {'dropout': self.dropout, 'param_dtype': self.param_dtype}
@@ -83,6 +97,9 @@ def train(
   """
   from ttc.data import packing, tasks
 
+  if start is not None:
+    cfg, _ = orbax.load_config(str(models.folder(start)))
+  config.check(run.label, cfg)
   mesh = config.layout.mesh()
   init_params = None
   if start is not None:
@@ -111,17 +128,26 @@ def train(
     else []
   )
   head = {'lm': 'logits', 'value': 'value'}[kind]
-  fitted = fit(
-    loop,
-    trained,
-    head,
-    packing.Batches(tasks.documents(task, 'train'), seed=loop.seed, **sizes),
-    held_out,
-    str(run.folder / 'checkpoints'),
-    init_params=init_params,
-    mesh=mesh,
-    report=_Report(run, loop),
+  batches = packing.Batches(
+    tasks.documents(task, 'train'), seed=loop.seed, **sizes
   )
+  try:
+    with signals.held():
+      fitted = fit(
+        loop,
+        trained,
+        head,
+        batches,
+        held_out,
+        str(run.folder / 'checkpoints'),
+        init_params=init_params,
+        mesh=mesh,
+        report=_Report(run, loop),
+        asked=_asked,
+      )
+  except Stopped as stopped:
+    run.say(str(stopped))
+    signals.stop()
   params = _as(fitted.params, cfg.param_dtype)
   orbax.save_model(str(run.folder / MODEL), cfg, head, params)
   if jax.process_index() == 0:
@@ -134,6 +160,12 @@ def train(
     records.write_atomic(
       run.folder / 'metrics.json', records.canonical(metrics).encode('ascii')
     )
+
+
+def _asked(step: int) -> bool:
+  """Whether a signal came, or jax was told that its machine is taken away."""
+  notice = multihost_utils.reached_preemption_sync_point(step)
+  return notice or signals.asked()
 
 
 def _as(params: Mapping, dtype: str) -> dict:

@@ -77,10 +77,28 @@ def request(argv: Sequence[str]):
     files=tuple(options.gin_file),
     bindings=tuple(bindings),
     only=tuple(options.only),
-    distributed=options.distributed,
+    cluster=_cluster(parser, options),
     debug=options.debug,
     command=shlex.join(['ttc', *argv]),
   )
+
+
+def _cluster(parser: argparse.ArgumentParser, options: argparse.Namespace):
+  """The processes to join; None where nobody is to be joined."""
+  from ttc.cli.joining import Cluster
+
+  told = (options.coordinator, options.processes, options.process)
+  timeout = options.join_timeout
+  if not options.distributed:
+    if (*told, timeout) != (None,) * 4:
+      parser.error(
+        '--coordinator, --processes, --process and --join_timeout go with '
+        '--distributed'
+      )
+    return None
+  if None in told and told != (None,) * 3:
+    parser.error('give all of --coordinator, --processes and --process')
+  return Cluster(*told, **({} if timeout is None else {'timeout': timeout}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,8 +116,18 @@ def _parser() -> argparse.ArgumentParser:
   common.add_argument(
     '--distributed',
     action='store_true',
-    help='join the other processes by jax.distributed.initialize() first',
+    help='join the other processes of a pod, or those told by the options '
+    'below, first',
   )
+  for option, kind, metavar, text in (
+    ('coordinator', str, 'HOST:PORT', 'where process 0 listens'),
+    ('processes', int, 'N', 'processes of the run'),
+    ('process', int, 'I', 'this one, from 0'),
+    ('join_timeout', float, 'SECONDS', 'to wait for the others, 300'),
+  ):
+    common.add_argument(
+      f'--{option}', type=kind, metavar=metavar, help=f'--distributed: {text}'
+    )
   common.add_argument(
     '--debug', action='store_true', help='show where an error came from'
   )

@@ -34,6 +34,7 @@ class FitPolicy:
   """
 
   kind: ClassVar[str] = 'policy'
+  alone: ClassVar[bool] = True
   difficulty: str = 'difficulty'
   search: str = 'search'
   revise: str = 'revise'

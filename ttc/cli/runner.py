@@ -1,17 +1,20 @@
-"""Runs an experiment's stages in order, in one process."""
+"""Runs an experiment's stages in order, alone or with other processes."""
 
-from collections.abc import Iterator
-import contextlib
 import dataclasses
 import signal
 import sys
+import time
 import traceback
 
 from ttc.attempts import Attempt
-from ttc.cli import reuse
+from ttc.cli import fingerprint, joining, reuse, signals
 from ttc.cli.configuration import ConfigurationError, load
 from ttc.cli.experiment import Experiment
+from ttc.cli.hub import JoinError
+from ttc.cli.joining import Cluster
+from ttc.cli.processes import Alone, Processes
 from ttc.cli.progress import duration
+from ttc.cli.signals import Terminated
 from ttc.cli.stage import Place, RefusedError, StageRun
 from ttc.records import IncompleteError
 
@@ -27,7 +30,7 @@ class Request:
     files: gin files.
     bindings: gin bindings over them.
     only: run the stages of these names; () runs all of the kind.
-    distributed: whether to join other processes first.
+    cluster: the processes to join first; None is this one alone.
     debug: whether errors come with a traceback.
     command: what was typed.
   """
@@ -36,13 +39,21 @@ class Request:
   files: tuple[str, ...]
   bindings: tuple[str, ...] = ()
   only: tuple[str, ...] = ()
-  distributed: bool = False
+  cluster: Cluster | None = None
   debug: bool = False
   command: str = 'ttc run'
 
 
-class Terminated(BaseException):
-  """The process was asked to end; passes through `except Exception`."""
+@dataclasses.dataclass
+class _Session:
+  """One command at work."""
+
+  attempt: Attempt
+  processes: Processes = Alone()
+
+  def leave(self, code: int) -> None:
+    """Tells the other processes that this one ends."""
+    self.processes.leave(code)
 
 
 def run(request: Request) -> int:
@@ -52,9 +63,11 @@ def run(request: Request) -> int:
   configuration or a folder does not allow it (one message, nothing was
   changed); 130 and 143 an interrupt and a termination.
   """
-  attempt = Attempt()
-  code, error = _outcome(request, attempt)
-  attempt.end(code, error)
+  session = _Session(Attempt())
+  with signals.watched(session.leave):
+    code, error = _outcome(request, session)
+    session.attempt.end(code, error)
+  joining.depart(session.processes, code)
   return code
 
 
@@ -63,15 +76,14 @@ def is_complete(request: Request) -> bool:
 
   Raises ConfigurationError, RefusedError or OSError as running it would.
   """
-  return all(run.is_complete() for _, run in _prepared(request, (0, 1))[1])
+  return all(run.is_complete() for _, run in _prepared(request, Alone())[1])
 
 
-def _outcome(request: Request, attempt: Attempt) -> tuple[int, str]:
+def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   """Does what is asked; (exit code, error)."""
   try:
-    with _termination_raises():
-      _run(request, attempt)
-  except (ConfigurationError, RefusedError, IncompleteError) as error:
+    _run(request, session)
+  except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()
     return _say(f'ttc: {error}', _CANNOT_START), str(error)
@@ -85,6 +97,8 @@ def _outcome(request: Request, attempt: Attempt) -> tuple[int, str]:
     text = error if error.filename or not error.strerror else error.strerror
     return _say(f'ttc: {text}', _WORK_FAILED), str(text)
   except Exception as error:
+    if session.processes.count > 1:
+      time.sleep(_ECHO_S)
     traceback.print_exception(error)
     text = f'{type(error).__name__}: {error}'
     return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
@@ -93,15 +107,30 @@ def _outcome(request: Request, attempt: Attempt) -> tuple[int, str]:
 
 _KEPT = 'Finished parts are kept; the same command continues after them.'
 _STOPPED = f'ttc: stopped. {_KEPT}'
+_REFUSALS = (ConfigurationError, JoinError, RefusedError, IncompleteError)
+# A device call fails where another process died; its line says who, and ends
+# this process meanwhile.
+_ECHO_S = 5.0
 
 
-def _run(request: Request, attempt: Attempt) -> None:
-  process = _joined() if request.distributed else (0, 1)
-  experiment, runs = _prepared(request, process)
-  root = runs[0][1].place.root
+def _run(request: Request, session: _Session) -> None:
+  if request.cluster is not None:
+    cluster = joining.found(request.cluster)
+    session.processes = joining.called(cluster)
+    joining.start_jax(cluster, session.processes)
+  processes, attempt = session.processes, session.attempt
+  experiment, runs = _prepared(request, processes)
+  place = runs[0][1].place
+  joining.check_agreement(
+    processes,
+    place.config,
+    fingerprint.bindings(experiment)
+    | {'stages': [run.label for _, run in runs]},
+  )
+  root = place.root
   attempt.begin(
     root,
-    process=process,
+    process=(processes.index, processes.count),
     command=request.command,
     stages=[run.label for _, run in runs],
   )
@@ -109,18 +138,20 @@ def _run(request: Request, attempt: Attempt) -> None:
     for text in reuse.take(experiment, root):
       print(text, file=sys.stderr, flush=True)
   for stage, run in runs:
-    if run.is_complete():
+    complete = run.is_complete() if run.leads else None
+    if processes.meet(f'{run.label} complete', complete)[0]:
       _tell(run, 'complete, skipped')
     else:
       attempt.stage(run.label)
       seconds = run.work()
       _tell(run, f'complete, {duration(seconds)}')
-    if hasattr(stage, 'show') and run.place.process[0] == 0:
+    if hasattr(stage, 'show') and run.leads:
       print(stage.show(run), flush=True)
+  processes.meet('end')
 
 
 def _prepared(
-  request: Request, process: tuple[int, int]
+  request: Request, processes: Processes
 ) -> tuple[Experiment, list[tuple]]:
   """The experiment and the (stage, run) pairs asked for, checked."""
   experiment, config = load(request.files, request.bindings)
@@ -130,20 +161,12 @@ def _prepared(
     stages=tuple(stage.name for stage in experiment.stages),
     command=request.command,
     config=config,
-    process=process,
+    processes=processes,
   )
   runs = _chosen(experiment, request, place)
   for _, run in runs:
     run.check()
   return experiment, runs
-
-
-def _joined() -> tuple[int, int]:
-  """Joins the other processes: before anything else asks for devices."""
-  import jax
-
-  jax.distributed.initialize()
-  return jax.process_index(), jax.process_count()
 
 
 def _chosen(
@@ -177,20 +200,8 @@ def _chosen(
   return chosen
 
 
-@contextlib.contextmanager
-def _termination_raises() -> Iterator[None]:
-  def terminate(number, frame):
-    raise Terminated
-
-  before = signal.signal(signal.SIGTERM, terminate)
-  try:
-    yield
-  finally:
-    signal.signal(signal.SIGTERM, before)
-
-
 def _tell(run: StageRun, text: str) -> None:
-  if run.place.process[0] == 0:
+  if run.leads:
     print(f'{run.label}: {text}', file=sys.stderr, flush=True)
 
 
