@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 
-from ttc.cli import convert, grade, status, sweep
+from ttc.cli import convert, grade, plan, status, sweep
 
 _KINDS = {
   'pretrain': 'train a language model from scratch',
@@ -48,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
       return command.run(parser.parse_args(argv))
   if options.stage == 'sweep':
     return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+  if options.stage == 'plan':
+    return plan.run(options, rest)
   # Before anything imports TensorFlow, whose start is otherwise a page.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import runner
@@ -156,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     )
   convert.add_parser(stages)
   grade.add_parser(stages)
+  plan.add_parser(stages, common)
   status.add_parser(stages)
   sweep.add_parser(stages, common)
   return parser

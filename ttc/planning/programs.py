@@ -11,13 +11,10 @@ import numpy as np
 from ttc.planning.costs import Costs
 
 _SIZE = r'([\d.]+)([BKMGT]?)'
-# What the TPU compiler says of a program that does not fit: the first form is
-# of one array that is too large, the second of all of them together.
-_TOO_MUCH = (
-    re.compile(rf'total memory required for HLO temporaries \({_SIZE}\)'),
-    re.compile(rf'Used {_SIZE} of {_SIZE} hbm'),
-    re.compile(rf'[Tt]otal hbm usage >= {_SIZE}'),
-)
+# What the TPU compiler says of a program that does not fit.
+_ALONE = re.compile(
+    rf'total memory required for HLO temporaries \({_SIZE}\)')
+_TOGETHER = re.compile(rf'Used {_SIZE} of {_SIZE} hbm')
 _UNITS = {'': 1, 'B': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 
 
@@ -74,11 +71,11 @@ class Program:
     try:
       compiled = self.lower().compile()
     except jax.errors.JaxRuntimeError as error:
-      needed = _needed(str(error))
+      needed = _needed(str(error), given)
       if needed is None:
         raise RuntimeError(
             f'The program {self.name!r} does not compile: {error}') from error
-      return Compiled(Memory(given, 0, max(0, needed - given), True), Costs())
+      return Compiled(Memory(given, 0, needed, True), Costs())
     stats = compiled.memory_analysis()
     memory = Memory(
         stats.argument_size_in_bytes,
@@ -99,18 +96,10 @@ def nbytes(tree: Any) -> int:
   return sum(one(x) for x in jax.tree.leaves(tree))
 
 
-def _needed(message: str) -> float | None:
-  """Bytes that a program would need, from the compiler's refusal."""
-  found = [match for pattern in _TOO_MUCH
-           if (match := pattern.search(message))]
-  if not found:
-    return None
-  return max(float(m[1]) * _UNITS[m[2]] for m in found)
-
-
-def as_shapes(tree: Any, sharding: Any = None) -> Any:
-  """Arrays as shapes and dtypes, all on one sharding if there is one."""
-  return jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
-
-
+def _needed(message: str, given: int) -> float | None:
+  """Temporaries that a program would need, from the compiler's refusal."""
+  if alone := _ALONE.search(message):
+    return float(alone[1]) * _UNITS[alone[2]]
+  if together := _TOGETHER.search(message):
+    return max(0, float(together[1]) * _UNITS[together[2]] - given)
+  return None

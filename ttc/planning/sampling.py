@@ -36,12 +36,16 @@ class Sampling:
     cfgs: of 'proposer' and 'verifier', those that there are.
     capacity: sizes, a device.
     mesh: of the devices of one host.
+    width: rows of a question that must live at once.
+    scorers: further verifiers, each with a pool of its own.
     top_p: whether some of the mass is cut off, which sorts.
   """
 
   cfgs: dict[str, TransformerConfig]
   capacity: Capacity
   mesh: Mesh
+  width: int = 1
+  scorers: tuple[TransformerConfig, ...] = ()
   top_p: bool = False
 
   @functools.cached_property
@@ -52,7 +56,9 @@ class Sampling:
   def resident(self) -> dict[str, int]:
     """Bytes a device that live as long as the stage."""
     found = {}
-    for who, model in self.models.items():
+    others = {f'scorer {i}': _Model('verifier', cfg, self)
+              for i, cfg in enumerate(self.scorers, start=1)}
+    for who, model in {**self.models, **others}.items():
       found[who] = nbytes(model.params)
       found[f'{who} pool'] = nbytes(model.pool)
     return found
@@ -69,6 +75,20 @@ class Sampling:
         sees = (self.resident[f'{model.who} pool']
                 if program.name.startswith('fork') else own)
         yield program, total - sees
+
+  def layers(self, name: str) -> int:
+    """Of the model that a program of this name is about."""
+    who = 'verifier' if 'verifier' in name else 'proposer'
+    return self.cfgs[who].num_layers
+
+  def with_rows(self, rows: int) -> 'Sampling':
+    """The same with so many rows at once."""
+    return dataclasses.replace(self, capacity=self.sizes(rows))
+
+  def sizes(self, rows: int) -> Capacity:
+    """Sizes for so many rows; what must live at once stays."""
+    return Capacity.create(
+        rows, self.capacity.cells, self.width, self.capacity.line)
 
   def with_layers(self, count: int) -> 'Sampling':
     """The same with so many layers in each model."""

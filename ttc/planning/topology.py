@@ -73,8 +73,10 @@ def describe(name: str) -> Topology:
         "programs are compiled for TPUs by libtpu, which is not installed; "
         "pip install -c constraints.txt '.[plan]'.")
   chip, shape = CHIPS[match[1]], tuple(map(int, match[2].split('x')))
-  # Without this libtpu asks the network who it is, and waits.
+  # Without these libtpu asks the network who it is and waits, and wants to be
+  # the only one on this machine, as if there were chips.
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
+  os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')
   from jax.experimental import topologies
   try:
     devices = topologies.get_topology_desc(

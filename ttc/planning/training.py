@@ -36,6 +36,16 @@ class Training:
     """Of one step."""
     return self.config.batch * self.config.seq_len
 
+  @property
+  def rows(self) -> int:
+    """Devices, or groups, that have rows of their own."""
+    return partitioning.num_rows(self.mesh)
+
+  def with_batch(self, batch: int) -> 'Training':
+    """The same with so many rows in a step."""
+    return dataclasses.replace(
+        self, config=dataclasses.replace(self.config, batch=batch))
+
   @functools.cached_property
   def resident(self) -> dict[str, int]:
     """Bytes a device that live as long as the training."""
