@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import shutil
 
 # What fsspec calls each store, and the library that it speaks to it with.
 _STORES = {
@@ -75,6 +76,16 @@ def make_folder(folder: pathlib.Path) -> None:
     ) from error
 
 
+def remove_folder(folder: pathlib.Path) -> None:
+  """Deletes a folder with all that is in it, if it is there."""
+  if not folder.is_dir():
+    return
+  if is_remote(folder):
+    folder.rmtree()
+  else:
+    shutil.rmtree(folder)
+
+
 def names(folder: pathlib.Path) -> list[str]:
   """What a folder holds, in order; nothing where there is no folder."""
   try:
@@ -104,7 +115,25 @@ def write_atomic(path: pathlib.Path, data: bytes) -> None:
     # The first error, which is raised, is the telling one.
     with contextlib.suppress(OSError):
       temporary.unlink(missing_ok=True)
-    raise _explained(error, path) from error
+    raise explained(error, path, 'finished parts are kept') from error
+
+
+def explained(error: OSError, path: pathlib.Path, kept: str) -> OSError:
+  """An error of the system's with the path and what to do about it.
+
+  Args:
+    error: why `path` could not be written.
+    path: what was to be written.
+    kept: what is not lost.
+  """
+  if error.errno in _NO_SPACE:
+    advice = f'free some space there; {kept}'
+  elif error.errno in _NO_PERMISSION:
+    advice = 'choose another output folder or change its permissions'
+  else:
+    advice = kept
+  reason = f'cannot write {path}: {error.strerror}; {advice}'
+  return OSError(error.errno, reason)
 
 
 def _upload(path: pathlib.Path, data: bytes) -> None:
@@ -152,12 +181,3 @@ def _sync_folder(folder: pathlib.Path) -> None:
     os.close(descriptor)
 
 
-def _explained(error: OSError, path: pathlib.Path) -> OSError:
-  if error.errno in _NO_SPACE:
-    advice = 'free some space there; finished parts are kept'
-  elif error.errno in _NO_PERMISSION:
-    advice = 'choose another output folder or change its permissions'
-  else:
-    advice = 'finished parts are kept'
-  reason = f'cannot write {path}: {error.strerror}; {advice}'
-  return OSError(error.errno, reason)
