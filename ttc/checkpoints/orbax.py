@@ -33,10 +33,6 @@ _DESCRIPTION = 'model.json'
 _AGAIN = ('Delete the folder around it and run the stage that trained it, or '
           'convert the checkpoint, again.')
 
-_DESCRIPTION = 'model.json'
-_AGAIN = ('Delete the folder around it and run the stage that trained it, or '
-          'convert the checkpoint, again.')
-
 
 class Checkpoints:
   """The checkpoints of one run: the newest two and the best one are kept."""
