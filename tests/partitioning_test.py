@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from tests import testing
 from ttc import partitioning
 from ttc.partitioning import Layout
 
@@ -30,6 +31,15 @@ def test_sizes_must_fit_the_devices(sizes):
 def test_an_axis_has_devices(sizes):
   with pytest.raises(ValueError, match=f'Layout.{next(iter(sizes))}='):
     Layout(**sizes)
+
+
+@pytest.mark.parametrize(('sizes', 'match'), [
+    (dict(model=3), 'num_heads=4, mlp_dim=32, .* model=3 .* divisor of 4'),
+    (dict(model=8), 'cannot be cut over model=8'),
+    (dict(fsdp=32), 'embed_dim=16, .* fsdp=32 .* divisor of 16')])
+def test_models_say_what_they_cannot_be_cut_over(sizes, match):
+  with pytest.raises(ValueError, match=match):
+    partitioning.check('big', testing.small_config(), **sizes)
 
 
 def test_fetch_undoes_put():

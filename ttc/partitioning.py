@@ -94,14 +94,30 @@ class Layout:
           f'A mesh of data={sizes[0]} x fsdp={sizes[1]} x model={sizes[2]} '
           f'needs {math.prod(sizes)} devices, but there are {count}; choose '
           f'sizes whose product is {count}.')
-    placed = mesh_utils.create_device_mesh(
-        sizes, devices, allow_split_physical_axes=True)
-    return Mesh(placed, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+    return Mesh(_placed(sizes, devices), AXES,
+                axis_types=(AxisType.Auto,) * len(AXES))
 
 
 def make_mesh(*, devices=None, **sizes: int) -> Mesh:
   """The mesh of a `Layout` of these sizes."""
   return Layout(**sizes).mesh(devices)
+
+
+def _placed(sizes, devices):
+  """Devices [data, fsdp, model], as near to each other as they need to be."""
+  # Devices that are only compiled for know of no slices.
+  slices = {getattr(d, 'slice_index', 0) for d in devices
+            if d.platform == 'tpu'}
+  if len(slices) < 2:
+    return mesh_utils.create_device_mesh(
+        sizes, devices, allow_split_physical_axes=True)
+  if sizes[0] % len(slices):
+    raise ValueError(
+        f'Layout.data={sizes[0]} is not a multiple of {len(slices)} slices, '
+        'between which the network is slow; make it one.')
+  return mesh_utils.create_hybrid_device_mesh(
+      (sizes[0] // len(slices), *sizes[1:]), (len(slices), 1, 1), devices,
+      allow_split_physical_axes=True)
 
 
 def check(name: str, cfg: TransformerConfig, model: int = 1,
