@@ -58,9 +58,11 @@ def test_products_are_those_of_the_paper(trained):
 
 
 def test_layers_not_compiled_are_like_those_that_are():
-  counts, deep = (2, 4), 8
+  # So many rows that no layer's keys fit beside the core.
+  counts, deep = (1, 2), 4
   few, more, whole = (
-      compiled(tpu.sampling(n), 'extend by 64')[1] for n in (*counts, deep))
+      compiled(tpu.sampling(n, rows=1024), 'extend by 64')[1]
+      for n in (*counts, deep))
   found = layers.extend(few, more, counts, deep)
   assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.05)
   assert found.memory.arguments == whole.memory.arguments
@@ -92,15 +94,13 @@ def small(hbm):
 
 
 def test_what_is_proposed_fits_and_more_does_not():
-  work = tpu.training()
-  where = small(60 * 2**20)
+  work, where = tpu.training(batch=64), small(64 * 2**20)
   found = plan.training(work, where)
   assert found.fits
   most = found.largest.most
   assert most > work.config.batch
-  peak = lambda batch: measure.peak(
-      measure.training(work.with_batch(batch), where.chip))
-  assert peak(most) <= where.chip.hbm < peak(most * 5 // 4 // 4 * 4)
+  used = measure.peak(measure.training(work.with_batch(most), where.chip))
+  assert 0.85 * where.chip.hbm < used <= where.chip.hbm
 
 
 def test_what_does_not_fit_names_the_binding():

@@ -26,6 +26,8 @@ _FREE = {
     'collective-permute-done', 'send-done', 'recv-done', 'domain',
 }
 _SLICES = {'dynamic-slice', 'slice', 'gather'}
+# They write a piece of their first operand, in place: which one is the piece.
+_PLACES = {'dynamic-update-slice': 1, 'scatter': 2}
 _VIEWS = {'bitcast', 'reshape', 'copy', 'convert', 'transpose'}
 
 
@@ -212,11 +214,8 @@ def _traffic(module: Module, computation: Computation, x: Instruction) -> int:
     return target.bytes * (2 if sides == {False} else 1)
   if x.op in _SLICES:
     return _hbm(x.shape) + _part_of(arrays(x.operands[0])[0], x.shape)
-  if x.op == 'dynamic-update-slice':
-    piece = arrays(x.operands[1])
-    return _hbm(piece) + _part_of(x.shape[0], piece)
-  if x.op == 'scatter':
-    piece = arrays(x.operands[-1])
+  if x.op in _PLACES:
+    piece = arrays(x.operands[_PLACES[x.op]])
     return _hbm(piece) + 2 * _part_of(x.shape[0], piece)
   if x.op == 'custom-call' and ('AllocateBuffer' in x.text
                                 or 'Bitcast' in x.text):
@@ -247,8 +246,8 @@ def _read(fused: Computation, parameter: Instruction) -> int:
   for user in seen:
     if user.op in _SLICES and user.operands[0] == name:
       parts += sum(a.bytes for a in user.shape)
-    elif user.op == 'dynamic-update-slice' and user.operands[0] == name:
-      continue
+    elif user.op in _PLACES and user.operands[0] == name:
+      continue  # written in place
     elif user.op == 'bitcast':
       parts += _read(fused, user)
     else:
@@ -259,9 +258,10 @@ def _read(fused: Computation, parameter: Instruction) -> int:
 def _written(fused: Computation, output: Instruction, array: Array) -> int:
   while output.op in _VIEWS and output.op != 'copy':
     output = fused.instructions[output.operands[0]]
-  if output.op == 'dynamic-update-slice':
-    piece = fused.instructions[output.operands[1]].shape[0]
-    return min(piece.bytes, array.bytes)
+  if output.op in _PLACES:
+    # What stood there is read too, where it is not whole tiles.
+    piece = fused.instructions[output.operands[_PLACES[output.op]]].shape[0]
+    return min(2 * piece.bytes, array.bytes)
   return array.bytes
 
 

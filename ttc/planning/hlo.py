@@ -118,28 +118,34 @@ class Module:
     Loops of a fixed length count from zero and compare with a constant. Where
     the compiler unrolled one, it counts by more than one.
     """
+    if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.text):
+      return int(known[1])
     condition = self.computations[_attribute(loop, 'condition')]
     found = []
-    for computation in (condition, *self.within(condition)):
-      constants = _constants(computation)
+    for computation, given in self._compared(condition):
+      constants = _constants(computation) | _constants(condition)
       for x in computation.instructions.values():
         if x.op == 'compare' and 'direction=LT' in x.text:
-          counter = computation.instructions[x.operands[0]]
-          step = _step(self.body(loop), counter)
-          found += [-(-constants[n] // step) for n in x.operands
-                    if n in constants]
+          names = [given.get(n, n) for n in x.operands]
+          limits = [constants[n] for n in names if n in constants]
+          counter = condition.instructions.get(names[0])
+          step = _step(self.body(loop), counter) if counter else 1
+          found += [-(-limit // step) for limit in limits]
     return max(found, default=None)
+
+  def _compared(self, condition: Computation
+                ) -> Iterator[tuple[Computation, dict[str, str]]]:
+    """A condition and what is fused in it, with what parameters stand for."""
+    yield condition, {}
+    for fusion in condition.instructions.values():
+      for name in fusion.called:
+        fused = self.computations[name]
+        yield fused, {
+            x.name: fusion.operands[int(x.text)]
+            for x in fused.instructions.values() if x.op == 'parameter'}
 
   def body(self, loop: Instruction) -> Computation:
     return self.computations[_attribute(loop, 'body')]
-
-  def within(self, computation: Computation) -> Iterator[Computation]:
-    """Computations that one calls, but for the bodies of loops."""
-    for instruction in computation.instructions.values():
-      if instruction.op != 'while':
-        for name in instruction.called:
-          yield self.computations[name]
-          yield from self.within(self.computations[name])
 
 
 def _constants(computation: Computation) -> dict[str, int]:
@@ -170,12 +176,13 @@ def _instruction(found: re.Match, line: str) -> Instruction:
   op, _, rest = rest.partition('(')
   end = _close('(' + rest, 0) - 1
   inside, text = rest[:end], rest[end + 1:]
+  kept = inside if op in ('constant', 'parameter') else text
   called = [name for group in _CALLED.findall(text)
             for name in re.findall(r'%([\w.\-]+)', group)]
   return Instruction(
       name=found[2], op=op, shape=_arrays(shape),
       operands=tuple(re.findall(r'%([\w.\-]+)', inside)),
-      called=tuple(called), text=inside if op == 'constant' else text,
+      called=tuple(called), text=kept,
       root=bool(found[1]))
 
 
