@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from tests import testing
+from tests.planning.tpu import needs_libtpu
 from ttc import partitioning
 from ttc.partitioning import Layout
+from ttc.planning import topology
 
 
 def test_mesh_takes_what_is_left():
@@ -40,6 +42,27 @@ def test_an_axis_has_devices(sizes):
 def test_models_say_what_they_cannot_be_cut_over(sizes, match):
   with pytest.raises(ValueError, match=match):
     partitioning.check('big', testing.small_config(), **sizes)
+
+
+@needs_libtpu
+@pytest.mark.parametrize(('slice_of', 'sizes', 'parts'), [
+    ('v5e:4x4', dict(), 4),
+    ('v5e:4x4', dict(data=1, fsdp=-1), 4),
+    ('v5e:4x4', dict(data=1, fsdp=-1, model=4), 2),  # a row of two hosts
+    ('v5p:2x2x2', dict(model=8), 1),
+    ('v5p:2x2x2', dict(data=2, fsdp=2, model=2), 2)])
+def test_processes_hold_the_rows_of_their_devices(slice_of, sizes, parts):
+  mesh = Layout(**sizes).mesh(topology.describe(slice_of).devices)
+  held = {}
+  for process in {d.process_index for d in mesh.devices.flat}:
+    index, count = partitioning.share(mesh, process)
+    assert count == parts
+    for place, group in enumerate(
+        mesh.devices.reshape(-1, mesh.shape['model'])):
+      if process in {d.process_index for d in group}:
+        assert held.setdefault(place, index) == index
+  assert set(held) == set(range(partitioning.num_rows(mesh)))
+  assert set(held.values()) == set(range(parts))
 
 
 def test_fetch_undoes_put():

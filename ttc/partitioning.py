@@ -180,6 +180,28 @@ def num_rows(mesh: Mesh) -> int:
   return mesh.shape['data'] * mesh.shape['fsdp']
 
 
+def share(mesh: Mesh, process: int | None = None) -> tuple[int, int]:
+  """Which of how many parts of the rows a process holds: (index, count).
+
+  Processes whose devices cut one model between them hold the same rows. Where
+  they hold parts that overlap or differ in size, each is to hold all: (0, 1).
+
+  Args:
+    mesh: of devices of all processes.
+    process: its index; None is this one.
+  """
+  process = jax.process_index() if process is None else process
+  places = {}
+  groups = mesh.devices.reshape(-1, mesh.shape['model'])
+  for place, group in enumerate(groups):
+    for device in group:
+      places.setdefault(device.process_index, set()).add(place)
+  parts = sorted({tuple(sorted(part)) for part in places.values()})
+  if len(set(map(len, parts))) > 1 or sum(map(len, parts)) > len(groups):
+    return 0, 1
+  return parts.index(tuple(sorted(places[process]))), len(parts)
+
+
 def put(tree, mesh: Mesh):
   """Host arrays, this process's rows of each, as arrays on the mesh.
 
@@ -211,18 +233,3 @@ def fetch(tree):
     return np.concatenate([np.asarray(shards[i]) for i in sorted(shards)])
 
   return jax.tree.map(one, jax.block_until_ready(tree))
-
-
-def local(tree, mesh: Mesh):
-  """Arrays cut over `model` alone, on a mesh of this process's devices.
-
-  Every process holds all parts of such arrays; nothing moves.
-  """
-
-  def one(x):
-    sharding = NamedSharding(mesh, x.sharding.spec)
-    parts = {s.device: s.data for s in x.addressable_shards}
-    return jax.make_array_from_single_device_arrays(
-        x.shape, sharding, [parts[d] for d in mesh.devices.flat])
-
-  return jax.tree.map(one, tree)

@@ -4,6 +4,7 @@
     checkpoints/   of the training, to continue from
     model/         what later stages load
     metrics.json   evaluations on held-out questions, the chosen step
+    metrics.jsonl  every measurement on the way
 
 TensorFlow is imported only here, when there is something to train.
 """
@@ -19,8 +20,10 @@ from ttc import partitioning, records
 from ttc.analysis import models
 from ttc.checkpoints import orbax
 from ttc.cli import signals
+from ttc.cli.pace import TrainingPace
 from ttc.cli.stage import StageRun
 from ttc.models.config import TransformerConfig
+from ttc.models.transformer import Head
 from ttc.training.loop import check_rows, fit, FitConfig, Stopped
 
 MODEL = 'model'
@@ -117,7 +120,7 @@ def train(
     'batch': loop.batch,
     'seq_len': loop.seq_len,
     'steps': loop.steps_per_call,
-    'shard': (jax.process_index(), jax.process_count()),
+    'shard': partitioning.share(mesh),
   }
   folder = _data(run, config, kind, examples)
   # Rows of the table beyond the task's tokens may have been sampled too.
@@ -142,7 +145,7 @@ def train(
         str(run.folder / 'checkpoints'),
         init_params=init_params,
         mesh=mesh,
-        report=_Report(run, loop),
+        report=_Report(run, loop, trained, head),
         asked=_asked,
       )
   except Stopped as stopped:
@@ -200,10 +203,13 @@ def _data(
 
 
 class _Report:
-  """Passes what `fit` tells on to the progress line."""
+  """Passes what `fit` tells on to the progress line and the metrics."""
 
-  def __init__(self, run: StageRun, loop: FitConfig):
+  def __init__(
+    self, run: StageRun, loop: FitConfig, cfg: TransformerConfig, head: Head
+  ):
     self._run, self._loop = run, loop
+    self._pace = TrainingPace(cfg, head, loop.batch, loop.seq_len)
     self._progress = None
     self._step = 0
     self._validation = ''
@@ -217,7 +223,13 @@ class _Report:
       )
     if 'validation' in news:
       self._validation = f', validation {news["validation"]["loss"]:.4f}'
+      told = {f'validation/{k}': x for k, x in news['validation'].items()}
+      self._run.gauges.add(step, told)
+      self._pace.restart(step)
     else:
+      told = {k: x for k, x in news.items() if k != 'step'}
+      self._run.gauges.add(step, told | self._pace.at(step))
+      self._run.gauges.tick(self._loop.steps_per_call)
       self._progress.advance(
         step - self._step, extra=f'loss {news["loss"]:.4f}{self._validation}'
       )

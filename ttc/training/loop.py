@@ -27,7 +27,7 @@ from ttc.training import state as states
 from ttc.training.agreement import Agreement
 from ttc.training.state import TrainState
 
-Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of process, T]
+Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of its share, T]
 Report = Callable[[Mapping[str, Any]], None]
 
 
@@ -237,6 +237,7 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
     # Added up over devices at once: whole ones would not fit beside `fsdp`.
     return jax.lax.with_sharding_constraint(gradients, lie.params), sums
 
+  @jax.named_scope('train_step')
   def one_step(state, batch):
     key = jax.random.fold_in(state.key, state.step)
     gradients, sums = _accumulate(
@@ -249,6 +250,7 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
         params=optax.apply_updates(state.params, updates))
     return state, sums | {'gradient': optax.tree.norm(gradients)}
 
+  @jax.named_scope('evaluate')
   def evaluate(params, batch):
     sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
     return jax.tree.map(lambda x: x.sum(0), sums)
@@ -312,9 +314,13 @@ def _restore(checkpoints, step, abstract):
 
 
 def _put(batch, mesh):
+  """Rows that `partitioning.share` gives this process, as global arrays."""
+  _, parts = partitioning.share(mesh)
   rows = NamedSharding(mesh, PartitionSpec(None, partitioning.ROWS))
   return jax.tree.map(
-      lambda x: jax.make_array_from_process_local_data(rows, x), dict(batch))
+      lambda x: jax.make_array_from_process_local_data(
+          rows, x, (x.shape[0], parts * x.shape[1], *x.shape[2:])),
+      dict(batch))
 
 
 def _losses(evaluations):
