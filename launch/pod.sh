@@ -9,7 +9,8 @@
 #
 #   --project=NAME   of the slice
 #   --port=PORT      where the first of --hosts listens for the others (8476)
-#   --extras='[gpu]' what is installed beside the package ([tpu] for --tpu)
+#   --extras='[gpu]' what is installed beside the package ([tpu,gcs]
+#                    for --tpu)
 #   --dry-run        prints the commands
 #
 # All processes need the same output folder: a bucket, or a shared disk.
@@ -57,7 +58,7 @@ check() {
   if [[ -n "$TPU" ]]; then
     [[ -z "$HOSTS" ]] || fail 'give --tpu or --hosts, not both.'
     [[ -n "$ZONE" ]] || fail '--tpu needs --zone=ZONE.'
-    EXTRAS="${EXTRAS:-[tpu]}"
+    EXTRAS="${EXTRAS:-[tpu,gcs]}"
   else
     [[ -n "$HOSTS" ]] || fail 'give --tpu=NAME --zone=ZONE, or --hosts=A,B.'
   fi

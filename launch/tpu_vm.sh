@@ -20,6 +20,7 @@
 # when all is complete. The last line names a slice that may still cost money.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+START="$PWD"
 cd "$HERE/.."
 . launch/environment.sh
 . launch/machines.sh
@@ -72,6 +73,7 @@ check() {
   [[ "$OUTPUT" != *[\'\\]* ]] || fail "--output=$OUTPUT has a quote in it."
   [[ "$ATTEMPTS" =~ ^[1-9][0-9]*$ ]] || fail "--attempts=$ATTEMPTS is no number."
   ((${#COMMAND[@]})) || fail 'say what to run after --, as in: -- run ...'
+  [[ -z "$FETCH" || "$FETCH" == /* ]] || FETCH="$START/$FETCH"
   [[ -n "$RUNTIME" ]] || RUNTIME="$(runtime)"
 }
 

@@ -45,7 +45,8 @@ state() {
 follow() {
   local seen size alive=1
   [[ -e .job/log ]] || return 0
-  seen=$(($(stat --format=%s .job/log) - $(tail --lines="$1" .job/log | wc -c)))
+  size="$(stat --format=%s .job/log)"
+  seen=$((size - $(head --bytes="$size" .job/log | tail --lines="$1" | wc -c)))
   while ((alive)); do
     is_running || alive=0  # before the look at what it may still have written
     size="$(stat --format=%s .job/log)"

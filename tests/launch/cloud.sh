@@ -98,8 +98,17 @@ play() {
     *'tpu-vm scp'*) scp_ "${plain[4]}" "${plain[5]}" ;;
     scp*) scp_ "${plain[@]: -2}" ;;
     ssh*) in_worker "$CLOUD/workers/${plain[*]: -2:1}" "${plain[*]: -1}" ;;
-    *'jobs queue'*) cat "$CLOUD/queue" ;;
-    *'workload list'*) cat "$CLOUD/queue" ;;
+    *'jobs queue'*)
+      printf 'Fetching managed jobs...\n[%s]\n' "$(sed \
+        's/.*/{"job_id": 1, "job_name": "&", "status": "RUNNING"}/' \
+        "$CLOUD/jobs" | paste -sd ,)"
+      ;;
+    *'jobs launch'*) printf '%s\n' "${plain[2]}" >>"$CLOUD/jobs" ;;
+    *'workload list'*)
+      printf 'Jobset Name   Created Time\n'
+      sed 's/$/   2026-11-21/' "$CLOUD/jobs"
+      ;;
+    *'workload create'*) option --workload >>"$CLOUD/jobs" && echo >>"$CLOUD/jobs" ;;
   esac
 }
 

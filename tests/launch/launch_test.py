@@ -1,10 +1,8 @@
 """Tests of the launchers, against a stand-in for the cloud's commands."""
 
-import os
 import pathlib
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,73 +11,9 @@ import pytest
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _STAND_IN = pathlib.Path(__file__).with_name('cloud.sh')
-_COMMANDS = ('gcloud', 'ssh', 'scp', 'sky', 'xpk')
-_INSTALL = """
-mkdir -p .venv/bin
-printf '%s\\n' '#!/bin/sh' 'echo "$@" >>"$CLOUD/runs"' 'echo it runs' \
-  'exit "$(cat "$CLOUD/code")"' >.venv/bin/ttc
-chmod +x .venv/bin/ttc
-"""
 _SLICE = (
   '--name=quick', '--zone=z', '--type=v6e-16', '--output=gs://b/my runs')
 _WORK = ('--', 'run', '--gin_file=a.gin', "--gin.A='it is \"$HOME\"'")
-
-
-class Cloud:
-  """The stand-in, and a small repository to launch from."""
-
-  def __init__(self, folder):
-    self.folder, self.repository = folder / 'cloud', folder / 'repository'
-    for name in ('bin', 'slices', 'workers'):
-      (self.folder / name).mkdir(parents=True)
-    for name in _COMMANDS:
-      (self.folder / 'bin' / name).symlink_to(_STAND_IN)
-    shutil.copytree(_REPOSITORY / 'launch', self.repository / 'launch')
-    (self.folder / 'install.sh').write_text(_INSTALL)
-    self.script(preempt=0, code=0, queue='')
-
-  def script(self, **files):
-    for name, text in files.items():
-      (self.folder / name).write_text(f'{text}\n')
-
-  def launch(self, *arguments, at=0, number=signal.SIGKILL):
-    """Runs a launcher; a signal reaches it after its call `at`."""
-    (self.folder / 'calls').write_text('')
-    process = subprocess.Popen(
-      ['bash', '-c', 'echo $$ >"$CLOUD/launcher"; exec bash "$@"', 'launch',
-       *arguments],
-      cwd=self.repository,
-      env={
-        **os.environ,
-        'PATH': f'{self.folder / "bin"}:{os.environ["PATH"]}',
-        'CLOUD': str(self.folder),
-        'CLOUD_AT': str(at),
-        'CLOUD_SIGNAL': signal.Signals(number).name.removeprefix('SIG'),
-        'TTC_PAUSE_S': '0.02',
-      },
-      stdout=subprocess.PIPE,
-      stderr=subprocess.PIPE,
-      text=True,
-      start_new_session=True,
-    )
-    output, errors = process.communicate(timeout=60)
-    return process.returncode, output, errors
-
-  def calls(self, pattern=''):
-    lines = (self.folder / 'calls').read_text().splitlines()
-    return [line for line in lines if re.search(pattern, line)]
-
-  def runs(self):
-    path = self.folder / 'runs'
-    return path.read_text().splitlines() if path.exists() else []
-
-  def slices(self):
-    return [path.name for path in (self.folder / 'slices').iterdir()]
-
-
-@pytest.fixture
-def cloud(tmp_path):
-  return Cloud(tmp_path)
 
 
 def _tpu_vm(cloud, *options, **signalled):

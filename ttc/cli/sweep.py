@@ -74,6 +74,18 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
   what.add_argument(
     '--run', action='store_true', help='run the cells here, one by one'
   )
+  what.add_argument(
+    '--sky', metavar='FOLDER',
+    help='write a SkyPilot managed spot job for each cell',
+  )
+  what.add_argument(
+    '--xpk', metavar='FOLDER',
+    help='write an xpk workload for each cell',
+  )
+  parser.add_argument(
+    '--accelerator', metavar='TYPE',
+    help='of the jobs of --sky, for example tpu-v5litepod-16',
+  )
 
 
 def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
@@ -85,7 +97,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
     command: what was typed.
   """
   from ttc import storage
-  from ttc.cli import cells
+  from ttc.cli import cells, jobs
   from ttc.cli.configuration import ConfigurationError
 
   try:
@@ -96,6 +108,11 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
       folder = storage.absolute(sweep.output)
       sweep.write(folder, sweep.cells())
       return cells.run(folder, chosen, command)
+    if options.sky or options.xpk:
+      write = jobs.write_sky if options.sky else jobs.write_xpk
+      folder = storage.absolute(options.sky or options.xpk)
+      print(write(sweep, chosen, folder, options.accelerator))
+      return 0
   except (ConfigurationError, ValueError, OSError) as error:
     print(f'ttc: {error}', file=sys.stderr)
     return _CANNOT_START
