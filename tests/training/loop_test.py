@@ -127,15 +127,10 @@ def _losses(fitted):
 def test_calls_microbatches_and_meshes_change_only_rounding(tmp_path):
   config = dataclasses.replace(CONFIG, steps=12, checkpoint_every=12)
   base = _fit(tmp_path / 'base', config, PLAIN)
-  variants = {
-      'parts': ({'microbatches': 2}, partitioning.make_mesh(data=2, model=2)),
-      'calls': ({'steps_per_call': 6},
-                partitioning.make_mesh(devices=jax.devices()[:1])),
-  }
-  for name, (changes, mesh) in variants.items():
-    fitted = _fit(tmp_path / name, dataclasses.replace(config, **changes),
-                  PLAIN, mesh=mesh)
-    assert _losses(fitted) == pytest.approx(_losses(base), rel=1e-3)
+  other = dataclasses.replace(config, steps_per_call=6, microbatches=2)
+  fitted = _fit(tmp_path / 'other', other, PLAIN,
+                mesh=partitioning.make_mesh(devices=jax.devices()[:1]))
+  assert _losses(fitted) == pytest.approx(_losses(base), rel=1e-3)
 
 
 def test_a_run_continues_on_another_mesh(tmp_path, whole):
