@@ -234,7 +234,7 @@ def test_copies_pieces_in_order(within):
   mesh = testing.mesh()
   with partitioning.use(mesh):
     copied = engine.copy(
-        source, target, np.array([*pieces, (-1,) * 3, (0, 6, 0)], np.int32),
+        source, target, np.array([*pieces, (-1,) * 3, (-1,) * 3], np.int32),
         mesh=mesh, size=4)
   np.testing.assert_array_equal(copied.k[1], wanted)
 
