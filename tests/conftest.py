@@ -2,6 +2,10 @@
 
 import os
 
+import pytest
+
+from tests.bucket import serving
+
 os.environ['XLA_FLAGS'] = (
     os.environ.get('XLA_FLAGS', '')
     + ' --xla_force_host_platform_device_count=4'
@@ -11,3 +15,12 @@ os.environ['XLA_FLAGS'] = (
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('JAX_NUMPY_RANK_PROMOTION', 'raise')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+
+
+@pytest.fixture(scope='session')
+def bucket():
+  """An object store of this machine's own, where gs:// leads from now on."""
+  pytest.importorskip('gcsfs', reason='gs:// needs gcsfs')
+  with serving() as (held, environment):
+    os.environ.update(environment)
+    yield held

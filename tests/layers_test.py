@@ -19,6 +19,10 @@ _LAYERS = (
   ('ttc.analysis', '0'),
   ('ttc.verifiers.aggregate', '0'),
   ('ttc.records', '0'),
+  ('ttc.storage', '0'),
+  ('ttc.attempts', '0'),
+  ('ttc.sweeps', '0'),
+  ('ttc.status', '0'),
   ('ttc.data.features', "1'"),
   ('ttc.data.tasks', "1'"),
   ('ttc.data.answers', "1'"),
@@ -36,6 +40,7 @@ _LAYERS = (
   ('ttc.verifiers', '2'),
   ('ttc.training', '2'),
   ('ttc.search', '3'),
+  ('ttc.planning', '3'),
   ('ttc.cli', '4'),
   ('ttc.t5x', '4'),
 )
@@ -66,6 +71,7 @@ _ALSO = {
   'ttc.verifiers.scoring': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.analysis.plots': {'matplotlib'},
+  'ttc.storage': {'etils', 'fsspec'},
   'ttc.grading': {'math_verify', 'mpmath'},
 }
 

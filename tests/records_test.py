@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests import disks
 from ttc import records
 
 
@@ -138,3 +139,51 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(OSError, match=r'cannot write .*file'):
     records.write_part(tmp_path / 'file', 0, 1, [])
+
+
+def test_a_full_disk_keeps_the_parts_before_and_is_named(tmp_path):
+  rows = [{'text': 'x' * 1000}] * 700
+  with disks.small(tmp_path / 'disk', megabytes=1) as disk:
+    records.write_part(disk, 0, 2, rows)
+    with pytest.raises(OSError, match=r'No space left.*free some space') as why:
+      records.write_part(disk, 1, 2, rows)
+    assert str(disk / records.part_name(1, 2)) in str(why.value)
+    assert [path.name for path in disk.iterdir()] == [records.part_name(0, 2)]
+    assert records.read_rows(disk, incomplete_ok=True) == rows
+    records.write_part(disk, 1, 2, rows[:9])
+    records.mark_complete(disk, {})
+
+
+def test_a_folder_that_may_only_be_read_is_named_and_kept(tmp_path):
+  folder = tmp_path / 'run'
+  folder.mkdir()
+  whole = records.write_part(folder, 0, 1, [{'problem': 0}]).read_bytes()
+  with disks.read_only(folder):
+    with pytest.raises(OSError, match=r'another output folder') as told:
+      records.write_part(folder, 0, 1, [{'problem': 1}])
+    assert str(folder) in str(told.value)
+  assert (folder / records.part_name(0, 1)).read_bytes() == whole
+  assert len(list(folder.iterdir())) == 1
+
+
+def test_a_writer_killed_in_the_midst_leaves_what_was_there(tmp_path):
+  path = records.write_part(tmp_path, 0, 1, [{'problem': 0}])
+  code = f"""
+from pathlib import Path
+from ttc import storage
+data = bytes(1 << 28)
+while True:
+  storage.write_atomic(Path({str(path)!r}), data)
+"""
+  writer = subprocess.Popen(
+    [sys.executable, '-c', code], cwd=pathlib.Path(__file__).parents[1]
+  )
+  temporary = path.with_name(f'.{path.name}.tmp')
+  while not (temporary.exists() and temporary.stat().st_size):
+    assert writer.poll() is None
+  writer.kill()
+  writer.wait()
+  assert 0 < temporary.stat().st_size < 1 << 28
+  assert records.read_rows(tmp_path, incomplete_ok=True) == [{'problem': 0}]
+  assert records.remove_leftovers(tmp_path) == [temporary.name]
+  assert list(tmp_path.iterdir()) == [path]

@@ -7,7 +7,6 @@ digits), so the same work gives the same file and parts are compared by hash.
 """
 
 from collections.abc import Iterable
-import errno
 import json
 import os
 import pathlib
@@ -16,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ttc import storage
+from ttc.storage import write_atomic
+
 MARK = 'COMPLETE'
 _PART = re.compile(r'part-(\d{5})-of-(\d{5})\.jsonl')
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
+_LEFTOVER = re.compile(r'\..*\.tmp')
 
 
 class TornPartError(ValueError):
@@ -48,25 +49,6 @@ def part_name(index: int, count: int) -> str:
       'count at most 99999; use larger parts.'
     )
   return f'part-{index:05d}-of-{count:05d}.jsonl'
-
-
-def write_atomic(path: pathlib.Path, data: bytes) -> None:
-  """Writes `data` so that `path` holds all of it or what was there before.
-
-  Raises OSError that says what to do when the disk is full or the folder
-  cannot be written; nothing is left behind then.
-  """
-  temporary = path.with_name(f'.{path.name}.tmp')
-  try:
-    with open(temporary, 'wb') as file:
-      file.write(data)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _sync_folder(path.parent)
-  except OSError as error:
-    _forget(temporary)
-    raise _explained(error, path) from error
 
 
 def write_part(
@@ -99,14 +81,14 @@ def read_part(path: pathlib.Path) -> list[dict]:
 
 def part_paths(folder: pathlib.Path) -> list[pathlib.Path]:
   """The part files of a folder in order; raises if their counts disagree."""
-  found = sorted(p for p in folder.iterdir() if _PART.fullmatch(p.name))
-  counts = sorted({int(_PART.fullmatch(p.name)[2]) for p in found})
+  found = [name for name in storage.names(folder) if _PART.fullmatch(name)]
+  counts = sorted({int(_PART.fullmatch(name)[2]) for name in found})
   if len(counts) > 1:
     raise ValueError(
       f'{folder} holds parts of {counts[0]} and parts of {counts[1]}: two '
       'runs wrote there; delete the parts of one of them.'
     )
-  return found
+  return [folder / name for name in found]
 
 
 def part_count(folder: pathlib.Path) -> int | None:
@@ -117,10 +99,12 @@ def part_count(folder: pathlib.Path) -> int | None:
 
 def remove_leftovers(folder: pathlib.Path) -> list[str]:
   """Deletes what a killed writer left half written; returns the names."""
-  leftovers = sorted(folder.glob('.*.tmp'))
-  for path in leftovers:
-    path.unlink(missing_ok=True)
-  return [path.name for path in leftovers]
+  leftovers = [
+    name for name in storage.names(folder) if _LEFTOVER.fullmatch(name)
+  ]
+  for name in leftovers:
+    (folder / name).unlink(missing_ok=True)
+  return leftovers
 
 
 def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
@@ -131,11 +115,9 @@ def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
   """
   paths = part_paths(folder)
   count = part_count(folder) or 0
-  missing = [
-    part_name(i, count)
-    for i in range(count)
-    if not (folder / part_name(i, count)).exists()
-  ]
+  have = {path.name for path in paths}
+  wanted = [part_name(index, count) for index in range(count)]
+  missing = [name for name in wanted if name not in have]
   if missing:
     raise IncompleteError(
       f'{folder} lacks {len(missing)} of its {count} parts, first '
@@ -149,7 +131,7 @@ def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
 def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
   """The facts of the completion mark, or None where there is none."""
   try:
-    return json.loads((folder / MARK).read_text(encoding='ascii'))
+    return json.loads((folder / MARK).read_text(encoding='utf-8'))
   except FileNotFoundError:
     return None
   except ValueError as error:
@@ -173,7 +155,7 @@ def read_rows(
       mark says.
     TornPartError: a part is not whole.
   """
-  folder = pathlib.Path(folder)
+  folder = storage.path(folder)
   if not folder.is_dir():
     raise IncompleteError(f'{folder} does not exist; run its stage first.')
   mark = read_mark(folder)
@@ -214,29 +196,3 @@ def _plain(value: Any) -> Any:
     f'a {type(value).__name__} has no form in JSON; convert it to numbers, '
     'strings, lists or dicts first.'
   )
-
-
-def _sync_folder(folder: pathlib.Path) -> None:
-  descriptor = os.open(folder, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)
-
-
-def _forget(path: pathlib.Path) -> None:
-  try:
-    path.unlink(missing_ok=True)
-  except OSError:
-    return  # the first error, which the caller raises, is the telling one
-
-
-def _explained(error: OSError, path: pathlib.Path) -> OSError:
-  if error.errno in _NO_SPACE:
-    advice = 'free some space there; finished parts are kept'
-  elif error.errno in _NO_PERMISSION:
-    advice = 'choose another output folder or change its permissions'
-  else:
-    advice = 'finished parts are kept'
-  reason = f'cannot write {path}: {error.strerror}; {advice}'
-  return OSError(error.errno, reason)

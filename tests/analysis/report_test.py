@@ -2,7 +2,6 @@
 
 import html.parser
 import json
-import pathlib
 import re
 
 import pytest
@@ -122,8 +121,24 @@ def test_page_needs_no_other_file(written):
   assert all((folder / link).exists() for link in links)
 
 
-def test_written_again_it_is_the_same(written, tmp_path):
-  roots, folder, text = written
+@pytest.fixture(scope='module')
+def gapped(tmp_path_factory):
+  """A report of two stages, of which one skipped two questions."""
+  runs = tmp_path_factory.mktemp('gapped')
+  root = world.write(runs, TRUTH, without=(
+      'difficulty', 'revise', 'large_greedy', 'large_samples',
+      'control_samples'))
+  world.write_stage(root / 'difficulty', [
+      world.skipped(r['problem'], r['strategy'], 16, 'its prompt <is> long')
+      if r['problem'] in (2, 5) else r
+      for r in records.read_rows(root / 'search')
+      if r['strategy'] == world.BEST_OF_N])
+  roots, folder = {0: root}, runs / 'report'
+  return roots, folder, report.write(folder, roots, ABOUT)
+
+
+def test_written_again_it_is_the_same(gapped, tmp_path):
+  roots, folder, text = gapped
   assert report.write(tmp_path, roots, ABOUT) == text
   for path in folder.rglob('*'):
     if path.is_file():
@@ -131,28 +146,20 @@ def test_written_again_it_is_the_same(written, tmp_path):
       assert again.read_bytes() == path.read_bytes()
 
 
-def test_skipped_questions_are_said_and_do_not_stop_it(tmp_path):
-  root = world.write(tmp_path, TRUTH, without=('difficulty', 'greedy'))
-  world.write_stage(root / 'difficulty', [
-      world.skipped(r['problem'], r['strategy'], 16, 'its prompt <is> long')
-      if r['problem'] in (2, 5) else r
-      for r in records.read_rows(root / 'search')
-      if r['strategy'] == world.BEST_OF_N])
-  text = report.write(tmp_path / 'report', {0: root}, ABOUT)
+def test_skipped_questions_are_said_and_do_not_stop_it(gapped):
+  _, folder, text = gapped
   assert text.startswith('mini: seed 0 · 13 test questions, 2 skipped')
   assert ('skipped by difficulty (seed 0): 2 questions, left out of all arms; '
           'question 2: its prompt <is> long') in text
-  page = (tmp_path / 'report' / 'index.html').read_text()
+  page = (folder / 'index.html').read_text()
   assert 'its prompt &lt;is&gt; long' in page
-  summary = json.loads((tmp_path / 'report' / 'summary.json').read_text())
+  summary = json.loads((folder / 'summary.json').read_text())
   assert [r['question'] for r in summary['tables']['skipped']] == [2, 5]
 
 
-def test_missing_stages_are_said_and_do_not_stop_it(tmp_path):
-  roots = {0: world.write(tmp_path, TRUTH, without=(
-      'revise', 'large_greedy', 'large_samples', 'control_samples'))}
-  report.write(tmp_path / 'report', roots, ABOUT)
-  summary = json.loads((tmp_path / 'report' / 'summary.json').read_text())
+def test_missing_stages_are_said_and_do_not_stop_it(gapped):
+  _, folder, _ = gapped
+  summary = json.loads((folder / 'summary.json').read_text())
   assert 'revise stage' in summary['left_out']['revisions-turns']
-  page = pathlib.Path(tmp_path / 'report' / 'index.html').read_text()
+  page = (folder / 'index.html').read_text()
   assert 'revisions-turns: needs the revise stage' in page

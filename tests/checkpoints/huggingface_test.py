@@ -180,7 +180,7 @@ def test_shards_hold_what_one_device_does(golden, tmp_path):
   mesh = partitioning.make_mesh(data=2, model=2)
   cut = huggingface.load(folder, mesh)
   assert cut.params['backbone']['layers']['attention']['out'].sharding.spec == (
-      jax.P(None, 'model', None, None))
+      jax.P(None, 'model', None, 'fsdp'))
   for one, other in zip(jax.tree.leaves(whole.params),
                         jax.tree.leaves(cut.params), strict=True):
     np.testing.assert_array_equal(one, np.asarray(other))

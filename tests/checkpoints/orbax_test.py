@@ -90,7 +90,8 @@ def test_a_model_moves_between_device_counts(tmp_path, head):
     cfg, loaded_head, sharded = orbax.load_model(tmp_path / 'one', mesh)
   assert (cfg, loaded_head) == (CFG, head)
   assert len(sharded['backbone']['embedding'].sharding.device_set) == 4
-  assert sharded['backbone']['embedding'].sharding.spec == jax.P('model', None)
+  assert sharded['backbone']['embedding'].sharding.spec == jax.P(
+      'model', 'fsdp')
   orbax.save_model(tmp_path / 'four', cfg, head, sharded)
   _, _, single = orbax.load_model(tmp_path / 'four')
   assert len(single['backbone']['embedding'].sharding.device_set) == 1

@@ -10,6 +10,7 @@ import gin
 from tests.data import toys
 from ttc.cli import configuration
 from ttc.models.config import TransformerConfig
+from ttc.partitioning import Layout
 
 _GIN = pathlib.Path(__file__).parents[2] / 'gin'
 _EXPERIMENTS = sorted((_GIN / 'experiments').glob('worksheet_*.gin'))
@@ -117,6 +118,38 @@ def test_open_weights_build_with_their_files_only(name, bindings):
   )
   with missing:
     configuration.load((path,), given[:-1])
+
+
+@pytest.mark.parametrize(('file', 'given', 'layout'), [
+  ('fsdp', (), Layout(data=1, fsdp=-1)),
+  ('fsdp', ('DATA=2', "REMAT='dots'"), Layout(data=2, fsdp=-1)),
+  ('tensor_parallel', ('MODEL_PARALLEL=2',), Layout(data=1, fsdp=-1, model=2)),
+])
+def test_layouts_reach_every_stage(file, given, layout, bindings):
+  paths = (_GIN / 'experiments' / 'math_qwen2_5_1_5b.gin',
+           _GIN / 'partitioning' / f'{file}.gin')
+  models = bindings(*_OPEN['math_qwen2_5_1_5b'][:3])
+  experiment, _ = configuration.load(tuple(map(str, paths)), (*models, *given))
+  remat = 'dots' if given[1:] else 'full'
+  for stage in experiment.stages:
+    if stage.kind == 'train':
+      assert stage.fit.layout == layout
+      assert stage.fit.loop.remat == remat
+    elif hasattr(stage, 'solver') and not stage.name.startswith('large'):
+      assert stage.solver.model_parallel == layout.model
+
+
+def test_a_model_that_devices_cannot_share_is_told_at_once(bindings):
+  paths = (_GIN / 'experiments' / 'math_qwen2_5_1_5b.gin',
+           _GIN / 'partitioning' / 'tensor_parallel.gin')
+  models = bindings(*_OPEN['math_qwen2_5_1_5b'][:3])
+  for given, match in (
+    (('MODEL_PARALLEL=3',), '3 does not divide the 4 devices'),
+    (('MODEL_PARALLEL=2', 'MICROBATCHES=128'),
+     r'1 rows of a microbatch .* 2 devices'),
+  ):  # fmt: skip
+    with pytest.raises(configuration.ConfigurationError, match=match):
+      configuration.load(tuple(map(str, paths)), (*models, *given))
 
 
 def test_the_wrong_checkpoint_is_told_before_anything_runs(bindings, tmp_path):

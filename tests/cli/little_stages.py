@@ -54,6 +54,7 @@ class Count:
   """Counts what another stage tossed; a file that is not a part."""
 
   kind: ClassVar[str] = 'policy'
+  alone: ClassVar[bool] = True
   name: str = 'count'
   source: str = 'toss'
 
@@ -65,7 +66,7 @@ class Count:
     """Writes the number of heads."""
     rows = run.read(self.source)
     heads = sum(row['rows'][0]['correct'] for row in rows)
-    (run.folder / 'heads.txt').write_text(f'{heads}\n', encoding='ascii')
+    (run.folder / 'heads.txt').write_text(f'{heads}\n', encoding='utf-8')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +74,20 @@ class Total:
   """A report over all seeds."""
 
   kind: ClassVar[str] = 'report'
+  alone: ClassVar[bool] = True
   name: str = 'report'
   source: str = 'count'
 
   def __call__(self, run: StageRun) -> None:
     """Adds up the heads of all seeds."""
     heads = [
-      (run.input(self.source, seed) / 'heads.txt').read_text(encoding='ascii')
+      (run.input(self.source, seed) / 'heads.txt').read_text(encoding='utf-8')
       for seed in run.place.seeds
     ]
     total = sum(map(int, heads))
-    (run.folder / 'total.txt').write_text(f'{total}\n', encoding='ascii')
+    (run.folder / 'total.txt').write_text(f'{total}\n', encoding='utf-8')
 
   def show(self, run: StageRun) -> str:
     """The sum, as a table would be shown."""
-    total = (run.folder / 'total.txt').read_text(encoding='ascii')
+    total = (run.folder / 'total.txt').read_text(encoding='utf-8')
     return f'heads: {total.strip()}'

@@ -25,12 +25,6 @@ def test_long_prompts_are_skipped_with_the_reason():
     assert not reason or f'{length} tokens' in reason
 
 
-def test_rows_are_dealt_to_the_devices():
-  assert SOLVER.local_rows() == 512 // 4
-  halved = dataclasses.replace(SOLVER, model_parallel=2)
-  assert halved.local_rows() == 512 // 2
-
-
 def test_a_mesh_that_does_not_fit():
   with pytest.raises(ValueError, match='model_parallel=3 does not divide'):
-    dataclasses.replace(SOLVER, model_parallel=3).local_rows()
+    dataclasses.replace(SOLVER, model_parallel=3).check_devices()

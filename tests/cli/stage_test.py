@@ -11,8 +11,8 @@ from ttc import records
 from ttc.cli.stage import Place, RefusedError, StageRun
 
 
-def _toss(root, seed=0, process=(0, 1), **fields):
-  place = Place(root, seeds=(0, 1), process=process)
+def _toss(root, seed=0, **fields):
+  place = Place(root, seeds=(0, 1))
   return StageRun(Toss(coin=Coin(), **fields), place, seed)
 
 
@@ -145,11 +145,9 @@ def test_the_fingerprint_tells_seeds_inputs_and_bindings_apart(tmp_path):
   assert len(set(prints)) == 6
 
 
-@pytest.mark.parametrize(('processes', 'size'), [(2, 3), (4, 6), (1, 0)])
-def test_batches_that_do_not_divide_are_refused(tmp_path, processes, size):
-  run = _toss(tmp_path, process=(0, processes), size=size)
-  with pytest.raises(ValueError, match=f'use a multiple of {processes}'):
-    run.work()
+def test_a_part_without_items_is_refused(tmp_path):
+  with pytest.raises(ValueError, match='at least one'):
+    _toss(tmp_path, size=0).work()
 
 
 def test_seconds_add_up_over_interruptions(tmp_path):

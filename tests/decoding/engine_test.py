@@ -15,6 +15,8 @@ from ttc.models import abstract
 from ttc.models.cache import KVCache
 from ttc.models.rope import Angles
 from ttc.models.transformer import Transformer, unstack
+from ttc.planning import hlo
+from ttc.planning.costs import COLLECTIVES
 
 CFG = testing.small_config()
 PARAMS = testing.random_params(CFG)
@@ -50,6 +52,12 @@ class World:
     return partitioning.put(jax.tree.map(
         lambda x: np.concatenate([np.asarray(x)] * self.devices), made),
                             self.mesh)
+
+  def cut(self, rows):
+    """An empty cache whose heads are cut as the scheduler does."""
+    return jax.device_put(
+        KVCache.empty(CFG, self.devices * rows, CELLS),
+        jax.sharding.NamedSharding(self.mesh, jax.P('data', 'model')))
 
   def prefill(self):
     line = Line.pack([(s, 0, t[:-1]) for s, t in zip(
@@ -184,7 +192,7 @@ def test_devices_do_not_matter():
   plain.finish()
   for data, model in ((4, 1), (2, 2)):
     mesh = partitioning.make_mesh(
-        data, model, devices=jax.devices()[:data * model])
+        data=data, model=model, devices=jax.devices()[:data * model])
     other = World(mesh).prefill()
     other.finish()
     assert other.texts == plain.texts
@@ -239,22 +247,45 @@ def test_copies_pieces_in_order(within):
   np.testing.assert_array_equal(copied.k[1], wanted)
 
 
-def test_rows_move_nothing_between_devices():
-  mesh = partitioning.make_mesh()
+@pytest.mark.parametrize('model', [1, 2])
+def test_only_a_cut_model_communicates(model):
+  """It sums what its devices add to the residual stream, and no more."""
+  mesh = partitioning.make_mesh(model=model)
   with partitioning.use(mesh):
     world = World(mesh)
     line = world.each(Line.pack([(0, 0, [3])], 16, SLOTS))
-    compiled = [
-        engine.copy.lower(None, world.pool,
-                          world.each(np.zeros((4, 3), np.int32)),
+    batch = world.each(Batch(
+        np.zeros((4, 6), np.int32), np.ones(4, np.float32),
+        np.zeros(1, np.int32)))
+    pool = world.cut(SLOTS + 1)
+    common = dict(cfg=CFG, mesh=mesh)
+    moved = [_moved(lowered) for lowered in (
+        engine.copy.lower(None, pool, world.each(np.zeros((4, 3), np.int32)),
                           mesh=mesh, size=PIECE),
-        engine.read.lower(world.params, TABLE, world.pool, line,
-                          head='logits', cfg=CFG, mesh=mesh, cells=CELLS)]
-  for lowered in compiled:
-    text = lowered.compile().as_text()
-    for collective in ('all-gather', 'all-to-all', 'collective-permute',
-                       'all-reduce'):
-      assert collective not in text
+        engine.read.lower(world.verifier, TABLE, pool, line, head='value',
+                          cells=CELLS, **common),
+        engine.extend.lower(world.params, TABLE, world.cut(4), batch,
+                            Stops(STEP_END, END), None, max_new=4, **common))]
+  assert not moved[0]
+  if model == 1:
+    assert not any(moved)
+    return
+  branches = 1 + 2 * CFG.num_layers  # words; attention and MLP of a layer
+  for found, tokens in ((moved[1], (1, 16)), (moved[2], (4, 1))):
+    assert {op for op, _ in found} == {'all-reduce'}
+    sums = [dims for _, dims in found if len(dims) == 3]
+    assert sums == [(*tokens, CFG.embed_dim)] * branches
+  # A draw compares the best of each device, and adds up what they have.
+  assert {np.prod(dims) for _, dims in moved[2] if len(dims) < 3} == {4}
+
+
+def _moved(lowered):
+  """Kinds and shapes of what devices send each other in a program."""
+  module = hlo.Module.parse(lowered.compile().as_text())
+  return [(x.op.removesuffix('-start'), array.dims)
+          for computation in module.computations.values()
+          for x in computation.instructions.values()
+          if x.op.removesuffix('-start') in COLLECTIVES for array in x.shape]
 
 
 def test_one_program_for_all_temperatures_and_lengths():

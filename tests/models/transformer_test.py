@@ -181,10 +181,11 @@ def test_parameters_are_cut_as_the_rules_say():
       Transformer(cfg).init, jax.random.key(0), jnp.zeros((1, 2), int))
   placed = partitioning.shardings(abstract, mesh)['params']['backbone']
   cut = jax.sharding.PartitionSpec
-  assert placed['embedding'].spec == cut('model', None)
+  assert placed['embedding'].spec == cut('model', 'fsdp')
   assert placed['layers']['attention']['q'].spec == cut(
-      None, None, 'model', None)
-  assert placed['layers']['mlp']['down'].spec == cut(None, 'model', None)
+      None, 'fsdp', 'model', None)
+  assert placed['layers']['mlp']['down'].spec == cut(
+      None, 'model', 'fsdp')
 
 
 def test_constraints_survive_under_use():

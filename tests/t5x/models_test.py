@@ -78,7 +78,8 @@ def _close(one, other, atol):
 @pytest.mark.parametrize('parts', [1, 2])
 def test_parameters_lie_where_our_rules_say(head, parts):
   partitioner = Partitioner(num_partitions=parts)
-  assert partitioner.mesh.shape == {'data': 4 // parts, 'model': parts}
+  assert dict(partitioner.mesh.shape) == {
+      'data': 4 // parts, 'fsdp': 1, 'model': parts}
   batch = _batch(head)
   state = _initializer(_model(head), batch, partitioner).from_scratch(
       jax.random.key(0))

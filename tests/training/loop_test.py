@@ -100,6 +100,20 @@ def test_an_interrupted_run_ends_bit_equal(tmp_path, whole, stopped):
   assert not steps
 
 
+@pytest.mark.parametrize('step', [6, 10, 24])
+def test_a_run_that_was_asked_to_stop_ends_bit_equal(tmp_path, whole, step):
+  folder = tmp_path / 'asked'
+  if step < CONFIG.steps:
+    with pytest.raises(loop.Stopped, match=f'step {step}'):
+      _fit(folder, asked=lambda at: at == step)
+    assert (folder / f'checkpoint_{step}').exists()
+    fitted = _fit(folder)
+  else:  # too late: it is done
+    fitted = _fit(folder, asked=lambda at: at == step)
+  assert _bytes(fitted) == _bytes(whole)
+  assert fitted.evaluations == whole.evaluations
+
+
 def test_dropout_and_data_follow_the_seed(tmp_path, whole):
   other = _fit(tmp_path / 'a', dataclasses.replace(CONFIG, seed=1))
   plain = _fit(tmp_path / 'b', cfg=PLAIN)

@@ -44,7 +44,7 @@ def test_arrays_lie_where_the_rules_say(language_model):
     assert real.dtype == expected.dtype
     assert real.sharding.is_equivalent_to(expected.sharding, real.ndim)
   up = state.params['backbone']['layers']['mlp']['up']
-  assert up.sharding.spec == jax.P(None, None, 'model')
+  assert up.sharding.spec == jax.P(None, 'fsdp', 'model')
   mu = state.opt_state[1][0].mu['backbone']['layers']['mlp']['up']
   assert mu.sharding.is_equivalent_to(up.sharding, mu.ndim)
   assert _equal(state.params, language_model)  # wherever it lies

@@ -9,6 +9,7 @@ import json
 import pathlib
 from typing import NamedTuple
 
+from ttc import storage
 from ttc.models.config import TransformerConfig
 
 _FILE = 'model.json'
@@ -55,8 +56,8 @@ def used(stage: pathlib.Path) -> Models | None:
     proposer, verifier = named('proposer'), named('verifier')
     if not proposer:
       return None
-    # An absolute path, of somebody else's model, replaces the parent.
-    return Models(trained(stage.parent / proposer),
-                  trained(stage.parent / verifier) if verifier else None)
+    # An absolute path is of somebody else's model.
+    whose = lambda name: trained(storage.join(stage.parent, name))
+    return Models(whose(proposer), whose(verifier) if verifier else None)
   except FileNotFoundError:
     return None

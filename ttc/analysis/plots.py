@@ -97,6 +97,7 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
         _draw_panel(axes, panel)
     svg, png = io.BytesIO(), io.BytesIO()
     canvas.savefig(svg, format='svg', metadata={'Date': None, 'Creator': None})
+    canvas.set_layout_engine('none')  # both show the layout just made
     canvas.savefig(png, format='png', dpi=_DPI, metadata={'Software': None})
   return svg.getvalue(), png.getvalue()
 

@@ -13,9 +13,6 @@ import dataclasses
 import functools
 import json
 import math
-import os
-import pathlib
-import shutil
 from typing import Any
 
 import jax
@@ -24,12 +21,17 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from ttc import partitioning
+from ttc import partitioning, storage
+from ttc.checkpoints import faults
 from ttc.checkpoints.filling import at
 from ttc.models import abstract
 from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
 from ttc.models.transformer import Head
+
+_DESCRIPTION = 'model.json'
+_AGAIN = ('Delete the folder around it and run the stage that trained it, or '
+          'convert the checkpoint, again.')
 
 
 class Checkpoints:
@@ -44,30 +46,34 @@ class Checkpoints:
 
     Raises:
       ValueError: the folder holds a run of another config.
+      OSError: it cannot be made, or not be written.
     """
-    folder = pathlib.Path(folder).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder / 'config.json', config)
-    self._manager = ocp.CheckpointManager(
-        folder,
-        options=ocp.CheckpointManagerOptions(
-            step_prefix='checkpoint',
-            cleanup_tmp_directories=True,
-            preservation_policy=policies.AnyPreservationPolicy([
-                policies.LatestN(2),
-                policies.BestN(
-                    get_metric_fn=lambda metrics: metrics['loss'],
-                    reverse=True, n=1, keep_checkpoints_without_metrics=False),
-            ])),
-        item_names=('state', 'progress'),
-        item_handlers={'state': ocp.StandardCheckpointHandler(),
-                       'progress': ocp.JsonCheckpointHandler()})
+    self._folder = storage.absolute(folder)
+    storage.make_folder(self._folder)
+    _claim(self._folder / 'config.json', config)
+    options = ocp.CheckpointManagerOptions(
+        step_prefix='checkpoint',
+        cleanup_tmp_directories=True,
+        preservation_policy=policies.AnyPreservationPolicy([
+            policies.LatestN(2),
+            policies.BestN(
+                get_metric_fn=lambda metrics: metrics['loss'],
+                reverse=True, n=1, keep_checkpoints_without_metrics=False),
+        ]))
+    with faults.writing(self._folder):
+      self._manager = ocp.CheckpointManager(
+          self._folder,
+          options=options,
+          item_names=('state', 'progress'),
+          item_handlers={'state': ocp.StandardCheckpointHandler(),
+                         'progress': ocp.JsonCheckpointHandler()})
 
   def __enter__(self):
     return self
 
   def __exit__(self, *_):
-    self._manager.close()
+    with faults.writing(self._folder):
+      self._manager.close()
 
   def newest(self) -> int | None:
     return self._manager.latest_step()
@@ -81,19 +87,32 @@ class Checkpoints:
       state: tree of arrays.
       progress: plain JSON, such as the place of the data iterator.
       loss: validation loss if this may become the best step, else None.
+
+    Raises:
+      OSError: this one, or the one before, could not be written.
     """
-    self._manager.save(
-        step,
-        args=ocp.args.Composite(state=ocp.args.StandardSave(state),
-                                progress=ocp.args.JsonSave(dict(progress))),
-        metrics=None if loss is None else {'loss': loss})
+    with faults.writing(self._folder):
+      self._manager.save(
+          step,
+          args=ocp.args.Composite(state=ocp.args.StandardSave(state),
+                                  progress=ocp.args.JsonSave(dict(progress))),
+          metrics=None if loss is None else {'loss': loss})
 
   def restore(self, step: int, target: Any) -> tuple[Any, dict]:
-    """(state, progress) of a step, laid out as the abstract `target` says."""
-    self._manager.wait_until_finished()
-    restored = self._manager.restore(step, args=ocp.args.Composite(
-        state=ocp.args.StandardRestore(target),
-        progress=ocp.args.JsonRestore()))
+    """(state, progress) of a step, laid out as the abstract `target` says.
+
+    Raises:
+      OSError: the step is damaged; the message says how to do without it.
+    """
+    with faults.writing(self._folder):
+      self._manager.wait_until_finished()
+    before = max((s for s in self._manager.all_steps() if s < step), default=0)
+    with faults.reading(
+        self._folder / f'checkpoint_{step}',
+        f'Delete that folder to continue from step {before}.'):
+      restored = self._manager.restore(step, args=ocp.args.Composite(
+          state=ocp.args.StandardRestore(target),
+          progress=ocp.args.JsonRestore()))
     return restored['state'], restored['progress']
 
 
@@ -109,19 +128,22 @@ def save_model(folder: str, cfg: TransformerConfig, head: Head,
       compressed copy would wait in memory until all is written.
     reader: how a verifier of others is asked, None for one of ours.
   """
-  folder = pathlib.Path(folder).absolute()
+  folder = storage.absolute(folder)
   if jax.process_index() == 0:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
-      use_compression=False,
-      save_concurrent_gb=_largest(params))) as checkpointer:
+    with faults.writing(folder):
+      (folder / _DESCRIPTION).unlink(missing_ok=True)
+      storage.remove_folder(folder)
+      storage.make_folder(folder)
+  with (faults.writing(folder),
+        ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
+            use_compression=False,
+            save_concurrent_gb=_largest(params))) as checkpointer):
     checkpointer.save(folder / 'params', args=ocp.args.PyTreeSave(params))
   if jax.process_index() == 0:
     described = {'head': head, 'config': dataclasses.asdict(cfg)}
     if reader is not None:
       described['reader'] = dataclasses.asdict(reader)
-    _write(folder / 'model.json', described)
+    _write(folder / _DESCRIPTION, described)
 
 
 def load_config(folder: str) -> tuple[TransformerConfig, Head]:
@@ -148,19 +170,26 @@ def load_model(folder: str, mesh: Mesh | None = None
                ) -> tuple[TransformerConfig, Head, Any]:
   """Reads a finished model onto a mesh, or onto one device.
 
+  Only the processes whose devices are on the mesh take part, or this one.
+
   Raises:
     ValueError: the folder holds no complete model.
   """
   cfg, head = load_config(folder)
   if mesh is None:
-    mesh = partitioning.make_mesh(devices=jax.devices()[:1])
+    mesh = partitioning.make_mesh(devices=jax.local_devices()[:1])
   target = abstract.params(cfg, head, mesh)
-  with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
-      restore_concurrent_gb=_largest(target))) as checkpointer:
-    return cfg, head, checkpointer.restore(
-        pathlib.Path(folder).absolute() / 'params',
-        args=ocp.args.PyTreeRestore(
-            target, ocp.checkpoint_utils.construct_restore_args(target)))
+  options = _among(mesh)
+  with ocp.Checkpointer(
+      ocp.PyTreeCheckpointHandler(
+          restore_concurrent_gb=_largest(target),
+          multiprocessing_options=options),
+      multiprocessing_options=options) as checkpointer:
+    path = storage.absolute(folder) / 'params'
+    with faults.reading(path, _AGAIN):
+      return cfg, head, checkpointer.restore(
+          path, args=ocp.args.PyTreeRestore(
+              target, ocp.checkpoint_utils.construct_restore_args(target)))
 
 
 class Stored:
@@ -182,16 +211,17 @@ class Stored:
 def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
   """As `load_model`, with `Stored` parameters; memory holds one at a time."""
   cfg, head = load_config(folder)
-  path = pathlib.Path(folder).absolute() / 'params'
+  path = storage.absolute(folder) / 'params'
   target = abstract.params(
-      cfg, head, partitioning.make_mesh(devices=jax.devices()[:1]))
+      cfg, head, partitioning.make_mesh(devices=jax.local_devices()[:1]))
 
   @functools.lru_cache(maxsize=1)
   def read(keys) -> np.ndarray:
     branch = at(target, keys)
     for key in reversed(keys):
       branch = {key: branch}
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+    with (ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
+          faults.reading(path, _AGAIN)):
       restored = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
           branch, ocp.checkpoint_utils.construct_restore_args(branch),
           partial_restore=True))
@@ -203,6 +233,17 @@ def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
   return cfg, head, jax.tree_util.tree_map_with_path(stored, target)
 
 
+def _among(mesh: Mesh) -> ocp.options.MultiprocessingOptions:
+  """Who waits for whom: nobody for processes that are not on the mesh."""
+  processes = {device.process_index for device in mesh.devices.flat}
+  if len(processes) == jax.process_count():
+    return ocp.options.MultiprocessingOptions()
+  first = min(processes)
+  return ocp.options.MultiprocessingOptions(
+      primary_host=first, active_processes=processes,
+      barrier_sync_key_prefix=f'from_{first}')
+
+
 def _largest(params) -> float:
   """Gigabytes of the largest array: so much is under way beside the others."""
   return 1.1 * max(
@@ -211,12 +252,13 @@ def _largest(params) -> float:
 
 
 def _described(folder):
-  path = pathlib.Path(folder).absolute() / 'model.json'
+  path = storage.absolute(folder) / _DESCRIPTION
   if not path.exists():
     raise ValueError(
-        f'{path.parent} holds no model.json, so no complete model; run its '
+        f'{path.parent} holds no {_DESCRIPTION}, so no complete model; run its '
         'training stage to the end, or convert the checkpoint again.')
-  return json.loads(path.read_text())
+  with faults.reading(path, _AGAIN):
+    return json.loads(path.read_text())
 
 
 def _claim(path, config):
@@ -225,7 +267,9 @@ def _claim(path, config):
     if jax.process_index() == 0:
       _write(path, config)
     return
-  here, there = _flat(config), _flat(json.loads(path.read_text()))
+  with faults.reading(path, 'Delete that file if this run made the others.'):
+    there = _flat(json.loads(path.read_text()))
+  here = _flat(config)
   differing = [
       f'{name} is {there.get(name)!r} there and {here.get(name)!r} here'
       for name in sorted(here | there) if here.get(name) != there.get(name)]
@@ -244,9 +288,5 @@ def _flat(tree, prefix='') -> dict:
 
 
 def _write(path, tree):
-  partial = path.with_suffix('.partial')
-  with open(partial, 'w') as file:
-    json.dump(tree, file, indent=2, sort_keys=True)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(partial, path)
+  text = json.dumps(tree, indent=2, sort_keys=True)
+  storage.write_atomic(path, text.encode('utf-8'))

@@ -26,7 +26,7 @@ class ConfigurationError(ValueError):
 
 
 def load(
-  files: tuple[str, ...], bindings: tuple[str, ...]
+  files: tuple[str, ...], bindings: tuple[str, ...], check: bool = True
 ) -> tuple[Experiment, str]:
   """Builds the experiment that gin files and bindings describe.
 
@@ -34,6 +34,8 @@ def load(
     files: gin files, later ones over earlier ones; paths are relative to the
       working directory or else to the repository.
     bindings: `Name.parameter=value` or `MACRO=value`, over the files.
+    check: whether stages look for what they read, and bindings that nothing
+      uses are refused.
 
   Returns:
     The experiment, checked, and all bindings that were used as gin text.
@@ -48,8 +50,9 @@ def load(
   try:
     before = _parse(files, bindings)
     experiment = _experiment(files)()
-    _refuse_unused(before)
-    experiment.check()
+    if check:
+      _refuse_unused(before)
+      experiment.check()
   except ConfigurationError:
     raise
   except Exception as error:

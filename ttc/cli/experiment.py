@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import re
 
+from ttc import storage
 from ttc.cli.stage import Stage
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
@@ -19,6 +20,8 @@ class Experiment:
     report: runs once, after all seeds, in `<output>/<name>/<its name>`.
     seeds: what the stages are repeated with.
     output: folder of all experiments; relative to where ttc is started.
+    reuse: folder of another experiment, e.g. 'runs/quickstart'; what it has
+      finished with the same bindings and inputs is linked to, not run again.
   """
 
   name: str
@@ -26,6 +29,7 @@ class Experiment:
   report: Stage | None = None
   seeds: tuple[int, ...] = (0,)
   output: str = 'runs'
+  reuse: str = ''
 
   def __post_init__(self):
     names = [stage.name for stage in self.everything]
@@ -56,7 +60,7 @@ class Experiment:
   @property
   def root(self) -> pathlib.Path:
     """The folder of this experiment."""
-    return pathlib.Path(self.output).expanduser() / self.name
+    return storage.absolute(self.output) / self.name
 
   def source(self, reader: Stage, name: str) -> Stage | None:
     """The stage `name`, for `reader` to check that it can use its results.
@@ -64,8 +68,8 @@ class Experiment:
     Returns None for an absolute path, which is somebody else's. Raises
     ValueError when there is no such stage before `reader`.
     """
-    if pathlib.Path(name).is_absolute():
-      if not pathlib.Path(name).exists():
+    if storage.is_absolute(name):
+      if not storage.path(name).exists():
         raise ValueError(f'{name}, which {reader.name} reads, does not exist.')
       return None
     earlier = {}

@@ -17,7 +17,9 @@ def bindings(config: Any) -> dict[str, Any]:
   """All values of a (nested) dataclass, by the path that leads to them.
 
   A nested dataclass contributes its own class name, at the path that holds
-  it, beside its fields; functions appear by their qualified names. Raises
+  it, beside its fields; functions appear by their qualified names. A field
+  whose metadata say `{'recorded': False}` is left out: it tells how numbers
+  are computed and not which, and may change before a stage is finished. Raises
   ValueError for a value that has no canonical form, naming its path.
   """
   table = {}
@@ -31,10 +33,20 @@ def digest(value: Any) -> str:
   return hashlib.sha256(text.encode('ascii')).hexdigest()
 
 
-def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-  """One line for each binding that `before` and `now` do not share."""
+def differences(
+  before: dict[str, Any],
+  now: dict[str, Any],
+  words: tuple[str, str] = ('before', 'now'),
+) -> list[str]:
+  """One line for each binding that two tables do not share.
+
+  Args:
+    before: one of them.
+    now: the other.
+    words: what they are called, behind their values.
+  """
   return [
-    f'{name}: {_shown(before, name)} before, {_shown(now, name)} now'
+    f'{name}: {_shown(before, name)} {words[0]}, {_shown(now, name)} {words[1]}'
     for name in sorted(before.keys() | now.keys())
     if _shown(before, name) != _shown(now, name)
   ]
@@ -44,7 +56,8 @@ def _flatten(path: str, value: Any, table: dict[str, Any]) -> None:
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     table[path] = f'{type(value).__module__}.{type(value).__qualname__}'
     for field in dataclasses.fields(value):
-      _flatten(f'{path}.{field.name}', getattr(value, field.name), table)
+      if field.metadata.get('recorded', True):
+        _flatten(f'{path}.{field.name}', getattr(value, field.name), table)
   elif isinstance(value, tuple | list):
     table[f'{path}[]'] = len(value)
     for index, item in enumerate(value):

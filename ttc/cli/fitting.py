@@ -4,6 +4,7 @@
     checkpoints/   of the training, to continue from
     model/         what later stages load
     metrics.json   evaluations on held-out questions, the chosen step
+    metrics.jsonl  every measurement on the way
 
 TensorFlow is imported only here, when there is something to train.
 """
@@ -13,13 +14,17 @@ import dataclasses
 import pathlib
 
 import jax
+from jax.experimental import multihost_utils
 
 from ttc import partitioning, records
 from ttc.analysis import models
 from ttc.checkpoints import orbax
+from ttc.cli import signals
+from ttc.cli.pace import TrainingPace
 from ttc.cli.stage import StageRun
 from ttc.models.config import TransformerConfig
-from ttc.training.loop import fit, FitConfig
+from ttc.models.transformer import Head
+from ttc.training.loop import check_rows, fit, FitConfig, Stopped
 
 MODEL = 'model'
 
@@ -31,7 +36,7 @@ class Fit:
   Attributes:
     loop: steps, sizes, optimizer; its seed counts from the experiment's.
     held_out: share of the questions that validate and do not train.
-    model_parallel: devices over which a model is cut; the others share rows.
+    layout: of the devices; a run may go on with another one.
     dropout: rate while training; None keeps the model's.
     param_dtype: of the weights while training, 'float32' where a checkpoint in
       bfloat16 would lose small updates; None keeps the model's. What is
@@ -40,7 +45,9 @@ class Fit:
 
   loop: FitConfig
   held_out: float = 0.05
-  model_parallel: int = 1
+  layout: partitioning.Layout = dataclasses.field(
+    default=partitioning.Layout(), metadata={'recorded': False}
+  )
   dropout: float | None = None
   param_dtype: str | None = None
 
@@ -49,6 +56,18 @@ class Fit:
       raise ValueError(
         f'Fit.held_out={self.held_out} is a share of the questions, in [0, 1).'
       )
+
+  def check(self, name: str, cfg: TransformerConfig | None = None) -> None:
+    """Raises ValueError where devices, rows and the model do not fit.
+
+    Args:
+      name: of the stage.
+      cfg: of its model, None where it is not known yet.
+    """
+    mesh = self.layout.mesh()
+    check_rows(self.loop, mesh)
+    if cfg is not None:
+      partitioning.check(name, cfg, mesh.shape['model'], mesh.shape['fsdp'])
 
   def trained(self, cfg: TransformerConfig) -> TransformerConfig:
     """What a model is while it trains."""
@@ -81,7 +100,10 @@ def train(
   """
   from ttc.data import packing, tasks
 
-  mesh = partitioning.make_mesh(model=config.model_parallel)
+  if start is not None:
+    cfg, _ = orbax.load_config(str(models.folder(start)))
+  config.check(run.label, cfg)
+  mesh = config.layout.mesh()
   init_params = None
   if start is not None:
     cfg, _, init_params = orbax.load_model(str(models.folder(start)), mesh)
@@ -98,7 +120,7 @@ def train(
     'batch': loop.batch,
     'seq_len': loop.seq_len,
     'steps': loop.steps_per_call,
-    'shard': (jax.process_index(), jax.process_count()),
+    'shard': partitioning.share(mesh),
   }
   folder = _data(run, config, kind, examples)
   # Rows of the table beyond the task's tokens may have been sampled too.
@@ -109,17 +131,26 @@ def train(
     else []
   )
   head = {'lm': 'logits', 'value': 'value'}[kind]
-  fitted = fit(
-    loop,
-    trained,
-    head,
-    packing.Batches(tasks.documents(task, 'train'), seed=loop.seed, **sizes),
-    held_out,
-    str(run.folder / 'checkpoints'),
-    init_params=init_params,
-    mesh=mesh,
-    report=_Report(run, loop),
+  batches = packing.Batches(
+    tasks.documents(task, 'train'), seed=loop.seed, **sizes
   )
+  try:
+    with signals.held():
+      fitted = fit(
+        loop,
+        trained,
+        head,
+        batches,
+        held_out,
+        str(run.folder / 'checkpoints'),
+        init_params=init_params,
+        mesh=mesh,
+        report=_Report(run, loop, trained, head),
+        asked=_asked,
+      )
+  except Stopped as stopped:
+    run.say(str(stopped))
+    signals.stop()
   params = _as(fitted.params, cfg.param_dtype)
   orbax.save_model(str(run.folder / MODEL), cfg, head, params)
   if jax.process_index() == 0:
@@ -132,6 +163,12 @@ def train(
     records.write_atomic(
       run.folder / 'metrics.json', records.canonical(metrics).encode('ascii')
     )
+
+
+def _asked(step: int) -> bool:
+  """Whether a signal came, or jax was told that its machine is taken away."""
+  notice = multihost_utils.reached_preemption_sync_point(step)
+  return notice or signals.asked()
 
 
 def _as(params: Mapping, dtype: str) -> dict:
@@ -166,10 +203,13 @@ def _data(
 
 
 class _Report:
-  """Passes what `fit` tells on to the progress line."""
+  """Passes what `fit` tells on to the progress line and the metrics."""
 
-  def __init__(self, run: StageRun, loop: FitConfig):
+  def __init__(
+    self, run: StageRun, loop: FitConfig, cfg: TransformerConfig, head: Head
+  ):
     self._run, self._loop = run, loop
+    self._pace = TrainingPace(cfg, head, loop.batch, loop.seq_len)
     self._progress = None
     self._step = 0
     self._validation = ''
@@ -183,7 +223,13 @@ class _Report:
       )
     if 'validation' in news:
       self._validation = f', validation {news["validation"]["loss"]:.4f}'
+      told = {f'validation/{k}': x for k, x in news['validation'].items()}
+      self._run.gauges.add(step, told)
+      self._pace.restart(step)
     else:
+      told = {k: x for k, x in news.items() if k != 'step'}
+      self._run.gauges.add(step, told | self._pace.at(step))
+      self._run.gauges.tick(self._loop.steps_per_call)
       self._progress.advance(
         step - self._step, extra=f'loss {news["loss"]:.4f}{self._validation}'
       )

@@ -5,11 +5,12 @@ that `ttc --help` and a mistyped option answer at once.
 """
 
 import argparse
+from collections.abc import Sequence
 import os
 import shlex
 import sys
 
-from ttc.cli import convert, grade
+from ttc.cli import convert, grade, plan, status, sweep
 
 _KINDS = {
   'pretrain': 'train a language model from scratch',
@@ -42,9 +43,28 @@ def main(argv: list[str] | None = None) -> int:
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
-  for command in (convert, grade):
+  for command in (convert, grade, status):
     if options.stage == command.__name__.rsplit('.', 1)[-1]:
       return command.run(parser.parse_args(argv))
+  if options.stage == 'sweep':
+    return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+  if options.stage == 'plan':
+    return plan.run(options, rest)
+  # Before anything imports TensorFlow, whose start is otherwise a page.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  from ttc.cli import runner
+
+  return runner.run(request(argv))
+
+
+def request(argv: Sequence[str]):
+  """The runner's request that a command line makes; exits where it cannot.
+
+  Args:
+    argv: arguments after the program's name, of `run` or a kind of stage.
+  """
+  parser = _parser()
+  options, rest = parser.parse_known_args(argv)
   bindings = []
   for argument in rest:
     if not argument.startswith('--gin.') or '=' not in argument:
@@ -52,21 +72,35 @@ def main(argv: list[str] | None = None) -> int:
     bindings.append(argument.removeprefix('--gin.'))
   if not options.gin_file:
     parser.error('say what to run with --gin_file=PATH')
-  # Before anything imports TensorFlow, whose start is otherwise a page.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import runner
 
-  return runner.run(
-    runner.Request(
-      kind=None if options.stage == 'run' else options.stage,
-      files=tuple(options.gin_file),
-      bindings=tuple(bindings),
-      only=tuple(options.only),
-      distributed=options.distributed,
-      debug=options.debug,
-      command=shlex.join(['ttc', *argv]),
-    )
+  return runner.Request(
+    kind=None if options.stage == 'run' else options.stage,
+    files=tuple(options.gin_file),
+    bindings=tuple(bindings),
+    only=tuple(options.only),
+    cluster=_cluster(parser, options),
+    debug=options.debug,
+    command=shlex.join(['ttc', *argv]),
   )
+
+
+def _cluster(parser: argparse.ArgumentParser, options: argparse.Namespace):
+  """The processes to join; None where nobody is to be joined."""
+  from ttc.cli.joining import Cluster
+
+  told = (options.coordinator, options.processes, options.process)
+  timeout = options.join_timeout
+  if not options.distributed:
+    if (*told, timeout) != (None,) * 4:
+      parser.error(
+        '--coordinator, --processes, --process and --join_timeout go with '
+        '--distributed'
+      )
+    return None
+  if None in told and told != (None,) * 3:
+    parser.error('give all of --coordinator, --processes and --process')
+  return Cluster(*told, **({} if timeout is None else {'timeout': timeout}))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,8 +118,18 @@ def _parser() -> argparse.ArgumentParser:
   common.add_argument(
     '--distributed',
     action='store_true',
-    help='join the other processes by jax.distributed.initialize() first',
+    help='join the other processes of a pod, or those told by the options '
+    'below, first',
   )
+  for option, kind, metavar, text in (
+    ('coordinator', str, 'HOST:PORT', 'where process 0 listens'),
+    ('processes', int, 'N', 'processes of the run'),
+    ('process', int, 'I', 'this one, from 0'),
+    ('join_timeout', float, 'SECONDS', 'to wait for the others, 300'),
+  ):
+    common.add_argument(
+      f'--{option}', type=kind, metavar=metavar, help=f'--distributed: {text}'
+    )
   common.add_argument(
     '--debug', action='store_true', help='show where an error came from'
   )
@@ -114,6 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     )
   convert.add_parser(stages)
   grade.add_parser(stages)
+  plan.add_parser(stages, common)
+  status.add_parser(stages)
+  sweep.add_parser(stages, common)
   return parser
 
 

@@ -1,18 +1,17 @@
 """A stage's work cut into parts: what is finished, what is left, who does it.
 
-With several processes every process goes through the same batches, since one
-program runs on all of them, and writes its own share of each: of batch b,
-process p of P writes part b * P + p. Read in order, the rows are the same
-whatever P is.
+A part is one batch of the items, whoever does it. Process 0 sees which parts
+are left, and process p of P does the p-th of them and every P-th after it, at
+its own pace. So parts and their rows are the same whatever P is, and a stage
+goes on with another number of processes.
 """
 
 from collections.abc import Iterator, Sequence
 import pathlib
 from typing import Any
 
-import numpy as np
-
 from ttc import records
+from ttc.cli.processes import Processes
 from ttc.cli.progress import Progress
 
 
@@ -21,15 +20,11 @@ class Part:
 
   Attributes:
     index: the batch.
-    items: this process's share of the batch.
-    first: place of `items[0]` among all items.
-    size: the most items a process gets in any batch: pad to it.
+    items: what is in it.
   """
 
-  def __init__(
-    self, index: int, items: Sequence[Any], first: int, size: int, write
-  ):
-    self.index, self.items, self.first, self.size = index, items, first, size
+  def __init__(self, index: int, items: Sequence[Any], write):
+    self.index, self.items = index, items
     self._write = write
     self.written = False
 
@@ -40,11 +35,17 @@ class Part:
 
 
 class Parts:
-  """The parts of one stage's folder.
+  """The parts of one stage's folder; all processes make them together.
 
-  Raises ValueError when the folder was begun with another number of parts,
-  or when a batch does not divide among the processes. A part that a disk or
-  copy cut short is deleted, with a message, and done again.
+  Attributes:
+    count: how many there are, of all processes.
+    mine: indices of those that this process is to do.
+    items_done: items in parts that were finished before.
+    notes: messages about parts that have to be done again.
+
+  Raises ValueError when the folder was begun with another number of parts.
+  A part that a disk or copy cut short is deleted, with a message, and done
+  again.
   """
 
   def __init__(
@@ -52,79 +53,69 @@ class Parts:
     folder: pathlib.Path,
     items: Sequence[Any],
     size: int,
-    process: tuple[int, int],
+    processes: Processes,
   ):
-    self._process, processes = process
-    if size < 1 or size % processes:
-      raise ValueError(
-        f'batches of {size} do not divide among {processes} processes; use a '
-        f'multiple of {processes}.'
-      )
+    if size < 1:
+      raise ValueError(f'A part of {size} items; it must have at least one.')
     self._folder, self._items, self._size = folder, items, size
-    self._share = size // processes
-    self._batches = -(-len(items) // size)
-    self.count = self._batches * processes
+    self.count = -(-len(items) // size)
     begun = records.part_count(folder)
     if begun not in (None, self.count):
       raise ValueError(
         f'{folder} was begun as {begun} parts and is now {self.count} '
-        f'({len(items)} items, {size} a batch, {processes} processes); '
-        'delete it to begin again.'
+        f'({len(items)} items, {size} a part); delete it to begin again.'
       )
     self._right, self._judged = 0.0, 0
     self.notes: list[str] = []
-    self._finished = _agreed(
-      [self._is_finished(batch) for batch in range(self._batches)], processes
-    )
+    left = None
+    if processes.index == 0:
+      left = [i for i in range(self.count) if not self._is_finished(i)]
+    left = processes.meet('parts', left)[0]
+    self.mine: list[int] = left[processes.index :: processes.count]
+    self.items_done = len(items) - sum(len(self._batch(i)) for i in left)
 
   @property
-  def items_done(self) -> int:
-    """Items in finished batches, of all processes."""
-    return sum(len(self._batch(b)) for b in np.flatnonzero(self._finished))
+  def items_to_do(self) -> int:
+    """Items in the parts of this process."""
+    return sum(len(self._batch(i)) for i in self.mine)
 
   def remaining(self, progress: Progress) -> Iterator[Part]:
-    """The unfinished parts; each must be written before the next is asked."""
+    """The parts to do; each must be written before the next is asked."""
     progress.judge(self._right, self._judged)
     for note in self.notes:
       progress.note(note)
-    for batch in np.flatnonzero(~self._finished):
-      part = self._part(int(batch), progress)
+    for index in self.mine:
+      part = self._part(index, progress)
       yield part
       if not part.written:
         raise ValueError(f'part {part.index} was left without write().')
 
   def check_finished(self) -> None:
     """Raises IncompleteError when a part of this process is missing."""
-    for batch in range(self._batches):
-      if not self._path(batch).exists():
+    for index in self.mine:
+      if not self._path(index).exists():
         raise records.IncompleteError(
-          f'{self._path(batch)} was never written; run the stage again.'
+          f'{self._path(index)} was never written; run the stage again.'
         )
 
-  def _part(self, batch: int, progress: Progress) -> Part:
-    first = batch * self._size + self._process * self._share
-    items = self._items[first : first + self._share]
+  def _part(self, index: int, progress: Progress) -> Part:
+    items = self._batch(index)
 
     def write(rows: list[dict]) -> None:
-      index = self._index(batch)
       records.write_part(self._folder, index, self.count, rows)
       right, judged = _accuracy(rows)
-      progress.advance(len(self._batch(batch)), right=right, judged=judged)
+      progress.advance(len(items), right=right, judged=judged)
 
-    return Part(batch, items, first, self._share, write)
+    return Part(index, items, write)
 
-  def _batch(self, batch: int) -> range:
-    first = batch * self._size
-    return range(first, min(first + self._size, len(self._items)))
+  def _batch(self, index: int) -> Sequence[Any]:
+    return self._items[index * self._size : (index + 1) * self._size]
 
-  def _index(self, batch: int) -> int:
-    return batch * (self._size // self._share) + self._process
+  def _path(self, index: int) -> pathlib.Path:
+    return self._folder / records.part_name(index, self.count)
 
-  def _path(self, batch: int) -> pathlib.Path:
-    return self._folder / records.part_name(self._index(batch), self.count)
-
-  def _is_finished(self, batch: int) -> bool:
-    path = self._path(batch)
+  def _is_finished(self, index: int) -> bool:
+    path = self._path(index)
     try:
       right, judged = _accuracy(records.read_part(path))
     except FileNotFoundError:
@@ -147,13 +138,3 @@ def _accuracy(rows: list[dict]) -> tuple[float, int]:
     if 'correct' in answer
   ]
   return float(sum(correct)), len(correct)
-
-
-def _agreed(finished: list[bool], processes: int) -> np.ndarray:
-  """Which batches are finished on every process; bool [batches]."""
-  mine = np.array(finished, bool)
-  if processes == 1 or not finished:
-    return mine
-  from jax.experimental import multihost_utils
-
-  return np.asarray(multihost_utils.process_allgather(mine)).all(axis=0)

@@ -34,6 +34,7 @@ class FitPolicy:
   """
 
   kind: ClassVar[str] = 'policy'
+  alone: ClassVar[bool] = True
   difficulty: str = 'difficulty'
   search: str = 'search'
   revise: str = 'revise'
@@ -74,7 +75,7 @@ class FitPolicy:
 
   def show(self, run: StageRun) -> str:
     """A line for each bin: the arm at each budget, by predicted difficulty."""
-    tree = json.loads((run.folder / _FILE).read_text(encoding='ascii'))
+    tree = json.loads((run.folder / _FILE).read_text(encoding='utf-8'))
     lines = []
     for side, kinds in tree.items():
       kind = 'predicted' if 'predicted' in kinds else min(kinds)

@@ -34,7 +34,7 @@ class Pretrain:
   name: str = 'pretrain'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs a vocabulary that fits the task's, and documents."""
+    """Needs a vocabulary that fits the task's, documents, and devices."""
     del experiment
     if self.model.vocab_size < self.task.vocabulary.size:
       raise ValueError(
@@ -45,6 +45,7 @@ class Pretrain:
       raise ValueError(
         f'Pretrain.documents={self.documents}; give at least one.'
       )
+    self.fit.check(self.name, self.model)
 
   def __call__(self, run: StageRun) -> None:
     """Writes the corpus as a data set and trains on it."""

@@ -25,6 +25,7 @@ class Report:
   """
 
   kind: ClassVar[str] = 'report'
+  alone: ClassVar[bool] = True
   base: str = 'pretrain'
   large: str = 'large'
   subsets: int = 100

@@ -1,15 +1,20 @@
-"""Runs an experiment's stages in order, in one process."""
+"""Runs an experiment's stages in order, alone or with other processes."""
 
-from collections.abc import Iterator
-import contextlib
 import dataclasses
 import signal
 import sys
+import time
 import traceback
 
+from ttc.attempts import Attempt
+from ttc.cli import fingerprint, joining, reuse, signals
 from ttc.cli.configuration import ConfigurationError, load
 from ttc.cli.experiment import Experiment
+from ttc.cli.hub import JoinError
+from ttc.cli.joining import Cluster
+from ttc.cli.processes import Alone, Processes
 from ttc.cli.progress import duration
+from ttc.cli.signals import Terminated
 from ttc.cli.stage import Place, RefusedError, StageRun
 from ttc.records import IncompleteError
 
@@ -25,7 +30,7 @@ class Request:
     files: gin files.
     bindings: gin bindings over them.
     only: run the stages of these names; () runs all of the kind.
-    distributed: whether to join other processes first.
+    cluster: the processes to join first; None is this one alone.
     debug: whether errors come with a traceback.
     command: what was typed.
   """
@@ -34,13 +39,21 @@ class Request:
   files: tuple[str, ...]
   bindings: tuple[str, ...] = ()
   only: tuple[str, ...] = ()
-  distributed: bool = False
+  cluster: Cluster | None = None
   debug: bool = False
   command: str = 'ttc run'
 
 
-class Terminated(BaseException):
-  """The process was asked to end; passes through `except Exception`."""
+@dataclasses.dataclass
+class _Session:
+  """One command at work."""
+
+  attempt: Attempt
+  processes: Processes = Alone()
+
+  def leave(self, code: int) -> None:
+    """Tells the other processes that this one ends."""
+    self.processes.leave(code)
 
 
 def run(request: Request) -> int:
@@ -50,62 +63,110 @@ def run(request: Request) -> int:
   configuration or a folder does not allow it (one message, nothing was
   changed); 130 and 143 an interrupt and a termination.
   """
+  session = _Session(Attempt())
+  with signals.watched(session.leave):
+    code, error = _outcome(request, session)
+    session.attempt.end(code, error)
+  joining.depart(session.processes, code)
+  return code
+
+
+def is_complete(request: Request) -> bool:
+  """Whether all that is asked for is done already.
+
+  Raises ConfigurationError, RefusedError or OSError as running it would.
+  """
+  return all(run.is_complete() for _, run in _prepared(request, Alone())[1])
+
+
+def _outcome(request: Request, session: _Session) -> tuple[int, str]:
+  """Does what is asked; (exit code, error)."""
   try:
-    with _termination_raises():
-      _run(request)
-  except (ConfigurationError, RefusedError, IncompleteError) as error:
+    _run(request, session)
+  except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()
-    return _say(f'ttc: {error}', _CANNOT_START)
+    return _say(f'ttc: {error}', _CANNOT_START), str(error)
   except KeyboardInterrupt:
-    return _say(_STOPPED, 128 + signal.SIGINT)
+    return _say(_STOPPED, 128 + signal.SIGINT), ''
   except Terminated:
-    return _say(_STOPPED, 128 + signal.SIGTERM)
+    return _say(_STOPPED, 128 + signal.SIGTERM), ''
   except OSError as error:
     if request.debug:
       traceback.print_exc()
     text = error if error.filename or not error.strerror else error.strerror
-    return _say(f'ttc: {text}', _WORK_FAILED)
+    return _say(f'ttc: {text}', _WORK_FAILED), str(text)
   except Exception as error:
+    if session.processes.count > 1:
+      time.sleep(_ECHO_S)
     traceback.print_exception(error)
-    return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED)
-  return 0
+    text = f'{type(error).__name__}: {error}'
+    return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
+  return 0, ''
 
 
 _KEPT = 'Finished parts are kept; the same command continues after them.'
 _STOPPED = f'ttc: stopped. {_KEPT}'
+_REFUSALS = (ConfigurationError, JoinError, RefusedError, IncompleteError)
+# A device call fails where another process died; its line says who, and ends
+# this process meanwhile.
+_ECHO_S = 5.0
 
 
-def _run(request: Request) -> None:
-  process = _joined() if request.distributed else (0, 1)
+def _run(request: Request, session: _Session) -> None:
+  if request.cluster is not None:
+    cluster = joining.found(request.cluster)
+    session.processes = joining.called(cluster)
+    joining.start_jax(cluster, session.processes)
+  processes, attempt = session.processes, session.attempt
+  experiment, runs = _prepared(request, processes)
+  place = runs[0][1].place
+  joining.check_agreement(
+    processes,
+    place.config,
+    fingerprint.bindings(experiment)
+    | {'stages': [run.label for _, run in runs]},
+  )
+  root = place.root
+  attempt.begin(
+    root,
+    process=(processes.index, processes.count),
+    command=request.command,
+    stages=[run.label for _, run in runs],
+  )
+  if experiment.reuse:
+    for text in reuse.take(experiment, root):
+      print(text, file=sys.stderr, flush=True)
+  for stage, run in runs:
+    complete = run.is_complete() if run.leads else None
+    if processes.meet(f'{run.label} complete', complete)[0]:
+      _tell(run, 'complete, skipped')
+    else:
+      attempt.stage(run.label)
+      seconds = run.work()
+      _tell(run, f'complete, {duration(seconds)}')
+    if hasattr(stage, 'show') and run.leads:
+      print(stage.show(run), flush=True)
+  processes.meet('end')
+
+
+def _prepared(
+  request: Request, processes: Processes
+) -> tuple[Experiment, list[tuple]]:
+  """The experiment and the (stage, run) pairs asked for, checked."""
   experiment, config = load(request.files, request.bindings)
   place = Place(
-    root=experiment.root.absolute(),
+    root=experiment.root,
     seeds=tuple(experiment.seeds),
     stages=tuple(stage.name for stage in experiment.stages),
     command=request.command,
     config=config,
-    process=process,
+    processes=processes,
   )
   runs = _chosen(experiment, request, place)
   for _, run in runs:
     run.check()
-  for stage, run in runs:
-    if run.is_complete():
-      _tell(run, 'complete, skipped')
-    else:
-      seconds = run.work()
-      _tell(run, f'complete, {duration(seconds)}')
-    if hasattr(stage, 'show') and run.place.process[0] == 0:
-      print(stage.show(run), flush=True)
-
-
-def _joined() -> tuple[int, int]:
-  """Joins the other processes: before anything else asks for devices."""
-  import jax
-
-  jax.distributed.initialize()
-  return jax.process_index(), jax.process_count()
+  return experiment, runs
 
 
 def _chosen(
@@ -139,20 +200,8 @@ def _chosen(
   return chosen
 
 
-@contextlib.contextmanager
-def _termination_raises() -> Iterator[None]:
-  def terminate(number, frame):
-    raise Terminated
-
-  before = signal.signal(signal.SIGTERM, terminate)
-  try:
-    yield
-  finally:
-    signal.signal(signal.SIGTERM, before)
-
-
 def _tell(run: StageRun, text: str) -> None:
-  if run.place.process[0] == 0:
+  if run.leads:
     print(f'{run.label}: {text}', file=sys.stderr, flush=True)
 
 

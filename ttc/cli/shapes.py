@@ -1,7 +1,6 @@
 """Whether models can take a task, told before anything is loaded."""
 
-import pathlib
-
+from ttc import storage
 from ttc.analysis import models
 from ttc.checkpoints import orbax
 from ttc.cli.experiment import Experiment
@@ -26,7 +25,7 @@ def known(experiment: Experiment, reader: Stage,
   """
   stage = experiment.source(reader, name)
   if stage is None:
-    return orbax.load_config(str(models.folder(pathlib.Path(name))))[0]
+    return orbax.load_config(str(models.folder(storage.path(name))))[0]
   if isinstance(stage, Train):
     return known(experiment, stage, stage.start)
   return stage.model if isinstance(stage, Pretrain) else None
@@ -34,9 +33,8 @@ def known(experiment: Experiment, reader: Stage,
 
 def has_reader(name: str) -> bool:
   """Whether an absolute path holds a verifier that reads tokens of its own."""
-  path = pathlib.Path(name)
-  return path.is_absolute() and (
-      orbax.load_reader(str(models.folder(path))) is not None)
+  return storage.is_absolute(name) and (
+      orbax.load_reader(str(models.folder(storage.path(name)))) is not None)
 
 
 def check_tokens(name: str, cfg: TransformerConfig, tokens: int) -> None:

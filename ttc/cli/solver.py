@@ -16,6 +16,7 @@ from ttc.cli.experiment import Experiment
 from ttc.cli.stage import Stage, StageRun
 from ttc.data.problems import Problem, Task
 from ttc.data.vocabulary import end_table, step_end_table
+from ttc.models import copies
 from ttc.models.config import TransformerConfig
 from ttc.search import keys
 from ttc.search.capacity import Capacity
@@ -44,7 +45,7 @@ class Solver:
       change nothing: pairs of the name there and the stage.
     split: of the questions.
     questions: how many of them, from the first; None for all.
-    rows: rows sampled at once, over all devices.
+    rows: rows sampled at once, a device or a group that a model is cut over.
     line: tokens that a model reads at once, a device.
     prompt_tokens: a question with a longer prompt is recorded as skipped; None
       takes them all.
@@ -62,7 +63,7 @@ class Solver:
   scorers: tuple[tuple[str, str], ...] = ()
   split: str = 'test'
   questions: int | None = None
-  rows: int = 512
+  rows: int = 256
   line: int = 512
   prompt_tokens: int | None = None
   verifier_tokens: int | None = None
@@ -89,25 +90,11 @@ class Solver:
           f'Solver.questions={self.questions}, but the split {self.split!r} '
           f'has {count}; lower it, or ask the task for more.')
     step_end_table(self.task.vocabulary, self.task.delimiter)
-    self.local_rows()
+    self.check_devices()
     for stage in dict.fromkeys((self.proposer, *verifiers)):
       cfg = shapes.known(experiment, reader, stage)
       if cfg is not None and not shapes.has_reader(stage):
         self._check_fits(stage, cfg, attempts)
-
-  def local_rows(self) -> int:
-    """Rows sampled at once, a device.
-
-    Raises:
-      ValueError: the models cannot be cut over the devices of a process.
-    """
-    devices = jax.local_device_count()
-    if devices % self.model_parallel:
-      raise ValueError(
-          f'Solver.model_parallel={self.model_parallel} does not divide the '
-          f'{devices} devices of a process; choose a divisor.')
-    data = jax.device_count() // self.model_parallel
-    return max(1, self.rows // data)
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
@@ -182,7 +169,7 @@ class Solver:
       longest = self.prompt_width + self.generation.max_tokens
     if models.bridge is not None:
       longest = max(longest, self.verifier_tokens or _SPREAD * longest)
-    capacity = Capacity.create(self.local_rows(), longest, slots, self.line)
+    capacity = Capacity.create(self.rows, longest, slots, self.line)
     return Scheduler(models, capacity, run.tell)
 
   def posed(self, problems: Sequence[Problem],
@@ -223,8 +210,17 @@ class Solver:
     """Tokens of each prompt, by the id of its question."""
     return {problem.id: len(self.prompt(problem)) for problem in self.problems}
 
+  def check_devices(self) -> None:
+    """Raises ValueError where a process cannot hold its share of a model."""
+    devices = jax.local_device_count()
+    if devices % self.model_parallel:
+      raise ValueError(
+          f'Solver.model_parallel={self.model_parallel} does not divide the '
+          f'{devices} devices of a process; choose a divisor.')
+
   def _check_fits(self, stage: str, cfg: TransformerConfig,
                   attempts: int = 1) -> None:
+    partitioning.check(stage, cfg, model=self.model_parallel)
     shapes.check_tokens(stage, cfg, self.task.vocabulary.size)
     if self.shape and stage == self.proposer:
       shapes.check_sizes(stage, cfg, self.shape)
@@ -250,13 +246,13 @@ class Solver:
     folder = made.folder(run.input(stage))
     if not shapes.has_reader(stage):
       self._check_fits(stage, orbax.load_config(str(folder))[0])
-    cfg, found, params = orbax.load_model(
-        str(folder), partitioning.make_mesh(model=self.model_parallel))
+    cfg, found, params = orbax.load_model(str(folder), mesh)
     if found != head:
       raise ValueError(
           f'The model of stage {stage!r} has a {found!r} head; a '
           f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.')
-    return Model(partitioning.local(params, mesh), cfg)
+    return Model(copies.params(params, cfg, head, mesh),
+                 copies.config(cfg, self.model_parallel))
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:

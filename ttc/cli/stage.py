@@ -16,9 +16,10 @@ import pathlib
 import time
 from typing import Any, ClassVar, Protocol
 
-from ttc import records
+from ttc import records, storage
 from ttc.cli import fingerprint
 from ttc.cli.parts import Part, Parts
+from ttc.cli.processes import Alone, Processes
 from ttc.cli.progress import Progress
 
 _ABOUT = 'stage.json'
@@ -32,8 +33,8 @@ class Stage(Protocol):
   """What an experiment is made of: a frozen dataclass that can be called.
 
   A stage may also have `check(experiment)`, which raises ValueError for what
-  cannot work before anything is done; and `show(run) -> str`, text to print
-  whenever the stage is complete.
+  cannot work before anything is done; `show(run) -> str`, text to print
+  whenever the stage is complete; and `alone = True` where one process does it.
   """
 
   kind: ClassVar[str]  # the subcommand that runs it
@@ -53,7 +54,7 @@ class Place:
     stages: the names of what runs for each seed, in order.
     command: what was typed.
     config: the whole configuration as gin text.
-    process: (index, count) of this process.
+    processes: this process among those that work here.
   """
 
   root: pathlib.Path
@@ -61,7 +62,7 @@ class Place:
   stages: tuple[str, ...] = ()
   command: str = ''
   config: str = ''
-  process: tuple[int, int] = (0, 1)
+  processes: Processes = Alone()
 
 
 class StageRun:
@@ -88,6 +89,11 @@ class StageRun:
     self._parts: Parts | None = None
 
   @property
+  def leads(self) -> bool:
+    """Whether this is process 0, which writes what there is once."""
+    return self.place.processes.index == 0
+
+  @property
   def label(self) -> str:
     """The folder below the experiment's, e.g. 'seed-0/search'."""
     return str(self.folder.relative_to(self.place.root))
@@ -102,8 +108,8 @@ class StageRun:
     Raises RefusedError when that stage is not complete, or is not the one
     with which this folder was begun.
     """
-    if pathlib.Path(name).is_absolute():
-      key, folder = name, pathlib.Path(name)
+    if storage.is_absolute(name):
+      key, folder = name, storage.path(name)
     else:
       folder = self._seed_folder(self.seed if seed is None else seed) / name
       key = str(folder.relative_to(self.place.root))
@@ -129,15 +135,16 @@ class StageRun:
 
     Args:
       items: what the stage goes through, in an order that never changes.
-      size: items a batch, over all processes; the last may hold fewer.
+      size: items a batch; the last may hold fewer.
       unit: what an item is, for the progress.
 
     Raises ValueError as `Parts` does, and when called twice.
     """
     if self._parts is not None:
       raise ValueError(f'{self.label} asked for its parts twice.')
-    self._parts = Parts(self.folder, items, size, self.place.process)
-    progress = self.progress(len(items), unit, self._parts.items_done)
+    self._parts = Parts(self.folder, items, size, self.place.processes)
+    done, left = self._parts.items_done, self._parts.items_to_do
+    progress = self.progress(done + left, unit, done)
     for part in self._parts.remaining(progress):
       yield part
       self._save()
@@ -151,8 +158,13 @@ class StageRun:
       done: items that an earlier run finished.
     """
     self._close()
+    processes = self.place.processes
     self._progress = Progress(
-      self.label, total, unit, done=done, process=self.place.process
+      self.label,
+      total,
+      unit,
+      done=done,
+      process=(processes.index, processes.count),
     )
     return self._progress
 
@@ -212,10 +224,15 @@ class StageRun:
     Whatever ends the work early, its finished parts stay.
     """
     self._make_folder()
-    with _only_one(self.folder, self.place.process[0]):
-      self._begin()
+    with _only_one(self.folder, self.place.processes.index):
+      if self.leads:
+        self._begin()
+      self.wait_for_others('begun')
+      if not self.leads:
+        self._begin()
       try:
-        self._stage(self)
+        if self.leads or not getattr(self._stage, 'alone', False):
+          self._stage(self)
       finally:
         self._close()
         self._save()
@@ -226,7 +243,7 @@ class StageRun:
       self._parts.check_finished()
     self.wait_for_others('written')
     seconds = self._about['seconds'] + self._elapsed()
-    if self.place.process[0] == 0:
+    if self.leads:
       facts = {
         'fingerprint': fingerprint.digest(
           {k: self._about[k] for k in ('bindings', 'seeds', 'inputs')}
@@ -242,14 +259,12 @@ class StageRun:
       (self.folder / name).unlink(missing_ok=True)
 
   def _make_folder(self) -> None:
-    try:
-      self.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-      raise OSError(
-        error.errno,
-        f'cannot make {self.folder}: {error.strerror}; choose another '
-        'output folder.',
-      ) from error
+    if not storage.is_remote(self.folder) and self.folder.is_symlink():
+      raise RefusedError(
+        f'{self.folder} was taken from {self.folder.resolve()}, which is not '
+        'complete any more; finish it there, or delete the link.'
+      )
+    storage.make_folder(self.folder)
 
   def _begin(self) -> None:
     self._began = time.monotonic()
@@ -262,7 +277,7 @@ class StageRun:
         f'{self.folder} holds parts but no {_ABOUT} that tells how they were '
         'made; delete it to begin again.'
       )
-    if self.place.process[0] == 0:
+    if self.leads:
       for name in records.remove_leftovers(self.folder):
         self.progress(None, 'items').note(f'removed the half-written {name}')
       config = self.place.config.encode('utf-8')
@@ -274,11 +289,11 @@ class StageRun:
 
   def _identity(self, key: str) -> str | None:
     """What tells an input from others; None when it is not complete."""
-    folder = self.place.root / key  # an absolute key replaces the root
+    folder = storage.join(self.place.root, key)
     mark = records.read_mark(folder) if folder.is_dir() else None
     if mark is not None:
       return mark['fingerprint']
-    elsewhere = pathlib.Path(key).is_absolute() and folder.exists()
+    elsewhere = storage.is_absolute(key) and folder.exists()
     return key if elsewhere else None
 
   def _staleness(self, key: str) -> str:
@@ -289,7 +304,7 @@ class StageRun:
 
   def _read_about(self) -> dict[str, Any] | None:
     try:
-      return json.loads((self.folder / _ABOUT).read_text(encoding='ascii'))
+      return json.loads((self.folder / _ABOUT).read_text(encoding='utf-8'))
     except FileNotFoundError:
       return None
     except ValueError as error:
@@ -310,7 +325,7 @@ class StageRun:
       )
 
   def _save(self) -> None:
-    if self.place.process[0] == 0:
+    if self.leads:
       about = {
         **self._about,
         'seconds': self._about['seconds'] + self._elapsed(),
@@ -329,15 +344,15 @@ class StageRun:
 
   def wait_for_others(self, what: str) -> None:
     """Returns when every process is here; `what` names the place."""
-    if self.place.process[1] > 1:
-      from jax.experimental import multihost_utils
-
-      multihost_utils.sync_global_devices(f'{self.label} {what}')
+    self.place.processes.meet(f'{self.label} {what}')
 
 
 @contextlib.contextmanager
 def _only_one(folder: pathlib.Path, process: int) -> Iterator[None]:
-  """Holds the folder against a second run; a killed holder lets go of it."""
+  """Holds a local folder against a second run; a killed holder lets go."""
+  if storage.is_remote(folder):
+    yield  # object stores have no locks
+    return
   with open(folder / f'.lock-{process}', 'w', encoding='ascii') as lock:
     try:
       fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,9 +32,10 @@ class Train:
   split: str = 'finetune'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs its source and its start before it."""
+    """Needs its source and its start before it, and devices that fit."""
     experiment.source(self, self.source.stage)
     experiment.source(self, self.start)
+    self.fit.check(self.name)
 
   def __call__(self, run: StageRun) -> None:
     """Makes the examples a data set and trains on it."""

@@ -19,9 +19,9 @@ def laid_out(make: Callable[[], Any], mesh: Mesh) -> Any:
   Raises:
     ValueError: an array does not divide over the mesh.
   """
-  boxed = jax.eval_shape(make)
-  # Inside eval_shape, because unboxing under a mesh constrains shardings.
-  plain = jax.eval_shape(lambda: nn.unbox(make()))
+  with nn.logical_axis_rules(()):  # boxes would constrain what they hold
+    boxed = jax.eval_shape(make)
+    plain = jax.eval_shape(lambda: nn.unbox(make()))
   return jax.tree_util.tree_map_with_path(
       _one, plain, partitioning.shardings(boxed, mesh))
 
@@ -60,5 +60,5 @@ def _one(path, x, sharding):
       raise ValueError(
           f'{jax.tree_util.keystr(path)} {x.shape} has an axis of {size}, '
           f'which does not divide over {axis}={sharding.mesh.shape[axis]} '
-          'devices; choose a mesh whose size divides it.')
+          f'devices; choose a size of {axis} that divides {size}.')
   return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding)

@@ -10,6 +10,7 @@ from ttc.models import rope
 from ttc.models.config import TransformerConfig
 
 _MASKED = -1e30  # not -inf: a padded query has no key at all
+_HEADS = ('batch', 'length', 'heads', 'head_dim')
 _WIDE = 32  # heads of which it pays to put the keys first
 
 
@@ -27,7 +28,7 @@ def mix(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array,
   Returns:
     [B, T, N, H].
   """
-  if jax.default_backend() != 'cpu' and cfg.attn_softcap is None:
+  if _platform() != 'cpu' and cfg.attn_softcap is None:
     return jax.nn.dot_product_attention(
         q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask=mask[:, None], scale=1.0)
   rows, length, heads, width = q.shape
@@ -50,6 +51,12 @@ def mix(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array,
   out = (out / total).astype(q.dtype)
   out = out.reshape(rows, kv, heads // kv, length, width)
   return out.transpose(0, 3, 1, 2, 4).reshape(q.shape)
+
+
+def _platform() -> str:
+  """What is compiled for: devices of the mesh, which need not be here."""
+  device = jax.sharding.get_abstract_mesh().abstract_device
+  return device.platform if device else jax.default_backend()
 
 
 def _scores(q: jax.Array, k: jax.Array) -> jax.Array:
@@ -104,7 +111,8 @@ class Attention(nn.Module):
       The output [B, T, D] and the memory with the new tokens in it.
     """
     cfg = self.cfg
-    q = self._project('q', x, cfg.num_heads, 'heads')
+    q = nn.with_logical_constraint(
+        self._project('q', x, cfg.num_heads, 'heads'), _HEADS)
     k = self._project('k', x, cfg.num_kv_heads, 'kv')
     v = self._project('v', x, cfg.num_kv_heads, 'kv')
     if cfg.qk_norm:
@@ -113,6 +121,7 @@ class Attention(nn.Module):
     q, k = rope.rotate(q, angles), rope.rotate(k, angles)
     scale = cfg.head_dim**-0.5 if cfg.query_scale is None else cfg.query_scale
     memory, out = memory.attend(layer, sliding, q * scale, k, v, cfg)
+    out = nn.with_logical_constraint(out, _HEADS)
     kernel = self.param(
         'out',
         nn.with_logical_partitioning(

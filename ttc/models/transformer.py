@@ -20,6 +20,15 @@ from ttc.models.memory import Whole
 from ttc.models.rope import Angles
 
 Head = Literal['logits', 'value']
+Remat = Literal['none', 'dots', 'full']
+
+_KEPT = {  # of a layer's numbers, from the forward to the backward pass
+    'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    'full': jax.checkpoint_policies.nothing_saveable,
+}
+REMATS = ('none', *_KEPT)
+
+RESIDUAL = ('batch', 'length', 'residual')
 
 _ACTIVATIONS = {
     'silu': jax.nn.silu,
@@ -47,6 +56,7 @@ class Mlp(nn.Module):
       hidden *= act(jnp.einsum('BTD,DF->BTF', x, gate.astype(x.dtype)))
     else:
       hidden = act(hidden)
+    hidden = nn.with_logical_constraint(hidden, ('batch', 'length', 'mlp'))
     down = self._kernel(
         'down', (cfg.mlp_dim, cfg.embed_dim), ('mlp', 'embed'))
     return jnp.einsum('BTF,FD->BTD', hidden, down.astype(x.dtype))
@@ -73,8 +83,7 @@ class Block(nn.Module):
     x += self._branch(y, 'attention_post_norm')
     y = Mlp(cfg, name='mlp')(RMSNorm(cfg, name='mlp_norm')(x))
     x += self._branch(y, 'mlp_post_norm')
-    x = nn.with_logical_constraint(x, ('batch', 'length', 'embed'))
-    return (x, memory), None
+    return (nn.with_logical_constraint(x, RESIDUAL), memory), None
 
   def _branch(self, y, name):
     if self.cfg.post_norm:
@@ -87,6 +96,7 @@ class Backbone(nn.Module):
 
   cfg: TransformerConfig
   scan: bool
+  remat: Remat
 
   def setup(self):
     init = nn.initializers.normal(self.cfg.embed_dim**-0.5)
@@ -100,14 +110,20 @@ class Backbone(nn.Module):
   @nn.compact
   def __call__(self, tokens, angles, memory, deterministic):
     cfg = self.cfg
-    x = self.embedding.astype(cfg.dtype)[tokens]
+    # Each device needs whole vectors of its own rows' tokens.
+    table = nn.with_logical_constraint(
+        self.embedding.astype(cfg.dtype), ('vocab', 'residual'))
+    x = nn.with_logical_constraint(table[tokens], RESIDUAL)
     if cfg.scale_embed:
       x *= jnp.asarray(cfg.embed_dim**0.5, x.dtype)
     sliding = cfg.sliding or (False,) * cfg.num_layers
     carry = x, memory
     if self.scan:
+      # In a scan nothing would be merged with what is computed again.
+      block = Block if self.remat == 'none' else nn.remat(
+          Block, policy=_KEPT[self.remat], prevent_cse=False)
       layers = nn.scan(
-          Block,
+          block,
           variable_axes={'params': 0},
           split_rngs={'params': True, 'dropout': True},
           in_axes=(0, 0, nn.broadcast),
@@ -139,15 +155,24 @@ class Transformer(nn.Module):
 
   Training scans over stacked layers, which compiles fast. Sampling does not:
   a scan would copy each layer's weights and cache once a token.
+
+  Attributes:
+    cfg: sizes and variants.
+    head: which one.
+    scan: over the layers, or one after the other.
+    remat: what the backward pass of a scan computes again: nothing ('none'),
+      all but products with weights ('dots'), or all but the residual stream
+      between layers ('full'). Results stay the same.
   """
 
   cfg: TransformerConfig
   head: Head = 'logits'
   scan: bool = True
+  remat: Remat = 'none'
 
   def setup(self):
     cfg, dtype = self.cfg, jnp.dtype(self.cfg.param_dtype)
-    self.backbone = Backbone(cfg, self.scan)
+    self.backbone = Backbone(cfg, self.scan, self.remat)
     if self.head == 'value':
       self._value_head()
     elif not cfg.tied:
@@ -228,5 +253,6 @@ class Transformer(nn.Module):
     else:
       logits = jnp.einsum('BTD,DV->BTV', x, self.logits.astype(x.dtype),
                           preferred_element_type=jnp.float32)
+    logits = nn.with_logical_constraint(logits, ('batch', 'length', 'vocab'))
     cap = self.cfg.final_softcap
     return logits if cap is None else cap * jnp.tanh(logits / cap)

@@ -15,7 +15,7 @@ from ttc.search.capacity import Capacity
 from ttc.search.crew import Crew, Piece
 from ttc.search.models import Models
 
-_COPIES = 256  # pieces that one program copies, a device
+COPIES = 256  # pieces that one program copies, a device
 
 
 class Caches:
@@ -61,10 +61,10 @@ class Caches:
             pieces: Sequence[Sequence[Piece]]) -> KVCache:
     """The target with pieces of the source, or of itself."""
     mesh = self._models.mesh
-    for first in range(0, max(map(len, pieces)), _COPIES):
-      where = np.full((len(pieces), _COPIES, 3), -1, np.int32)
+    for first in range(0, max(map(len, pieces)), COPIES):
+      where = np.full((len(pieces), COPIES, 3), -1, np.int32)
       for device, wanted in enumerate(pieces):
-        part = wanted[first:first + _COPIES]
+        part = wanted[first:first + COPIES]
         where[device, :len(part)] = np.reshape(part, (-1, 3))
       target = engine.copy(
           source, target, partitioning.put(where.reshape(-1, 3), mesh),

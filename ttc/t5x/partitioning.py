@@ -2,7 +2,8 @@
 
 Three things differ. The rules are `ttc.partitioning.RULES`, because parameters
 carry those names ('kv' are key/value heads here and a head's width there). On
-CPUs `num_partitions` counts as elsewhere. And programs are traced under
+CPUs `num_partitions` counts as elsewhere; the mesh has our three axes, of which
+`fsdp` is 1 here. And programs are traced under
 `jax.set_mesh` too: under the `with mesh:` that T5X uses alone, flax drops
 logical constraints without a word.
 """
@@ -20,7 +21,7 @@ from ttc import partitioning
 
 
 class Partitioner(t5x_partitioning.PjitPartitioner):
-  """Cuts our models over a (data, model) mesh of `num_partitions` parts."""
+  """Cuts our models over a mesh with `num_partitions` devices on `model`."""
 
   def __init__(self, num_partitions=1, logical_axis_rules=partitioning.RULES,
                **rest):
@@ -31,7 +32,8 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
   def mesh(self) -> Mesh:
     if jax.default_backend() == 'cpu':
       return partitioning.make_mesh(model=self._num_partitions or 1)
-    return super().mesh
+    # T5X's, (data, model), knows what it was told about the hardware.
+    return Mesh(super().mesh.devices[:, None], partitioning.AXES)
 
   def partition(self, fn, in_axis_resources, out_axis_resources,
                 static_argnums=(), donate_argnums=()):

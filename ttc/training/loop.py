@@ -21,13 +21,22 @@ import optax
 from ttc import partitioning
 from ttc.checkpoints import orbax
 from ttc.models.config import TransformerConfig
-from ttc.models.transformer import Head, Transformer
+from ttc.models.transformer import Head, Remat, REMATS, Transformer
 from ttc.training import losses, optimizer, stopping
 from ttc.training import state as states
+from ttc.training.agreement import Agreement
 from ttc.training.state import TrainState
 
-Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of process, T]
+Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of its share, T]
 Report = Callable[[Mapping[str, Any]], None]
+
+
+class Stopped(BaseException):
+  """Training was asked to stop and did, with a checkpoint of its step."""
+
+  def __init__(self, step: int):
+    super().__init__(f'stopped at step {step}, which is kept')
+    self.step = step
 
 
 class Batches(Protocol):
@@ -51,6 +60,9 @@ class FitConfig:
     checkpoint_every: steps between checkpoints.
     steps_per_call: updates of one device call; divides the three above.
     microbatches: parts into which a step's rows are cut to save memory.
+    remat: what the backward pass computes again to save memory, 'none',
+      'dots' or 'full' (see Transformer); results stay the same, so that a run
+      may go on with another one.
     stop: when training ends and which step it returns.
     seed: of the initialization, of dropout and of the data order.
   """
@@ -63,6 +75,8 @@ class FitConfig:
   checkpoint_every: int
   steps_per_call: int = 20
   microbatches: int = 1
+  remat: Remat = dataclasses.field(
+      default='none', metadata={'recorded': False})
   stop: stopping.Stop = stopping.Stop()
   seed: int = 0
 
@@ -77,6 +91,10 @@ class FitConfig:
       raise ValueError(
           f'FitConfig.batch={self.batch} does not divide into microbatches='
           f'{self.microbatches}.')
+    if self.remat not in REMATS:
+      raise ValueError(
+          f'FitConfig.remat={self.remat!r} is unknown; choose one of '
+          f'{", ".join(REMATS)}.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +120,8 @@ class _Programs(NamedTuple):
 def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
         batches: Batches, eval_batches: Sequence[Batch], folder: str, *,
         init_params: Mapping | None = None, mesh: Mesh | None = None,
-        report: Report = lambda _: None) -> Fitted:
+        report: Report = lambda _: None,
+        asked: Callable[[int], bool] = lambda _: False) -> Fitted:
   """Trains, or continues to train.
 
   Args:
@@ -116,9 +135,12 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
     mesh: where the model lies; None is all devices on the data axis.
     report: called on the host with {'step', 'loss', …} of each call and
       {'step', 'validation': {…}} of each evaluation.
+    asked: called with the step after each call: whether to stop. Where one
+      process says so all do, at the same step, one call later.
 
   Raises:
     ValueError: sizes or configs do not fit together.
+    Stopped: it was asked to; the newest checkpoint is of that step.
     FloatingPointError: a loss is not finite; the message names the step.
   """
   if not eval_batches and config.stop.rule != 'last':
@@ -126,11 +148,12 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
         f'Stop.rule={config.stop.rule!r} needs held-out questions, and there '
         'are no evaluation batches; hold some out, or use the rule last.')
   mesh = partitioning.make_mesh() if mesh is None else mesh
-  _check_rows(config, mesh)
-  model = Transformer(cfg, head=head)
+  check_rows(config, mesh)
+  model = Transformer(cfg, head=head, remat=config.remat)
   tx = optimizer.build(config.optimizer, config.steps)
-  described = {'fit': dataclasses.asdict(config), 'head': head,
-               'model': dataclasses.asdict(cfg)}
+  fixed = dataclasses.asdict(config)
+  del fixed['remat']
+  described = {'fit': fixed, 'head': head, 'model': dataclasses.asdict(cfg)}
   with (partitioning.use(mesh),
         orbax.Checkpoints(folder, described) as checkpoints):
     abstract = states.abstract(model, tx, mesh)
@@ -145,7 +168,8 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
       batches.set_state(progress['batches'])
     programs = _programs(model, tx, config.microbatches, mesh)
     state = _advance(config, programs, state, newest or 0, batches,
-                     eval_batches, evaluations, checkpoints, mesh, report)
+                     eval_batches, evaluations, checkpoints, mesh, report,
+                     asked)
     step = int(state.step)
     if config.stop.rule == 'best':
       best = stopping.lowest(_losses(evaluations))
@@ -155,9 +179,9 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
 
 
 def _advance(config, programs, state, step, batches, eval_batches,
-             evaluations, checkpoints, mesh, report) -> TrainState:
+             evaluations, checkpoints, mesh, report, asked) -> TrainState:
   """Runs calls until the rule says that training ends."""
-  unread = None
+  unread, agreed = None, Agreement(mesh)
   while step < config.steps and not config.stop.ended(_losses(evaluations)):
     batch, place = _put(next(batches), mesh), batches.get_state()
     state, sums = programs.run(state, batch)
@@ -177,12 +201,16 @@ def _advance(config, programs, state, step, batches, eval_batches,
           and stopping.lowest(_losses(evaluations)) == step):
         lowest = means['loss']
       last |= config.stop.ended(_losses(evaluations))
-    if last or lowest is not None or step % config.checkpoint_every == 0:
+    stops = agreed(asked(step)) and not last
+    if (last or stops or lowest is not None
+        or step % config.checkpoint_every == 0):
       if unread:
         _read(*unread, report)  # before it is kept: it may not be finite
         unread = None
       checkpoints.save(step, state.to_tree(),
                        {'batches': place, 'evaluations': evaluations}, lowest)
+    if stops:
+      raise Stopped(step)
   return state
 
 
@@ -192,6 +220,7 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
 
   Seeds of an experiment differ only in data, so they share what is compiled.
   """
+  lie = jax.tree.map(lambda x: x.sharding, states.abstract(model, tx, mesh))
 
   def sums_of(params, batch, key):
     outputs = model.apply(
@@ -203,11 +232,16 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
     sums = losses.measure(model.head, outputs, batch)
     return sums['loss'], sums
 
+  def gradient(params, batch, key):
+    gradients, sums = jax.grad(sums_of, has_aux=True)(params, batch, key)
+    # Added up over devices at once: whole ones would not fit beside `fsdp`.
+    return jax.lax.with_sharding_constraint(gradients, lie.params), sums
+
+  @jax.named_scope('train_step')
   def one_step(state, batch):
     key = jax.random.fold_in(state.key, state.step)
     gradients, sums = _accumulate(
-        jax.grad(sums_of, has_aux=True), state.params, batch, key,
-        microbatches)
+        gradient, state.params, batch, key, microbatches)
     weight = jnp.maximum(sums['weight'], 1e-9)
     gradients = jax.tree.map(lambda g: (g / weight).astype(g.dtype), gradients)
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
@@ -216,15 +250,14 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
         params=optax.apply_updates(state.params, updates))
     return state, sums | {'gradient': optax.tree.norm(gradients)}
 
+  @jax.named_scope('evaluate')
   def evaluate(params, batch):
     sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
     return jax.tree.map(lambda x: x.sum(0), sums)
 
-  shardings = jax.tree.map(
-      lambda x: x.sharding, states.abstract(model, tx, mesh))
   return _Programs(
       run=jax.jit(lambda state, batch: jax.lax.scan(one_step, state, batch),
-                  donate_argnums=0, out_shardings=(shardings, None)),
+                  donate_argnums=0, out_shardings=(lie, None)),
       evaluate=jax.jit(evaluate))
 
 
@@ -281,18 +314,26 @@ def _restore(checkpoints, step, abstract):
 
 
 def _put(batch, mesh):
-  rows = NamedSharding(mesh, PartitionSpec(None, 'data'))
+  """Rows that `partitioning.share` gives this process, as global arrays."""
+  _, parts = partitioning.share(mesh)
+  rows = NamedSharding(mesh, PartitionSpec(None, partitioning.ROWS))
   return jax.tree.map(
-      lambda x: jax.make_array_from_process_local_data(rows, x), dict(batch))
+      lambda x: jax.make_array_from_process_local_data(
+          rows, x, (x.shape[0], parts * x.shape[1], *x.shape[2:])),
+      dict(batch))
 
 
 def _losses(evaluations):
   return [(step, means['loss']) for step, means in evaluations]
 
 
-def _check_rows(config, mesh):
-  rows, size = config.batch // config.microbatches, mesh.shape['data']
+def check_rows(config: FitConfig, mesh: Mesh) -> None:
+  """Raises ValueError where rows cannot be shared out among devices."""
+  size = partitioning.num_rows(mesh)
+  rows = config.batch // config.microbatches
   if rows % size:
     raise ValueError(
-        f'{rows} rows of a microbatch do not divide over a data axis of '
-        f'{size} devices; choose a multiple, or a smaller mesh.')
+        f'{rows} rows of a microbatch (FitConfig.batch={config.batch} / '
+        f'microbatches={config.microbatches}) do not divide over {size} '
+        f'devices (data={mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); '
+        'choose a multiple, or a smaller mesh.')

@@ -45,6 +45,16 @@ def binary_cross_entropy(logits, values, weights):
   return jnp.sum(loss * weights), jnp.sum(weights)
 
 
+def features(head: str) -> dict[str, np.dtype]:
+  """Names and types of the arrays [B, T] of a batch."""
+  ints, floats = np.dtype(np.int32), np.dtype(np.float32)
+  target = {'logits': {'decoder_target_tokens': ints},
+            'value': {'decoder_target_values': floats}}[head]
+  return target | {
+      'decoder_input_tokens': ints, 'decoder_positions': ints,
+      'decoder_segment_ids': ints, 'decoder_loss_weights': floats}
+
+
 def measure(head: str, outputs, batch: Mapping) -> dict:
   """Sums of one batch: 'loss', 'weight' and those that `average` needs."""
   weights = batch['decoder_loss_weights']

@@ -70,10 +70,14 @@ def create(model: Transformer, tx: optax.GradientTransformation, mesh: Mesh,
 @functools.lru_cache(maxsize=8)
 def _initializer(model, tx, mesh):
   """Compiled once for all the seeds of a process."""
-  return jax.jit(
-      lambda key, start: nn.unbox(_init(model, tx, key, start)),
-      out_shardings=jax.tree.map(
-          lambda x: x.sharding, abstract(model, tx, mesh)))
+  lie = jax.tree.map(lambda x: x.sharding, abstract(model, tx, mesh))
+
+  def make(key, start):
+    # Results say where all lies; the table alone does not, see `shardings`.
+    with nn.logical_axis_rules(()):
+      return nn.unbox(_init(model, tx, key, start))
+
+  return jax.jit(make, out_shardings=lie)
 
 
 def _init(model, tx, key, start) -> TrainState:

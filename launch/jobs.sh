@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Sourced by sky/launch.sh and xpk/launch.sh: a job for each file of a folder
+# that `ttc sweep` wrote, unless there is one of its name. They say how by
+# the functions started and launch_cell, and where they were called in START.
+
+FOLDER='' OPTIONS=()
+
+parse_jobs() {
+  local script="$1" option
+  shift
+  for option in "$@"; do
+    case "$option" in
+      --dry-run) DRY_RUN=1 ;;
+      --help)
+        usage "$script"
+        exit 0
+        ;;
+      -*) OPTIONS+=("$option") ;;
+      *) FOLDER="$option" ;;
+    esac
+  done
+  [[ "$FOLDER" == /* ]] || FOLDER="$START/$FOLDER"
+  [[ -f "$FOLDER/sweep.json" ]] ||
+    fail "'$FOLDER' holds no sweep.json; write it by ttc sweep."
+}
+
+# launch_all ENDING: what is not there yet; 1 where one could not be started.
+launch_all() {
+  local file name there='' code=0 count=0
+  # The folder of the sweep then says what is still waiting.
+  cloud gcloud storage cp "$FOLDER/sweep.json" \
+    "$(<"$FOLDER/output")/sweep.json"
+  [[ -n "$DRY_RUN" ]] || there="$(started)"
+  for file in "$FOLDER"/*."$1"; do
+    name="$(basename "$file" ".$1")"
+    if grep -qxF -- "$name" <<<"$there"; then
+      continue
+    fi
+    if launch_cell "$name"; then
+      count=$((count + 1))
+    else
+      say "$name was not started; the same command tries again."
+      code=1
+    fi
+  done
+  say "started $count jobs."
+  return "$code"
+}

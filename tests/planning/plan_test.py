@@ -1,0 +1,120 @@
+"""Plans of tiny models, compiled for real chips."""
+
+import dataclasses
+
+import pytest
+
+from tests.planning import tpu
+from ttc.planning import layers, measure, plan, topology
+from ttc.planning.chips import CHIPS
+from ttc.planning.costs import Costs
+from ttc.planning.programs import nbytes
+from ttc.planning.roofline import Bound
+
+pytestmark = tpu.needs_libtpu
+V5E = CHIPS['v5e']
+
+
+def compiled(work, name):
+  program = next(p for p, _ in work.programs() if p.name.startswith(name))
+  return program, program.compile()
+
+
+@pytest.fixture(scope='module')
+def trained():
+  work = tpu.training(fsdp=2, model=2)
+  return work, *compiled(work, 'train step')
+
+
+def test_arguments_are_those_of_shapes_and_shardings(trained):
+  _, program, found = trained
+  assert nbytes(program.arguments) == pytest.approx(
+      found.memory.arguments, rel=0.05)
+
+
+def test_the_state_takes_its_own_place(trained):
+  # Donated: what comes out beside it are sums of a few numbers.
+  assert trained[2].memory.outputs < 2**16
+
+
+def test_steps_and_microbatches_change_the_order_and_not_the_work(trained):
+  work, _, found = trained
+  config = dataclasses.replace(
+      work.config, microbatches=4, steps_per_call=10)
+  other = compiled(dataclasses.replace(work, config=config), 'train step')[1]
+  assert other.costs.flops == pytest.approx(2 * found.costs.flops, rel=0.02)
+
+
+def test_products_are_those_of_the_paper(trained):
+  # 2 FLOPs a weight and token forward, twice as many back, and once more for
+  # what is computed again.
+  work, _, found = trained
+  cfg, config = work.cfg, work.config
+  weights = cfg.num_params - cfg.vocab_size * cfg.embed_dim
+  attended = 2 * config.seq_len * cfg.num_heads * cfg.head_dim * cfg.num_layers
+  tokens = work.tokens * config.steps_per_call / work.mesh.size
+  assert found.costs.flops == pytest.approx(
+      8 * (weights + attended) * tokens, rel=0.15)
+
+
+def test_layers_not_compiled_are_like_those_that_are():
+  # So many rows that no layer's keys fit beside the core.
+  counts, deep = (1, 2), 4
+  few, more, whole = (
+      compiled(tpu.sampling(n, rows=1024), 'extend by 64')[1]
+      for n in (*counts, deep))
+  found = layers.extend(few, more, counts, deep)
+  assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.05)
+  assert found.memory.arguments == whole.memory.arguments
+  assert found.costs.flops == pytest.approx(whole.costs.flops, rel=0.001)
+  assert found.costs.bytes == pytest.approx(whole.costs.bytes, rel=0.15)
+  assert found.costs.collectives == pytest.approx(whole.costs.collectives)
+
+
+def test_a_sampler_reads_weights_for_each_token():
+  work = tpu.sampling(2)
+  program, found = compiled(work, 'extend by 64')
+  assert nbytes(program.arguments) == pytest.approx(
+      found.memory.arguments, rel=0.05)
+  cfg = work.cfgs['proposer']
+  lanes = work.capacity.lanes
+  products = 2 * cfg.num_params * lanes * 64 / 2  # a half on each device
+  assert found.costs.flops == pytest.approx(products, rel=0.3)
+
+
+def test_forks_exchange_nothing():
+  assert not compiled(tpu.sampling(2), 'fork')[1].costs.collectives
+
+
+def small(hbm):
+  """A slice whose devices have so little memory."""
+  whole = topology.describe('v5e:2x2')
+  return dataclasses.replace(
+      whole, chip=dataclasses.replace(whole.chip, hbm=hbm))
+
+
+def test_what_is_proposed_fits_and_more_does_not():
+  work, where = tpu.training(batch=64), small(64 * 2**20)
+  found = plan.training(work, where)
+  assert found.fits
+  most = found.largest.most
+  assert most > work.config.batch
+  used = measure.peak(measure.training(work.with_batch(most), where.chip))
+  assert 0.85 * where.chip.hbm < used <= where.chip.hbm
+
+
+def test_what_does_not_fit_names_the_binding():
+  work = tpu.training(fsdp=1)
+  found = plan.training(work, small(8 * 2**20))
+  assert not found.fits
+  assert found.advice.startswith('Layout.fsdp=4 (now 1)')
+  found = plan.sampling(
+      tpu.sampling(2), small(24 * 2**20), 1000, False, {'proposer': 1000})
+  assert found.advice == f'Solver.rows={found.largest.most} (now 64)'
+  assert 0 < found.largest.most < 64
+
+
+def test_the_longest_of_three_sets_the_bound():
+  bound = Bound.of(Costs(flops=V5E.flops, bytes=2 * V5E.bandwidth), V5E)
+  assert (bound.seconds, bound.limit) == (2.0, 'hbm')
+  assert (bound + bound * 2).seconds == pytest.approx(6)

@@ -1,0 +1,182 @@
+"""`--distributed`: from a command line on each host to one run of all.
+
+The hosts first call the roll among themselves (processes.py), and only when
+all are there does jax, which would abort a process whose peers do not come,
+join them too.
+"""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import signal
+import sys
+from typing import Any
+
+from ttc.cli import fingerprint, processes, signals
+from ttc.cli.hub import JoinError
+from ttc.cli.processes import Alone, Joined, Processes
+
+_SOURCE = pathlib.Path(__file__).parents[1]
+# Lines tell of a process that died; heartbeats of one that hangs.
+_HEARTBEAT_S = 60
+_STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+  """The processes of a run; what is None is asked of the platform.
+
+  Attributes:
+    coordinator: 'host:port' where process 0 listens.
+    count: of processes.
+    index: of this one.
+    timeout: seconds to wait for the others.
+    devices: of the host that are this process's; None is all.
+  """
+
+  coordinator: str | None = None
+  count: int | None = None
+  index: int | None = None
+  timeout: float = 300.0
+  devices: tuple[int, ...] | None = None
+
+
+def found(cluster: Cluster) -> Cluster:
+  """The cluster with what jax finds out about a TPU pod, Slurm or MPI.
+
+  Raises:
+    JoinError: there is none.
+  """
+  given = (cluster.coordinator, cluster.count, cluster.index)
+  if None not in given:
+    return cluster
+  # jax tells this only by joining, which cannot fail cleanly.
+  from jax._src.clusters import ClusterEnv
+
+  detect = ClusterEnv.auto_detect_unset_distributed_params
+  *there, devices = detect(*given, None, None, int(cluster.timeout))
+  if None in there:
+    raise JoinError(
+      '--distributed found no TPU pod, Slurm or MPI here; give '
+      '--coordinator=host:port, --processes=N and --process=I.'
+    )
+  return Cluster(*there, cluster.timeout, devices and tuple(devices))
+
+
+def called(cluster: Cluster) -> Processes:
+  """The processes, when all have called the roll; jax is not asked yet.
+
+  Raises:
+    JoinError: a process is missing or differs.
+  """
+  if cluster.count == 1:
+    return Alone()
+  about = {
+    'the source of ttc': _digest_of_source(),
+    'the version of jax': importlib.metadata.version('jax'),
+  }
+  return processes.join(
+    cluster.coordinator, cluster.count, cluster.index, about, cluster.timeout,
+    _lost
+  )
+
+
+def start_jax(cluster: Cluster, joined: Processes) -> None:
+  """Lets jax join the processes: before anything else asks for devices.
+
+  Raises:
+    JoinError: their devices differ.
+  """
+  if not isinstance(joined, Joined):
+    return
+  import jax
+
+  host = cluster.coordinator.rpartition(':')[0]
+  jax.distributed.initialize(
+    f'{host}:{joined.port}',
+    cluster.count,
+    cluster.index,
+    local_device_ids=cluster.devices,
+    cluster_detection_method='deactivate',
+    initialization_timeout=max(1, int(cluster.timeout)),
+    heartbeat_timeout_seconds=_HEARTBEAT_S,
+    shutdown_timeout_seconds=_HEARTBEAT_S,
+  )
+  signals.handle()  # jax took SIGTERM for itself
+  devices = {
+    'local devices': jax.local_device_count(),
+    'platform': jax.default_backend(),
+  }
+  _compare(joined, 'devices', devices)
+
+
+def check_agreement(
+  joined: Processes, config: str, bindings: dict[str, Any]
+) -> None:
+  """Raises JoinError, naming process and bindings, where hosts disagree.
+
+  Args:
+    joined: the processes; each calls this.
+    config: the whole configuration as gin text.
+    bindings: what the stages are made of.
+  """
+  _compare(joined, 'bindings', bindings)
+  lines = dict.fromkeys(config.splitlines(), True)
+  _compare(joined, 'configuration', lines)
+
+
+def _compare(joined: Processes, what: str, table: dict[str, Any]) -> None:
+  # The whole table travels only where its digest differs.
+  digests = joined.meet(what, fingerprint.digest(table))
+  if len(set(digests)) == 1:
+    return
+  tables = joined.meet(f'{what} that differ', table)
+  for index, other in enumerate(tables):
+    lines = fingerprint.differences(
+      tables[0], other, ('in process 0', f'in process {index}')
+    )
+    if lines:
+      raise JoinError(
+        f'{joined.name(index)} differs from {joined.name(0)}:\n  '
+        + '\n  '.join(lines)
+        + '\nGive all processes the same files, bindings and machines.'
+      )
+
+
+def _lost(who: str, code: int | None) -> None:
+  """Ends this process after another one, from another thread."""
+  if code in _STOPPED:
+    if not signals.asked():
+      print(f'ttc: {who} was stopped.', file=sys.stderr, flush=True)
+      os.kill(os.getpid(), signal.SIGTERM)
+    return
+  how = 'died' if code is None else f'ended with exit code {code}'
+  print(
+    f'ttc: {who} {how}, see its log, and nothing goes on without it. Finished '
+    'parts and checkpoints are kept; the same command continues after them.',
+    file=sys.stderr,
+    flush=True,
+  )
+  os._exit(code or 1)
+
+
+def _digest_of_source() -> str:
+  digest = hashlib.sha256()
+  for path in sorted(_SOURCE.rglob('*.py')):
+    digest.update(str(path.relative_to(_SOURCE)).encode())
+    digest.update(path.read_bytes())
+  return digest.hexdigest()[:12]
+
+
+def depart(joined: Processes, code: int) -> None:
+  """Leaves with an exit code; does not return where that is an error.
+
+  jax would wait for everybody at the end, also for those who are gone.
+  """
+  joined.leave(code)
+  if code and isinstance(joined, Joined):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,144 @@
+"""`ttc status`: where experiments and sweeps stand, from their records alone.
+
+    ttc status runs/strategies
+    ttc status --json runs/*
+
+Reads folders and writes nothing; needs neither an accelerator nor what runs.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import sys
+
+_CANNOT_START = 2
+_MEANINGS = """\
+states:
+  done       all of it is complete
+  running    a process is at work on it
+  failed     its last attempt ended by an error
+  stopped    cut off or interrupted; run again, it continues
+  quiet      begun on another machine that has not written for 15 minutes
+  waiting    not begun
+
+Time left is that of the parts left, or what stages of the same name took; work
+that nobody does yet is taken to follow on what goes on now.
+"""
+
+
+def add_parser(stages) -> None:
+  """Adds `status` to the subparsers of `ttc`."""
+  parser = stages.add_parser(
+    'status',
+    help='tell where experiments and sweeps stand',
+    description='Tell where experiments and sweeps stand.',
+    epilog=_MEANINGS,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  parser.add_argument('folder', nargs='+', metavar='FOLDER')
+  parser.add_argument(
+    '--json', action='store_true', help='print one JSON object for machines'
+  )
+
+
+def run(options: argparse.Namespace) -> int:
+  """Prints the table; 0, or 2 where a folder holds no experiment."""
+  from ttc import status
+
+  tables = []
+  for name in options.folder:
+    try:
+      tables.append((name, status.read(os.path.expanduser(name))))
+    except ValueError as error:
+      print(f'ttc: {error}', file=sys.stderr)
+      return _CANNOT_START
+  if options.json:
+    found = {'folders': [_facts(name, runs) for name, runs in tables]}
+    print(json.dumps(found, indent=1))
+    return 0
+  columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+  blocks = [_table(runs) for _, runs in tables]
+  lines = [line[:columns] for line in '\n\n'.join(blocks).splitlines()]
+  print('\n'.join(lines))
+  return 0
+
+
+def _facts(name: str, runs) -> dict:
+  from ttc import status
+
+  seconds, unknown = status.remaining(runs)
+  return {
+    'folder': name,
+    'counts': status.counts(runs),
+    'left_seconds': seconds,
+    'unknown': unknown,
+    'runs': [
+      {**dataclasses.asdict(run), 'seconds': run.seconds}
+      for run in runs
+    ],
+  }
+
+
+def _table(runs) -> str:
+  from ttc import status
+  from ttc.cli.progress import duration
+
+  if len(runs) == 1 and runs[0].stages:
+    rows = [('stage', 'state', 'parts', 'took', 'left', '')]
+    rows += [_stage_row(stage, runs[0]) for stage in runs[0].stages]
+  else:
+    rows = [('run', 'state', 'stages', 'parts', 'took', 'left', '')]
+    rows += [_run_row(run) for run in runs]
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  lines = [
+    '  '.join(
+      text.ljust(width) for text, width in zip(row, widths, strict=True)
+    ).rstrip()
+    for row in rows
+  ]
+  told = ', '.join(f'{n} {state}' for state, n in status.counts(runs).items())
+  noun = 'run' if len(runs) == 1 else 'runs'
+  text = f'{len(runs)} {noun}: {told}'
+  seconds, unknown = status.remaining(runs)
+  if seconds:
+    text += f'; {"more than" if unknown else "about"} {duration(seconds)} left'
+  elif unknown:
+    text += '; nothing tells yet how long it takes'
+  return '\n'.join([*lines, '', text])
+
+
+def _stage_row(stage, run) -> tuple[str, ...]:
+  detail = 'taken from another experiment' if stage.taken else ''
+  if stage.state == 'failed':
+    detail = run.detail
+  return (
+    stage.label, stage.state, _parts(*stage.parts),
+    _time(stage.seconds or None), _left(stage), detail,
+  )
+
+
+def _run_row(run) -> tuple[str, ...]:
+  done = sum(stage.state == 'done' for stage in run.stages)
+  parts = [stage.parts for stage in run.stages if stage.state != 'done']
+  return (
+    run.name, run.state, f'{done}/{len(run.stages)}' if run.stages else '',
+    _parts(*map(sum, zip(*parts, strict=True))) if parts else '',
+    _time(run.seconds or None), _left(run), run.detail,
+  )
+
+
+def _parts(done: int, count: int) -> str:
+  return f'{done}/{count}' if count else ''
+
+
+def _left(of) -> str:
+  return '' if of.state == 'done' else _time(of.left)
+
+
+def _time(seconds: float | None) -> str:
+  from ttc.cli.progress import duration
+
+  return '' if seconds is None else duration(seconds)

@@ -1,0 +1,175 @@
+"""`ttc sweep`: every combination of some bindings, each a run of its own.
+
+    ttc sweep --output=runs/strategies --run \
+      --gin_file=gin/experiments/worksheet_quickstart.gin \
+      --gin.Experiment.reuse="'runs/quickstart'" --only=search \
+      --sweep.BUDGET='[16, 64]' --sweep.Experiment.seeds='[(0,), (1,)]'
+
+A cell is an ordinary `ttc run` with an output folder of its own. Whoever runs
+it, on whatever machine, it continues where it stopped; nothing schedules here.
+"""
+
+import argparse
+import fnmatch
+import os
+import shlex
+import sys
+
+_CANNOT_START = 2
+_HELP = """\
+axes:
+  --sweep.NAME=LIST     NAME is what --gin.NAME takes; LIST its values in gin,
+                        or a dict of them by the names that folders get
+  --sweep_file=PATH     gin syntax, such a binding on every line
+  --sweep.gin_file=LIST the values are gin files: for bindings that change
+                        together, as a checkpoint and its batch
+
+  ttc sweep --output=runs/strategies --run \\
+    --gin_file=gin/experiments/worksheet_quickstart.gin \\
+    --gin.Experiment.reuse="'runs/quickstart'" --only=search \\
+    --sweep.search/Search.arms='{"best": (@best_of_n/arms.Arm(),),
+                                 "beam": (@beam/arms.Arm(),)}' \\
+    --sweep.Experiment.seeds='[(0,), (1,), (2,)]'
+
+makes six cells, runs/strategies/arms-best_seeds-0 and so on. With
+Experiment.reuse a cell takes what another experiment has finished with equal
+bindings, such as trained models, and runs the rest.
+
+Run again, finished cells are skipped and the others continue. A failing cell
+does not stop the rest; the exit code is then 1. `ttc status` tells of them.
+"""
+
+
+def add_parser(stages, common: argparse.ArgumentParser) -> None:
+  """Adds `sweep` to the subparsers of `ttc`."""
+  parser = stages.add_parser(
+    'sweep',
+    help='run an experiment for every combination of some bindings',
+    description='Run an experiment for every combination of some bindings.',
+    epilog=_HELP,
+    parents=[common],
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  parser.add_argument(
+    '--output', required=True, metavar='FOLDER',
+    help='folder of the sweep, one folder a cell below it; may be gs://...',
+  )
+  parser.add_argument(
+    '--sweep_file', action='append', default=[], help=argparse.SUPPRESS
+  )
+  parser.add_argument(
+    '--cell', action='append', default=[], metavar='NAME',
+    help='only cells of this name, which may hold *; may be repeated',
+  )
+  what = parser.add_mutually_exclusive_group()
+  what.add_argument(
+    '--print', action='store_true',
+    help='print the cells as shell commands (the default)',
+  )
+  what.add_argument(
+    '--check', action='store_true',
+    help='only check the configuration of every cell',
+  )
+  what.add_argument(
+    '--run', action='store_true', help='run the cells here, one by one'
+  )
+  what.add_argument(
+    '--sky', metavar='FOLDER',
+    help='write a SkyPilot managed spot job for each cell',
+  )
+  what.add_argument(
+    '--xpk', metavar='FOLDER',
+    help='write an xpk workload for each cell',
+  )
+  parser.add_argument(
+    '--accelerator', metavar='TYPE',
+    help='of the jobs of --sky, for example tpu-v5litepod-16',
+  )
+
+
+def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
+  """Does what is asked; prints errors and returns the exit code.
+
+  Args:
+    options: parsed.
+    rest: what the parser did not know.
+    command: what was typed.
+  """
+  from ttc import storage
+  from ttc.cli import cells, jobs
+  from ttc.cli.configuration import ConfigurationError
+
+  try:
+    sweep, chosen = _expanded(options, rest)
+    if options.check:
+      return cells.check(chosen)
+    if options.run:
+      folder = storage.absolute(sweep.output)
+      sweep.write(folder, sweep.cells())
+      return cells.run(folder, chosen, command)
+    if options.sky or options.xpk:
+      write = jobs.write_sky if options.sky else jobs.write_xpk
+      folder = storage.absolute(options.sky or options.xpk)
+      print(write(sweep, chosen, folder, options.accelerator))
+      return 0
+  except (ConfigurationError, ValueError, OSError) as error:
+    print(f'ttc: {error}', file=sys.stderr)
+    return _CANNOT_START
+  for cell in chosen:
+    print(shlex.join(['ttc', *cell.arguments]))
+  return 0
+
+
+def _expanded(options: argparse.Namespace, rest: list[str]):
+  """The sweep, and the cells that are asked for."""
+  from ttc.cli.axes import axes
+  from ttc.sweeps import Sweep
+
+  given = [text for text in rest if text.startswith('--sweep.')]
+  bindings = [text for text in rest if text.startswith('--gin.')]
+  for text in rest:
+    if text not in (*given, *bindings) or '=' not in text:
+      raise ValueError(f'unknown argument {text!r}; see ttc sweep --help')
+  for name in ('name', 'output'):
+    if any(f'Experiment.{name}=' in text for text in bindings):
+      raise ValueError(
+        f'a sweep binds Experiment.{name} itself, from --output and the '
+        f'values of a cell; remove --gin.Experiment.{name}.'
+      )
+  found = axes(options.sweep_file, [text[len('--sweep.'):] for text in given])
+  if not found:
+    raise ValueError(
+      'a sweep needs values to go through: --sweep.NAME=LIST, or '
+      '--sweep_file=PATH.'
+    )
+  if not options.gin_file and not any(a.binding == 'gin_file' for a in found):
+    raise ValueError('say what to run with --gin_file=PATH')
+  flags = [f'--only={name}' for name in options.only]
+  flags += ['--distributed'] * options.distributed
+  flags += ['--debug'] * options.debug
+  sweep = Sweep(
+    output=_place(options.output),
+    axes=found,
+    files=tuple(options.gin_file),
+    bindings=tuple(text[len('--gin.'):] for text in bindings),
+    options=tuple(flags),
+  )
+  cells = sweep.cells()
+  chosen = [
+    cell for cell in cells
+    if not options.cell
+    or any(fnmatch.fnmatchcase(cell.name, name) for name in options.cell)
+  ]
+  if not chosen:
+    raise ValueError(
+      f'--cell={options.cell[0]} is none of the {len(cells)} cells, which '
+      f'are called {cells[0].name} and so on.'
+    )
+  return sweep, chosen
+
+
+def _place(output: str) -> str:
+  from ttc import storage
+
+  return output if storage.is_remote(output) else os.path.normpath(output)
