@@ -101,6 +101,11 @@ def read(name: str | os.PathLike) -> list[Run]:
   return estimated(runs)
 
 
+def one(folder: pathlib.Path) -> Run:
+  """The experiment in a folder, which may not have begun."""
+  return _run(folder, folder.name, attempts.read(folder))
+
+
 def counts(runs: Iterable[Run]) -> dict[str, int]:
   """How many runs are in each state, of the states there are."""
   states = [run.state for run in runs]

@@ -63,6 +63,35 @@ def test_nothing_is_written_through_a_link(tmp_path, capsys):
 
 
 def test_a_missing_experiment_is_named_before_any_work(tmp_path, capsys):
-  assert _run(tmp_path / 'b', _reuse('gs://bucket/a')) == 2
-  assert "reuse='gs://bucket/a' is no folder" in capsys.readouterr().err
+  assert _run(tmp_path / 'b', _reuse(tmp_path / 'a')) == 2
+  assert 'is no folder' in capsys.readouterr().err
   assert not (tmp_path / 'b' / 'little' / 'seed-0').exists()
+
+
+def test_to_and_from_a_bucket_stages_are_copied(tmp_path, bucket, capsys):
+  assert _run(tmp_path / 'a') == 0
+  made = {
+    path.name: path.read_bytes()
+    for path in (tmp_path / 'a/little/seed-0/toss').iterdir()
+    if path.name != '.lock-0'}
+  source = tmp_path / 'a' / 'little'
+  for output in ('gs://reuse/b', 'gs://reuse/c', str(tmp_path / 'd')):
+    assert _run(output, _reuse(source)) == 0
+    told = capsys.readouterr().err
+    assert f'seed-0/toss: copied from {source}' in told
+    assert 'seed-0/count: complete, skipped' in told
+    source = f'{output}/little'
+  assert {
+    path.name: path.read_bytes()
+    for path in (tmp_path / 'd/little/seed-0/toss').iterdir()} == made
+
+
+def test_a_copy_that_was_cut_off_is_made_again(tmp_path, bucket, capsys):
+  assert _run(tmp_path / 'a') == 0
+  whole = tmp_path / 'a' / 'little' / 'seed-0' / 'toss'
+  part = next(whole.glob('part-*'))
+  bucket.put(f'cut/b/little/seed-0/toss/{part.name}', b'{"problem": 7}\n')
+  assert _run('gs://cut/b', _reuse(tmp_path / 'a' / 'little')) == 0
+  assert 'seed-0/toss: copied' in capsys.readouterr().err
+  name = f'cut/b/little/seed-0/toss/{part.name}'
+  assert bucket.objects[name][1] == part.read_bytes()

@@ -187,6 +187,8 @@ def test_a_cell_that_another_process_has_is_left_to_it(
   (['--sweep.Coin.bias=0.5'], 'Coin.bias=0.5 is no list'),
   (['--sweep.Coin.bias=[1]', '--gin.Experiment.name="a"'],
    'a sweep binds Experiment.name itself'),
+  (['--sweep.Coin.bias=[1]', '--run', '--distributed'],
+   '--run is for one machine'),
   (['--sweep.Coin.bias=[1]', '--cell=x'], '--cell=x is none of the 1 cells'),
   (['--sweep_file=missing'], '--sweep_file=missing: No such file'),
 ])
@@ -195,3 +197,16 @@ def test_what_cannot_be_swept_is_one_line(sweep, capsys, more, message):
   told = capsys.readouterr().err
   assert message in told
   assert len(told.splitlines()) == 1
+
+
+def test_a_sweep_may_lie_in_a_bucket(sweep, bucket, capsys):
+  arguments = sweep('--sweep.Toss.fail_at=[1, None]', '--output=gs://sweeps/a')
+  assert main.main([*arguments, '--run']) == 1
+  assert 'sweeps/a/sweep.json' in bucket.names('sweeps/')
+  capsys.readouterr()
+  assert main.main(['status', '--json', 'gs://sweeps/a']) == 0
+  (facts,) = json.loads(capsys.readouterr().out)['folders']
+  failed, done = facts['runs']
+  assert (failed['state'], done['state']) == ('failed', 'done')
+  assert failed['detail'] == 'seed-0/toss: RuntimeError: the coin rolled away'
+  assert failed['stages'][0]['parts'] == [1, 5]

@@ -33,6 +33,16 @@ def test_products_count_as_often_as_their_loops_turn():
   assert not Costs.of(program).unknown
 
 
+def test_products_are_counted_before_compiling_too():
+  traced = jax.jit(jax.grad(lambda x, w: loops(x, w).sum(), 1)).trace(
+      jnp.ones((B, D)), jnp.ones((D, D)))
+  found = Costs.traced(traced.jaxpr, 4)
+  assert found.partial
+  # Forward, and two products each backward, but for the first input's.
+  turns = TURNS * INNER + 1
+  assert 2.5 * turns * PRODUCT / 4 <= found.flops <= 3 * turns * PRODUCT / 4
+
+
 def test_once_is_what_xla_says():
   program = jax.jit(loops).lower(
       jax.ShapeDtypeStruct((B, D), jnp.float32),

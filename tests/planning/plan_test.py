@@ -57,29 +57,32 @@ def test_products_are_those_of_the_paper(trained):
       8 * (weights + attended) * tokens, rel=0.15)
 
 
-def test_layers_not_compiled_are_like_those_that_are():
-  # So many rows that no layer's keys fit beside the core.
-  counts, deep = (1, 2), 4
-  few, more, whole = (
-      compiled(tpu.sampling(n, rows=1024), 'extend by 64')[1]
-      for n in (*counts, deep))
-  found = layers.extend(few, more, counts, deep)
-  assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.05)
+@pytest.fixture(scope='module')
+def sampled():
+  return {n: (work := tpu.sampling(n), *compiled(work, 'extend by 64'))
+          for n in (1, 2, 4)}
+
+
+def test_layers_not_compiled_are_like_those_that_are(sampled):
+  few, more, whole = (sampled[n][2] for n in (1, 2, 4))
+  found = layers.extend(few, more, (1, 2), 4)
+  # Some of so small a model lies near the core, and not in HBM.
+  assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.15)
   assert found.memory.arguments == whole.memory.arguments
   assert found.costs.flops == pytest.approx(whole.costs.flops, rel=0.001)
   assert found.costs.bytes == pytest.approx(whole.costs.bytes, rel=0.15)
   assert found.costs.collectives == pytest.approx(whole.costs.collectives)
 
 
-def test_a_sampler_reads_weights_for_each_token():
-  work = tpu.sampling(2)
-  program, found = compiled(work, 'extend by 64')
+def test_a_sampler_multiplies_weights_for_each_token(sampled):
+  work, program, found = sampled[4]
   assert nbytes(program.arguments) == pytest.approx(
       found.memory.arguments, rel=0.05)
-  cfg = work.cfgs['proposer']
-  lanes = work.capacity.lanes
-  products = 2 * cfg.num_params * lanes * 64 / 2  # a half on each device
-  assert found.costs.flops == pytest.approx(products, rel=0.3)
+  cfg, lanes = work.cfgs['proposer'], work.capacity.lanes
+  seen = 2 * work.capacity.cells * cfg.num_heads * cfg.head_dim
+  products = 2 * (cfg.num_params + cfg.num_layers * seen) * lanes * 64
+  assert found.costs.flops == pytest.approx(
+      products / work.mesh.shape['model'], rel=0.3)
 
 
 def test_forks_exchange_nothing():
@@ -93,25 +96,23 @@ def small(hbm):
       whole, chip=dataclasses.replace(whole.chip, hbm=hbm))
 
 
-def test_what_is_proposed_fits_and_more_does_not():
-  work, where = tpu.training(batch=64), small(64 * 2**20)
-  found = plan.training(work, where)
-  assert found.fits
-  most = found.largest.most
-  assert most > work.config.batch
-  used = measure.peak(measure.training(work.with_batch(most), where.chip))
-  assert 0.85 * where.chip.hbm < used <= where.chip.hbm
-
-
-def test_what_does_not_fit_names_the_binding():
-  work = tpu.training(fsdp=1)
-  found = plan.training(work, small(8 * 2**20))
-  assert not found.fits
-  assert found.advice.startswith('Layout.fsdp=4 (now 1)')
+def test_parameters_that_do_not_fit_are_told_without_compiling():
+  found = plan.training(tpu.training(fsdp=1), small(8 * 2**20))
+  assert not found.programs
+  assert found.advice.startswith('Layout.fsdp=4 (now 1): parameters')
   found = plan.sampling(
-      tpu.sampling(2), small(24 * 2**20), 1000, False, {'proposer': 1000})
-  assert found.advice == f'Solver.rows={found.largest.most} (now 64)'
-  assert 0 < found.largest.most < 64
+      tpu.sampling(2), small(2**20), 1000, False, {'proposer': 1000})
+  assert found.advice.startswith('Solver.model_parallel=4 (now 2): weights')
+
+
+def test_the_largest_is_where_memory_ends():
+  # 10 bytes a row, 100 that no row changes, 5 a row as slots in pairs.
+  resident = lambda rows: 100 + 5 * 2 * -(-rows // 2)
+  most = measure.largest((4, 40), (8, 80), resident, 1000)
+  fits = lambda n: resident(n) + 10 * n <= 0.97 * 1000
+  assert fits(most)
+  assert not fits(most + 1)
+  assert measure.largest((4, 40), (8, 80), resident, 100) == 0
 
 
 def test_the_longest_of_three_sets_the_bound():

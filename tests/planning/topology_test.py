@@ -34,4 +34,4 @@ def test_shapes_that_no_hosts_make_are_refused():
 def test_chips_multiply_faster_than_they_read(chip):
   # Hundreds of operations a byte, and links far slower than memory.
   assert 100 < chip.flops / chip.bandwidth < 1000
-  assert 4 < chip.bandwidth / chip.axis < 30
+  assert 4 < chip.bandwidth / chip.axis < 50

@@ -96,7 +96,7 @@ def _run(folder: pathlib.Path, cells: list[Cell], attempt: Attempt) -> int:
     else:
       open_cells[cell.name] = cell
   for number, (name, cell) in enumerate(open_cells.items(), start=1):
-    (now,) = [r for r in status.read(folder) if r.name == name]
+    now = status.one(folder / name)
     if now.state == 'running':
       _tell(f'{name}: skipped, another process has it ({now.detail})')
       continue

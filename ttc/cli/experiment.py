@@ -21,7 +21,8 @@ class Experiment:
     seeds: what the stages are repeated with.
     output: folder of all experiments; relative to where ttc is started.
     reuse: folder of another experiment, e.g. 'runs/quickstart'; what it has
-      finished with the same bindings and inputs is linked to, not run again.
+      finished with the same bindings and inputs is linked to, or copied to or
+      from a bucket, and not run again.
   """
 
   name: str

@@ -132,7 +132,8 @@ def _program(p: Measured) -> dict[str, Any]:
           f'{kind.kind} of {kind.devices}': count
           for kind, count in sorted(
               p.costs.collectives.items(), key=lambda item: str(item[0]))},
-      'seconds': p.bound.seconds, 'limit': p.bound.limit}
+      'partial': p.costs.partial, 'seconds': p.bound.seconds,
+      'limit': p.bound.limit}
 
 
 def table(found: Mapping[str, Plan], where: Topology,
@@ -148,14 +149,20 @@ def table(found: Mapping[str, Plan], where: Topology,
   return '\n'.join(lines)
 
 
+def _limit(p: Measured) -> str:
+  return (f'{p.bound.limit}, of what is known: bytes and collectives are not'
+          if p.costs.partial else p.bound.limit)
+
+
 def _stage(name: str, x: Plan, where: Topology, price: float | None):
   hbm = where.chip.hbm
   sizes = ' '.join(f'{axis}={size}' for axis, size in x.mesh.items())
   yield f'{name} ({sizes})'
   yield '  resident GiB  ' + ', '.join(
       f'{what} {size / _GIB:.2f}' for what, size in x.resident.items())
-  yield (f'  {"program":<16}{"argum.":>8}{"temp.":>8}{"peak":>8}{"of HBM":>8}'
-         f'{"TFLOP":>10}{"GB moved":>10}{"ms":>10}  limit')
+  if x.programs:
+    yield (f'  {"program":<16}{"argum.":>8}{"temp.":>8}{"peak":>8}{"of HBM":>8}'
+           f'{"TFLOP":>10}{"GB moved":>10}{"ms":>10}  limit')
   for p in x.programs:
     size = lambda n: f'{n / _GIB:.2f}'
     yield (f'  {p.name:<16}{size(p.arguments):>8}'
@@ -163,7 +170,7 @@ def _stage(name: str, x: Plan, where: Topology, price: float | None):
            f'{100 * p.peak / hbm:>7.0f}%' + (
                '  the compiler refuses it' if p.overflow else
                f'{p.costs.flops / 1e12:>10.2f}{p.costs.bytes / 1e9:>10.1f}'
-               f'{1e3 * p.bound.seconds:>10.2f}  {p.bound.limit}'))
+               f'{1e3 * p.bound.seconds:>10.2f}  {_limit(p)}'))
     for kind, count in p.costs.collectives.items():
       if count > 1e6:
         yield (f'{"":<18}{kind.kind} among {kind.devices}: '
@@ -173,7 +180,8 @@ def _stage(name: str, x: Plan, where: Topology, price: float | None):
   if x.bound.seconds:
     yield (f'  whole stage at least {hours:.3f} h, {hours * where.chips:.2f} '
            f'chip-hours{money}; limited by {x.bound.limit}')
-  yield (f'  largest that fits: {x.largest.binding}={x.largest.most} (now '
-         f'{x.largest.now})')
+  if x.largest.most:
+    yield (f'  largest that fits: {x.largest.binding}={x.largest.most} (now '
+           f'{x.largest.now})')
   if x.advice:
     yield f'  DOES NOT FIT: change {x.advice}'

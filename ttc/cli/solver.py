@@ -251,8 +251,8 @@ class Solver:
       raise ValueError(
           f'The model of stage {stage!r} has a {found!r} head; a '
           f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.')
-    return Model(copies.params(params, cfg, head, mesh),
-                 copies.config(cfg, self.model_parallel))
+    return Model.consuming(copies.params(params, cfg, head, mesh),
+                           copies.config(cfg, self.model_parallel))
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:

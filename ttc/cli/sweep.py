@@ -131,6 +131,11 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
   for text in rest:
     if text not in (*given, *bindings) or '=' not in text:
       raise ValueError(f'unknown argument {text!r}; see ttc sweep --help')
+  if options.coordinator or (options.run and options.distributed):
+    raise ValueError(
+      '--run is for one machine; on several, run each command that --print '
+      'gives on all of them, or hand the cells over by --sky or --xpk.'
+    )
   for name in ('name', 'output'):
     if any(f'Experiment.{name}=' in text for text in bindings):
       raise ValueError(

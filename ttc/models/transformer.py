@@ -140,13 +140,24 @@ class Backbone(nn.Module):
     return self.final_norm(x), memory
 
 
-def unstack(params: dict) -> dict:
-  """Parameters of a scanned model as those of one with `scan=False`."""
+def unstack(params: dict, consume: bool = False) -> dict:
+  """Parameters of a scanned model as those of one with `scan=False`.
+
+  Args:
+    params: with layers stacked.
+    consume: deletes each stack as it comes apart, so that weights are never
+      held twice.
+  """
   backbone = dict(params['backbone'])
-  stacked = backbone.pop('layers')
-  count = jax.tree.leaves(stacked)[0].shape[0]
-  backbone |= {f'layer_{i}': jax.tree.map(lambda x, i=i: x[i], stacked)
-               for i in range(count)}
+  stacks, tree = jax.tree.flatten(backbone.pop('layers'))
+  apart = []
+  for stack in stacks:
+    apart.append([stack[i] for i in range(stack.shape[0])])
+    if consume:
+      jax.block_until_ready(apart[-1])
+      stack.delete()
+  backbone |= {f'layer_{i}': jax.tree.unflatten(tree, layer)
+               for i, layer in enumerate(zip(*apart, strict=True))}
   return {**params, 'backbone': backbone}
 
 

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 import dataclasses
 import math
 import re
+from typing import Any
+
+from jax.extend.core import jaxprs_in_params
 
 from ttc.planning.hlo import Array, Computation, Instruction, Module
 
@@ -56,6 +59,7 @@ class Costs:
     bytes: to and from HBM.
     collectives: bytes by kind and size of the group.
     unknown: whether a loop turns as often as the data say; it counts once.
+    partial: whether only FLOPs are known.
   """
 
   flops: float = 0.0
@@ -63,18 +67,21 @@ class Costs:
   collectives: Mapping[Collective, float] = dataclasses.field(
       default_factory=dict)
   unknown: bool = False
+  partial: bool = False
 
   def __add__(self, other: 'Costs') -> 'Costs':
     both = self.collectives.keys() | other.collectives.keys()
     return Costs(
         self.flops + other.flops, self.bytes + other.bytes,
         {key: self.collectives.get(key, 0) + other.collectives.get(key, 0)
-         for key in both}, self.unknown or other.unknown)
+         for key in both}, self.unknown or other.unknown,
+        self.partial or other.partial)
 
   def __mul__(self, times: float) -> 'Costs':
     return Costs(
         self.flops * times, self.bytes * times,
-        {key: x * times for key, x in self.collectives.items()}, self.unknown)
+        {key: x * times for key, x in self.collectives.items()}, self.unknown,
+        self.partial)
 
   @classmethod
   def of(cls, text: str, loops: bool = True) -> 'Costs':
@@ -86,6 +93,24 @@ class Costs:
     """
     module = Module.parse(text)
     return _run(module, module.computations[module.entry], loops)
+
+  @classmethod
+  def traced(cls, jaxpr: Any, devices: int) -> 'Costs':
+    """FLOPs of a program as it was traced, shared out evenly."""
+    return cls(flops=_traced(jaxpr.jaxpr) / devices, partial=True)
+
+
+def _traced(jaxpr: Any) -> float:
+  total = 0.0
+  for equation in jaxpr.eqns:
+    if equation.primitive.name == 'dot_general':
+      over = equation.params['dimension_numbers'][0][0]
+      left = equation.invars[0].aval.shape
+      total += 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(
+          left[i] for i in over)
+    for inner in jaxprs_in_params(equation.params):
+      total += _traced(inner) * equation.params.get('length', 1)
+  return total
 
 
 def _run(module: Module, computation: Computation, loops: bool) -> Costs:

@@ -58,9 +58,12 @@ class Plan:
 def training(work: Training, topology: Topology) -> Plan:
   """Plans a training that takes all of its steps, evaluations left out."""
   chip, config = topology.chip, work.config
+  total = sum(work.resident.values())
+  if total > chip.hbm:
+    largest = Largest('FitConfig.batch', config.batch, 0)
+    return _refused(work, largest, _smaller_training(work, topology, largest))
   programs = measure.training(work, chip)
   parts = config.microbatches * work.rows
-  total = sum(work.resident.values())
   most = _most(
       config.batch // parts, programs, chip.hbm, lambda rows: total,
       lambda rows: measure.training(work.with_batch(rows * parts), chip))
@@ -86,6 +89,12 @@ def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
     read: tokens by the model that reads them.
   """
   chip, capacity = topology.chip, work.capacity
+  weights, pools = _held(work)
+  each = pools / (capacity.slots + 1)
+  resident = lambda rows: weights + each * (work.sizes(rows).slots + 1)
+  if resident(1) > chip.hbm:
+    largest = Largest('Solver.rows', 2 * capacity.lanes, 0)
+    return _refused(work, largest, _smaller_sampling(work, topology, largest))
   programs = measure.sampling(work, chip)
   by_name = {program.name: program for program in programs}
   chunk = (min if by_step else max)(capacity.chunks)
@@ -97,11 +106,8 @@ def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
       bound += by_name[f'read ({who})'].bound * (
           tokens / (capacity.line * groups))
   long = f'extend by {max(capacity.chunks)}'
-  weights, pools = _held(work)
-  each = pools / (capacity.slots + 1)
   rows = _most(
-      2 * capacity.lanes, [by_name[long]], chip.hbm,
-      lambda rows: weights + each * (work.sizes(rows).slots + 1),
+      2 * capacity.lanes, [by_name[long]], chip.hbm, resident,
       lambda rows: measure.sampling(
           work.with_rows(rows), chip, lambda name: name == long))
   largest = Largest('Solver.rows', 2 * capacity.lanes, rows)
@@ -110,6 +116,13 @@ def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
     advice = _smaller_sampling(work, topology, largest)
   return Plan(dict(work.mesh.shape), work.resident, programs, bound, largest,
               advice)
+
+
+def _refused(work: Training | Sampling, largest: Largest,
+             advice: str) -> Plan:
+  """Of what lies in memory there is too much; no program can change that."""
+  return Plan(dict(work.mesh.shape), work.resident, [], Bound(0, 0, 0),
+              largest, advice)
 
 
 def overflows(programs: list[Measured], hbm: int) -> bool:
@@ -121,8 +134,6 @@ def _most(now: int, programs: list[Measured], hbm: int,
           resident: Callable[[int], float],
           again: Callable[[int], list[Measured]]) -> int:
   """The most rows that fit, from what two numbers of them take."""
-  if resident(1) > hbm:
-    return 0
   beside = lambda rows, found: measure.peak(found) - resident(rows)
   other = max(1, now // 2) if overflows(programs, hbm) else 2 * now
   if other == now:

@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 import numpy as np
 
+from ttc import partitioning
 from ttc.planning.costs import Costs
 
 _SIZE = r'([\d.]+)([BKMGT]?)'
@@ -53,13 +55,15 @@ class Program:
 
   Attributes:
     name: e.g. 'train step'.
-    lower: `jax.jit(...).lower` of them, inside the mesh that it needs.
+    trace: `jax.jit(...).trace` of them.
     arguments: tree of ShapeDtypeStructs.
+    mesh: that it runs on.
   """
 
   name: str
-  lower: Callable[[], jax.stages.Lowered]
+  trace: Callable[[], jax.stages.Traced]
   arguments: Any
+  mesh: Mesh
 
   def compile(self) -> Compiled:
     """Compiles it; one that does not fit has no costs.
@@ -68,8 +72,11 @@ class Program:
       RuntimeError: it does not compile for another reason than memory.
     """
     given = nbytes(self.arguments)
+    with partitioning.use(self.mesh):
+      traced = self.trace()
+      lowered = traced.lower()
     try:
-      compiled = self.lower().compile()
+      compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
       needed = _needed(str(error), given)
       if needed is None:
@@ -81,7 +88,13 @@ class Program:
         stats.argument_size_in_bytes,
         stats.output_size_in_bytes - stats.alias_size_in_bytes,
         stats.temp_size_in_bytes + stats.generated_code_size_in_bytes)
-    return Compiled(memory, Costs.of(compiled.as_text()))
+    try:
+      text = compiled.as_text()
+    except jax.errors.JaxRuntimeError:
+      # libtpu wrote what this JAX cannot read: an async-update of three
+      # operands, met in training 7B on v5p.
+      return Compiled(memory, Costs.traced(traced.jaxpr, self.mesh.size))
+    return Compiled(memory, Costs.of(text))
 
 
 def nbytes(tree: Any) -> int:

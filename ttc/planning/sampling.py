@@ -185,11 +185,10 @@ class _Model:
         x.shape, x.dtype, sharding=where), tree)
 
   def _program(self, name, function, arguments, **static) -> Program:
-    def lower():
-      with partitioning.use(self.of.mesh):
-        return function.lower(*arguments, mesh=self.of.mesh, **static)
-
-    return Program(name, lower, arguments)
+    mesh = self.of.mesh
+    return Program(
+        name, lambda: function.trace(*arguments, mesh=mesh, **static),
+        arguments, mesh)
 
 
 def with_layers(cfg: TransformerConfig, count: int) -> TransformerConfig:

@@ -64,11 +64,8 @@ class Training:
         total - nbytes(check))
 
   def _program(self, name, function, arguments) -> Program:
-    def lower():
-      with partitioning.use(self.mesh):
-        return function.lower(*arguments)
-
-    return Program(name, lower, arguments)
+    return Program(
+        name, lambda: function.trace(*arguments), arguments, self.mesh)
 
   @functools.cached_property
   def _model(self) -> Transformer:

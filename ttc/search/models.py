@@ -17,17 +17,23 @@ class Model:
   """Weights and their shape.
 
   Attributes:
-    params: as training leaves them, layers stacked.
+    params: layers stacked, as training leaves them, or apart.
     cfg: of the model.
   """
 
   params: dict
   cfg: TransformerConfig
 
+  @classmethod
+  def consuming(cls, params: dict, cfg: TransformerConfig) -> 'Model':
+    """From stacked parameters, which are deleted: weights lie there once."""
+    return cls(unstack(params, consume=True), cfg)
+
   @functools.cached_property
   def layers(self) -> dict:
     """The parameters with layers apart, as the programs want them."""
-    return unstack(self.params)
+    stacked = 'layers' in self.params['backbone']
+    return unstack(self.params) if stacked else self.params
 
 
 @dataclasses.dataclass(frozen=True)
