@@ -78,8 +78,9 @@ class Compiled:
 
   def __init__(self, cfg):
     self.cfg, self.mesh = cfg, partitioning.make_mesh(devices=jax.devices()[:1])
-    self.pool = jax.eval_shape(
-        lambda: KVCache.empty(cfg, SLOTS + 1, CELLS))
+    self.pool, self.lanes = (
+        jax.eval_shape(lambda rows=rows: KVCache.empty(cfg, rows, CELLS))
+        for rows in (SLOTS + 1, LANES))
     self.table = jax.eval_shape(lambda: Angles.table(cfg, CELLS))
 
   def params(self, head):
@@ -97,13 +98,13 @@ class Compiled:
 
   def extend(self, top_p):
     """XLA's FLOPs of one token of each lane: it counts a loop's body once."""
-    batch = Batch(ABSTRACT((LANES, 7), jnp.int32),
+    batch = Batch(ABSTRACT((LANES, 6), jnp.int32),
                   ABSTRACT((LANES,), jnp.float32), ABSTRACT((1,), jnp.int32))
     flags = ABSTRACT((self.cfg.vocab_size,), bool)
     return self._count(engine.extend.lower(
-        self.params('logits'), self.table, self.pool, batch,
+        self.params('logits'), self.table, self.lanes, batch,
         Stops(flags, flags), top_p, cfg=self.cfg, mesh=self.mesh,
-        cells=CELLS, max_new=16))
+        max_new=16))
 
   def _count(self, lowered):
     with partitioning.use(self.mesh):

@@ -24,7 +24,7 @@ VALUE = testing.random_params(CFG, 'value')
 PROMPTS = [[3, 4, 5], [6], [7, 8], [9, 9, 9, 4]]
 END = np.arange(CFG.vocab_size) == 1
 STEP_END = (np.arange(CFG.vocab_size) == 2) | END
-CELLS, NEW, SLOTS = 24, 12, 6
+CELLS, NEW, SLOTS, PIECE = 24, 12, 6, 4
 TABLE = Angles.table(CFG, CELLS)
 KEYS = np.asarray(
     jax.random.key_data(jax.random.split(jax.random.key(0), 4)))
@@ -45,10 +45,7 @@ class World:
     self.params = place('logits', PARAMS)
     self.verifier = place('value', VALUE)
     self.pool, self.read_pool = (
-        partitioning.put(jax.tree.map(
-            lambda x: np.full(x.shape, 50.0, x.dtype),
-            KVCache.empty(CFG, self.devices * (SLOTS + 1), CELLS)), self.mesh)
-        for _ in range(2))
+        _rubbish(self.devices * (SLOTS + 1), self.mesh) for _ in range(2))
 
   def each(self, made):
     """The same arrays for every device."""
@@ -56,10 +53,10 @@ class World:
         lambda x: np.concatenate([np.asarray(x)] * self.devices), made),
                             self.mesh)
 
-  def cut_pool(self):
-    """An empty pool whose heads are cut as the scheduler does."""
+  def cut(self, rows):
+    """An empty cache whose heads are cut as the scheduler does."""
     return jax.device_put(
-        KVCache.empty(CFG, self.devices * (SLOTS + 1), CELLS),
+        KVCache.empty(CFG, self.devices * rows, CELLS),
         jax.sharding.NamedSharding(self.mesh, jax.P('data', 'model')))
 
   def prefill(self):
@@ -74,24 +71,37 @@ class World:
 
   def extend(self, most=NEW, steps=0, temperature=1.0, least=0, chunk=4,
              pad=0):
-    rows = np.zeros((4 + pad, 7), np.int32)
-    rows[:, 0] = SLOTS
-    rows[:4, 0] = self.slots
-    rows[:4, 1] = [t[-1] for t in self.texts]
-    rows[:4, 2] = [len(t) - 1 for t in self.texts]
-    rows[:4, 3], rows[:4, 4] = most, steps
-    rows[:4, 5:] = KEYS.view(np.int32)
+    rows = np.zeros((4 + pad, 6), np.int32)
+    rows[:4, 0] = [t[-1] for t in self.texts]
+    rows[:4, 1] = [len(t) - 1 for t in self.texts]
+    rows[:4, 2], rows[:4, 3] = most, steps
+    rows[:4, 4:] = KEYS.view(np.int32)
     batch = Batch(rows, np.full(4 + pad, temperature, np.float32),
                   np.array([least], np.int32))
+    before = [len(t) - 1 for t in self.texts]
     with partitioning.use(self.mesh):
-      self.pool, grown = engine.extend(
-          self.params, TABLE, self.pool, self.each(batch),
-          Stops(STEP_END, END), None, cfg=CFG, mesh=self.mesh, cells=CELLS,
-          max_new=chunk)
+      lanes = self.copy(
+          self.pool, _rubbish(self.devices * (4 + pad), self.mesh),
+          [(slot, lane, cell) for lane, slot in enumerate(self.slots)
+           for cell in range(0, before[lane], PIECE)])
+      lanes, grown = engine.extend(
+          self.params, TABLE, lanes, self.each(batch),
+          Stops(STEP_END, END), None, cfg=CFG, mesh=self.mesh, max_new=chunk)
     for text, new, count in zip(self.texts, np.asarray(grown.token),
                                 np.asarray(grown.count), strict=False):
       text += new[:count].tolist()
+    with partitioning.use(self.mesh):
+      self.pool = self.copy(lanes, self.pool, [
+          (lane, slot, cell) for lane, slot in enumerate(self.slots)
+          for cell in range(before[lane] - before[lane] % PIECE,
+                            len(self.texts[lane]) - 1, PIECE)])
     return grown
+
+  def copy(self, source, target, pieces):
+    pieces = [*pieces, *[(-1, -1, -1)] * (64 - len(pieces))]
+    return engine.copy(
+        source, target, self.each(np.array(pieces, np.int32)),
+        mesh=self.mesh, size=PIECE)
 
   def finish(self, **settings):
     """Extends until all rows have as many tokens as they may."""
@@ -102,6 +112,13 @@ class World:
       if not any(most):
         return logprob
       logprob += np.asarray(self.extend(most, **settings).logprob)[:4]
+
+
+def _rubbish(rows, mesh):
+  """A cache in which nothing may be looked at before it is written."""
+  return partitioning.put(jax.tree.map(
+      lambda x: np.full(x.shape, 50.0, x.dtype),
+      KVCache.empty(CFG, rows, CELLS)), mesh)
 
 
 def full(text):
@@ -205,16 +222,29 @@ def test_values_of_pieces_equal_those_of_the_whole():
     np.testing.assert_allclose(values, jax.nn.sigmoid(whole), atol=1e-5)
 
 
-def test_fork_copies_rows_in_order():
-  pool = jax.tree.map(
-      lambda x: x + jnp.arange(x.shape[0]).reshape(-1, 1, 1, 1),
-      KVCache.empty(CFG, SLOTS + 1, 4))
-  copies = np.full((5, 2), -1, np.int32)
-  copies[:3] = [(1, 4), (2, 1), (4, 0)]
-  with partitioning.use(testing.mesh()):
-    forked = engine.fork(pool, copies, mesh=testing.mesh())
-  rows = np.asarray(forked.k[1])[:, 0, 0, 0].tolist()
-  assert rows == [1, 2, 2, 3, 1, 5, 6]
+def _numbered(rows, first=0):
+  """Cell s of row r holds r + first + s / 100."""
+  return jax.tree.map(
+      lambda x: x + jnp.arange(first, first + rows).reshape(-1, 1, 1, 1)
+      + jnp.arange(12).reshape(1, 1, -1, 1) / 100, KVCache.empty(
+          CFG, rows, 12))
+
+
+@pytest.mark.parametrize('within', [True, False])
+def test_copies_pieces_in_order(within):
+  target = _numbered(SLOTS + 1)
+  source = None if within else _numbered(3, first=50)
+  wanted = np.asarray(target.k[1]).copy()
+  past = wanted if within else np.asarray(source.k[1])
+  pieces = [(1, 4, 0), (2, 1, 4), (1, 0, 4), (0, 4, 8)]
+  for read, write, cell in pieces:
+    wanted[write, :, cell:cell + 4] = past[read, :, cell:cell + 4]
+  mesh = testing.mesh()
+  with partitioning.use(mesh):
+    copied = engine.copy(
+        source, target, np.array([*pieces, (-1,) * 3, (-1,) * 3], np.int32),
+        mesh=mesh, size=4)
+  np.testing.assert_array_equal(copied.k[1], wanted)
 
 
 @pytest.mark.parametrize('model', [1, 2])
@@ -225,16 +255,16 @@ def test_only_a_cut_model_communicates(model):
     world = World(mesh)
     line = world.each(Line.pack([(0, 0, [3])], 16, SLOTS))
     batch = world.each(Batch(
-        np.zeros((4, 7), np.int32), np.ones(4, np.float32),
+        np.zeros((4, 6), np.int32), np.ones(4, np.float32),
         np.zeros(1, np.int32)))
-    pool = world.cut_pool()
-    common = dict(cfg=CFG, mesh=mesh, cells=CELLS)
+    pool = world.cut(SLOTS + 1)
+    common = dict(cfg=CFG, mesh=mesh)
     moved = [_moved(lowered) for lowered in (
-        engine.fork.lower(pool, world.each(np.zeros((4, 2), np.int32)),
-                          mesh=mesh),
+        engine.copy.lower(None, pool, world.each(np.zeros((4, 3), np.int32)),
+                          mesh=mesh, size=PIECE),
         engine.read.lower(world.verifier, TABLE, pool, line, head='value',
-                          **common),
-        engine.extend.lower(world.params, TABLE, pool, batch,
+                          cells=CELLS, **common),
+        engine.extend.lower(world.params, TABLE, world.cut(4), batch,
                             Stops(STEP_END, END), None, max_new=4, **common))]
   assert not moved[0]
   if model == 1:

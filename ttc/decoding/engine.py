@@ -1,10 +1,12 @@
-"""The programs that move rows: extend, read, fork.
+"""The programs that move rows: extend, read, copy.
 
 Every row that lives has a slot, a row of a KV pool [R + 1, K, S, H] a layer.
-Slot R is nobody's: what pads a batch reads and writes there. All else about a
-row (tokens, length, key) is the host's. A row's last token is *pending*: known,
-but not yet read by the proposer; so a sample needs no logits carried from the
-program before, and rewinding a row is setting its length.
+Slot R is nobody's: what pads a line is written there. While a row grows its
+cache lies in a lane instead, a row of a smaller array [C, K, S', H]; `copy`
+moves it there and back. All else about a row (tokens, length, key) is the
+host's. A row's last token is *pending*: known, but not yet read by the
+proposer; so a sample needs no logits carried from the program before, and
+rewinding a row is setting its length.
 
 Slots, lanes and lines lie on the mesh's `data` axis and indices are local to a
 device, so nothing but `model` ever communicates, and each device loops only as
@@ -32,42 +34,37 @@ from ttc.models.transformer import Head, Transformer
 
 @flax.struct.dataclass
 class Batch:
-  """The rows that a program extends; B = devices * C lanes."""
+  """The rows in the lanes; B = devices * C."""
 
-  lanes: jax.Array  # [B, 7] int32, a column each for the properties below
+  lanes: jax.Array  # [B, 6] int32, a column each for the properties below
   temperature: jax.Array  # [B]
   least: jax.Array  # [devices] the loop ends when so few lanes are left
 
   @property
-  def slot(self) -> jax.Array:
-    """Whose past a lane continues [B]."""
-    return self.lanes[:, 0]
-
-  @property
   def token(self) -> jax.Array:
     """Pending tokens [B]."""
-    return self.lanes[:, 1]
+    return self.lanes[:, 0]
 
   @property
   def position(self) -> jax.Array:
     """Of the pending tokens [B]."""
-    return self.lanes[:, 2]
+    return self.lanes[:, 1]
 
   @property
   def most(self) -> jax.Array:
     """Tokens to add at most [B]; 0 where a lane is empty."""
-    return self.lanes[:, 3]
+    return self.lanes[:, 2]
 
   @property
   def steps(self) -> jax.Array:
     """Step ends after which a row pauses [B]; 0 never pauses."""
-    return self.lanes[:, 4]
+    return self.lanes[:, 3]
 
   @property
   def key(self) -> jax.Array:
     """Of the rows [B]."""
     return jax.random.wrap_key_data(
-        jax.lax.bitcast_convert_type(self.lanes[:, 5:], jnp.uint32))
+        jax.lax.bitcast_convert_type(self.lanes[:, 4:], jnp.uint32))
 
 
 @flax.struct.dataclass
@@ -96,10 +93,10 @@ class _Loop:
 
 
 @functools.partial(
-    jax.jit, static_argnames=('cfg', 'mesh', 'cells', 'max_new'),
-    donate_argnames=('pool',))
-def extend(params, table: Angles, pool: KVCache, batch: Batch, stops: Stops,
-           top_p, *, cfg: TransformerConfig, mesh: Mesh, cells: int,
+    jax.jit, static_argnames=('cfg', 'mesh', 'max_new'),
+    donate_argnames=('cache',))
+def extend(params, table: Angles, cache: KVCache, batch: Batch, stops: Stops,
+           top_p, *, cfg: TransformerConfig, mesh: Mesh,
            max_new: int) -> tuple[KVCache, Grown]:
   """Samples until rows pause, end, or have `max_new` more tokens.
 
@@ -109,20 +106,18 @@ def extend(params, table: Angles, pool: KVCache, batch: Batch, stops: Stops,
   Args:
     params: unstacked, of a Transformer with a logits head.
     table: angles of all positions that rows can have.
-    pool: of the proposer; consumed.
+    cache: of the lanes; consumed. Every row has room for its new tokens in it.
     batch: the rows.
     stops: which tokens end a step or a solution.
     top_p: nucleus mass kept, a scalar; None keeps all.
     cfg: the model.
-    mesh: over whose `data` axis slots and lanes lie.
-    cells: of each row that are copied to its lane (S); every row has room for
-      its new tokens in them.
+    mesh: over whose `data` axis lanes lie.
     max_new: tokens a row gains at most (U).
   """
   model = Transformer(cfg, scan=False)
 
-  def local(params, table, pool, batch, stops, top_p):
-    lanes = batch.slot.shape[0]
+  def local(params, table, cache, batch, stops, top_p):
+    lanes = batch.token.shape[0]
     keys = batch.key
 
     def body(loop: _Loop) -> _Loop:
@@ -149,7 +144,6 @@ def extend(params, table: Angles, pool: KVCache, batch: Batch, stops: Stops,
           logprob=loop.logprob + jnp.where(loop.live, logprob, 0.0),
           cache=memory.cache)
 
-    live = batch.most > 0
     loop = jax.lax.while_loop(
         lambda loop: (loop.t < max_new) & (loop.live.sum() > batch.least[0]),
         body,
@@ -159,30 +153,14 @@ def extend(params, table: Angles, pool: KVCache, batch: Batch, stops: Stops,
             pending=batch.token,
             count=jnp.zeros(lanes, jnp.int32),
             steps=jnp.zeros(lanes, jnp.int32),
-            live=live,
+            live=batch.most > 0,
             logprob=jnp.zeros(lanes, jnp.float32),
-            cache=pool.rows(batch.slot, cells)))
-    pool = _write_back(pool, loop.cache, batch, max_new)
-    return pool, Grown(loop.token, loop.count, loop.live, loop.logprob,
-                       loop.t[None])
+            cache=cache))
+    return loop.cache, Grown(loop.token, loop.count, loop.live, loop.logprob,
+                             loop.t[None])
 
-  return _on_devices(local, mesh, params, table, pool, batch, stops, top_p,
+  return _on_devices(local, mesh, params, table, cache, batch, stops, top_p,
                      shared=(0, 1, 4, 5))
-
-
-def _write_back(pool: KVCache, lanes: KVCache, batch: Batch,
-                max_new: int) -> KVCache:
-  """Copies the cells that the loop wrote from lanes to their slots."""
-  start = jnp.clip(batch.position, 0, lanes.cells - max_new)
-
-  def one(pool, lanes):
-    fresh = jax.vmap(
-        lambda lane, s: jax.lax.dynamic_slice_in_dim(lane, s, max_new, axis=1)
-    )(lanes, start)  # [C, K, U, H]
-    cells = start[:, None] + jnp.arange(max_new)[None]
-    return pool.at[batch.slot[:, None], :, cells].set(fresh.swapaxes(1, 2))
-
-  return jax.tree.map(one, pool, lanes)
 
 
 @functools.partial(
@@ -220,33 +198,37 @@ def read(params, table: Angles, pool: KVCache, line: Line, *, head: Head,
 
 
 @functools.partial(
-    jax.jit, static_argnames=('mesh',), donate_argnames=('pool',))
-def fork(pool: KVCache, copies: jax.Array, *, mesh: Mesh) -> KVCache:
-  """Copies rows from slot to slot, one after the other.
+    jax.jit, static_argnames=('mesh', 'size'), donate_argnames=('target',))
+def copy(source: KVCache | None, target: KVCache, pieces: jax.Array, *,
+         mesh: Mesh, size: int) -> KVCache:
+  """Copies pieces of rows, one after the other.
 
   Args:
-    pool: consumed.
-    copies: [devices * n, 2] source and target; the first -1 of a device ends
-      its list.
-    mesh: over whose `data` axis slots lie.
+    source: None copies within the target.
+    target: consumed.
+    pieces: [devices * n, 3] row to read, row to write, and first cell; the
+      first -1 of a device ends its list.
+    mesh: over whose `data` axis rows lie.
+    size: cells of a piece.
   """
 
-  def local(pool, copies):
-    def body(i, pool):
-      source, target = copies[i]
-      copied = jax.tree.map(
-          lambda x: jax.lax.dynamic_index_in_dim(x, source), pool)
-      return jax.tree.map(
-          lambda x, row: jax.lax.dynamic_update_index_in_dim(
-              x, row, target, axis=0), pool, copied)
+  def local(source, target, pieces):
+    def body(i, target):
+      read, write, cell = pieces[i]
 
-    wanted = jnp.sum(copies[:, 0] >= 0)
-    return jax.lax.fori_loop(0, wanted, body, pool)
+      def one(x, y):
+        piece = jax.lax.dynamic_slice(
+            x, (read, 0, cell, 0), (1, x.shape[1], size, x.shape[3]))
+        return jax.lax.dynamic_update_slice(y, piece, (write, 0, cell, 0))
 
-  return _on_devices(local, mesh, pool, copies, shared=())
+      return jax.tree.map(one, target if source is None else source, target)
+
+    return jax.lax.fori_loop(0, jnp.sum(pieces[:, 0] >= 0), body, target)
+
+  return _on_devices(local, mesh, source, target, pieces, shared=())
 
 
-PROGRAMS = (extend, read, fork)
+PROGRAMS = (extend, read, copy)
 
 
 def num_programs() -> int:

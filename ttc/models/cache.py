@@ -47,7 +47,3 @@ class KVCache:
         all_layers[layer].at[row, :, cell].set(new),
         *all_layers[layer + 1:])
     return KVCache(k=put(self.k, k), v=put(self.v, v))
-
-  def rows(self, row: jax.Array, cells: int) -> 'KVCache':
-    """The first `cells` cells of rows [n]."""
-    return jax.tree.map(lambda x: x[:, :, :cells][row], self)

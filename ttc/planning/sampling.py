@@ -22,9 +22,9 @@ from ttc.models.config import TransformerConfig
 from ttc.models.rope import Angles
 from ttc.models.transformer import unstack
 from ttc.planning.programs import nbytes, Program
+from ttc.search.caches import COPIES
 from ttc.search.capacity import Capacity
 
-_COPIES = 64
 HEADS = {'proposer': 'logits', 'verifier': 'value'}
 
 
@@ -61,20 +61,21 @@ class Sampling:
     for who, model in {**self.models, **others}.items():
       found[who] = nbytes(model.params)
       found[f'{who} pool'] = nbytes(model.pool)
+    if 'proposer' in self.models:
+      found['lanes'] = 2 * nbytes(self.models['proposer'].lanes)
     return found
 
   def programs(self) -> Iterator[tuple[Program, int]]:
     """Each program, and bytes a device of what it does not see."""
     total = sum(self.resident.values())
-    for model in self.models.values():
-      made = [model.read(), model.fork()]
-      if model.who == 'proposer':
-        made = [*(model.extend(u) for u in self.capacity.chunks), *made]
-      own = self.resident[model.who] + self.resident[f'{model.who} pool']
-      for program in made:
-        sees = (self.resident[f'{model.who} pool']
-                if program.name.startswith('fork') else own)
-        yield program, total - sees
+    for who, model in self.models.items():
+      weights, pool = self.resident[who], self.resident[f'{who} pool']
+      if who == 'proposer':
+        lanes = nbytes(model.lanes)
+        for chunk in self.capacity.chunks:
+          yield model.extend(chunk), total - weights - lanes
+      yield model.read(), total - weights - pool
+      yield model.fork(), total - pool
 
   def layers(self, name: str) -> int:
     """Of the model that a program of this name is about."""
@@ -116,28 +117,30 @@ class _Model:
 
   @functools.cached_property
   def pool(self) -> KVCache:
-    rows = self._devices * (self.of.capacity.slots + 1)
-    empty = jax.eval_shape(
-        lambda: KVCache.empty(self.cfg, rows, self.of.capacity.cells))
-    return self._shapes(
-        empty, 'data', 'model' if self.of.mesh.shape['model'] > 1 else None)
+    """Of the rows that live."""
+    return self._cache(self.of.capacity.slots + 1)
+
+  @functools.cached_property
+  def lanes(self) -> KVCache:
+    """Of the rows that one program samples."""
+    return self._cache(self.of.capacity.lanes)
 
   def extend(self, chunk: int) -> Program:
     """Samples up to `chunk` tokens for every lane."""
     capacity = self.of.capacity
     rows = self._devices * capacity.lanes
     batch = engine.Batch(
-        jax.ShapeDtypeStruct((rows, 7), jnp.int32),
+        jax.ShapeDtypeStruct((rows, 6), jnp.int32),
         jax.ShapeDtypeStruct((rows,), jnp.float32),
         jax.ShapeDtypeStruct((self._devices,), jnp.int32))
     flags = jax.ShapeDtypeStruct((self.cfg.vocab_size,), jnp.bool_)
     top_p = jax.ShapeDtypeStruct((), jnp.float32) if self.of.top_p else None
     return self._program(
         f'extend by {chunk}', engine.extend,
-        (self.params, self._table, self.pool,
+        (self.params, self._table, self.lanes,
          self._shapes(batch, 'data'),
          self._shapes(Stops(flags, flags)), self._shapes(top_p)),
-        cfg=self.cfg, cells=capacity.cells, max_new=chunk)
+        cfg=self.cfg, max_new=chunk)
 
   def read(self) -> Program:
     """Reads a line of tokens."""
@@ -155,10 +158,17 @@ class _Model:
 
   def fork(self) -> Program:
     """Copies rows."""
-    copied = jax.ShapeDtypeStruct((self._devices * _COPIES, 2), jnp.int32)
+    pieces = jax.ShapeDtypeStruct((self._devices * COPIES, 3), jnp.int32)
     return self._program(
-        f'fork ({self.who})', engine.fork,
-        (self.pool, self._shapes(copied, 'data')))
+        f'fork ({self.who})', engine.copy,
+        (None, self.pool, self._shapes(pieces, 'data')),
+        size=self.of.capacity.piece)
+
+  def _cache(self, rows: int) -> KVCache:
+    empty = jax.eval_shape(lambda: KVCache.empty(
+        self.cfg, self._devices * rows, self.of.capacity.cells))
+    return self._shapes(
+        empty, 'data', 'model' if self.of.mesh.shape['model'] > 1 else None)
 
   @property
   def _devices(self) -> int:

@@ -76,7 +76,8 @@ class Board:
     self.nobody = slots
     self.reading: dict[str, list[Task]] = {'proposer': [], 'verifier': []}
     self.growing: list[Task] = []
-    self.copies: list[tuple[int, int]] = []
+    self.copies: dict[str, list[tuple[int, int, int]]] = {
+        name: [] for name in who}
     self.jobs: list[Job] = []
     self._free = list(range(slots))
     self._max_step = max_step_tokens
@@ -100,9 +101,15 @@ class Board:
     self.jobs.append(job)
     self._resume(job)
 
-  def own(self, task: Task) -> bool:
-    """Gives a row a slot that it may write to; False where none is free."""
-    slot, job = task.row.slot, task.job
+  def own(self, task: Task, lane: bool = False) -> bool:
+    """Gives a row a slot that it may write to; False where none is free.
+
+    Args:
+      task: whose row it is.
+      lane: whether the proposer's cells are on their way to a lane, and need
+        not be copied.
+    """
+    slot, job, row = task.row.slot, task.job, task.row
     if slot is not None and slot.users == 1:
       return True
     if not self._free:
@@ -111,8 +118,11 @@ class Board:
     job.held.add(fresh)
     if slot is not None:
       slot.users -= 1
-      self.copies.append((slot.index, fresh.index))
-    task.row.slot = fresh
+      for who, length in (('proposer', 0 if lane else row.read),
+                          ('verifier', row.scored)):
+        if length and who in self.copies:
+          self.copies[who].append((slot.index, fresh.index, length))
+    row.slot = fresh
     return True
 
   def route(self, task: Task) -> None:
@@ -156,26 +166,27 @@ class Board:
     self.reading[who] = left
     return taken
 
-  def take_lanes(self, lanes: int,
-                 cells: Callable[[Task], int]) -> list[Task]:
-    """Tasks for the lanes, in order; they leave the queue.
-
-    Where enough rows fit the program that the first one needs, longer ones
-    wait for the next: nobody then pays for cells that hardly anybody has.
+  def take_lanes(self, count: int, fits: Callable[[Task], bool]
+                 ) -> list[tuple[Task, int | None]]:
+    """Tasks for free lanes, in order; they leave the queue.
 
     Args:
-      lanes: how many.
-      cells: of the shortest program that a task fits.
+      count: of the lanes.
+      fits: whether a task can have one of them.
+
+    Returns:
+      (task, slot that has its past, or None where there is none yet).
     """
-    needed = [cells(task) for task in self.growing]
-    near = {task for task, count in zip(self.growing, needed, strict=True)
-            if count <= needed[0]}
-    if len(near) < lanes:
-      near = set(self.growing)
     taken, left = [], []
-    for task in self.growing:
-      here = task in near and len(taken) < lanes and self.own(task)
-      (taken if here else left).append(task)
+    for looked, task in enumerate(self.growing):
+      if len(taken) == count:
+        left += self.growing[looked:]
+        break
+      past = task.row.slot
+      if fits(task) and self.own(task, lane=True):
+        taken.append((task, None if past is None else past.index))
+      else:
+        left.append(task)
     self.growing[:] = left
     return taken
 

@@ -1,6 +1,8 @@
 """How much a device works on at once, and whether that fits."""
 
 import dataclasses
+import functools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ from ttc.models.config import TransformerConfig
 from ttc.search.models import Models
 
 _ROUND = 64  # cells come in multiples, so that stages share programs
+_UNIT = 16  # and those of a program in multiples of this
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,23 +56,30 @@ class Capacity:
     cells = -(-longest // _ROUND) * _ROUND
     return cls(-(-rows // 2), max(2 * rows, width), cells, line)
 
-  @property
+  @functools.cached_property
   def widths(self) -> tuple[int, ...]:
     """Lanes of the programs: few when few rows are left."""
     narrow = -(-self.lanes // 4)
     return (narrow, self.lanes) if narrow < self.lanes else (self.lanes,)
 
-  @property
+  @functools.cached_property
   def chunks(self) -> tuple[int, ...]:
     """Tokens of the sampling programs: for steps, and for whole attempts."""
     whole = min(4 * self.chunk, self.cells)
     return (self.chunk, whole) if self.chunk < whole else (whole,)
 
-  @property
+  @functools.cached_property
   def lengths(self) -> tuple[int, ...]:
     """Cells of the programs: quarters, that short rows pay less."""
     count = max(1, min(4, self.cells // max(self.chunks)))
-    return tuple(-(-self.cells * i // count) for i in range(1, count + 1))
+    unit = math.gcd(self.cells, _UNIT)
+    quarter = unit * -(-self.cells // (unit * count))
+    return (*range(quarter, self.cells, quarter), self.cells)
+
+  @functools.cached_property
+  def piece(self) -> int:
+    """Cells that are copied at once."""
+    return math.gcd(_ROUND, *self.lengths)
 
   @property
   def line_sizes(self) -> tuple[int, ...]:
@@ -80,7 +90,7 @@ class Capacity:
   def bytes(self, models: Models) -> int:
     """What the pools and the lanes take on a device, weights not counted."""
     cut = models.mesh.shape['model']
-    rows = {'proposer': self.slots + 1 + self.lanes,
+    rows = {'proposer': self.slots + 1 + 2 * self.lanes,
             'verifier': self.slots + 1}
     return sum(
         rows[who] * self.cells * _cell_bytes(model.cfg) // cut

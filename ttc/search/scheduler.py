@@ -25,16 +25,16 @@ from ttc.decoding import engine
 from ttc.decoding.engine import Batch
 from ttc.decoding.lines import Line, SEGMENT
 from ttc.decoding.stops import Stops
-from ttc.models.cache import KVCache
 from ttc.models.rope import Angles
 from ttc.search.board import Board, Job, Task
+from ttc.search.caches import Caches
 from ttc.search.capacity import Capacity
 from ttc.search.cost import share_out
+from ttc.search.crew import Crew, Seat
 from ttc.search.models import Models
 from ttc.search.plans import Plan, Question
 from ttc.search.rows import fold_keys, Row
 
-_COPIES = 64  # rows that one fork program copies a device
 _FULL = 0.85  # a line filled so far is not cut into small ones
 _ENDED = 8  # a chunk ends when one lane in so many has nothing to do
 
@@ -84,16 +84,16 @@ class Scheduler:
     self._models, self._watch = models, watch
     self._devices = models.mesh.shape['data']
     self._sizes = capacity.line_sizes
+    self._crews = [Crew(self._devices, capacity.piece) for _ in range(2)]
     self._flying = []  # a chunk that devices are at work on
     self._starved = False  # rows had no slot to grow in
     self._stops = self._share(Stops(models.step_end, models.end))
     top_p = models.generation.top_p
     self._top_p = None if top_p == 1 else np.float32(top_p)
-    self._pools, self._angles = {}, {}
-    for who, model in models.present.items():
-      self._pools[who] = self._pool(model.cfg)
-      self._angles[who] = self._share(
-          Angles.table(model.cfg, capacity.cells))
+    self._caches = Caches(models, capacity)
+    self._angles = {
+        who: self._share(Angles.table(model.cfg, capacity.cells))
+        for who, model in models.present.items()}
 
   def run(self, plans: Iterable[tuple[Question, Plan, int]]
           ) -> Iterator[tuple[Question, list[Row]]]:
@@ -108,10 +108,13 @@ class Scheduler:
     finished = []
     boards = [
         Board(self.capacity.slots, self._models.generation.max_step_tokens,
-              self._pools,
+              self._models.present,
               lambda job, rows: finished.append((job.question, rows)),
               self._models.bridge)
         for _ in range(self._devices)]
+    for crew in self._crews:  # an abandoned run may have left rows there
+      crew.seats = [{} for _ in boards]
+    self._flying = []
     queue, order = iter(plans), itertools.count()
     waiting = next(queue, None)
     while waiting or any(board.jobs for board in boards):
@@ -130,12 +133,13 @@ class Scheduler:
       raise ValueError(
           f'A question needs {slots} rows at once, and a device has '
           f'{self.capacity.slots} slots; raise Solver.rows.')
+    seated = {board: len(seats) for board, seats in zip(
+        boards, self._crews[0].seats, strict=True)}
+    to_grow = lambda board: board.to_grow + seated[board]
     wanting = [
         board for board in boards
-        if board.to_grow < self.capacity.lanes
-        and board.room(slots)]
-    return min(wanting, default=None,
-               key=lambda b: (b.to_grow, len(b.jobs)))
+        if to_grow(board) < self.capacity.lanes and board.room(slots)]
+    return min(wanting, default=None, key=lambda b: (to_grow(b), len(b.jobs)))
 
   def _round(self, boards: list[Board]) -> None:
     """Runs what is worth running now; every call makes some progress.
@@ -145,9 +149,9 @@ class Scheduler:
     unless devices starve for the rows that this sets free.
     """
     starving = self._starved or (
-        min(len(b.growing) for b in boards) < self.capacity.lanes)
+        min(map(len, self._tasks(boards))) < self.capacity.lanes)
     issued = []
-    for who in self._pools:
+    for who in self._models.present:
       issued += self._read(boards, who, starving and not issued)
     progress = bool(issued or self._flying)
     if starving:
@@ -159,6 +163,7 @@ class Scheduler:
       raise RuntimeError('Rows wait for slots that no row will give back.')
     _take_in(issued + self._flying, boards)
     self._flying = [chunk] if chunk else []
+    self._crews.reverse()
 
   def _read(self, boards: list[Board], who: str,
             starving: bool) -> list[Callable[[], None]]:
@@ -180,7 +185,7 @@ class Scheduler:
     taken = [board.take_line(who, size) for board in boards]
     if not any(taken):
       return None
-    self._copy(boards)
+    self._caches.fork(boards)
     model = self._models.present[who]
     cells = self._cells(max(
         start + len(tokens) for t in taken for _, start, tokens in t))
@@ -188,8 +193,9 @@ class Scheduler:
         Line.pack([(task.row.slot.index, start, tokens)
                    for task, start, tokens in t], size, board.nobody)
         for board, t in zip(boards, taken, strict=True)))
-    self._pools[who], values = engine.read(
-        model.layers, self._angles[who], self._pools[who], line,
+    pools = self._caches.pools
+    pools[who], values = engine.read(
+        model.layers, self._angles[who], pools[who], line,
         head='logits' if who == 'proposer' else 'value', cfg=model.cfg,
         mesh=self._models.mesh, cells=cells)
     executed = size * len(boards)
@@ -219,53 +225,76 @@ class Scheduler:
 
   def _extend(self, boards: list[Board]) -> Callable[[], None] | None:
     """Sends a chunk of sampling to each device; None if no row can grow."""
-    capacity = self.capacity
-    most = max(len(board.growing) for board in boards)
-    width = min((w for w in capacity.widths if w >= most),
-                default=capacity.lanes)
-    steps = all(task.steps for board in boards for task in board.growing)
-    chunk = min(capacity.chunks) if steps else max(capacity.chunks)
+    crew, tasks = self._crews[0], self._tasks(boards)
+    if not any(tasks):
+      return None
+    steps = all(task.steps for board in tasks for task in board)
+    chunks = self.capacity.chunks
+    chunk = min(chunks) if steps else max(chunks)
     needed = lambda task: self._cells(
         len(task.row.tokens) + min(task.most, chunk))
-    taken = [board.take_lanes(width, needed) for board in boards]
-    if not any(taken):
+    self._seat(crew, boards, tasks, needed)
+    if not any(crew.seats):
       return None
-    fold_keys(task.row for t in taken for task in t)
-    self._copy(boards)
-    cells = max(needed(task) for t in taken for task in t)
-    temperature = self._models.generation.temperature
     batch = self._put(_stack(
-        _batch(t, width, board.nobody, temperature)
-        for board, t in zip(boards, taken, strict=True)))
+        _batch(seats, crew.width, self._models.generation.temperature)
+        for seats in crew.seats))
     model = self._models.proposer
-    self._pools['proposer'], grown = engine.extend(
-        model.layers, self._angles['proposer'], self._pools['proposer'],
-        batch, self._stops, self._top_p, cfg=model.cfg,
-        mesh=self._models.mesh, cells=cells, max_new=chunk)
-    return functools.partial(self._finish_extend, boards, taken, grown, width,
-                             cells)
+    crew.cache, grown = engine.extend(
+        model.layers, self._angles['proposer'], crew.cache, batch,
+        self._stops, self._top_p, cfg=model.cfg, mesh=self._models.mesh,
+        max_new=chunk)
+    return functools.partial(self._finish_extend, crew, boards, grown)
 
-  def _finish_extend(self, boards, taken, grown, width, cells) -> None:
+  def _tasks(self, boards: list[Board]) -> list[list[Task]]:
+    """Those who have or could have lanes now; enough of them to choose."""
+    return self._crews[0].tasks(boards, 2 * self.capacity.lanes)
+
+  def _seat(self, crew: Crew, boards: list[Board], tasks: list[list[Task]],
+            needed: Callable[[Task], int]) -> None:
+    """Fills the lanes of a crew; rows that do not fit them any more leave."""
+    width, cells = crew.shape(
+        [[needed(task) for task in board] for board in tasks],
+        self.capacity.widths)
+    changed = (width, cells) != (crew.width, crew.cells)
+    gone = [
+        [lane for lane, seat in seats.items()
+         if changed or needed(seat.task) > cells] for seats in crew.seats]
+    for board, seats, lanes in zip(boards, crew.seats, gone, strict=True):
+      board.growing[:0] = [seats[lane].task for lane in lanes]
+    self._caches.store(crew, crew.rise(gone))
+    if changed:
+      self._caches.open(crew, width, cells)
+    came = [crew.sit(device, board, lambda task: needed(task) <= cells)
+            for device, board in enumerate(boards)]
+    fold_keys(seat.task.row for seats in crew.seats for seat in seats.values())
+    self._caches.fork(boards)
+    self._caches.load(crew, came)
+
+  def _finish_extend(self, crew: Crew, boards: list[Board], grown) -> None:
     grown = partitioning.fetch(grown)
-    useful = []
-    for device, (board, t) in enumerate(zip(boards, taken, strict=True)):
-      still = []
-      for lane, task in enumerate(t, start=device * width):
-        count = int(grown.count[lane])
+    useful, gone = [], [[] for _ in boards]
+    for device, seats in enumerate(crew.seats):
+      for lane, seat in seats.items():
+        task, at = seat.task, device * crew.width + lane
+        count = int(grown.count[at])
         useful.append((task.job.question.cost, 'proposer_decode', count,
                        _keys(len(task.row.tokens) - 1, count)))
-        if self._grow(task, grown.token[lane, :count], grown.live[lane],
-                      grown.logprob[lane]):
-          still.append(task)
-        else:
-          board.route(task)
-      board.growing[:0] = still
-    executed = width * int(grown.ran.sum())
+        if not self._grow(task, grown.token[at, :count], grown.live[at],
+                          grown.logprob[at]):
+          gone[device].append(lane)
+    executed = crew.width * int(grown.ran.sum())
     self.load.of += executed
-    self.load.lanes += sum(
-        int(ran) * len(t) for ran, t in zip(grown.ran, taken, strict=True))
+    self.load.lanes += sum(int(ran) * len(seats) for ran, seats in zip(
+        grown.ran, crew.seats, strict=True))
     self.load.rows = sum(len(job.held) for b in boards for job in b.jobs)
-    self._charge(executed, executed * cells, useful)
+    self._charge(executed, executed * crew.cells, useful)
+    left = [[seats[lane].task for lane in lanes]
+            for seats, lanes in zip(crew.seats, gone, strict=True)]
+    self._caches.store(crew, crew.rise(gone))
+    for board, tasks in zip(boards, left, strict=True):
+      for task in tasks:
+        board.route(task)
 
   def _grow(self, task: Task, new: np.ndarray, live: bool,
             logprob: float) -> bool:
@@ -282,18 +311,6 @@ class Scheduler:
                 or bool(len(new) and models.end[new[-1]]))
     return task.growing
 
-  def _copy(self, boards: list[Board]) -> None:
-    """Carries out the copies that rows need before they are written to."""
-    while any(board.copies for board in boards):
-      where = np.full((len(boards), _COPIES, 2), -1, np.int32)
-      for device, board in enumerate(boards):
-        part = board.copies[:_COPIES]
-        where[device, :len(part)] = np.reshape(part, (-1, 2))
-        del board.copies[:_COPIES]
-      where = self._put(where.reshape(-1, 2))
-      for who, pool in self._pools.items():
-        self._pools[who] = engine.fork(pool, where, mesh=self._models.mesh)
-
   def _cells(self, longest: int) -> int:
     """Cells of the shortest program in which so many tokens fit."""
     if longest > self.capacity.cells:
@@ -307,25 +324,12 @@ class Scheduler:
     self.load.useful += sum(tokens for _, _, tokens, _ in useful)
     self.load.executed += executed
 
-  def _pool(self, cfg) -> KVCache:
-    rows = self._devices * (self.capacity.slots + 1)
-    spec = jax.sharding.PartitionSpec(
-        'data', 'model' if self._models.mesh.shape['model'] > 1 else None)
-    where = jax.sharding.NamedSharding(self._models.mesh, spec)
-    return _maker(cfg, rows, self.capacity.cells, where)()
-
   def _put(self, tree):
     return partitioning.put(tree, self._models.mesh)
 
   def _share(self, tree):
     return jax.device_put(tree, jax.sharding.NamedSharding(
         self._models.mesh, jax.sharding.PartitionSpec()))
-
-
-@functools.cache
-def _maker(cfg, rows: int, cells: int, where) -> Callable[[], KVCache]:
-  """What makes pools of a kind; compiled once, however many there are."""
-  return jax.jit(lambda: KVCache.empty(cfg, rows, cells), out_shardings=where)
 
 
 def _take_in(issued: list[Callable[[], None]], boards: list[Board]) -> None:
@@ -337,20 +341,18 @@ def _take_in(issued: list[Callable[[], None]], boards: list[Board]) -> None:
     board.settle()
 
 
-def _batch(tasks: list[Task], width: int, nobody: int,
-           temperature: float) -> Batch:
+def _batch(seats: dict[int, Seat], width: int, temperature: float) -> Batch:
   """The lanes of one device, as numpy arrays."""
-  lanes = np.zeros((width, 7), np.int32)
-  lanes[len(tasks):, 0] = nobody
+  lanes = np.zeros((width, 6), np.int32)
   heat = np.full(width, temperature, np.float32)
-  for lane, task in enumerate(tasks):
-    row = task.row
-    lanes[lane, :5] = (row.slot.index, row.tokens[-1], len(row.tokens) - 1,
-                       task.most, task.steps)
-    lanes[lane, 5:] = row.key.view(np.int32)
+  for lane, seat in seats.items():
+    task, row = seat.task, seat.task.row
+    lanes[lane, :4] = (row.tokens[-1], len(row.tokens) - 1, task.most,
+                       task.steps)
+    lanes[lane, 4:] = row.key.view(np.int32)
     if task.greedy:
       heat[lane] = 0
-  least = len(tasks) - math.ceil(len(tasks) / _ENDED)
+  least = len(seats) - math.ceil(len(seats) / _ENDED)
   return Batch(lanes, heat, np.array([least], np.int32))
 
 

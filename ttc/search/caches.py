@@ -1,0 +1,90 @@
+"""The pools of two models, and the copies of rows within and out of them."""
+
+from collections.abc import Callable, Sequence
+import functools
+
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+import numpy as np
+
+from ttc import partitioning
+from ttc.decoding import engine
+from ttc.models.cache import KVCache
+from ttc.search.board import Board
+from ttc.search.capacity import Capacity
+from ttc.search.crew import Crew, Piece
+from ttc.search.models import Models
+
+COPIES = 256  # pieces that one program copies, a device
+
+
+class Caches:
+  """Where the rows of all devices have their keys and values.
+
+  Attributes:
+    pools: of 'proposer' and 'verifier', as far as there are such.
+  """
+
+  def __init__(self, models: Models, capacity: Capacity):
+    """Makes the pools; `capacity` has said that they fit."""
+    self._models, self._piece = models, capacity.piece
+    self.pools = {
+        who: self._empty(model.cfg, capacity.slots + 1, capacity.cells)
+        for who, model in models.present.items()}
+
+  def open(self, crew: Crew, width: int, cells: int) -> None:
+    """Gives a crew lanes of another shape, which nobody has yet."""
+    crew.width, crew.cells = width, cells
+    crew.cache = self._empty(self._models.proposer.cfg, width, cells)
+
+  def load(self, crew: Crew, pieces: Sequence[Sequence[Piece]]) -> None:
+    """Copies pieces, a list a device, from slots to lanes."""
+    crew.cache = self._move(self.pools['proposer'], crew.cache, pieces)
+
+  def store(self, crew: Crew, pieces: Sequence[Sequence[Piece]]) -> None:
+    """Copies pieces, a list a device, from lanes to slots."""
+    self.pools['proposer'] = self._move(
+        crew.cache, self.pools['proposer'], pieces)
+
+  def fork(self, boards: Sequence[Board]) -> None:
+    """Carries out the copies that rows need before they are written to."""
+    for who, pool in self.pools.items():
+      pieces = []
+      for board in boards:
+        pieces.append([
+            (read, write, cell) for read, write, length in board.copies[who]
+            for cell in range(0, length, self._piece)])
+        board.copies[who].clear()
+      self.pools[who] = self._move(None, pool, pieces)
+
+  def _move(self, source: KVCache | None, target: KVCache,
+            pieces: Sequence[Sequence[Piece]]) -> KVCache:
+    """The target with pieces of the source, or of itself."""
+    mesh = self._models.mesh
+    for first in range(0, max(map(len, pieces)), COPIES):
+      where = np.full((len(pieces), COPIES, 3), -1, np.int32)
+      for device, wanted in enumerate(pieces):
+        part = wanted[first:first + COPIES]
+        where[device, :len(part)] = np.reshape(part, (-1, 3))
+      target = engine.copy(
+          source, target, partitioning.put(where.reshape(-1, 3), mesh),
+          mesh=mesh, size=self._piece)
+    return target
+
+  def _empty(self, cfg, rows: int, cells: int) -> KVCache:
+    mesh = self._models.mesh
+    return _maker(cfg, mesh.shape['data'] * rows, cells, mesh)()
+
+
+@functools.cache
+def _maker(cfg, rows: int, cells: int, mesh) -> Callable[[], KVCache]:
+  """What makes caches of a kind; compiled once, however many there are.
+
+  They must lie just as the programs leave them, which never name an axis of
+  one device, or each program would be compiled for both.
+  """
+  axes = [axis if mesh.shape[axis] > 1 else None for axis in ('data', 'model')]
+  while axes and axes[-1] is None:
+    axes.pop()
+  where = NamedSharding(mesh, PartitionSpec(*axes))
+  return jax.jit(lambda: KVCache.empty(cfg, rows, cells), out_shardings=where)
