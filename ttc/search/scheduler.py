@@ -49,6 +49,7 @@ class Load:
     lanes: token-forwards of lanes that had a row.
     of: token-forwards of all lanes.
     rows: now in flight.
+    slots: rows that can be.
   """
 
   useful: int = 0
@@ -56,6 +57,7 @@ class Load:
   lanes: int = 0
   of: int = 0
   rows: int = 0
+  slots: int = 0
 
   def __str__(self) -> str:
     return (f'{self.rows} rows in flight, '
@@ -79,10 +81,10 @@ class Scheduler:
       ValueError: the pools cannot fit.
     """
     capacity.check(models)
-    self.load = Load()
     self.capacity = capacity
     self._models, self._watch = models, watch
     self._devices = models.mesh.shape['data']
+    self.load = Load(slots=capacity.slots * self._devices)
     self._sizes = capacity.line_sizes
     self._crews = [Crew(self._devices, capacity.piece) for _ in range(2)]
     self._flying = []  # a chunk that devices are at work on
