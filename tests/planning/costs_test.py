@@ -43,6 +43,14 @@ def test_products_are_counted_before_compiling_too():
   assert 2.5 * turns * PRODUCT / 4 <= found.flops <= 3 * turns * PRODUCT / 4
 
 
+def test_nothing_is_known_of_loops_that_only_data_end():
+  traced = jax.jit(lambda x: jax.lax.while_loop(
+      lambda x: jnp.sum(x) < 1, lambda x: x @ x, x)).trace(jnp.ones((D, D)))
+  found = Costs.traced(traced.jaxpr, 1)
+  assert found.unknown
+  assert not found.flops
+
+
 def test_once_is_what_xla_says():
   program = jax.jit(loops).lower(
       jax.ShapeDtypeStruct((B, D), jnp.float32),

@@ -57,32 +57,26 @@ def test_products_are_those_of_the_paper(trained):
       8 * (weights + attended) * tokens, rel=0.15)
 
 
-@pytest.fixture(scope='module')
-def sampled():
-  return {n: (work := tpu.sampling(n), *compiled(work, 'extend by 64'))
-          for n in (1, 2, 4)}
-
-
-def test_layers_not_compiled_are_like_those_that_are(sampled):
-  few, more, whole = (sampled[n][2] for n in (1, 2, 4))
+def test_layers_not_compiled_are_like_those_that_are():
+  few, more, whole = (
+      compiled(tpu.sampling(n), 'read')[1] for n in (1, 2, 4))
   found = layers.extend(few, more, (1, 2), 4)
-  # Some of so small a model lies near the core, and not in HBM.
-  assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.15)
+  assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.05)
   assert found.memory.arguments == whole.memory.arguments
   assert found.costs.flops == pytest.approx(whole.costs.flops, rel=0.001)
-  assert found.costs.bytes == pytest.approx(whole.costs.bytes, rel=0.15)
   assert found.costs.collectives == pytest.approx(whole.costs.collectives)
 
 
-def test_a_sampler_multiplies_weights_for_each_token(sampled):
-  work, program, found = sampled[4]
+def test_a_sampler_multiplies_weights_for_each_token():
+  work = tpu.sampling(1)
+  program, found = compiled(work, 'extend by 16')
   assert nbytes(program.arguments) == pytest.approx(
       found.memory.arguments, rel=0.05)
   cfg, lanes = work.cfgs['proposer'], work.capacity.lanes
   seen = 2 * work.capacity.cells * cfg.num_heads * cfg.head_dim
-  products = 2 * (cfg.num_params + cfg.num_layers * seen) * lanes * 64
+  products = 2 * (cfg.num_params + cfg.num_layers * seen) * lanes * 16
   assert found.costs.flops == pytest.approx(
-      products / work.mesh.shape['model'], rel=0.3)
+      products / work.mesh.shape['model'], rel=0.2)
 
 
 def test_forks_exchange_nothing():

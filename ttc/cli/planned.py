@@ -150,6 +150,8 @@ def table(found: Mapping[str, Plan], where: Topology,
 
 
 def _limit(p: Measured) -> str:
+  if not p.costs.flops and p.costs.partial:
+    return 'not known: JAX cannot read the program back'
   return (f'{p.bound.limit}, of what is known: bytes and collectives are not'
           if p.costs.partial else p.bound.limit)
 
@@ -177,7 +179,9 @@ def _stage(name: str, x: Plan, where: Topology, price: float | None):
                f'{count / 1e9:.3f} GB')
   hours = x.bound.seconds / _HOUR
   money = '' if price is None else f', ${hours * where.chips * price:,.2f}'
-  if x.bound.seconds:
+  if any(p.costs.partial and not p.costs.flops for p in x.programs):
+    yield '  how long the stage takes is not known'
+  elif x.bound.seconds:
     yield (f'  whole stage at least {hours:.3f} h, {hours * where.chips:.2f} '
            f'chip-hours{money}; limited by {x.bound.limit}')
   if x.largest.most:

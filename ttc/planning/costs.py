@@ -96,13 +96,25 @@ class Costs:
 
   @classmethod
   def traced(cls, jaxpr: Any, devices: int) -> 'Costs':
-    """FLOPs of a program as it was traced, shared out evenly."""
-    return cls(flops=_traced(jaxpr.jaxpr) / devices, partial=True)
+    """FLOPs of a program as it was traced, shared out evenly.
+
+    Nothing is known of one that loops as long as the data say.
+    """
+    try:
+      return cls(flops=_traced(jaxpr.jaxpr) / devices, partial=True)
+    except _EndlessError:
+      return cls(unknown=True, partial=True)
+
+
+class _EndlessError(Exception):
+  """A loop of no fixed length."""
 
 
 def _traced(jaxpr: Any) -> float:
   total = 0.0
   for equation in jaxpr.eqns:
+    if equation.primitive.name == 'while':
+      raise _EndlessError
     if equation.primitive.name == 'dot_general':
       over = equation.params['dimension_numbers'][0][0]
       left = equation.invars[0].aval.shape
