@@ -72,6 +72,7 @@ _ALSO = {
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.analysis.plots': {'matplotlib'},
   'ttc.storage': {'etils', 'fsspec'},
+  'ttc.cli.events': {'tensorboardX'},
   'ttc.grading': {'math_verify', 'mpmath'},
 }
 

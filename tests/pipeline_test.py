@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from ttc import records
+from ttc.cli import metrics
 
 _HERE = pathlib.Path(__file__).parent
 
@@ -42,6 +43,18 @@ def test_every_stage_is_complete(run):
   assert len(stages) == 21
   assert first.stderr.count('complete, skipped') == 0
   assert second.stderr.count('complete, skipped') == 22
+
+
+def test_every_stage_that_samples_tells_how_busy_it_was(run):
+  for stage in ('sample', 'label', 'difficulty', 'search', 'revise'):
+    lines = metrics.read(run[0] / 'seed-0' / stage)
+    steps = [line['step'] for line in lines]
+    assert steps == sorted(set(steps))
+    assert lines
+    for line in lines:
+      assert 0 < line['lanes_used'] <= 1
+      assert 0 < line['slots_used'] <= 1
+      assert line['executed_per_useful'] >= 1
 
 
 def test_the_report_is_there_and_whole(run):

@@ -12,7 +12,7 @@ import pytest
 from tests import testing
 from ttc import records
 from ttc.checkpoints import huggingface, orbax
-from ttc.cli import fitting, main
+from ttc.cli import fitting, main, metrics
 from ttc.cli.experiment import Experiment
 from ttc.cli.pretrain import Pretrain
 from ttc.cli.progress import Progress
@@ -149,12 +149,27 @@ def test_an_interrupted_training_ends_bit_equal(place, tmp_path):
   run.work()
   whole = place.root / 'seed-0' / 'pretrain'
   assert _equal(_params(whole)[2], _params(run.folder)[2])
-  metrics = [
+  chosen = [
     json.loads((folder / 'metrics.json').read_text(encoding='ascii'))
     for folder in (whole, run.folder)
   ]
-  assert metrics[0] == metrics[1]
-  assert [e['step'] for e in metrics[0]['evaluations']] == [4, 8]
+  assert chosen[0] == chosen[1]
+  assert [e['step'] for e in chosen[0]['evaluations']] == [4, 8]
+  told = [
+    _without_pace(metrics.read(folder)) for folder in (whole, run.folder)
+  ]
+  assert told[0] == told[1]
+  steps = [line['step'] for line in told[0] if 'loss' in line]
+  assert steps == [2, 4, 6, 8]
+  evaluated = [line['step'] for line in told[0] if 'validation/loss' in line]
+  assert evaluated == [4, 8]
+
+
+def _without_pace(lines):
+  return [
+    {name: x for name, x in line.items() if 'second' not in name}
+    for line in lines
+  ]
 
 
 def test_trajectories_are_written_for_each_question(place):

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 
-from ttc.cli import convert, grade, plan, status, sweep
+from ttc.cli import convert, grade, plan, profiling, status, sweep
 
 _KINDS = {
   'pretrain': 'train a language model from scratch',
@@ -81,6 +81,7 @@ def request(argv: Sequence[str]):
     only=tuple(options.only),
     cluster=_cluster(parser, options),
     debug=options.debug,
+    profile=options.profile,
     command=shlex.join(['ttc', *argv]),
   )
 
@@ -101,6 +102,13 @@ def _cluster(parser: argparse.ArgumentParser, options: argparse.Namespace):
   if None in told and told != (None,) * 3:
     parser.error('give all of --coordinator, --processes and --process')
   return Cluster(*told, **({} if timeout is None else {'timeout': timeout}))
+
+
+def _steps(text: str) -> int:
+  steps = int(text)
+  if steps < 1:
+    raise argparse.ArgumentTypeError(f'{steps} is not at least 1')
+  return steps
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,6 +140,14 @@ def _parser() -> argparse.ArgumentParser:
     )
   common.add_argument(
     '--debug', action='store_true', help='show where an error came from'
+  )
+  common.add_argument(
+    '--profile',
+    nargs='?',
+    type=_steps,
+    const=profiling.STEPS,
+    metavar='STEPS',
+    help='leave a trace of some steps (20) of each stage in its folder',
   )
   parser = argparse.ArgumentParser(
     prog='ttc',

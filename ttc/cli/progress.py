@@ -53,6 +53,11 @@ class Progress:
     self._shown_done: int | None = None
     self._open = False
 
+  @property
+  def done(self) -> int:
+    """Items finished, those of earlier runs included."""
+    return self._done
+
   def advance(
     self,
     items: int = 1,

@@ -32,6 +32,7 @@ class Request:
     only: run the stages of these names; () runs all of the kind.
     cluster: the processes to join first; None is this one alone.
     debug: whether errors come with a traceback.
+    profile: steps of each stage to trace; None traces none.
     command: what was typed.
   """
 
@@ -41,6 +42,7 @@ class Request:
   only: tuple[str, ...] = ()
   cluster: Cluster | None = None
   debug: bool = False
+  profile: int | None = None
   command: str = 'ttc run'
 
 
@@ -161,6 +163,7 @@ def _prepared(
     stages=tuple(stage.name for stage in experiment.stages),
     command=request.command,
     config=config,
+    profile=request.profile,
     processes=processes,
   )
   runs = _chosen(experiment, request, place)

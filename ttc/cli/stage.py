@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol
 
 from ttc import records, storage
 from ttc.cli import fingerprint
+from ttc.cli.gauges import Gauges
 from ttc.cli.parts import Part, Parts
 from ttc.cli.processes import Alone, Processes
 from ttc.cli.progress import Progress
@@ -54,6 +55,7 @@ class Place:
     stages: the names of what runs for each seed, in order.
     command: what was typed.
     config: the whole configuration as gin text.
+    profile: steps of each stage to trace; None traces none.
     processes: this process among those that work here.
   """
 
@@ -62,6 +64,7 @@ class Place:
   stages: tuple[str, ...] = ()
   command: str = ''
   config: str = ''
+  profile: int | None = None
   processes: Processes = Alone()
 
 
@@ -72,6 +75,7 @@ class StageRun:
     folder: where the stage writes; it exists while the stage is at work.
     seed: the seed, or None for a report over all seeds.
     place: the experiment around it.
+    gauges: of its speed and progress, for the record.
   """
 
   def __init__(self, stage: Stage, place: Place, seed: int | None):
@@ -87,6 +91,7 @@ class StageRun:
     self._began = time.monotonic()
     self._progress: Progress | None = None
     self._parts: Parts | None = None
+    self.gauges = Gauges(self.folder, self.leads, place.profile, self.say)
 
   @property
   def leads(self) -> bool:
@@ -147,6 +152,7 @@ class StageRun:
     progress = self.progress(done + left, unit, done)
     for part in self._parts.remaining(progress):
       yield part
+      self.gauges.part(progress.done)
       self._save()
 
   def progress(self, total: int | None, unit: str, done: int = 0) -> Progress:
@@ -169,7 +175,8 @@ class StageRun:
     return self._progress
 
   def tell(self, what: object) -> None:
-    """Shows what the work is like just now behind the progress so far."""
+    """A round of sampling is done; `what` tells of the load."""
+    self.gauges.watch(what)
     if self._progress is not None:
       self._progress.advance(0, extra=what)
 
@@ -234,6 +241,7 @@ class StageRun:
         if self.leads or not getattr(self._stage, 'alone', False):
           self._stage(self)
       finally:
+        self.gauges.close()
         self._close()
         self._save()
       return self._complete()
