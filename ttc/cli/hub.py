@@ -122,9 +122,10 @@ class Hub:
         code = news['bye']
         break
     if code != 0:
-      for other in self._each():
-        if other is not line:
-          other.send({'gone': index, 'code': code})
+      with self._lock:  # after what it was still there for
+        for other in self._each():
+          if other is not line:
+            other.send({'gone': index, 'code': code})
 
   def _meet(self, index: int, brought: Any) -> None:
     with self._lock:
@@ -133,8 +134,8 @@ class Hub:
         return
       everything = [self._brought[i] for i in range(self._count)]
       self._brought = {}
-    for line in self._each():
-      line.send({'all': everything})
+      for line in self._each():
+        line.send({'all': everything})
 
 
 def _listening(address: str) -> socket.socket:

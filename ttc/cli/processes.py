@@ -70,6 +70,7 @@ class Joined:
     self._line, self._hub, self._lost = line, hub, lost
     self._met: queue.SimpleQueue = queue.SimpleQueue()
     self._left = threading.Event()
+    self._cause: int | None = None  # who ended first
     threading.Thread(target=self._hear, daemon=True).start()
 
   def name(self, index: int) -> str:
@@ -103,11 +104,22 @@ class Joined:
     while (news := self._line.receive()) is not None:
       if 'all' in news:
         self._met.put(news['all'])
-      # What ended another one may be about to end this one, by itself.
-      elif news['code'] is None or not self._left.wait(_OWN_END_S):
-        self._tell(news['gone'], news['code'])
+      else:
+        self._end(news['gone'], news['code'])
     if self.index:
-      self._tell(0, None)
+      self._end(0, None)
+
+  def _end(self, index: int, code: int | None) -> None:
+    if self._cause is not None:
+      return  # what follows from the first
+    self._cause = index
+    if code is None:
+      self._tell(index, code)
+      return
+    # What ended another one may be about to end this one, by itself.
+    timer = threading.Timer(_OWN_END_S, self._tell, (index, code))
+    timer.daemon = True
+    timer.start()
 
   def _tell(self, index: int, code: int | None) -> None:
     if not self._left.is_set():
