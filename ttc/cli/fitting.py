@@ -5,7 +5,6 @@
     model/         what later stages load
     metrics.json   evaluations on held-out questions, the chosen step
     metrics.jsonl  every measurement on the way
-    metrics.jsonl  every measurement on the way
 
 TensorFlow is imported only here, when there is something to train.
 """
@@ -24,7 +23,6 @@ from ttc.cli import signals
 from ttc.cli.pace import TrainingPace
 from ttc.cli.stage import StageRun
 from ttc.models.config import TransformerConfig
-from ttc.models.transformer import Head
 from ttc.models.transformer import Head
 from ttc.training.loop import check_rows, fit, FitConfig, Stopped
 

@@ -50,7 +50,6 @@ class Load:
     of: token-forwards of all lanes.
     rows: now in flight.
     slots: rows that can be.
-    slots: rows that can be.
   """
 
   useful: int = 0
