@@ -22,7 +22,7 @@ def compiled(work, name):
 
 @pytest.fixture(scope='module')
 def trained():
-  work = tpu.training(fsdp=2, model=2)
+  work = tpu.training(fsdp=2, model=2, microbatches=4)
   return work, *compiled(work, 'train step')
 
 
@@ -37,17 +37,9 @@ def test_the_state_takes_its_own_place(trained):
   assert trained[2].memory.outputs < 2**16
 
 
-def test_steps_and_microbatches_change_the_order_and_not_the_work(trained):
-  work, _, found = trained
-  config = dataclasses.replace(
-      work.config, microbatches=4, steps_per_call=10)
-  other = compiled(dataclasses.replace(work, config=config), 'train step')[1]
-  assert other.costs.flops == pytest.approx(2 * found.costs.flops, rel=0.02)
-
-
 def test_products_are_those_of_the_paper(trained):
   # 2 FLOPs a weight and token forward, twice as many back, and once more for
-  # what is computed again.
+  # what is computed again; in loops over layers, microbatches and steps.
   work, _, found = trained
   cfg, config = work.cfg, work.config
   weights = cfg.num_params - cfg.vocab_size * cfg.embed_dim

@@ -105,11 +105,13 @@ def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
     if who in work.cfgs:
       bound += by_name[f'read ({who})'].bound * (
           tokens / (capacity.line * groups))
-  long = f'extend by {max(capacity.chunks)}'
+  large = lambda name: name.startswith('read') or (
+      name == f'extend by {max(capacity.chunks)}')
   rows = _most(
-      2 * capacity.lanes, [by_name[long]], chip.hbm, resident,
+      2 * capacity.lanes, [p for p in programs if large(p.name)], chip.hbm,
+      resident,
       lambda rows: measure.sampling(
-          work.with_rows(rows), chip, lambda name: name == long))
+          work.with_rows(rows), chip, large))
   largest = Largest('Solver.rows', 2 * capacity.lanes, rows)
   advice = ''
   if overflows(programs, chip.hbm):
