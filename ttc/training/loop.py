@@ -238,7 +238,6 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
     return jax.lax.with_sharding_constraint(gradients, lie.params), sums
 
   @jax.named_scope('train_step')
-  @jax.named_scope('train_step')
   def one_step(state, batch):
     key = jax.random.fold_in(state.key, state.step)
     gradients, sums = _accumulate(
@@ -251,7 +250,6 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
         params=optax.apply_updates(state.params, updates))
     return state, sums | {'gradient': optax.tree.norm(gradients)}
 
-  @jax.named_scope('evaluate')
   @jax.named_scope('evaluate')
   def evaluate(params, batch):
     sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
