@@ -14,6 +14,7 @@ import pathlib
 
 import numpy as np
 
+from ttc import storage
 from ttc.analysis.figure import Figure, Panel, Series
 
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9',
@@ -64,7 +65,7 @@ _DPI = 160
 
 def save(figure: Figure, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
   """Writes `<id>.svg` and `<id>.png` and returns both paths."""
-  folder.mkdir(parents=True, exist_ok=True)
+  storage.make_folder(folder)
   paths = folder / f'{figure.id}.svg', folder / f'{figure.id}.png'
   for path, data in zip(paths, render(figure), strict=True):
     path.write_bytes(data)

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import pathlib
 
-from ttc import records
+from ttc import records, storage
 from ttc.analysis import examples, ledger, page, plots, study, tables, terminal
 from ttc.analysis.claims import catalogue as all_claims
 from ttc.analysis.evidence import Claim
@@ -81,7 +81,7 @@ def write(
       'tables': numbers,
       'claims': [c.to_json() for c in claims],
   }
-  folder.mkdir(parents=True, exist_ok=True)
+  storage.make_folder(folder)
   drawn = []
   for figure in figures:
     svg, _ = plots.save(figure, folder / 'figures')

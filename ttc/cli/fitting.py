@@ -9,14 +9,17 @@
 TensorFlow is imported only here, when there is something to train.
 """
 
+import atexit
 from collections.abc import Iterable, Mapping
 import dataclasses
 import pathlib
+import shutil
+import tempfile
 
 import jax
 from jax.experimental import multihost_utils
 
-from ttc import partitioning, records
+from ttc import partitioning, records, storage
 from ttc.analysis import models
 from ttc.checkpoints import orbax
 from ttc.cli import signals
@@ -184,11 +187,18 @@ def _as(params: Mapping, dtype: str) -> dict:
 def _data(
   run: StageRun, config: Fit, kind: str, examples: Iterable[Mapping]
 ) -> pathlib.Path:
-  """The folder of the data set; process 0 makes it if it is not there."""
+  """The folder of the data set; process 0 makes it if it is not there.
+
+  What reads it wants local files: where the stage is in an object store, each
+  process makes one for itself, the same that it was before.
+  """
   from ttc.data import features
 
-  folder = run.folder / 'data'
-  if jax.process_index() == 0 and not folder.exists():
+  folder, mine = run.folder / 'data', jax.process_index() == 0
+  if storage.is_remote(folder):
+    folder, mine = pathlib.Path(tempfile.mkdtemp()) / 'data', True
+    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+  if mine and not folder.exists():
     progress = run.progress(None, 'examples')
     splits = {'train': [], 'validation': []}
     for example in examples:

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from typing import ClassVar
 
-from ttc import records
+from ttc import records, storage
 from ttc.analysis import models, report, study
 from ttc.cli.experiment import Experiment
 from ttc.cli.stage import StageRun
@@ -61,7 +61,9 @@ class Report:
   def show(self, run: StageRun) -> str:
     """The table, and where to look further."""
     table = (run.folder / _TABLE).read_text(encoding='utf-8')
-    page = os.path.relpath(run.folder / 'index.html')
+    page = run.folder / 'index.html'
+    if not storage.is_remote(page):
+      page = os.path.relpath(page)
     return f'{table}\n{page}'
 
   def _size_ratio(self, run: StageRun) -> float | None:
