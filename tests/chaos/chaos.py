@@ -73,8 +73,8 @@ class Subject:
     """SHA-256 of everything that a run is for, by file or by stage."""
     root = output / self.name
     found = {}
-    for pattern in ('part-*.jsonl', 'metrics.json', 'policy.json', '*.txt'):
-      for path in sorted(root.rglob(pattern)):
+    for name in ('part-*.jsonl', 'metrics.json', 'policy.json', '*.txt'):
+      for path in [*root.glob(f'*/{name}'), *root.glob(f'*/*/{name}')]:
         found[str(path.relative_to(root))] = _sha(path.read_bytes())
     for path in root.glob('*/summary.json'):
       summary = json.loads(path.read_text())
