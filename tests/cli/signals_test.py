@@ -1,0 +1,73 @@
+"""What a signal does, in a process of its own."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+_REPOSITORY = pathlib.Path(__file__).parents[2]
+_PROGRAM = """
+import hashlib, sys, time
+from ttc.cli import signals
+
+def last(code):
+  print('last words', code, flush=True)
+
+try:
+  with signals.watched(last, grace=float(sys.argv[2])):
+    if sys.argv[1] == 'stuck':
+      print('ready', flush=True)
+      hashlib.pbkdf2_hmac('sha256', b'', b'', 10**10)  # minutes, in C
+    if sys.argv[1] == 'held':
+      with signals.held():
+        print('ready', flush=True)
+        while not signals.asked():
+          time.sleep(0.01)
+        print('asked', flush=True)
+        if len(sys.argv) > 3:
+          time.sleep(60)
+      print('not here', flush=True)
+    print('ready', flush=True)
+    time.sleep(60)
+except signals.Terminated:
+  print('terminated', flush=True)
+except KeyboardInterrupt:
+  print('interrupted', flush=True)
+"""
+
+
+def _said(*arguments, numbers):
+  process = subprocess.Popen(
+    [sys.executable, '-c', _PROGRAM, *arguments], cwd=_REPOSITORY,
+    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+  assert process.stdout.readline() == 'ready\n'
+  for number in numbers:
+    os.kill(process.pid, number)
+    time.sleep(0.2)
+  said, _ = process.communicate(timeout=30)
+  return process.returncode, said.split('\n')[:-1]
+
+
+@pytest.mark.parametrize(
+  ('number', 'word'),
+  [(signal.SIGTERM, 'terminated'), (signal.SIGINT, 'interrupted')])
+def test_signals_end_work_at_once_or_when_it_asks(number, word):
+  assert _said('free', '9', numbers=[number]) == (0, [word])
+  assert _said('held', '9', numbers=[number]) == (0, ['asked', word])
+
+
+@pytest.mark.parametrize('second', [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_what_is_held(second):
+  code, words = _said(
+    'held', '9', 'long', numbers=[signal.SIGTERM, second])
+  assert (code, words) == (0, ['asked', 'terminated'])
+
+
+def test_what_does_not_end_is_ended():
+  """As a device call or a compilation, which no handler interrupts."""
+  code, words = _said('stuck', '0.3', numbers=[signal.SIGTERM])
+  assert (code, words) == (143, ['last words 143'])
