@@ -234,7 +234,6 @@ def serving():
         'STORAGE_EMULATOR_HOST': host,
         'TENSORSTORE_GCS_HTTP_URL': host,
         'GOOGLE_AUTH_TOKEN_FOR_TESTING': 'none',
-        'EPATH_USE_TF': 'false',
         'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT': 'false',  # asks another service
     }
   finally:

@@ -19,6 +19,8 @@ _STORES = {
   's3': ('s3', 's3fs'),
   'az': ('az', 'adlfs'),
 }
+# Otherwise epath, once it was used, imports TensorFlow for its file system.
+os.environ.setdefault('EPATH_USE_TF', 'false')
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -156,8 +158,6 @@ def _ready(scheme: str, name: str | os.PathLike) -> None:
       f'{name}: the scheme {scheme}:// is unknown; use a local path or one of '
       f'{known}.'
     )
-  # Otherwise TensorFlow is imported for its own file system.
-  os.environ.setdefault('EPATH_USE_TF', 'false')
   import fsspec
   from fsspec import config
 
