@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import testing
-from ttc import records
+from ttc import records, storage
 from ttc.checkpoints import huggingface, orbax
 from ttc.cli import fitting, main, metrics
 from ttc.cli.experiment import Experiment
@@ -140,17 +140,30 @@ def place(tmp_path_factory):
   return place
 
 
-def test_an_interrupted_training_ends_bit_equal(place, tmp_path):
-  elsewhere = Place(tmp_path)
+@pytest.fixture(params=['folder', 'bucket'])
+def elsewhere(request, tmp_path):
+  """Another place, on this machine and in an object store."""
+  if request.param == 'folder':
+    return tmp_path
+  request.getfixturevalue('bucket')
+  return storage.path('gs://training/little')
+
+
+def test_an_interrupted_training_ends_bit_equal(place, elsewhere):
+  # Two steps are done again; when checkpoints are written changes nothing.
+  loop = dataclasses.replace(LOOP, checkpoint_every=4)
+  rarely = dataclasses.replace(FIT, loop=loop)
+  stage = dataclasses.replace(PRETRAIN, fit=rarely)
   with pytest.raises(KeyboardInterrupt):
-    _Interrupted(PRETRAIN, elsewhere, 0).work()
-  run = StageRun(PRETRAIN, elsewhere, 0)
+    _Interrupted(stage, Place(elsewhere), 0).work()
+  # Measuring and tracing change nothing either.
+  run = StageRun(stage, Place(elsewhere, profile=2), 0)
   assert not run.is_complete()
   run.work()
   whole = place.root / 'seed-0' / 'pretrain'
   assert _equal(_params(whole)[2], _params(run.folder)[2])
   chosen = [
-    json.loads((folder / 'metrics.json').read_text(encoding='ascii'))
+    json.loads((folder / 'metrics.json').read_text(encoding='utf-8'))
     for folder in (whole, run.folder)
   ]
   assert chosen[0] == chosen[1]
@@ -163,6 +176,7 @@ def test_an_interrupted_training_ends_bit_equal(place, tmp_path):
   assert steps == [2, 4, 6, 8]
   evaluated = [line['step'] for line in told[0] if 'validation/loss' in line]
   assert evaluated == [4, 8]
+  assert list(run.folder.glob('profile/plugins/profile/*/*.xplane.pb'))
 
 
 def _without_pace(lines):
