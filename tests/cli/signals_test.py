@@ -46,8 +46,8 @@ def _said(*arguments, numbers):
     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
   assert process.stdout.readline() == 'ready\n'
   for number in numbers:
+    time.sleep(0.2)  # it is ready to wait, not yet at it
     os.kill(process.pid, number)
-    time.sleep(0.2)
   said, _ = process.communicate(timeout=30)
   return process.returncode, said.split('\n')[:-1]
 
