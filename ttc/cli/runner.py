@@ -84,7 +84,7 @@ def is_complete(request: Request) -> bool:
 def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   """Does what is asked; (exit code, error)."""
   try:
-    _run(request, session)
+    _work(request, session)
   except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()
@@ -99,8 +99,6 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
     text = error if error.filename or not error.strerror else error.strerror
     return _say(f'ttc: {text}', _WORK_FAILED), str(text)
   except Exception as error:
-    if session.processes.count > 1:
-      time.sleep(_ECHO_S)
     traceback.print_exception(error)
     text = f'{type(error).__name__}: {error}'
     return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
@@ -110,9 +108,20 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
 _KEPT = 'Finished parts are kept; the same command continues after them.'
 _STOPPED = f'ttc: stopped. {_KEPT}'
 _REFUSALS = (ConfigurationError, JoinError, RefusedError, IncompleteError)
-# A device call fails where another process died; its line says who, and ends
-# this process meanwhile.
+# A device call fails where another process has ended; its line says which one,
+# and ends this process meanwhile.
 _ECHO_S = 5.0
+
+
+def _work(request: Request, session: _Session) -> None:
+  try:
+    _run(request, session)
+  except _REFUSALS:
+    raise
+  except Exception:
+    if session.processes.count > 1:
+      time.sleep(_ECHO_S)
+    raise
 
 
 def _run(request: Request, session: _Session) -> None:
