@@ -38,7 +38,9 @@ setuptools.setup(
   extras_require={
     'tpu': ['jax[tpu]'],
     'gpu': ['jax[cuda12]'],
-    'plan': ['libtpu'],  # compiles for TPUs that are not there
+    # Compiles for TPUs that are not there. Its pin stands here and not among
+    # the constraints, because jax[tpu] wants an older one.
+    'plan': ['libtpu==0.0.51'],
     # For paths that begin with gs://.
     'gcs': ['gcsfs'],
     # Writes events for TensorBoard, beside metrics.jsonl.
