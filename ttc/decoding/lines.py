@@ -11,7 +11,7 @@ from ttc.models.cache import KVCache
 from ttc.models.memory import Segments
 
 SEGMENT = 16  # tokens of one row whose queries share a copy of its keys (A)
-_TOKENS_A_SEGMENT = 8  # a line has a segment for so many of its tokens
+_TOKENS_A_SEGMENT = 12  # a line has a segment for so many of its tokens
 
 
 @flax.struct.dataclass

@@ -153,7 +153,10 @@ class Board:
     """
     segments = lines.max_segments(size)
     taken, left = [], []
-    for task in self.reading[who]:
+    for looked, task in enumerate(self.reading[who]):
+      if not lines.room(size, segments):
+        left += self.reading[who][looked:]
+        break
       start, stop = task.row.unread(who)
       count = min(stop - start, lines.room(size, segments))
       if not count or not self.own(task):
@@ -190,10 +193,15 @@ class Board:
     self.growing[:] = left
     return taken
 
-  def behind(self, who: str) -> int:
-    """Tokens that wait to be read by a model."""
-    spans = (task.row.unread(who) for task in self.reading[who])
-    return sum(stop - start for start, stop in spans)
+  def behind(self, who: str, enough: int) -> int:
+    """Tokens that wait to be read by a model, counted up to `enough`."""
+    total = 0
+    for task in self.reading[who]:
+      start, stop = task.row.unread(who)
+      total += stop - start
+      if total >= enough:
+        return enough
+    return total
 
   def _unheard(self, task: Task) -> bool:
     """Whether the verifier has something to read of a row."""

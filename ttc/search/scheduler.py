@@ -172,7 +172,7 @@ class Scheduler:
     """Reads full lines; what is left over only if lanes are starving."""
     small, full = min(self._sizes), max(self._sizes)
     issued = []
-    while most := max(board.behind(who) for board in boards):
+    while most := max(board.behind(who, full) for board in boards):
       if most < full and not starving:
         break
       finish = self._line(boards, who, full if most >= _FULL * full else small)
