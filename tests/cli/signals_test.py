@@ -22,6 +22,13 @@ try:
     if sys.argv[1] == 'stuck':
       print('ready', flush=True)
       hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)  # minutes, in C
+    if sys.argv[1] == 'deaf':
+      try:
+        print('ready', flush=True)
+        time.sleep(60)
+      except BaseException:
+        print('swallowed', flush=True)
+      time.sleep(60)
     if sys.argv[1] == 'held':
       with signals.held():
         print('ready', flush=True)
@@ -65,6 +72,12 @@ def test_a_second_signal_ends_what_is_held(second):
   code, words = _said(
     'held', '9', 'long', numbers=[signal.SIGTERM, second])
   assert (code, words) == (0, ['asked', 'terminated'])
+
+
+def test_a_signal_that_was_swallowed_comes_again():
+  """As by a callback of the garbage collector."""
+  code, words = _said('deaf', '20', numbers=[signal.SIGTERM])
+  assert (code, words) == (0, ['swallowed', 'terminated'])
 
 
 def test_what_does_not_end_is_ended():

@@ -12,9 +12,12 @@ import os
 import signal
 import sys
 import threading
+import time
 
 # Hosts that are taken away give 30 s.
 _GRACE_S = 25.0
+# What a handler raises is lost in a callback of the garbage collector.
+_AGAIN_S = 3.0
 
 
 class Terminated(BaseException):
@@ -108,8 +111,12 @@ def _end_in_time(inside, grace, ended, last) -> None:
         break
     else:
       return
-  if ended.wait(grace):
-    return
+  deadline = time.monotonic() + grace
+  while (left := deadline - time.monotonic()) > 0:
+    if ended.wait(min(left, _AGAIN_S)):
+      return
+    if not _state.held:
+      signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
   code = 128 + signal.SIGTERM
   print(
     f'ttc: stopped in the midst of work, {grace:.0f} s after SIGTERM.',
