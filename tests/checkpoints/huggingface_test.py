@@ -119,8 +119,9 @@ def cached(loaded, greedy):
         Lanes(cache, position))
     return (lanes.cache, position + 1), logits[:, 0]
 
-  start = memory.cache.rows(jnp.arange(ROWS), CELLS), jnp.asarray(
-      [len(prompt) for prompt in cases.PROMPTS])
+  start = jax.tree.map(
+      lambda x: x[:ROWS, :, :CELLS], memory.cache), jnp.asarray(
+          [len(prompt) for prompt in cases.PROMPTS])
   _, later = jax.jit(functools.partial(jax.lax.scan, step))(
       start, jnp.asarray(greedy.T[:-1]))
   decode = np.concatenate(

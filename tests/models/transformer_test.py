@@ -102,7 +102,8 @@ def test_lines_and_lanes_equal_full(family, cuts):
       where, at[row] = where + b - a, b
     if max(at) < LENGTH:  # and one token of each as lanes
       position = jnp.array(at)
-      lanes = Lanes(pool.rows(jnp.array(slots), 12), position)
+      past = jax.tree.map(lambda x: x[np.array(slots), :, :12], pool)
+      lanes = Lanes(past, position)
       logits, lanes = model.apply(
           params, tokens[np.arange(ROWS), at][:, None],
           Angles.create(cfg, position[:, None]), lanes, method='extend')
