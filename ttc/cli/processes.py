@@ -63,7 +63,7 @@ class Alone:
 class Joined:
   """A process with its line to process 0; see `join`."""
 
-  def __init__(self, line: 'Line', hub: 'Hub | None', index: int,
+  def __init__(self, line: Line, hub: Hub | None, index: int,
                hosts: list[str], port: int, lost: Lost):
     self.index, self.count, self.hosts, self.port = (
       index, len(hosts), hosts, port)
@@ -168,7 +168,7 @@ def join(address: str, count: int, index: int, about: dict[str, str],
   return Joined(line, hub, index, answer['welcome'], answer['port'], lost)
 
 
-def _call(host: str, port: int, deadline: float, timeout: float) -> 'Line':
+def _call(host: str, port: int, deadline: float, timeout: float) -> Line:
   while True:
     try:
       return Line(socket.create_connection(
