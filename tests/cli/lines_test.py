@@ -12,7 +12,7 @@ from ttc.cli.hub import JoinError
 
 # Meets twice, then ends by itself, or is asked to by its standard input.
 _PROGRAM = """
-import os, sys
+import os, sys, time
 from ttc.cli import processes
 from ttc.cli.hub import JoinError
 
@@ -32,6 +32,11 @@ print(joined.meet('first', joined.index), joined.meet('second'), flush=True)
 order = sys.stdin.readline().strip()
 if order == 'die':
   os._exit(9)
+if order == 'linger':
+  joined.leave(143)
+  time.sleep(1)
+  print(time.monotonic(), flush=True)
+  os._exit(143)
 if order == 'leave':
   joined.leave(143)
   os._exit(143)
@@ -94,6 +99,18 @@ def test_who_ends_is_named_wherever_the_others_wait(victim, order, code):
     process.communicate()
     assert process.returncode == 1
   started[victim].communicate()
+
+
+def test_process_0_ends_after_those_who_said_goodbye():
+  address = _address()
+  started = [_start(address, index, count=2) for index in range(2)]
+  for process in started:
+    process.stdout.readline()
+  _order(started[1], 'linger')
+  _order(started[0], 'leave')
+  started[0].communicate()
+  ended = time.monotonic()
+  assert float(started[1].communicate()[0]) < ended
 
 
 def test_who_does_not_come_is_named_to_all_who_did():

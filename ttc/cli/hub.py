@@ -34,8 +34,8 @@ class Hub:
     self._server = _listening(address)
     threading.Thread(target=self._call_roll, daemon=True).start()
 
-  def wait_for_farewells(self, seconds: float) -> None:
-    """Returns when all lines have ended, or after so long."""
+  def wait_for_ends(self, seconds: float) -> None:
+    """Returns when all other processes have ended, or after so long."""
     deadline = time.monotonic() + seconds
     for ear in self._ears:
       ear.join(max(0.0, deadline - time.monotonic()))
@@ -114,18 +114,26 @@ class Hub:
       'with --join_timeout.')
 
   def _listen(self, index: int, line: Line) -> None:
-    code = None
+    left = False
     while (news := line.receive()) is not None:
       if 'here' in news:
         self._meet(index, (news['here'], news['value']))
       elif 'bye' in news:
-        code = news['bye']
-        break
-    if code != 0:
-      with self._lock:  # after what it was still there for
-        for other in self._each():
-          if other is not line:
-            other.send({'gone': index, 'code': code})
+        left = True
+        self._pass_on(index, news['bye'])
+        if not index:
+          return  # its line ends with the process, which waits for this
+    if not left:
+      self._pass_on(index, None)
+
+  def _pass_on(self, index: int, code: int | None) -> None:
+    """Tells the others that a process ends before they do."""
+    if code == 0:
+      return
+    with self._lock:  # after what it was still there for
+      for line in self._each():
+        if line is not self._lines[index]:
+          line.send({'gone': index, 'code': code})
 
   def _meet(self, index: int, brought: Any) -> None:
     with self._lock:

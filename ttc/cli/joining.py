@@ -171,12 +171,13 @@ def _digest_of_source() -> str:
 
 
 def depart(joined: Processes, code: int) -> None:
-  """Leaves with an exit code; does not return where that is an error.
+  """Leaves with an exit code; does not return where there are others.
 
-  jax would wait for everybody at the end, also for those who are gone.
+  jax would wait for everybody at the end, also for those who are gone, and
+  abort those who wait when process 0 is.
   """
   joined.leave(code)
-  if code and isinstance(joined, Joined):
+  if isinstance(joined, Joined):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -27,7 +27,8 @@ from ttc.cli.line import Line
 
 _RETRY_S = 0.2
 _POLL_S = 0.2  # between looks at signals while waiting
-_FAREWELL_S = 10.0
+# Process 0, without which jax aborts the others, waits for them to end.
+_AFTER_WORK_S, _AFTER_ERROR_S = 60.0, 10.0
 _OWN_END_S = 2.0
 
 Lost = Callable[[str, int | None], None]
@@ -94,11 +95,11 @@ class Joined:
     return [value for _, value in brought]
 
   def leave(self, code: int) -> None:
-    """See `Processes`; process 0, which others need to the last, is last."""
+    """See `Processes`; the process is to end now, and process 0 ends last."""
     self._left.set()
     self._line.send({'bye': code})
     if self._hub is not None:
-      self._hub.wait_for_farewells(_FAREWELL_S)
+      self._hub.wait_for_ends(_AFTER_ERROR_S if code else _AFTER_WORK_S)
 
   def _hear(self) -> None:
     while (news := self._line.receive()) is not None:
