@@ -37,10 +37,16 @@ def _program(arguments):
   return subprocess.Popen(
     [sys.executable, '-m', 'ttc.cli.main', *arguments],
     cwd=_REPOSITORY,
-    stdout=subprocess.DEVNULL,
+    stdout=subprocess.PIPE,
     stderr=subprocess.DEVNULL,
     start_new_session=True,
   )
+
+
+def _kill(process):
+  """Kills a sweep and its cell; back when both are gone."""
+  os.killpg(process.pid, signal.SIGKILL)
+  process.communicate()  # they share the pipe
 
 
 def _is_done(folder):
@@ -92,8 +98,7 @@ def test_24_cells_killed_twice_end_complete_and_status_is_true(
       time.sleep(0.05)
       if goal < 24 and states.count('done') >= goal:
         time.sleep(rng.uniform(0, 0.2))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill(process)
     begun, states = _check_truth(folder, process, begun)
     assert 'running' not in states
     assert states.count('done') >= goal
