@@ -9,31 +9,13 @@ import argparse
 from collections.abc import Sequence
 import contextlib
 import json
-import os
 import pathlib
-import subprocess
-import sys
-import tempfile
 
 import numpy as np
 
 from benchmarks import environment
 from benchmarks.harness import spread
-
-
-@contextlib.contextmanager
-def worktree(revision: str):
-  """A temporary folder with the files of a revision."""
-  git = lambda *words: subprocess.run(
-      ['git', 'worktree', *words], cwd=environment.ROOT, check=True,
-      capture_output=True)
-  with tempfile.TemporaryDirectory() as folder:
-    at = pathlib.Path(folder) / 'ttc'
-    git('add', '--detach', at, revision)
-    try:
-      yield at
-    finally:
-      git('remove', '--force', at)
+from benchmarks.revisions import child, worktree
 
 
 def main() -> None:
@@ -78,18 +60,12 @@ def table(sides: dict[str, Sequence[dict]]) -> str:
 
 def _child(root: pathlib.Path, options) -> dict:
   """Samples with the package in `root`."""
-  path = os.pathsep.join([str(root), str(environment.ROOT)])
-  command = [sys.executable, '-m', 'benchmarks.sampler',
-             f'--strategy={options.strategy}', f'--rows={options.rows}',
-             f'--questions={options.questions}', f'--budget={options.budget}',
-             f'--models={options.models.absolute()}']
-  done = subprocess.run(
-      command, cwd=root, text=True, capture_output=True, check=False,
-      env={**os.environ, 'PYTHONPATH': path,
-           'JAX_NUM_CPU_DEVICES': str(options.devices)})
-  if done.returncode:
-    raise SystemExit(done.stderr)
-  return json.loads(done.stdout.splitlines()[-1])
+  done = child(
+      root, 'benchmarks.sampler', f'--strategy={options.strategy}',
+      f'--rows={options.rows}', f'--questions={options.questions}',
+      f'--budget={options.budget}', f'--models={options.models.absolute()}',
+      devices=options.devices)
+  return json.loads(done.splitlines()[-1])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ The width of the model has two names, because rows lie on `fsdp` already:
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import functools
 import math
 
 from flax import linen as nn
@@ -208,8 +209,7 @@ def put(tree, mesh: Mesh):
   Raises:
     ValueError: the rows of all its processes do not divide over the devices.
   """
-  size = num_rows(mesh)
-  processes = len({device.process_index for device in mesh.devices.flat})
+  size, processes, sharding = _rows_of(mesh)
 
   def one(x):
     total = x.shape[0] * processes
@@ -218,9 +218,18 @@ def put(tree, mesh: Mesh):
           f'{total} rows do not divide over {size} devices (data='
           f'{mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); choose a '
           'multiple, or a smaller mesh.')
-    return jax.make_array_from_process_local_data(rows(mesh), x)
+    if processes == 1:
+      return jax.device_put(x, sharding)
+    return jax.make_array_from_process_local_data(sharding, x)
 
   return jax.tree.map(one, tree)
+
+
+@functools.cache
+def _rows_of(mesh: Mesh) -> tuple[int, int, NamedSharding]:
+  """Devices with rows of their own, processes, and how rows lie on them."""
+  processes = {device.process_index for device in mesh.devices.flat}
+  return num_rows(mesh), len(processes), rows(mesh)
 
 
 def fetch(tree):

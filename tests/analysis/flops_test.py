@@ -90,16 +90,14 @@ class Compiled:
 
   def read(self, head):
     """XLA's FLOPs of reading one line."""
-    segments = (lines.max_segments(LINE) + 1, 3)
-    line = Line(ABSTRACT((LINE, 2), jnp.int32), ABSTRACT(segments, jnp.int32))
+    line = jax.eval_shape(lambda: Line.empty(LINE, 0))
     return self._count(engine.read.lower(
         self.params(head), self.table, self.pool, line, head=head,
         cfg=self.cfg, mesh=self.mesh, cells=CELLS))
 
   def extend(self, top_p):
     """XLA's FLOPs of one token of each lane: it counts a loop's body once."""
-    batch = Batch(ABSTRACT((LANES, 6), jnp.int32),
-                  ABSTRACT((LANES,), jnp.float32), ABSTRACT((1,), jnp.int32))
+    batch = Batch(ABSTRACT((LANES, 8), jnp.int32))
     flags = ABSTRACT((self.cfg.vocab_size,), bool)
     return self._count(engine.extend.lower(
         self.params('logits'), self.table, self.lanes, batch,

@@ -71,13 +71,11 @@ class World:
 
   def extend(self, most=NEW, steps=0, temperature=1.0, least=0, chunk=4,
              pad=0):
-    rows = np.zeros((4 + pad, 6), np.int32)
-    rows[:4, 0] = [t[-1] for t in self.texts]
-    rows[:4, 1] = [len(t) - 1 for t in self.texts]
-    rows[:4, 2], rows[:4, 3] = most, steps
-    rows[:4, 4:] = KEYS.view(np.int32)
-    batch = Batch(rows, np.full(4 + pad, temperature, np.float32),
-                  np.array([least], np.int32))
+    rows = [(text[-1], len(text) - 1, left, steps, *key.tolist())
+            for text, left, key in zip(
+                self.texts, np.broadcast_to(most, 4), KEYS, strict=True)]
+    rows += [(0,) * 6] * pad
+    batch = Batch.pack(rows, [temperature] * len(rows), least)
     before = [len(t) - 1 for t in self.texts]
     with partitioning.use(self.mesh):
       lanes = self.copy(
@@ -254,9 +252,7 @@ def test_only_a_cut_model_communicates(model):
   with partitioning.use(mesh):
     world = World(mesh)
     line = world.each(Line.pack([(0, 0, [3])], 16, SLOTS))
-    batch = world.each(Batch(
-        np.zeros((4, 6), np.int32), np.ones(4, np.float32),
-        np.zeros(1, np.int32)))
+    batch = world.each(Batch.pack([(0,) * 6] * 4, [1.0] * 4, 0))
     pool = world.cut(SLOTS + 1)
     common = dict(cfg=CFG, mesh=mesh)
     moved = [_moved(lowered) for lowered in (

@@ -13,7 +13,7 @@ device, so nothing but `model` ever communicates, and each device loops only as
 long as its own rows need.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import functools
 
 from flax import linen as nn
@@ -21,6 +21,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
+import numpy as np
 
 from ttc.decoding.lines import Line
 from ttc.decoding.sampling import draw
@@ -34,11 +35,30 @@ from ttc.models.transformer import Head, Transformer
 
 @flax.struct.dataclass
 class Batch:
-  """The rows in the lanes; B = devices * C."""
+  """The rows in the lanes; B = devices * C.
 
-  lanes: jax.Array  # [B, 6] int32, a column each for the properties below
-  temperature: jax.Array  # [B]
-  least: jax.Array  # [devices] the loop ends when so few lanes are left
+  One table holds all, for every array costs the host a transfer.
+  """
+
+  lanes: jax.Array  # [B, 8] int32, columns for the properties below
+
+  @classmethod
+  def pack(cls, rows: Sequence[Sequence[int]], temperature: Sequence[float],
+           least: int) -> 'Batch':
+    """The lanes of one device, in a numpy array.
+
+    Args:
+      rows: (token, position, most, steps, and the two halves of the key) each.
+      temperature: of each.
+      least: the loop ends when so few lanes are left.
+    """
+    lanes = np.zeros((len(rows), 8), np.int32)
+    lanes[:, :4] = [row[:4] for row in rows]
+    lanes[:, 4:6] = np.array([row[4:] for row in rows], np.uint32).view(
+        np.int32)
+    lanes[:, 6] = np.array(temperature, np.float32).view(np.int32)
+    lanes[:, 7] = least
+    return cls(lanes)
 
   @property
   def token(self) -> jax.Array:
@@ -64,7 +84,17 @@ class Batch:
   def key(self) -> jax.Array:
     """Of the rows [B]."""
     return jax.random.wrap_key_data(
-        jax.lax.bitcast_convert_type(self.lanes[:, 4:], jnp.uint32))
+        jax.lax.bitcast_convert_type(self.lanes[:, 4:6], jnp.uint32))
+
+  @property
+  def temperature(self) -> jax.Array:
+    """Of the rows [B]."""
+    return jax.lax.bitcast_convert_type(self.lanes[:, 6], jnp.float32)
+
+  @property
+  def least(self) -> jax.Array:
+    """The loop of a device ends when so few lanes are left [B], all equal."""
+    return self.lanes[:, 7]
 
 
 @flax.struct.dataclass

@@ -18,16 +18,26 @@ _TOKENS_A_SEGMENT = 12  # a line has a segment for so many of its tokens
 class Line:
   """T tokens in E segments; slots are local to a device.
 
-  The host sends two small tables, for every array costs it a transfer.
+  One table holds both, for every array costs the host a transfer.
   """
 
-  tokens: jax.Array  # [T, 2] token, and its segment
-  segments: jax.Array  # [E, 3] slot, position and place of its first token
+  table: jax.Array  # [T + E, 3] the tokens, then the segments
+  size: int = flax.struct.field(pytree_node=False)  # T
+
+  @property
+  def tokens(self) -> jax.Array:
+    """[T, 2] token, and its segment."""
+    return self.table[:self.size, :2]
+
+  @property
+  def segments(self) -> jax.Array:
+    """[E, 3] slot, position and place of its first token."""
+    return self.table[self.size:]
 
   @classmethod
   def pack(cls, rows: Sequence[tuple[int, int, Sequence[int]]], size: int,
            nobody: int) -> 'Line':
-    """Lays out rows, which fit by `room`, as numpy arrays.
+    """Lays out rows, which fit by `room`, in a numpy array.
 
     Args:
       rows: (slot, position of the first token, tokens) each.
@@ -42,21 +52,28 @@ class Line:
       raise ValueError(
           f'Rows of {[len(r) for *_, r in rows]} tokens do not fit a line of '
           f'{size} tokens and {max_segments(size)} segments; ask `room`.')
-    tokens = np.zeros((size, 2), np.int32)
-    segments = np.zeros((max_segments(size) + 1, 3), np.int32)
-    segments[:, 0] = nobody
-    at = segment = 0
+    # Lists: numpy is slow at a few numbers at a time.
+    tokens, places, segments = [], [], []
     for slot, start, row in rows:
       for first in range(0, len(row), SEGMENT):
-        count = min(SEGMENT, len(row) - first)
-        tokens[at:at + count, 0] = row[first:first + count]
-        tokens[at:at + count, 1] = segment
-        segments[segment] = slot, start + first, at
-        at, segment = at + count, segment + 1
-    # Padding lies in the last segment, which no row gets.
-    tokens[at:, 1] = len(segments) - 1
-    segments[-1, 2] = at
-    return cls(tokens, segments)
+        part = row[first:first + SEGMENT]
+        places += [len(segments)] * len(part)
+        segments.append((slot, start + first, len(tokens)))
+        tokens += part
+    line = cls.empty(size, nobody)
+    line.tokens[:len(tokens), 0] = tokens
+    line.tokens[:len(tokens), 1] = places
+    line.segments[:len(segments)] = np.reshape(segments, (-1, 3))
+    line.segments[-1, 2] = len(tokens)
+    return line
+
+  @classmethod
+  def empty(cls, size: int, nobody: int) -> 'Line':
+    """Padding alone, which lies in the last segment, for no row gets that."""
+    line = cls(np.zeros((size + max_segments(size) + 1, 3), np.int32), size)
+    line.tokens[:, 1] = len(line.segments) - 1
+    line.segments[:, 0] = nobody
+    return line
 
   def memory(self, cache: KVCache, cells: int) -> Segments:
     """What the tokens attend to."""

@@ -129,10 +129,7 @@ class _Model:
     """Samples up to `chunk` tokens for every lane."""
     capacity = self.of.capacity
     rows = self._devices * capacity.lanes
-    batch = engine.Batch(
-        jax.ShapeDtypeStruct((rows, 6), jnp.int32),
-        jax.ShapeDtypeStruct((rows,), jnp.float32),
-        jax.ShapeDtypeStruct((self._devices,), jnp.int32))
+    batch = engine.Batch(jax.ShapeDtypeStruct((rows, 8), jnp.int32))
     flags = jax.ShapeDtypeStruct((self.cfg.vocab_size,), jnp.bool_)
     top_p = jax.ShapeDtypeStruct((), jnp.float32) if self.of.top_p else None
     return self._program(
@@ -146,10 +143,9 @@ class _Model:
     """Reads a line of tokens."""
     capacity = self.of.capacity
     size, devices = capacity.line, self._devices
-    line = lines.Line(
-        jax.ShapeDtypeStruct((devices * size, 2), jnp.int32),
-        jax.ShapeDtypeStruct(
-            (devices * (lines.max_segments(size) + 1), 3), jnp.int32))
+    table = lines.Line.empty(size, 0).table
+    line = lines.Line(jax.ShapeDtypeStruct(
+        (devices * len(table), 3), jnp.int32), size)
     return self._program(
         f'read ({self.who})', engine.read,
         (self.params, self._table, self.pool,

@@ -1,6 +1,6 @@
 """The pools of two models, and the copies of rows within and out of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import functools
 
 import jax
@@ -13,6 +13,7 @@ from ttc.models.cache import KVCache
 from ttc.search.board import Board
 from ttc.search.capacity import Capacity
 from ttc.search.crew import Crew, Piece
+from ttc.search.launcher import Launcher
 from ttc.search.models import Models
 
 COPIES = 256  # pieces that one program copies, a device
@@ -21,13 +22,16 @@ COPIES = 256  # pieces that one program copies, a device
 class Caches:
   """Where the rows of all devices have their keys and values.
 
+  The arrays belong to the thread of the launcher.
+
   Attributes:
     pools: of 'proposer' and 'verifier', as far as there are such.
   """
 
-  def __init__(self, models: Models, capacity: Capacity):
+  def __init__(self, models: Models, capacity: Capacity, launcher: Launcher):
     """Makes the pools; `capacity` has said that they fit."""
     self._models, self._piece = models, capacity.piece
+    self._launcher = launcher
     self.pools = {
         who: self._empty(model.cfg, capacity.slots + 1, capacity.cells)
         for who, model in models.present.items()}
@@ -35,41 +39,60 @@ class Caches:
   def open(self, crew: Crew, width: int, cells: int) -> None:
     """Gives a crew lanes of another shape, which nobody has yet."""
     crew.width, crew.cells = width, cells
-    crew.cache = self._empty(self._models.proposer.cfg, width, cells)
+
+    def program():
+      crew.cache = self._empty(self._models.proposer.cfg, width, cells)
+
+    self._launcher.launch(program)
 
   def load(self, crew: Crew, pieces: Sequence[Sequence[Piece]]) -> None:
     """Copies pieces, a list a device, from slots to lanes."""
-    crew.cache = self._move(self.pools['proposer'], crew.cache, pieces)
+    for where in self._packed(pieces):
+      def program(where=where):
+        crew.cache = self._copy(self.pools['proposer'], crew.cache, where)
+
+      self._launcher.launch(program)
 
   def store(self, crew: Crew, pieces: Sequence[Sequence[Piece]]) -> None:
     """Copies pieces, a list a device, from lanes to slots."""
-    self.pools['proposer'] = self._move(
-        crew.cache, self.pools['proposer'], pieces)
+    for where in self._packed(pieces):
+      def program(where=where):
+        self.pools['proposer'] = self._copy(
+            crew.cache, self.pools['proposer'], where)
+
+      self._launcher.launch(program)
 
   def fork(self, boards: Sequence[Board]) -> None:
     """Carries out the copies that rows need before they are written to."""
-    for who, pool in self.pools.items():
+    for who in self.pools:
       pieces = []
       for board in boards:
         pieces.append([
             (read, write, cell) for read, write, length in board.copies[who]
             for cell in range(0, length, self._piece)])
         board.copies[who].clear()
-      self.pools[who] = self._move(None, pool, pieces)
+      for where in self._packed(pieces):
+        def program(who=who, where=where):
+          self.pools[who] = self._copy(None, self.pools[who], where)
 
-  def _move(self, source: KVCache | None, target: KVCache,
-            pieces: Sequence[Sequence[Piece]]) -> KVCache:
-    """The target with pieces of the source, or of itself."""
-    mesh = self._models.mesh
+        self._launcher.launch(program)
+
+  def _packed(self, pieces: Sequence[Sequence[Piece]]
+              ) -> Iterator[np.ndarray]:
+    """The tables of as many programs as it takes."""
     for first in range(0, max(map(len, pieces)), COPIES):
       where = np.full((len(pieces), COPIES, 3), -1, np.int32)
       for device, wanted in enumerate(pieces):
         part = wanted[first:first + COPIES]
         where[device, :len(part)] = np.reshape(part, (-1, 3))
-      target = engine.copy(
-          source, target, partitioning.put(where.reshape(-1, 3), mesh),
-          mesh=mesh, size=self._piece)
-    return target
+      yield where.reshape(-1, 3)
+
+  def _copy(self, source: KVCache | None, target: KVCache,
+            where: np.ndarray) -> KVCache:
+    """The target with pieces of the source, or of itself."""
+    mesh = self._models.mesh
+    return engine.copy(source, target, partitioning.put(where, mesh),
+                       mesh=mesh, size=self._piece)
 
   def _empty(self, cfg, rows: int, cells: int) -> KVCache:
     mesh = self._models.mesh

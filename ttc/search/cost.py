@@ -6,8 +6,6 @@ parent's tokens once for every child.
 
 import dataclasses
 
-import numpy as np
-
 KINDS = ('proposer_prefill', 'proposer_decode',
          'verifier_prefill', 'verifier_decode')
 
@@ -30,7 +28,9 @@ class Work:
   executed_keys: float = 0
 
   def __add__(self, other: 'Work') -> 'Work':
-    return Work(*np.add(self.counts, other.counts).tolist())
+    return Work(self.tokens + other.tokens, self.executed + other.executed,
+                self.keys + other.keys,
+                self.executed_keys + other.executed_keys)
 
   @property
   def counts(self) -> list[float]:

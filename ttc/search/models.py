@@ -67,6 +67,11 @@ class Models:
           f'{self.end.shape}; both are one flag a token of the same '
           'vocabulary.')
 
+  @functools.cached_property
+  def marks(self) -> tuple[list[bool], list[bool]]:
+    """`step_end` and `end` as lists, for looking at a few tokens."""
+    return self.step_end.tolist(), self.end.tolist()
+
   @property
   def present(self) -> dict[str, Model]:
     """The models that there are, as 'proposer' and 'verifier'."""

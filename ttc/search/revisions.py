@@ -14,6 +14,8 @@ fixed and an answer chosen after.
 from collections.abc import Sequence
 import dataclasses
 
+import numpy as np
+
 from ttc.data.context import context_tokens, KEEP, strip_end
 from ttc.data.vocabulary import Vocabulary
 from ttc.search import keys
@@ -94,12 +96,13 @@ class Chains:
     rows = [root.child(chain) for chain in range(len(self.turns))]
     root.leave()
     history = [[] for _ in self.turns]
+    streams = self._streams(question)
     for turn in range(1, self.turns[0] + 1):
       live = sum(turns >= turn for turns in self.turns)
       for row in rows[live:]:
         row.leave()
       rows = rows[:live]
-      self._begin(question, rows, history, turn)
+      self._begin(question, rows, history, streams[turn - 1])
       yield Extend(rows, keep=True, slots=live)
       for chain, row in enumerate(rows):
         attempt = Attempt.of(row, models)
@@ -109,12 +112,17 @@ class Chains:
     return rows
 
   def _begin(self, question: Question, rows: Sequence[Row],
-             history: Sequence[Sequence[list[int]]], turn: int) -> None:
+             history: Sequence[Sequence[list[int]]], own: np.ndarray) -> None:
     """Puts the contexts of a turn before its attempts."""
-    key = keys.fold(question.key, [turn])[0]
-    fresh = keys.fold(key, range(len(rows)))
-    for row, attempts, own in zip(rows, history, fresh, strict=False):
+    for row, attempts, key in zip(rows, history, own, strict=False):
       context = context_tokens(
           question.prompt, attempts, self.vocabulary.revise_id,
           keep=self.keep)
-      row.restart(context, len(context) + question.room, own)
+      row.restart(context, len(context) + question.room, key)
+
+  def _streams(self, question: Question) -> np.ndarray:
+    """The key [turn, chain, 2] of each attempt."""
+    turns, chains = self.turns[0], len(self.turns)
+    own = keys.fold(question.key, range(1, turns + 1))
+    return keys.fold(np.repeat(own, chains, axis=0),
+                     [*range(chains)] * turns).reshape(turns, chains, 2)

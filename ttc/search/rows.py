@@ -10,7 +10,6 @@ parent's slot until one of them has to write; then it takes a copy with it.
 """
 
 from collections.abc import Iterable, Sequence
-import copy
 import dataclasses
 
 import numpy as np
@@ -133,9 +132,10 @@ class Row:
     """
     if self.slot:
       self.slot.users += 1
-    born = copy.copy(self)
-    born.tokens, born.values = list(self.tokens), list(self.values)
-    born.ordinal = ordinal
+    born = Row(
+        self.tokens.copy(), self.start, self.limit, self.key, ordinal,
+        self.done, self.logprob, self.values.copy(), self.read, self.scored,
+        self.slot, self.script)
     if length is not None:
       born.cut(length)
     return born

@@ -11,8 +11,8 @@ anew and forks while other questions go on. What is computed does not depend
 on time, so the same questions in the same order give the same bits.
 """
 
+import bisect
 from collections.abc import Callable, Iterable, Iterator
-import dataclasses
 import functools
 import itertools
 import math
@@ -23,7 +23,7 @@ import numpy as np
 from ttc import partitioning
 from ttc.decoding import engine
 from ttc.decoding.engine import Batch
-from ttc.decoding.lines import Line, SEGMENT
+from ttc.decoding.lines import Line, max_segments, SEGMENT
 from ttc.decoding.stops import Stops
 from ttc.models.rope import Angles
 from ttc.search.board import Board, Job, Task
@@ -31,38 +31,14 @@ from ttc.search.caches import Caches
 from ttc.search.capacity import Capacity
 from ttc.search.cost import share_out
 from ttc.search.crew import Crew, Seat
+from ttc.search.launcher import Launcher
+from ttc.search.load import Load
 from ttc.search.models import Models
 from ttc.search.plans import Plan, Question
 from ttc.search.rows import fold_keys, Row
 
 _FULL = 0.85  # a line filled so far is not cut into small ones
 _ENDED = 8  # a chunk ends when one lane in so many has nothing to do
-
-
-@dataclasses.dataclass
-class Load:
-  """What the programs did so far.
-
-  Attributes:
-    useful: token-forwards with a use, of both models.
-    executed: all of them.
-    lanes: token-forwards of lanes that had a row.
-    of: token-forwards of all lanes.
-    rows: now in flight.
-    slots: rows that can be.
-  """
-
-  useful: int = 0
-  executed: int = 0
-  lanes: int = 0
-  of: int = 0
-  rows: int = 0
-  slots: int = 0
-
-  def __str__(self) -> str:
-    return (f'{self.rows} rows in flight, '
-            f'lanes {100 * self.lanes / max(self.of, 1):.0f}% used, '
-            f'{self.executed / max(self.useful, 1):.2f} executed/useful')
 
 
 class Scheduler:
@@ -92,7 +68,8 @@ class Scheduler:
     self._stops = self._share(Stops(models.step_end, models.end))
     top_p = models.generation.top_p
     self._top_p = None if top_p == 1 else np.float32(top_p)
-    self._caches = Caches(models, capacity)
+    self._launcher = Launcher(models.mesh)
+    self._caches = Caches(models, capacity, self._launcher)
     self._angles = {
         who: self._share(Angles.table(model.cfg, capacity.cells))
         for who, model in models.present.items()}
@@ -191,34 +168,40 @@ class Scheduler:
     model = self._models.present[who]
     cells = self._cells(max(
         start + len(tokens) for t in taken for _, start, tokens in t))
-    line = self._put(_stack(
+    line = _stack(
         Line.pack([(task.row.slot.index, start, tokens)
                    for task, start, tokens in t], size, board.nobody)
-        for board, t in zip(boards, taken, strict=True)))
-    pools = self._caches.pools
-    pools[who], values = engine.read(
-        model.layers, self._angles[who], pools[who], line,
-        head='logits' if who == 'proposer' else 'value', cfg=model.cfg,
-        mesh=self._models.mesh, cells=cells)
+        for board, t in zip(boards, taken, strict=True))
+
+    def program():
+      pools = self._caches.pools
+      pools[who], values = engine.read(
+          model.layers, self._angles[who], pools[who], self._put(line),
+          head='logits' if who == 'proposer' else 'value', cfg=model.cfg,
+          mesh=self._models.mesh, cells=cells)
+      return values
+
+    values = self._launcher.launch(program)
     executed = size * len(boards)
-    keys = line.segments.shape[0] * SEGMENT * cells
+    keys = len(boards) * (max_segments(size) + 1) * SEGMENT * cells
     finish = functools.partial(
         self._finish_line, boards, who, taken, values, executed, keys)
-    if values is not None:
+    if who == 'verifier':
       return finish
     finish()  # nothing to wait for: the rows may grow at once
     return lambda: None
 
   def _finish_line(self, boards, who, taken, values, executed, keys) -> None:
     useful = []
-    if values is not None:
-      values = partitioning.fetch(values).reshape(len(boards), -1)
+    if who == 'verifier':
+      values = partitioning.fetch(values.result()).reshape(
+          len(boards), -1).tolist()
     for device, (board, t) in enumerate(zip(boards, taken, strict=True)):
       at = 0
       for task, start, tokens in t:
         row, stop = task.row, start + len(tokens)
-        if values is not None:
-          row.hear(start, values[device, at:at + len(tokens)].tolist())
+        if who == 'verifier':
+          row.hear(start, values[device][at:at + len(tokens)])
         row.advance(who, stop)
         at += len(tokens)
         useful += _reading(task, who, start, stop)
@@ -233,20 +216,25 @@ class Scheduler:
     steps = all(task.steps for board in tasks for task in board)
     chunks = self.capacity.chunks
     chunk = min(chunks) if steps else max(chunks)
-    needed = lambda task: self._cells(
-        len(task.row.tokens) + min(task.most, chunk))
+    needed = functools.cache(lambda task: self._cells(
+        len(task.row.tokens) + min(task.most, chunk)))
     self._seat(crew, boards, tasks, needed)
     if not any(crew.seats):
       return None
-    batch = self._put(_stack(
+    batch = _stack(
         _batch(seats, crew.width, self._models.generation.temperature)
-        for seats in crew.seats))
+        for seats in crew.seats)
     model = self._models.proposer
-    crew.cache, grown = engine.extend(
-        model.layers, self._angles['proposer'], crew.cache, batch,
-        self._stops, self._top_p, cfg=model.cfg, mesh=self._models.mesh,
-        max_new=chunk)
-    return functools.partial(self._finish_extend, crew, boards, grown)
+
+    def program():
+      crew.cache, grown = engine.extend(
+          model.layers, self._angles['proposer'], crew.cache,
+          self._put(batch), self._stops, self._top_p, cfg=model.cfg,
+          mesh=self._models.mesh, max_new=chunk)
+      return grown
+
+    return functools.partial(
+        self._finish_extend, crew, boards, self._launcher.launch(program))
 
   def _tasks(self, boards: list[Board]) -> list[list[Task]]:
     """Those who have or could have lanes now; enough of them to choose."""
@@ -274,16 +262,17 @@ class Scheduler:
     self._caches.load(crew, came)
 
   def _finish_extend(self, crew: Crew, boards: list[Board], grown) -> None:
-    grown = partitioning.fetch(grown)
+    grown = partitioning.fetch(grown.result())
+    tokens, counts, live, logprob = (x.tolist() for x in (
+        grown.token, grown.count, grown.live, grown.logprob))
     useful, gone = [], [[] for _ in boards]
     for device, seats in enumerate(crew.seats):
       for lane, seat in seats.items():
         task, at = seat.task, device * crew.width + lane
-        count = int(grown.count[at])
+        count = counts[at]
         useful.append((task.job.question.cost, 'proposer_decode', count,
                        _keys(len(task.row.tokens) - 1, count)))
-        if not self._grow(task, grown.token[at, :count], grown.live[at],
-                          grown.logprob[at]):
+        if not self._grow(task, tokens[at][:count], live[at], logprob[at]):
           gone[device].append(lane)
     executed = crew.width * int(grown.ran.sum())
     self.load.of += executed
@@ -298,20 +287,20 @@ class Scheduler:
       for task in tasks:
         board.route(task)
 
-  def _grow(self, task: Task, new: np.ndarray, live: bool,
+  def _grow(self, task: Task, new: list[int], live: bool,
             logprob: float) -> bool:
     """Adds tokens to a row; whether it wants more of them."""
-    row, models = task.row, self._models
-    row.tokens += new.tolist()
+    row, (step_end, end) = task.row, self._models.marks
+    row.tokens += new
     row.read = len(row.tokens) - 1
-    row.logprob += float(logprob)
+    row.logprob += logprob
     task.most -= len(new)
     if task.steps:
-      task.steps -= int(models.step_end[new].sum())
-    task.growing = bool(live)
+      task.steps -= sum(step_end[token] for token in new)
+    task.growing = live
     row.done = (len(row.tokens) >= row.limit
-                or bool(len(new) and models.end[new[-1]]))
-    return task.growing
+                or (bool(new) and end[new[-1]]))
+    return live
 
   def _cells(self, longest: int) -> int:
     """Cells of the shortest program in which so many tokens fit."""
@@ -319,7 +308,8 @@ class Scheduler:
       raise ValueError(
           f'A verifier reads {longest} tokens of a row and there is room for '
           f'{self.capacity.cells}; raise Solver.verifier_tokens.')
-    return next(c for c in self.capacity.lengths if c >= longest)
+    lengths = self.capacity.lengths
+    return lengths[bisect.bisect_left(lengths, longest)]
 
   def _charge(self, executed, keys, useful) -> None:
     share_out(executed, keys, useful)
@@ -344,18 +334,16 @@ def _take_in(issued: list[Callable[[], None]], boards: list[Board]) -> None:
 
 
 def _batch(seats: dict[int, Seat], width: int, temperature: float) -> Batch:
-  """The lanes of one device, as numpy arrays."""
-  lanes = np.zeros((width, 6), np.int32)
-  heat = np.full(width, temperature, np.float32)
+  """The lanes of one device."""
+  rows, heat = [(0,) * 6] * width, [temperature] * width
   for lane, seat in seats.items():
     task, row = seat.task, seat.task.row
-    lanes[lane, :4] = (row.tokens[-1], len(row.tokens) - 1, task.most,
-                       task.steps)
-    lanes[lane, 4:] = row.key.view(np.int32)
+    rows[lane] = (row.tokens[-1], len(row.tokens) - 1, task.most, task.steps,
+                  *row.key.tolist())
     if task.greedy:
-      heat[lane] = 0
+      heat[lane] = 0.0
   least = len(seats) - math.ceil(len(seats) / _ENDED)
-  return Batch(lanes, heat, np.array([least], np.int32))
+  return Batch.pack(rows, heat, least)
 
 
 def _reading(task: Task, who: str, start: int, stop: int):

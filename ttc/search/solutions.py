@@ -28,16 +28,14 @@ class Attempt:
   @classmethod
   def of(cls, row: Row, models: Models) -> 'Attempt':
     """A row as it stands; its last value is that of its last token."""
-    tokens = row.attempt
+    tokens, (step_end, end) = row.attempt, models.marks
     values = None
     if models.verifier is not None:
-      ends = models.step_end[tokens] | models.end[tokens] if tokens else []
-      values = [value for value, end in zip(row.values, ends, strict=True)
-                if end]
-      if tokens and not ends[-1]:
+      values = [value for token, value in zip(tokens, row.values, strict=True)
+                if step_end[token] or end[token]]
+      if tokens and not (step_end[tokens[-1]] or end[tokens[-1]]):
         values.append(row.values[-1])  # it is judged where it stopped
-    return cls(tokens, not (tokens and bool(models.end[tokens[-1]])), values,
-               row.logprob)
+    return cls(tokens, not (tokens and end[tokens[-1]]), values, row.logprob)
 
 
 @dataclasses.dataclass(frozen=True)
