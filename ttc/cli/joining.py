@@ -21,6 +21,9 @@ from ttc.cli.processes import Alone, Joined, Processes
 _SOURCE = pathlib.Path(__file__).parents[1]
 # Lines tell of a process that died; heartbeats of one that hangs.
 _HEARTBEAT_S = 60
+# For work that cannot go on without a process that was stopped; less than
+# process 0 waits for the others.
+_HURRY_S = 5.0
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -148,6 +151,7 @@ def _compare(joined: Processes, what: str, table: dict[str, Any]) -> None:
 def _lost(who: str, code: int | None) -> None:
   """Ends this process after another one, from another thread."""
   if code in _STOPPED:
+    signals.hurry(_HURRY_S)
     if not signals.asked():
       print(f'ttc: {who} was stopped.', file=sys.stderr, flush=True)
       os.kill(os.getpid(), signal.SIGTERM)

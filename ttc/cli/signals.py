@@ -27,6 +27,7 @@ class Terminated(BaseException):
 class _State:
   held = False
   number: int | None = None  # of the first signal
+  grace = 0.0  # seconds to end in
 
 
 _state = _State()
@@ -43,12 +44,12 @@ def watched(
       not end so many seconds after a SIGTERM, and is made to.
     grace: those seconds.
   """
-  _state.held, _state.number = False, None
+  _state.held, _state.number, _state.grace = False, None, grace
   ended = threading.Event()
   inside, outside = os.pipe()
   os.set_blocking(outside, False)
   threading.Thread(
-    target=_end_in_time, args=(inside, grace, ended, last), daemon=True
+    target=_end_in_time, args=(inside, ended, last), daemon=True
   ).start()
   wakened = signal.set_wakeup_fd(outside, warn_on_full_buffer=False)
   before = handle()
@@ -87,6 +88,11 @@ def asked() -> bool:
   return _state.number is not None
 
 
+def hurry(seconds: float) -> None:
+  """Leaves no more time than that between a SIGTERM and the end."""
+  _state.grace = min(_state.grace, seconds)
+
+
 def stop() -> None:
   """Raises what the signal would have raised; Terminated without one."""
   _state.number = _state.number or signal.SIGTERM
@@ -104,22 +110,23 @@ def _came(number, frame) -> None:
     stop()
 
 
-def _end_in_time(inside, grace, ended, last) -> None:
+def _end_in_time(inside, ended, last) -> None:
   with os.fdopen(inside, 'rb', buffering=0) as signals:
     while byte := signals.read(1):
       if byte[0] == signal.SIGTERM:
         break
     else:
       return
-  deadline = time.monotonic() + grace
-  while (left := deadline - time.monotonic()) > 0:
+  began = time.monotonic()
+  while (left := began + _state.grace - time.monotonic()) > 0:
     if ended.wait(min(left, _AGAIN_S)):
       return
     if not _state.held:
       signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
   code = 128 + signal.SIGTERM
   print(
-    f'ttc: stopped in the midst of work, {grace:.0f} s after SIGTERM.',
+    f'ttc: stopped in the midst of work, {time.monotonic() - began:.0f} s '
+    'after SIGTERM.',
     file=sys.stderr,
     flush=True,
   )
