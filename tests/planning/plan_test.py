@@ -91,6 +91,13 @@ def test_parameters_that_do_not_fit_are_told_without_compiling():
   assert found.advice.startswith('Solver.model_parallel=4 (now 2): weights')
 
 
+def test_rows_take_their_pools_and_lanes():
+  work = tpu.sampling(2)
+  for rows in (8, 100):
+    assert plan.resident_at(work, rows) == pytest.approx(
+        sum(work.with_rows(rows).resident.values()))
+
+
 def test_the_largest_is_where_memory_ends():
   # 10 bytes a row, 100 that no row changes, 5 a row as slots in pairs.
   resident = lambda rows: 100 + 5 * 2 * -(-rows // 2)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import math
 
 from ttc.planning import measure
@@ -89,9 +90,7 @@ def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
     read: tokens by the model that reads them.
   """
   chip, capacity = topology.chip, work.capacity
-  weights, pools = _held(work)
-  each = pools / (capacity.slots + 1)
-  resident = lambda rows: weights + each * (work.sizes(rows).slots + 1)
+  resident = functools.partial(resident_at, work)
   if resident(1) > chip.hbm:
     largest = Largest('Solver.rows', 2 * capacity.lanes, 0)
     return _refused(work, largest, _smaller_sampling(work, topology, largest))
@@ -145,10 +144,19 @@ def _most(now: int, programs: list[Measured], hbm: int,
       resident, hbm)
 
 
-def _held(work: Sampling) -> tuple[int, int]:
-  """Bytes a device of weights and of pools."""
+def _held(work: Sampling) -> tuple[int, int, int]:
+  """Bytes a device of weights, of pools and of lanes."""
   pools = sum(x for name, x in work.resident.items() if 'pool' in name)
-  return sum(work.resident.values()) - pools, pools
+  lanes = work.resident.get('lanes', 0)
+  return sum(work.resident.values()) - pools - lanes, pools, lanes
+
+
+def resident_at(work: Sampling, rows: int) -> float:
+  """Bytes a device of what lives through the stage, with so many rows."""
+  weights, pools, lanes = _held(work)
+  now, then = work.capacity, work.sizes(rows)
+  return (weights + pools * (then.slots + 1) / (now.slots + 1)
+          + lanes * then.lanes / now.lanes)
 
 
 def _smaller_training(work: Training, topology: Topology,
@@ -176,12 +184,14 @@ def _smaller_training(work: Training, topology: Topology,
 def _smaller_sampling(work: Sampling, topology: Topology,
                       largest: Largest) -> str:
   host, parts = len(topology.host.devices), work.mesh.shape['model']
-  weights, _ = _held(work)
+  weights, *_ = _held(work)
   if largest.most:
     return f'Solver.rows={largest.most} (now {largest.now})'
   if parts < host:
+    rows = resident_at(work, 1) - weights
     return (f'Solver.model_parallel={2 * parts} (now {parts}): weights take '
-            f'{weights / _GIB:.1f} GiB a device')
+            f'{weights / _GIB:.1f} GiB a device, and the {work.width} rows of '
+            f'a question that live at once {rows / _GIB:.1f} GiB')
   if weights < topology.chip.hbm and work.width > 1:
     return (f'the largest budget of Search.arms: its {work.width} rows of a '
             'question live at once')
