@@ -178,6 +178,9 @@ ended() {
   codes="$(sed -n 's/^ttc-job ended //p' <<<"$1" | sort -un | paste -sd ' ')"
   if ! grep -qv '^ttc-job ended 0$' <<<"$1"; then
     say 'the job is complete.'
+  elif grep -q '^ttc-job none$' <<<"$1"; then
+    say 'the job did not start on every machine; the same command continues it.'
+    return "$AGAIN"
   elif [[ " $codes " == *' 1 '* || " $codes " == *' 2 '* ]]; then
     say "the job failed (exit codes $codes); its log says why."
     return "$FAILED"

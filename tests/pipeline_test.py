@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import shutil
+import socket
 import subprocess
 import sys
 
@@ -31,6 +33,50 @@ def run(tmp_path_factory):
   for outcome in outcomes:
     assert outcome.returncode == 0, outcome.stderr[-4000:]
   return output / 'pipeline', outcomes
+
+
+_AGAIN = ('sample', 'label', 'search', 'report')
+
+
+@pytest.fixture(scope='module')
+def pair(run, tmp_path_factory):
+  """The folder of another run, where two processes sampled and reported."""
+  output = tmp_path_factory.mktemp('pair')
+  shutil.copytree(run[0], output / 'pipeline', symlinks=True)
+  for stage in _AGAIN[:-1]:
+    shutil.rmtree(output / 'pipeline' / 'seed-0' / stage)
+  shutil.rmtree(output / 'pipeline' / 'report')
+  with socket.create_server(('127.0.0.1', 0)) as probe:
+    address = f'127.0.0.1:{probe.getsockname()[1]}'
+  started = [
+      subprocess.Popen(
+          [sys.executable, '-m', 'ttc.cli.main', 'run',
+           f'--gin_file={_HERE / "pipeline.gin"}',
+           f"--gin.Experiment.output='{output}'",
+           *(f'--only={stage}' for stage in _AGAIN), '--distributed',
+           f'--coordinator={address}', '--processes=2', f'--process={index}'],
+          cwd=_HERE.parent, env=dict(
+              os.environ,
+              XLA_FLAGS='--xla_force_host_platform_device_count=4'),
+          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+      for index in range(2)]
+  for process in started:
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said[-4000:]
+  return output / 'pipeline'
+
+
+def test_two_processes_sample_search_label_and_report_as_one(run, pair):
+  for stage in _AGAIN[:-1]:
+    parts = sorted((run[0] / 'seed-0' / stage).glob('part-*'))
+    assert parts
+    for part in parts:
+      other = pair / 'seed-0' / stage / part.name
+      assert other.read_bytes() == part.read_bytes()
+  first, second = (
+      json.loads((folder / 'report' / 'summary.json').read_text())
+      for folder in (run[0], pair))
+  assert first['tables'] == second['tables']
 
 
 def rows(run, stage):

@@ -318,6 +318,11 @@ def _about(folder: pathlib.Path) -> dict[str, Any] | None:
     return json.loads((folder / 'stage.json').read_text(encoding='utf-8'))
   except FileNotFoundError:
     return None
+  except ValueError as error:
+    raise ValueError(
+      f'{folder / "stage.json"} cannot be read ({error}); delete {folder} to '
+      'make it again.'
+    ) from error
 
 
 def _parts(folder: pathlib.Path) -> tuple[int, int]:

@@ -210,7 +210,7 @@ class Chaos:
       self.struck[what] = self.struck.get(what, 0) + 1
     # A process may have been done, or not have begun. One that loses process 0
     # may lose the race against jax, which aborts it.
-    term, kill = {0, 143, -signal.SIGTERM}, {0, 1, -signal.SIGABRT, -9}
+    term, kill = {0, 143, -signal.SIGTERM}, {0, 137, -signal.SIGABRT, -9}
     allowed = term if number == signal.SIGTERM else kill
     for code, said in _ends(started, _PEER_S):
       if code not in allowed:

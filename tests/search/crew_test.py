@@ -19,7 +19,7 @@ def task(read, slot=None, done=False, keep=False):
   question = Question(0, [1] * (read + 1), np.zeros(2, np.uint32), 99)
   row = Row(list(question.prompt), 0, 99, question.key)
   row.read, row.slot, row.done = read, slot, done
-  return Task(row, Job(0, question, iter(()), SLOTS), grows=True,
+  return Task(row, Job(question, iter(()), SLOTS), grows=True,
               growing=True, keep=keep)
 
 

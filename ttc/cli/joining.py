@@ -24,6 +24,8 @@ _HEARTBEAT_S = 60
 # For work that cannot go on without a process that was stopped; less than
 # process 0 waits for the others.
 _HURRY_S = 5.0
+# As of a process that was killed itself: trying again may help.
+_KILLED = 128 + signal.SIGKILL
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -163,7 +165,7 @@ def _lost(who: str, code: int | None) -> None:
     file=sys.stderr,
     flush=True,
   )
-  os._exit(code or 1)
+  os._exit(code or _KILLED)
 
 
 def _digest_of_source() -> str:
@@ -175,13 +177,14 @@ def _digest_of_source() -> str:
 
 
 def depart(joined: Processes, code: int) -> None:
-  """Leaves with an exit code; does not return where there are others.
+  """Leaves with an exit code; does not return after a stop or among others.
 
-  jax would wait for everybody at the end, also for those who are gone, and
-  abort those who wait when process 0 is.
+  The interpreter would wait for programs that were launched before a stop; and
+  jax for everybody, also for those who are gone, and abort those who wait when
+  process 0 is.
   """
   joined.leave(code)
-  if isinstance(joined, Joined):
+  if code in _STOPPED or isinstance(joined, Joined):
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -88,12 +88,11 @@ class SamplingPace:
     self._loads = {}
     self._before = dict.fromkeys(_LOAD, 0)
     self._since = clock()
-    self._rounds = self._rows = self._slots = 0
+    self._rows = self._slots = 0
 
   def see(self, load) -> None:
-    """Takes in where a scheduler stands (search/scheduler `Load`)."""
+    """Takes in where a scheduler stands (search/load)."""
     self._loads[id(load)] = load  # kept, so that the id stays its own
-    self._rounds += 1
     self._rows += load.rows
     self._slots += load.slots
 
@@ -124,7 +123,7 @@ class SamplingPace:
       }
     if self._slots:
       told['slots_used'] = self._rows / self._slots
-    self._rounds = self._rows = self._slots = 0
+    self._rows = self._slots = 0
     return told
 
 

@@ -3,7 +3,7 @@
     profile/plugins/profile/<time>/    below the stage's folder
 
 Device programs are named there by what they do (`train_step`, `extend`,
-`read`, `fork`), what the host does by its stage.
+`read`, `copy`), what the host does by its stage.
 """
 
 from collections.abc import Callable

@@ -84,7 +84,10 @@ def is_complete(request: Request) -> bool:
 def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   """Does what is asked; (exit code, error)."""
   try:
-    _work(request, session)
+    try:
+      _work(request, session)
+    finally:
+      signals.settle()
   except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()

@@ -28,6 +28,7 @@ class _State:
   held = False
   number: int | None = None  # of the first signal
   grace = 0.0  # seconds to end in
+  settled = False
 
 
 _state = _State()
@@ -45,6 +46,7 @@ def watched(
     grace: those seconds.
   """
   _state.held, _state.number, _state.grace = False, None, grace
+  _state.settled = False
   ended = threading.Event()
   inside, outside = os.pipe()
   os.set_blocking(outside, False)
@@ -88,6 +90,11 @@ def asked() -> bool:
   return _state.number is not None
 
 
+def settle() -> None:
+  """Work has ended; signals do not cut short what is left, but time does."""
+  _state.settled = True
+
+
 def hurry(seconds: float) -> None:
   """Leaves no more time than that between a SIGTERM and the end."""
   _state.grace = min(_state.grace, seconds)
@@ -103,6 +110,8 @@ def stop() -> None:
 
 def _came(number, frame) -> None:
   del frame
+  if _state.settled:
+    return
   first = not asked()
   if first:
     _state.number = number
@@ -114,14 +123,16 @@ def _end_in_time(inside, ended, last) -> None:
   with os.fdopen(inside, 'rb', buffering=0) as signals:
     while byte := signals.read(1):
       if byte[0] == signal.SIGTERM:
-        break
-    else:
-      return
+        _see_it_end(ended, last)
+        return
+
+
+def _see_it_end(ended, last) -> None:
   began = time.monotonic()
   while (left := began + _state.grace - time.monotonic()) > 0:
     if ended.wait(min(left, _AGAIN_S)):
       return
-    if not _state.held:
+    if not (_state.held or _state.settled):
       signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
   code = 128 + signal.SIGTERM
   print(

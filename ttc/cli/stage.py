@@ -24,6 +24,7 @@ from ttc.cli.processes import Alone, Processes
 from ttc.cli.progress import Progress
 
 _ABOUT = 'stage.json'
+_SEEN_S = 60.0  # a shared disk may show late what another host wrote
 
 
 class RefusedError(ValueError):
@@ -278,8 +279,18 @@ class StageRun:
     self._began = time.monotonic()
     self.check()
     before = self._read_about()
+    deadline = self._began + (0 if self.leads else _SEEN_S)
+    while before is None and time.monotonic() < deadline:
+      time.sleep(1)
+      before = self._read_about()
     if before is not None:
       self._about.update(inputs=before['inputs'], seconds=before['seconds'])
+    elif not self.leads:
+      raise RefusedError(
+        f'{self.folder / _ABOUT} was written by process 0, and this one does '
+        'not see it; give all processes one output folder, on a shared disk or '
+        'in a bucket.'
+      )
     elif records.part_paths(self.folder):
       raise RefusedError(
         f'{self.folder} holds parts but no {_ABOUT} that tells how they were '

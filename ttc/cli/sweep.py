@@ -131,7 +131,8 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
   for text in rest:
     if text not in (*given, *bindings) or '=' not in text:
       raise ValueError(f'unknown argument {text!r}; see ttc sweep --help')
-  if options.coordinator or (options.run and options.distributed):
+  told = (options.coordinator, options.processes, options.process)
+  if told != (None,) * 3 or (options.run and options.distributed):
     raise ValueError(
       '--run is for one machine; on several, run each command that --print '
       'gives on all of them, or hand the cells over by --sky or --xpk.'
@@ -153,6 +154,10 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
   flags = [f'--only={name}' for name in options.only]
   flags += ['--distributed'] * options.distributed
   flags += ['--debug'] * options.debug
+  if options.profile:
+    flags.append(f'--profile={options.profile}')
+  if options.join_timeout:
+    flags.append(f'--join_timeout={options.join_timeout:g}')
   sweep = Sweep(
     output=_place(options.output),
     axes=found,

@@ -70,12 +70,10 @@ class Sampler:
   Attributes:
     work: its programs.
     amount: how often they run.
-    solver: whose bindings they come from.
   """
 
   work: Sampling
   amount: Amount
-  solver: Solver
 
 
 class Shapes:
@@ -166,7 +164,7 @@ def _sampler(stage, models: Shapes, topology: Topology,
       partitioning.make_mesh(model=parts, devices=list(host)), slots,
       tuple(models.of(name) for _, name in solver.scorers),
       solver.generation.top_p < 1)
-  return Sampler(work, amount, solver)
+  return Sampler(work, amount)
 
 
 def _posed(solver: Solver, assumed: Assumed) -> tuple[int, int]:

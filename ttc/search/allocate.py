@@ -1,7 +1,9 @@
 """How a problem's W rows are shared out among its prefixes (PAPER 3, 11).
 
 An allocator sees one problem and returns integers: how many children each row
-gets. All tree searches over steps differ in nothing else.
+gets. All tree searches over steps differ in nothing else. It is called with
+`draw`, which makes a random number in [0, 1), the same one at every call, and
+with value [W] and done [W].
 
       value   .9  .2  .7  .4        Beam(width=2), W = 4
       counts   2   0   2   0
@@ -12,17 +14,11 @@ done keeps one place if it is chosen; copies of it would only repeat its vote.
 Counts always sum to W.
 """
 
-from collections.abc import Callable
 import dataclasses
 import math
 from typing import Literal
 
 import numpy as np
-
-# (draw, value [W], done [W]) -> counts [W], summing to W. `draw` makes a random
-# number in [0, 1), the same one at every call.
-Allocator = Callable[
-    [Callable[[], float], np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)

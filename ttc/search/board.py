@@ -15,13 +15,11 @@ class Job:
   """A plan at work.
 
   Attributes:
-    order: when it began, among all jobs of the run.
     slots: the most that it will hold at once.
     held: those it holds now.
     waiting: rows of its request that are not there yet.
   """
 
-  order: int
   question: Question
   plan: Plan
   slots: int

@@ -41,6 +41,7 @@ class Caches:
     crew.width, crew.cells = width, cells
 
     def program():
+      crew.cache = None  # before there are others
       crew.cache = self._empty(self._models.proposer.cfg, width, cells)
 
     self._launcher.launch(program)

@@ -104,7 +104,7 @@ class Capacity:
       raise ValueError(
           f'The caches of {self.slots} rows of {self.cells} tokens need '
           f'{needed / 2**30:.2f} GiB a device, and {there / 2**30:.2f} GiB are '
-          f'free; lower Solver.rows (now {self.lanes} a device) or '
+          f'free; lower Solver.rows (now {2 * self.lanes} a device) or '
           'Generation.max_tokens.')
 
 

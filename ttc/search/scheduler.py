@@ -14,7 +14,6 @@ on time, so the same questions in the same order give the same bits.
 import bisect
 from collections.abc import Callable, Iterable, Iterator
 import functools
-import itertools
 import math
 
 import jax
@@ -94,11 +93,11 @@ class Scheduler:
     for crew in self._crews:  # an abandoned run may have left rows there
       crew.seats = [{} for _ in boards]
     self._flying = []
-    queue, order = iter(plans), itertools.count()
+    queue = iter(plans)
     waiting = next(queue, None)
     while waiting or any(board.jobs for board in boards):
       while waiting and (board := self._place(boards, waiting[2])):
-        board.start(Job(next(order), *waiting))
+        board.start(Job(*waiting))
         board.settle()
         waiting = next(queue, None)
       self._round(boards)
