@@ -111,6 +111,13 @@ def test_another_machine_is_believed_for_a_while(tmp_path, age, state):
   assert (run.state, run.detail) == (state, 'seed-0/toss on elsewhere')
 
 
+def test_the_stage_at_work_on_another_machine_is_running(tmp_path):
+  _work(tmp_path, failing=True)
+  _log(tmp_path, '1', _begun('elsewhere'), {'stage': 'seed-0/toss'}, age=60)
+  run = _only(tmp_path)
+  assert [stage.state for stage in run.stages][:1] == ['running']
+
+
 def test_a_mark_wins_over_whatever_attempts_say(tmp_path):
   _work(tmp_path)
   _log(tmp_path, '1', _begun(), {'stage': 'seed-0/count'}, {

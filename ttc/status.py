@@ -224,17 +224,26 @@ def _run(folder: pathlib.Path, name: str, traces: list[Trace]) -> Run:
   last = _last(traces)
   failed = [trace for trace in last if trace.failed]
   held = any(trace.held for trace in traces)
-  away = [trace for trace in last if trace.code is None and trace.elsewhere]
+  # Neither other hosts nor object stores show who holds a lock.
+  blind = storage.is_remote(folder)
+  away = [
+    trace
+    for trace in last
+    if trace.code is None and not trace.held and (blind or trace.elsewhere)
+  ]
   planned = last[0].lines[0].get('stages', ()) if last else ()
   labels = dict.fromkeys([*planned, *_begun(folder)])
-  stages = [
-    _stage(folder / label, label, last, bool(failed)) for label in labels
-  ]
   fresh = any(
     time.time() - max(trace.written, _touched(folder, trace)) < _QUIET_S
     for trace in away
   )
-  at_work = held or any(stage.state == 'running' for stage in stages)
+  stages = [
+    _stage(folder / label, label, last, bool(failed), fresh)
+    for label in labels
+  ]
+  at_work = held or (
+    not away and any(stage.state == 'running' for stage in stages)
+  )
   if stages and all(stage.state == 'done' for stage in stages):
     state, detail = 'done', ''
   elif at_work:
@@ -292,7 +301,11 @@ def _touched(folder: pathlib.Path, trace: Trace) -> float:
 
 
 def _stage(
-  folder: pathlib.Path, label: str, last: list[Trace], failed: bool
+  folder: pathlib.Path,
+  label: str,
+  last: list[Trace],
+  failed: bool,
+  fresh: bool,
 ) -> Stage:
   held = any(attempts.is_held(path) for path in folder.glob('.lock-*'))
   mark = records.read_mark(folder)
@@ -306,7 +319,7 @@ def _stage(
   current = bool(last) and last[0].stage == label
   if held:
     state, seconds = 'running', seconds + max(0.0, time.time() - saved)
-  elif current and any(trace.held for trace in last):
+  elif current and (fresh or any(trace.held for trace in last)):
     state = 'running'
   else:
     state = 'failed' if current and failed else 'stopped'

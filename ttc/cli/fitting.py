@@ -9,8 +9,8 @@
 TensorFlow is imported only here, when there is something to train.
 """
 
-import atexit
 from collections.abc import Iterable, Mapping
+import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -125,47 +125,48 @@ def train(
     'steps': loop.steps_per_call,
     'shard': partitioning.share(mesh),
   }
-  folder = _data(run, config, kind, examples)
-  # Rows of the table beyond the task's tokens may have been sampled too.
-  task = tasks.make_task(str(folder), cfg.vocab_size)
-  held_out = (
-    packing.once(tasks.documents(task, 'validation'), **sizes)
-    if config.held_out
-    else []
-  )
-  head = {'lm': 'logits', 'value': 'value'}[kind]
-  batches = packing.Batches(
-    tasks.documents(task, 'train'), seed=loop.seed, **sizes
-  )
-  try:
-    with signals.held():
-      fitted = fit(
-        loop,
-        trained,
-        head,
-        batches,
-        held_out,
-        str(run.folder / 'checkpoints'),
-        init_params=init_params,
-        mesh=mesh,
-        report=_Report(run, loop, trained, head),
-        asked=_asked,
-      )
-  except Stopped as stopped:
-    run.say(str(stopped))
-    signals.stop()
-  params = _as(fitted.params, cfg.param_dtype)
-  orbax.save_model(str(run.folder / MODEL), cfg, head, params)
-  if jax.process_index() == 0:
-    metrics = {
-      'step': fitted.step,
-      'evaluations': [
-        {'step': step, **means} for step, means in fitted.evaluations
-      ],
-    }
-    records.write_atomic(
-      run.folder / 'metrics.json', records.canonical(metrics).encode('ascii')
+  with contextlib.ExitStack() as stack:
+    folder = _data(run, config, kind, examples, stack)
+    # Rows of the table beyond the task's tokens may have been sampled too.
+    task = tasks.make_task(str(folder), cfg.vocab_size)
+    held_out = (
+      packing.once(tasks.documents(task, 'validation'), **sizes)
+      if config.held_out
+      else []
     )
+    head = {'lm': 'logits', 'value': 'value'}[kind]
+    batches = packing.Batches(
+      tasks.documents(task, 'train'), seed=loop.seed, **sizes
+    )
+    try:
+      with signals.held():
+        fitted = fit(
+          loop,
+          trained,
+          head,
+          batches,
+          held_out,
+          str(run.folder / 'checkpoints'),
+          init_params=init_params,
+          mesh=mesh,
+          report=_Report(run, loop, trained, head),
+          asked=_asked,
+        )
+    except Stopped as stopped:
+      run.say(str(stopped))
+      signals.stop()
+    params = _as(fitted.params, cfg.param_dtype)
+    orbax.save_model(str(run.folder / MODEL), cfg, head, params)
+    if jax.process_index() == 0:
+      metrics = {
+        'step': fitted.step,
+        'evaluations': [
+          {'step': step, **means} for step, means in fitted.evaluations
+        ],
+      }
+      records.write_atomic(
+        run.folder / 'metrics.json', records.canonical(metrics).encode('ascii')
+      )
 
 
 def _asked(step: int) -> bool:
@@ -185,19 +186,24 @@ def _as(params: Mapping, dtype: str) -> dict:
 
 
 def _data(
-  run: StageRun, config: Fit, kind: str, examples: Iterable[Mapping]
+  run: StageRun,
+  config: Fit,
+  kind: str,
+  examples: Iterable[Mapping],
+  stack: contextlib.ExitStack,
 ) -> pathlib.Path:
   """The folder of the data set; process 0 makes it if it is not there.
 
   What reads it wants local files: where the stage is in an object store, each
-  process makes one for itself, the same that it was before.
+  process makes one for itself, the same that it was before, until the stack is
+  unwound.
   """
   from ttc.data import features
 
   folder, mine = run.folder / 'data', jax.process_index() == 0
   if storage.is_remote(folder):
     folder, mine = pathlib.Path(tempfile.mkdtemp()) / 'data', True
-    atexit.register(shutil.rmtree, folder.parent, ignore_errors=True)
+    stack.callback(shutil.rmtree, folder.parent, ignore_errors=True)
   if mine and not folder.exists():
     progress = run.progress(None, 'examples')
     splits = {'train': [], 'validation': []}
