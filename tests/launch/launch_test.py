@@ -151,6 +151,22 @@ def test_hosts_join_the_first_and_run_the_same(cloud):
   code, _, errors = cloud.launch(*arguments)
   assert code == 75
   assert 'stopped (exit codes 143); the same command continues' in errors
+  cloud.script(code=0)
+  assert cloud.launch(*arguments)[0] == 0
+
+
+def test_a_host_that_could_not_be_told_is_no_failure_of_the_job(cloud):
+  arguments = ('launch/pod.sh', '--hosts=one,two', *_WORK)
+  cloud.script(code=2, broken='^ssh.* two .*start')  # the first waits in vain
+  code, _, errors = cloud.launch(*arguments)
+  assert code == 75
+  assert 'did not start on every machine; the same command' in errors
+  cloud.script(code=0, broken='^none')
+  assert cloud.launch(*arguments)[0] == 0
+
+
+def test_hosts_that_do_not_answer(cloud):
+  arguments = ('launch/pod.sh', '--hosts=one,two', *_WORK)
   cloud.script(broken='^ssh')
   code, _, errors = cloud.launch(*arguments)
   assert code == 75
