@@ -6,18 +6,15 @@ Each side trains its own models first, by fewer steps than the quickstart does:
 what is compared needs models that write worksheets, not good ones.
 """
 
-import argparse
 from collections.abc import Sequence
-import contextlib
 import json
 import pathlib
 import tempfile
 
 import numpy as np
 
-from benchmarks import environment
+from benchmarks import revisions
 from benchmarks.harness import spread
-from benchmarks.revisions import child, worktree
 
 _TRAINED = ('pretrain', 'prm', 'orm', 'revise_data', 'successes', 'revision',
             'control', 'revision_orm')
@@ -29,44 +26,30 @@ _STEPS = {'PRETRAIN_STEPS': 1200, 'PRM_STEPS': 300, 'ORM_STEPS': 100,
 
 def main() -> None:
   """Prints a table and writes the results."""
-  options = _parser().parse_args()
-  results = {'machine': environment.describe(),
-             'arguments': {k: str(v) for k, v in vars(options).items()},
-             'sides': {}}
-  with contextlib.ExitStack() as stack:
-    sides = {
-        options.against: stack.enter_context(worktree(options.against)),
-        'here': environment.ROOT}
-    for run in range(options.runs):
-      names = list(sides)
-      for name in names[::-1] if run % 2 else names:
-        told = _seconds(sides[name], options.devices)
-        results['sides'].setdefault(name, []).append(told)
-        print(f'run {run + 1} of {options.runs}, {name}: '
-              f'{sum(told.values()):.0f} s', flush=True)
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(results, indent=1) + '\n')
-  print(table(results['sides']))
+  options = revisions.parser('stages', against='c98b3eb', runs=3).parse_args()
+  print(table(revisions.compare(
+      options, lambda root: _seconds(root, options.devices),
+      lambda told: f'{sum(told.values()):.0f} s')))
 
 
 def table(sides: dict[str, Sequence[dict[str, float]]]) -> str:
-  """Markdown: a row a stage, seconds and the ratio of the two sides."""
-  (old, before), (new, after) = sides.items()
-  lines = [f'| stage | {old}, s | {new}, s | ratio |',
-           '| --- | ---: | ---: | ---: |']
+  """Markdown: a row a stage, seconds of each side, the last by the first."""
+  heads = ' | '.join(f'{name}, s' for name in sides)
+  lines = [f'| stage | {heads} | time by ours |',
+           f'| --- |{" ---: |" * len(sides)} ---: |']
   for stage in (*_SAMPLED, 'all'):
-    pair = [[sum(run.values()) if stage == 'all' else run[stage]
-             for run in runs] for runs in (before, after)]
-    ratio = np.median(pair[0]) / np.median(pair[1])
-    lines.append(f'| {stage} | {spread(pair[0], ".1f")} | '
-                 f'{spread(pair[1], ".1f")} | {ratio:.2f} |')
+    times = [[sum(run.values()) if stage == 'all' else run[stage]
+              for run in runs] for runs in sides.values()]
+    ratio = np.median(times[-1]) / np.median(times[0])
+    cells = ' | '.join(spread(each, '.1f') for each in times)
+    lines.append(f'| {stage} | {cells} | {ratio:.2f} |')
   return '\n'.join(lines)
 
 
 def _seconds(root: pathlib.Path, devices: int) -> dict[str, float]:
   """What each sampling stage takes with the package in `root`."""
   with tempfile.TemporaryDirectory() as folder:
-    child(
+    revisions.child(
         root, 'ttc.cli.main', 'run',
         '--gin_file=gin/experiments/worksheet_quickstart.gin',
         *(f'--only={stage}' for stage in (*_TRAINED, *_SAMPLED)),
@@ -76,19 +59,6 @@ def _seconds(root: pathlib.Path, devices: int) -> dict[str, float]:
     return {
         stage: json.loads((stages / stage / 'stage.json').read_text())[
             'seconds'] for stage in _SAMPLED}
-
-
-def _parser() -> argparse.ArgumentParser:
-  made = argparse.ArgumentParser(
-      prog='python -m benchmarks.stages',
-      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-  made.add_argument('--against', default='c98b3eb', help='a git revision')
-  made.add_argument('--devices', type=int, default=2,
-                    help='parts into which XLA cuts the CPU, as the quickstart')
-  made.add_argument('--runs', type=int, default=3)
-  made.add_argument('--output', type=pathlib.Path,
-                    default=environment.ROOT / 'runs/benchmarks/stages.json')
-  return made
 
 
 if __name__ == '__main__':

@@ -7,15 +7,13 @@ c98b3eb is the last revision with the plain driver, before the scheduler.
 
 import argparse
 from collections.abc import Sequence
-import contextlib
 import json
 import pathlib
 
 import numpy as np
 
-from benchmarks import environment
+from benchmarks import environment, revisions
 from benchmarks.harness import spread
-from benchmarks.revisions import child, worktree
 
 
 def main() -> None:
@@ -24,24 +22,10 @@ def main() -> None:
   if not (options.models / 'pretrain' / 'model').exists():
     raise SystemExit(f'There is no trained model in {options.models}; run '
                      'launch/quickstart.sh, or name another run by --models.')
-  results = {'machine': environment.describe(),
-             'arguments': {k: str(v) for k, v in vars(options).items()},
-             'sides': {}}
-  with contextlib.ExitStack() as stack:
-    sides = {'here': environment.ROOT}
-    if options.against:
-      sides[options.against] = stack.enter_context(worktree(options.against))
-    for run in range(options.runs):
-      names = list(sides)
-      for name in names[::-1] if run % 2 else names:
-        told = _child(sides[name], options)
-        results['sides'].setdefault(name, []).append(told)
-        rate = told['tokens'] / np.median(told['seconds'])
-        print(f'run {run + 1} of {options.runs}, {name}: {rate:.0f} tokens/s',
-              flush=True)
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(results, indent=1) + '\n')
-  print(table(results['sides']))
+  print(table(revisions.compare(
+      options, lambda root: _child(root, options),
+      lambda told: f'{told["tokens"] / np.median(told["seconds"]):.0f} '
+                   'tokens/s')))
 
 
 def table(sides: dict[str, Sequence[dict]]) -> str:
@@ -60,7 +44,7 @@ def table(sides: dict[str, Sequence[dict]]) -> str:
 
 def _child(root: pathlib.Path, options) -> dict:
   """Samples with the package in `root`."""
-  done = child(
+  done = revisions.child(
       root, 'benchmarks.sampler', f'--strategy={options.strategy}',
       f'--rows={options.rows}', f'--questions={options.questions}',
       f'--budget={options.budget}', f'--models={options.models.absolute()}',
@@ -69,10 +53,7 @@ def _child(root: pathlib.Path, options) -> dict:
 
 
 def _parser() -> argparse.ArgumentParser:
-  made = argparse.ArgumentParser(
-      prog='python -m benchmarks.tiny',
-      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-  made.add_argument('--against', default='', help='a git revision')
+  made = revisions.parser('tiny', against='', runs=5)
   made.add_argument('--strategy', choices=('samples', 'best_of_n', 'beam'),
                     default='samples', help='samples asks no verifier')
   made.add_argument('--rows', type=int, default=512)
@@ -81,11 +62,6 @@ def _parser() -> argparse.ArgumentParser:
   made.add_argument('--models', type=pathlib.Path,
                     default=environment.ROOT / 'runs/quickstart/seed-0',
                     help='a run of the experiment, for its trained models')
-  made.add_argument('--devices', type=int, default=2,
-                    help='parts into which XLA cuts the CPU, as the quickstart')
-  made.add_argument('--runs', type=int, default=5)
-  made.add_argument('--output', type=pathlib.Path,
-                    default=environment.ROOT / 'runs/benchmarks/tiny.json')
   return made
 
 

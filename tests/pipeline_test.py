@@ -4,12 +4,12 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 
 import pytest
 
+from tests import joined
 from ttc import records
 from ttc.cli import metrics
 
@@ -46,20 +46,17 @@ def pair(run, tmp_path_factory):
   for stage in _AGAIN[:-1]:
     shutil.rmtree(output / 'pipeline' / 'seed-0' / stage)
   shutil.rmtree(output / 'pipeline' / 'report')
-  with socket.create_server(('127.0.0.1', 0)) as probe:
-    address = f'127.0.0.1:{probe.getsockname()[1]}'
   started = [
       subprocess.Popen(
           [sys.executable, '-m', 'ttc.cli.main', 'run',
            f'--gin_file={_HERE / "pipeline.gin"}',
            f"--gin.Experiment.output='{output}'",
-           *(f'--only={stage}' for stage in _AGAIN), '--distributed',
-           f'--coordinator={address}', '--processes=2', f'--process={index}'],
+           *(f'--only={stage}' for stage in _AGAIN), *flags],
           cwd=_HERE.parent, env=dict(
               os.environ,
               XLA_FLAGS='--xla_force_host_platform_device_count=4'),
           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-      for index in range(2)]
+      for flags in joined.flags(2)]
   for process in started:
     _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said[-4000:]

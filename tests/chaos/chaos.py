@@ -21,10 +21,11 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
+
+from tests import joined
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _PATIENCE_S = 300.0  # for a command
@@ -164,12 +165,7 @@ class Chaos:
           break
         only.append(f'--only={stage}')
       devices = 2 // count if trains else 2
-      with socket.create_server(('127.0.0.1', 0)) as probe:
-        address = f'127.0.0.1:{probe.getsockname()[1]}'
-      options = [
-          ['--distributed', f'--coordinator={address}',
-           f'--processes={count}', f'--process={index}', '--join_timeout=60']
-          for index in range(count)]
+      options = joined.flags(count)
     environ = os.environ | {
         'JAX_PLATFORMS': 'cpu',
         'JAX_NUM_CPU_DEVICES': str(devices),

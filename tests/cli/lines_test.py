@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests import joined
 from ttc.cli import processes
 from ttc.cli.hub import JoinError
 
@@ -45,12 +46,6 @@ joined.leave(0)
 """
 
 
-def _address():
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return f'127.0.0.1:{probe.getsockname()[1]}'
-
-
 def _start(address, index, count=3, about='x', timeout=20):
   return subprocess.Popen(
     [sys.executable, '-c', _PROGRAM, address, str(count), str(index), about,
@@ -74,7 +69,7 @@ def _ends(started):
 
 
 def test_all_come_meet_and_leave():
-  address = _address()
+  address = joined.address()
   started = [_start(address, index) for index in (2, 0, 1)]
   for process in started:
     assert process.stdout.readline() == '[0, 1, 2] [None, None, None]\n'
@@ -86,7 +81,7 @@ def test_all_come_meet_and_leave():
 @pytest.mark.parametrize(
   ('order', 'code'), [('die', None), ('leave', 143)])
 def test_who_ends_is_named_wherever_the_others_wait(victim, order, code):
-  address = _address()
+  address = joined.address()
   started = [_start(address, index) for index in range(3)]
   for process in started:
     process.stdout.readline()
@@ -102,7 +97,7 @@ def test_who_ends_is_named_wherever_the_others_wait(victim, order, code):
 
 
 def test_process_0_ends_after_those_who_said_goodbye():
-  address = _address()
+  address = joined.address()
   started = [_start(address, index, count=2) for index in range(2)]
   for process in started:
     process.stdout.readline()
@@ -114,7 +109,7 @@ def test_process_0_ends_after_those_who_said_goodbye():
 
 
 def test_who_does_not_come_is_named_to_all_who_did():
-  address = _address()
+  address = joined.address()
   ends = _ends([_start(address, index, timeout=2) for index in (0, 2)])
   for code, output in ends:
     assert code == 2
@@ -124,7 +119,7 @@ def test_who_does_not_come_is_named_to_all_who_did():
 
 def test_a_coordinator_that_is_not_there():
   with pytest.raises(JoinError, match='process 0 did not answer at 127'):
-    processes.join(_address(), 2, 1, {}, 0.5, print)
+    processes.join(joined.address(), 2, 1, {}, 0.5, print)
 
 
 def test_a_coordinator_that_says_nothing():
@@ -153,7 +148,7 @@ def test_a_port_that_is_taken():
   ],
 )
 def test_who_differs_is_named_to_all(first, second, message):
-  address = _address()
+  address = joined.address()
   ends = _ends([_start(address, **{'count': 2, **fields})
                 for fields in (first, second)])
   for code, output in ends:
@@ -163,14 +158,14 @@ def test_who_differs_is_named_to_all(first, second, message):
 
 
 def test_a_process_that_comes_twice_is_refused():
-  address = _address()
+  address = joined.address()
   ends = _ends([_start(address, index) for index in (0, 1, 1)])
   assert {code for code, _ in ends} == {2}
   assert all('both say --process=1' in output for _, output in ends)
 
 
 def test_a_stranger_does_not_disturb():
-  address = _address()
+  address = joined.address()
   first = _start(address, 0, count=2)
   host, _, port = address.partition(':')
   while True:

@@ -10,35 +10,26 @@ import time
 
 import pytest
 
+from tests import joined
 from ttc import records
 
 _GIN = str(pathlib.Path(__file__).with_name('little.gin'))
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
-def _address():
-  with socket.socket() as probe:
-    probe.bind(('127.0.0.1', 0))
-    return f'127.0.0.1:{probe.getsockname()[1]}'
-
-
-def _started(output, address, index, count, *bindings, **environ):
+def _started(output, flags, *bindings, **environ):
   """One process of a run."""
   arguments = ['run', f'--gin_file={_GIN}', f'--gin.OUTPUT={str(output)!r}',
                *(f'--gin.{binding}' for binding in bindings)]
   return subprocess.Popen(
-    [sys.executable, '-m', 'ttc.cli.main', *arguments, '--distributed',
-     f'--coordinator={address}', f'--processes={count}', f'--process={index}',
-     '--join_timeout=60'],
+    [sys.executable, '-m', 'ttc.cli.main', *arguments, *flags],
     cwd=_REPOSITORY, env=os.environ | environ, stdout=subprocess.PIPE,
     stderr=subprocess.PIPE, text=True)
 
 
 def _start(output, *bindings, count=2):
   """All processes of a run."""
-  address = _address()
-  return [_started(output, address, index, count, *bindings)
-          for index in range(count)]
+  return [_started(output, flags, *bindings) for flags in joined.flags(count)]
 
 
 def _ends(processes):
@@ -114,10 +105,10 @@ def test_a_signal_to_one_stops_all(tmp_path, number):
   ],
 )
 def test_a_host_that_disagrees_is_named(tmp_path, bindings, environ, message):
-  address = _address()
+  first, second = joined.flags(2)
   processes = [
-    _started(tmp_path, address, 0, 2),
-    _started(tmp_path, address, 1, 2, *bindings, **environ),
+    _started(tmp_path, first),
+    _started(tmp_path, second, *bindings, **environ),
   ]
   for code, said in _ends(processes):
     assert code == 2

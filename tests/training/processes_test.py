@@ -2,7 +2,6 @@
 
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from tests import joined
 from tests.training import loop_test
 from ttc import partitioning
 from ttc.checkpoints import orbax
@@ -68,8 +68,7 @@ print(fitted.evaluations, flush=True)
 def two(tmp_path_factory):
   """The folder of a run of two processes, and what they printed."""
   folder = tmp_path_factory.mktemp('two')
-  with socket.create_server(('127.0.0.1', 0)) as probe:
-    address = f'127.0.0.1:{probe.getsockname()[1]}'
+  address = joined.address()
   flags = ('--xla_backend_optimization_level=0 '
            '--xla_llvm_disable_expensive_passes=true')
   processes = [

@@ -85,7 +85,10 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   """Does what is asked; (exit code, error)."""
   try:
     try:
-      _work(request, session)
+      _run(request, session)
+    except Exception as error:
+      _listen(session, error)
+      raise
     finally:
       signals.settle()
   except _REFUSALS as error:
@@ -116,15 +119,10 @@ _REFUSALS = (ConfigurationError, JoinError, RefusedError, IncompleteError)
 _ECHO_S = 5.0
 
 
-def _work(request: Request, session: _Session) -> None:
-  try:
-    _run(request, session)
-  except _REFUSALS:
-    raise
-  except Exception:
-    if session.processes.count > 1:
-      time.sleep(_ECHO_S)
-    raise
+def _listen(session: _Session, error: Exception) -> None:
+  """Time for a line to say that the error is another process's end."""
+  if session.processes.count > 1 and not isinstance(error, _REFUSALS):
+    time.sleep(_ECHO_S)
 
 
 def _run(request: Request, session: _Session) -> None:

@@ -1,6 +1,6 @@
 """The pools of two models, and the copies of rows within and out of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 import functools
 
 import jax
@@ -48,20 +48,20 @@ class Caches:
 
   def load(self, crew: Crew, pieces: Sequence[Sequence[Piece]]) -> None:
     """Copies pieces, a list a device, from slots to lanes."""
-    for where in self._packed(pieces):
-      def program(where=where):
-        crew.cache = self._copy(self.pools['proposer'], crew.cache, where)
 
-      self._launcher.launch(program)
+    def program(where):
+      crew.cache = self._copy(self.pools['proposer'], crew.cache, where)
+
+    self._launch(program, pieces)
 
   def store(self, crew: Crew, pieces: Sequence[Sequence[Piece]]) -> None:
     """Copies pieces, a list a device, from lanes to slots."""
-    for where in self._packed(pieces):
-      def program(where=where):
-        self.pools['proposer'] = self._copy(
-            crew.cache, self.pools['proposer'], where)
 
-      self._launcher.launch(program)
+    def program(where):
+      self.pools['proposer'] = self._copy(
+          crew.cache, self.pools['proposer'], where)
+
+    self._launch(program, pieces)
 
   def fork(self, boards: Sequence[Board]) -> None:
     """Carries out the copies that rows need before they are written to."""
@@ -72,21 +72,21 @@ class Caches:
             (read, write, cell) for read, write, length in board.copies[who]
             for cell in range(0, length, self._piece)])
         board.copies[who].clear()
-      for where in self._packed(pieces):
-        def program(who=who, where=where):
-          self.pools[who] = self._copy(None, self.pools[who], where)
 
-        self._launcher.launch(program)
+      def program(where, who=who):
+        self.pools[who] = self._copy(None, self.pools[who], where)
 
-  def _packed(self, pieces: Sequence[Sequence[Piece]]
-              ) -> Iterator[np.ndarray]:
-    """The tables of as many programs as it takes."""
+      self._launch(program, pieces)
+
+  def _launch(self, program: Callable[[np.ndarray], None],
+              pieces: Sequence[Sequence[Piece]]) -> None:
+    """Launches it as often as it takes, each time with a table of pieces."""
     for first in range(0, max(map(len, pieces)), COPIES):
       where = np.full((len(pieces), COPIES, 3), -1, np.int32)
       for device, wanted in enumerate(pieces):
         part = wanted[first:first + COPIES]
         where[device, :len(part)] = np.reshape(part, (-1, 3))
-      yield where.reshape(-1, 3)
+      self._launcher.launch(functools.partial(program, where.reshape(-1, 3)))
 
   def _copy(self, source: KVCache | None, target: KVCache,
             where: np.ndarray) -> KVCache:

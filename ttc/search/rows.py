@@ -132,10 +132,9 @@ class Row:
     """
     if self.slot:
       self.slot.users += 1
-    born = Row(
-        self.tokens.copy(), self.start, self.limit, self.key, ordinal,
-        self.done, self.logprob, self.values.copy(), self.read, self.scored,
-        self.slot, self.script)
+    born = dataclasses.replace(
+        self, tokens=self.tokens.copy(), values=self.values.copy(),
+        ordinal=ordinal)
     if length is not None:
       born.cut(length)
     return born

@@ -31,9 +31,10 @@ class Attempt:
     tokens, (step_end, end) = row.attempt, models.marks
     values = None
     if models.verifier is not None:
-      values = [value for token, value in zip(tokens, row.values, strict=True)
-                if step_end[token] or end[token]]
-      if tokens and not (step_end[tokens[-1]] or end[tokens[-1]]):
+      ends = [step_end[token] or end[token] for token in tokens]
+      values = [value for value, ended in zip(row.values, ends, strict=True)
+                if ended]
+      if tokens and not ends[-1]:
         values.append(row.values[-1])  # it is judged where it stopped
     return cls(tokens, not (tokens and end[tokens[-1]]), values, row.logprob)
 
