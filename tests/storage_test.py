@@ -1,5 +1,6 @@
 """Files in an object store: through epath, gcsfs and HTTP, to a server here."""
 
+import datetime
 import pathlib
 import subprocess
 import sys
@@ -108,3 +109,14 @@ def test_large_objects_come_in_pieces_and_appear_at_the_end(bucket):
   storage.write_atomic(path, data * 30)
   assert bucket.objects['large/file'][1] == data * 30
   assert path.read_bytes() == data * 30
+
+
+def test_when_files_were_written(bucket, tmp_path):
+  local, remote = tmp_path / 'part', storage.path('gs://times/part')
+  for path in (local, remote):
+    with pytest.raises(FileNotFoundError):
+      storage.modified(path)
+    storage.write_atomic(path, b'now')
+  assert storage.modified(local) == local.stat().st_mtime
+  stored = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
+  assert storage.modified(remote) == stored.timestamp()  # as the server says

@@ -174,7 +174,7 @@ def _traces(folder: pathlib.Path) -> Iterator[Trace]:
     # Before the lines: what is added between the two is then an end, and an
     # attempt that has ended is not taken for one that was killed.
     held = is_held(path)
-    written = modified(path)
+    written = storage.modified(path)
     lines = tuple(_lines(path))
     if lines:
       yield Trace(lines, held, written)
@@ -186,12 +186,6 @@ def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
       yield json.loads(line)
     except ValueError:
       return  # the disk was full in the midst of a line
-
-
-def modified(path: pathlib.Path) -> float:
-  """When a file was last written, in seconds since the epoch."""
-  stat = path.stat()
-  return stat.mtime if storage.is_remote(path) else stat.st_mtime
 
 
 def is_held(path: pathlib.Path) -> bool:

@@ -282,7 +282,7 @@ def _why(trace: Trace) -> str:
 def _begun(folder: pathlib.Path) -> list[str]:
   """Labels of the stages that have left something below an experiment."""
   found = [*folder.glob('seed-*/*/stage.json'), *folder.glob('*/stage.json')]
-  found.sort(key=attempts.modified)
+  found.sort(key=storage.modified)
   return [str(path.parent.relative_to(folder)) for path in found]
 
 
@@ -294,7 +294,7 @@ def _touched(folder: pathlib.Path, trace: Trace) -> float:
   times = []
   for path in stage.iterdir():
     try:
-      times.append(attempts.modified(path))
+      times.append(storage.modified(path))
     except FileNotFoundError:  # a temporary file that has got its name
       continue
   return max(times, default=0.0)
@@ -315,7 +315,7 @@ def _stage(
   about = _about(folder)
   if about is None:
     return Stage(label, 'running' if held else 'waiting')
-  seconds, saved = about['seconds'], attempts.modified(folder / 'stage.json')
+  seconds, saved = about['seconds'], storage.modified(folder / 'stage.json')
   current = bool(last) and last[0].stage == label
   if held:
     state, seconds = 'running', seconds + max(0.0, time.time() - saved)

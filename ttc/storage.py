@@ -96,6 +96,20 @@ def names(folder: pathlib.Path) -> list[str]:
     return []
 
 
+def modified(name: str | os.PathLike) -> float:
+  """When a file was last written, in seconds since the epoch.
+
+  Raises:
+    FileNotFoundError: there is none.
+  """
+  if not is_remote(name):
+    return os.stat(name).st_mtime
+  import fsspec
+
+  store, place = fsspec.url_to_fs(str(name))
+  return store.modified(place).timestamp()
+
+
 def write_atomic(path: pathlib.Path, data: bytes) -> None:
   """Writes `data` so that `path` holds all of it or what was there before.
 
