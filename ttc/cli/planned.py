@@ -132,7 +132,8 @@ def _program(p: Measured) -> dict[str, Any]:
           f'{kind.kind} of {kind.devices}': count
           for kind, count in sorted(
               p.costs.collectives.items(), key=lambda item: str(item[0]))},
-      'partial': p.costs.partial, 'seconds': p.bound.seconds,
+      'partial': p.costs.partial, 'unknown': p.costs.unknown,
+      'seconds': p.bound.seconds,
       'limit': p.bound.limit}
 
 
@@ -152,8 +153,11 @@ def table(found: Mapping[str, Plan], where: Topology,
 def _limit(p: Measured) -> str:
   if not p.costs.flops and p.costs.partial:
     return 'not known: JAX cannot read the program back'
-  return (f'{p.bound.limit}, of what is known: bytes and collectives are not'
-          if p.costs.partial else p.bound.limit)
+  if p.costs.partial:
+    return f'{p.bound.limit}, of what is known: bytes and collectives are not'
+  if p.costs.unknown:
+    return f'{p.bound.limit}, with one turn of a loop that the data end'
+  return p.bound.limit
 
 
 def _stage(name: str, x: Plan, where: Topology, price: float | None):
