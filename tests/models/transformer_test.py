@@ -74,13 +74,17 @@ def test_later_tokens_change_nothing(family):
   assert (jnp.abs(changed[:, 6:] - full[:, 6:]).max(axis=-1) > 1e-3).all()
 
 
-@pytest.mark.parametrize('cuts', [(9,), (1,) * 9, (4, 1, 1, 3)])
-def test_lines_and_lanes_equal_full(family, cuts):
+@pytest.mark.parametrize(('cuts', 'together'), [
+    ((9,), 2**19), ((1,) * 9, 2**19), ((4, 1, 1, 3), 2**19),
+    ((4, 1, 1, 3), 1), ((9,), 2**12)])
+def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
   """However tokens are dealt out, over stale cells and at different places.
 
   Rows lie in slots 3, 0, 1 of a pool and row r lags r tokens behind, so that
-  lines hold segments of different rows, positions and lengths.
+  lines hold segments of different rows, positions and lengths. The segments
+  are read one by one, a few at a time, or all together.
   """
+  monkeypatch.setattr('ttc.models.memory._TOGETHER', {'cpu': together})
   cfg, params, tokens, full = family
   model, params = Transformer(cfg, scan=False), {'params': unstack(params)}
   slots, tokens, nobody = (3, 0, 1), np.asarray(tokens), 4

@@ -28,7 +28,7 @@ def mix(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array,
   Returns:
     [B, T, N, H].
   """
-  if _platform() != 'cpu' and cfg.attn_softcap is None:
+  if platform() != 'cpu' and cfg.attn_softcap is None:
     return jax.nn.dot_product_attention(
         q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask=mask[:, None], scale=1.0)
   rows, length, heads, width = q.shape
@@ -53,7 +53,7 @@ def mix(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array,
   return out.transpose(0, 3, 1, 2, 4).reshape(q.shape)
 
 
-def _platform() -> str:
+def platform() -> str:
   """What is compiled for: devices of the mesh, which need not be here."""
   device = jax.sharding.get_abstract_mesh().abstract_device
   return device.platform if device else jax.default_backend()

@@ -8,13 +8,22 @@ gives back what they attended to, and itself with those keys and values in it.
   Segments  reading: many new tokens of many rows, packed without padding
 """
 
+from collections.abc import Callable
+
 import flax.struct
 import jax
 import jax.numpy as jnp
 
+from ttc.models import attention
 from ttc.models.attention import mix
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
+
+# Bytes of keys and values that are copied together. A core's own cache holds
+# so many beside their scores, and reads them twice as fast as memory; elsewhere
+# more keep a device busy, and all at once would take gigabytes.
+_TOGETHER = {'cpu': 2**19}
+_TOGETHER_ELSEWHERE = 2**26
 
 
 @flax.struct.dataclass
@@ -89,15 +98,36 @@ class Segments:
              cfg) -> tuple['Segments', jax.Array]:
     """As `Whole.attend`, with q, k, v [1, T, heads, H]."""
     cache = self.cache.write(layer, k[0], v[0], self.row, self.position)
-    keys, values = (
-        x[:, :, :self.cells][self.segment_row]
-        for x in (cache.k[layer], cache.v[layer]))  # [E, K, S, H]
-    position = (self.segment_start[:, None]
-                + jnp.arange(self.token.shape[1])[None])  # [E, A]
-    mask = _visible(position, self.cells, sliding, cfg)
-    out = mix(q[0][self.token], keys, values, mask, cfg)  # [E, A, N, H]
+
+    def some(segments):
+      row, start, token = segments
+      keys, values = (x[:, :, :self.cells][row]
+                      for x in (cache.k[layer], cache.v[layer]))  # [e, K, S, H]
+      position = start[:, None] + jnp.arange(token.shape[1])[None]  # [e, A]
+      mask = _visible(position, self.cells, sliding, cfg)
+      return mix(q[0][token], keys, values, mask, cfg)  # [e, A, N, H]
+
+    each = 2 * self.cells * k[0, 0].size * k.dtype.itemsize
+    size = _TOGETHER.get(attention.platform(), _TOGETHER_ELSEWHERE) // each
+    out = _in_parts(
+        some, (self.segment_row, self.segment_start, self.token), size)
     out = out.reshape(-1, *out.shape[2:])[self.place]
     return self.replace(cache=cache), out[None]
+
+
+def _in_parts(function: Callable[[tuple], jax.Array],
+              arrays: tuple[jax.Array, ...], size: int) -> jax.Array:
+  """function(arrays), of about `size` rows at a time, one after the other."""
+  count = arrays[0].shape[0]
+  parts = -(-count // max(size, 1))
+  if parts == 1:
+    return function(arrays)
+  each = -(-count // parts)
+  rest = parts * each - count
+  cut = lambda x: jnp.pad(x, [(0, rest)] + [(0, 0)] * (x.ndim - 1)).reshape(
+      parts, each, *x.shape[1:])
+  out = jax.lax.map(function, jax.tree.map(cut, arrays))
+  return out.reshape(-1, *out.shape[2:])
 
 
 def _visible(position, cells, sliding, cfg):
