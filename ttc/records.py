@@ -21,6 +21,7 @@ from ttc.storage import write_atomic
 MARK = 'COMPLETE'
 _PART = re.compile(r'part-(\d{5})-of-(\d{5})\.jsonl')
 _LEFTOVER = re.compile(r'\..*\.tmp')
+_PLAIN = {int, str, bool, type(None)}  # written as they are
 
 
 class TornPartError(ValueError):
@@ -189,6 +190,8 @@ def _plain(value: Any) -> Any:
       raise ValueError(f'key {odd[0]!r} is not a string; use str(key).')
     return {key: _plain(item) for key, item in value.items()}
   if isinstance(value, list | tuple):
+    if set(map(type, value)) <= _PLAIN:  # tokens, most of what there is
+      return value
     return [_plain(item) for item in value]
   if isinstance(value, np.ndarray | np.generic):
     return _plain(value.tolist())

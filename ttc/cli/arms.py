@@ -95,11 +95,14 @@ def _records(run: StageRun, solver: Solver, models: Models,
   questions = solver.posed(
       [problem for problem in problems if not solver.skipped(problem)],
       stage_key(run, strategy, budget))
-  found = {
-      question.id: Solution(question, [Attempt.of(row, models) for row in rows])
-      for question, rows in scheduler.run(
-          (q, strategy.plan(q, budget), strategy.slots(budget))
-          for q in questions)}
+  found, judged = {}, {}
+  for question, rows in scheduler.run(
+      (q, strategy.plan(q, budget), strategy.slots(budget))
+      for q in questions):
+    attempts = [Attempt.of(row, models) for row in rows]
+    found[question.id] = Solution(question, attempts)
+    # While devices go on with the others.
+    judged[question.id] = solver.judge(question.id, attempts)
   solutions = [found[question.id] for question in questions]
   scores = {name: dict(zip([q.id for q in questions],
                        final_values(scorer, solutions), strict=True))
@@ -109,9 +112,8 @@ def _records(run: StageRun, solver: Solver, models: Models,
     if reason := solver.skipped(problem):
       yield {**record, 'skipped': reason}
       continue
-    solution = found[problem.id]
-    rows = solver.judge(problem.id, solution.attempts)
+    rows = judged[problem.id]
     for index, row in enumerate(rows if scores else ()):
       row['scores'] = {
           name: values[problem.id][index] for name, values in scores.items()}
-    yield {**record, 'rows': rows, 'cost': solution.cost}
+    yield {**record, 'rows': rows, 'cost': found[problem.id].cost}

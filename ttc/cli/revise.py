@@ -79,22 +79,25 @@ class Revise:
             [problem for problem in problems if not skipped(problem)],
             stage_key(run))}
     trails = {problem.id: Trail() for problem in problems}
-    for _ in scheduler.run(
+    rows = {}
+    for question, _ in scheduler.run(
         (q, chains.plan(q, models, trails[q.id]), chains.slots)
         for q in questions.values()):
-      pass
+      # While devices go on with the others.
+      rows[question.id] = self._rows(question.id, trails[question.id])
     for problem in problems:
-      trail = trails[problem.id]
-      revisions = sorted(trail.revisions, key=lambda r: r.chain)
-      rows = self.solver.judge(problem.id, [r.attempt for r in revisions])
       record = {
           'problem': problem.id, 'strategy': f'Revise(keep={self.keep})',
           'budget': self.budget or sum(chains.turns), 'seed': run.seed,
-          'rows': [
-              {**row, 'chain': r.chain, 'turn': r.turn}
-              for r, row in zip(revisions, rows, strict=True)]}
+          'rows': rows.get(problem.id, [])}
       if reason := skipped(problem):
         yield {**record, 'skipped': reason}
       else:
-        yield {**record, 'spent': trail.spent,
+        yield {**record, 'spent': trails[problem.id].spent,
                'cost': questions[problem.id].cost.record()}
+
+  def _rows(self, problem: int, trail: Trail) -> list[dict]:
+    revisions = sorted(trail.revisions, key=lambda r: r.chain)
+    rows = self.solver.judge(problem, [r.attempt for r in revisions])
+    return [{**row, 'chain': r.chain, 'turn': r.turn}
+            for r, row in zip(revisions, rows, strict=True)]
