@@ -124,9 +124,10 @@ def test_questions_cannot_spell_separators(models):
   assert script.tokens.count(end) == 1
 
 
-def test_a_script_without_room_is_refused(models):
+@pytest.mark.parametrize('line', [32, 1024], ids=['full', 'small'])
+def test_a_script_without_room_is_refused(models, line):
   with pytest.raises(ValueError, match=r'raise Solver\.verifier_tokens'):
-    testing.solve(BestOfN(), 2, models, [5, 6], cells=16)
+    testing.solve(BestOfN(), 2, models, [5, 6], cells=16, line=line)
 
 
 def test_tokenizers_that_do_not_fit(tmp_path, models):

@@ -14,8 +14,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from ttc.models import attention
-from ttc.models.attention import mix
+from ttc.models.attention import mix, platform
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
 
@@ -108,7 +107,7 @@ class Segments:
       return mix(q[0][token], keys, values, mask, cfg)  # [e, A, N, H]
 
     each = 2 * self.cells * k[0, 0].size * k.dtype.itemsize
-    size = _TOGETHER.get(attention.platform(), _TOGETHER_ELSEWHERE) // each
+    size = _TOGETHER.get(platform(), _TOGETHER_ELSEWHERE) // each
     out = _in_parts(
         some, (self.segment_row, self.segment_start, self.token), size)
     out = out.reshape(-1, *out.shape[2:])[self.place]

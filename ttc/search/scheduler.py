@@ -165,10 +165,11 @@ class Scheduler:
       return None
     self._caches.fork(boards)
     model = self._models.present[who]
-    longest = max(start + len(tokens) for t in taken for _, start, tokens in t)
-    # A small line costs little; one program for it is compiled, not four.
-    cells = self._cells(
-        longest if size == max(self._sizes) else self.capacity.cells)
+    cells = self._cells(max(
+        start + len(tokens) for t in taken for _, start, tokens in t))
+    if size < max(self._sizes):
+      # It costs little; one program for it is compiled, not four.
+      cells = self.capacity.cells
     line = _stack(
         Line.pack([(task.row.slot.index, start, tokens)
                    for task, start, tokens in t], size, board.nobody)
