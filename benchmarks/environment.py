@@ -34,10 +34,21 @@ def opponents(existing: pathlib.Path | None) -> str:
   folder = cache() / f'opponents-{pins}'
   python = folder / 'bin' / 'python'
   if not (folder / 'complete').exists():
-    print(f'Making the opponents\' environment {folder} (3 GB)', flush=True)
+    print(f"Making the opponents' environment {folder} (3 GB)", flush=True)
     venv.create(folder, with_pip=True, clear=True)
-    subprocess.run([python, '-m', 'pip', 'install', '--quiet',
-                    '--disable-pip-version-check', '-r', _PINS], check=True)
+    subprocess.run(
+      [
+        python,
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        '-r',
+        _PINS,
+      ],
+      check=True,
+    )
     (folder / 'complete').touch()
   return str(python)
 
@@ -49,8 +60,11 @@ def weights(existing: pathlib.Path | None) -> pathlib.Path:
   of its children.
   """
   folder = existing or cache() / 'weights'
-  subprocess.run([sys.executable, '-m', 'benchmarks.weights', str(folder)],
-                 cwd=ROOT, check=True)
+  subprocess.run(
+    [sys.executable, '-m', 'benchmarks.weights', str(folder)],
+    cwd=ROOT,
+    check=True,
+  )
   return folder
 
 
@@ -58,17 +72,26 @@ def describe() -> dict:
   """The machine, and versions."""
   try:
     lines = pathlib.Path('/proc/cpuinfo').read_text(encoding='ascii')
-    names = [line.split(':')[1].strip() for line in lines.splitlines()
-             if line.startswith('model name')]
+    names = [
+      line.split(':')[1].strip()
+      for line in lines.splitlines()
+      if line.startswith('model name')
+    ]
   except FileNotFoundError:
     names = []
   packages = ('jax', 'jaxlib', 'flax', 'numpy')
   revision = subprocess.run(
-      ['git', 'describe', '--always', '--dirty'], cwd=ROOT, text=True,
-      capture_output=True, check=False).stdout.strip()
+    ['git', 'describe', '--always', '--dirty'],
+    cwd=ROOT,
+    text=True,
+    capture_output=True,
+    check=False,
+  ).stdout.strip()
   return {
-      'processor': names[0] if names else platform.processor(),
-      'cores': os.cpu_count(), 'python': platform.python_version(),
-      **{name: importlib.metadata.version(name) for name in packages},
-      'opponents': _PINS.read_text(encoding='ascii').split(),
-      'revision': revision}
+    'processor': names[0] if names else platform.processor(),
+    'cores': os.cpu_count(),
+    'python': platform.python_version(),
+    **{name: importlib.metadata.version(name) for name in packages},
+    'opponents': _PINS.read_text(encoding='ascii').split(),
+    'revision': revision,
+  }

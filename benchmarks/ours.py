@@ -31,14 +31,21 @@ class Ours:
     self.protocol, self.compiling = protocol, 0.0
     jax.monitoring.register_event_duration_secs_listener(self._heard)
     self.strategy = {
-        'beam': StepSearch(Beam(protocol.width)),
-        'particles': StepSearch(ParticleFilter()),
-        'best_of_n': BestOfN()}[options.task]
+      'beam': StepSearch(Beam(protocol.width)),
+      'particles': StepSearch(ParticleFilter()),
+      'best_of_n': BestOfN(),
+    }[options.task]
     self.models = _models(options.weights, protocol)
     self.slots = self.strategy.slots(protocol.budget)
-    self.scheduler = Scheduler(self.models, Capacity.create(
-        -(-options.rows // options.devices), protocol.most, self.slots,
-        options.line))
+    self.scheduler = Scheduler(
+      self.models,
+      Capacity.create(
+        -(-options.rows // options.devices),
+        protocol.most,
+        self.slots,
+        options.line,
+      ),
+    )
 
   @property
   def executed(self) -> int:
@@ -57,7 +64,7 @@ class Ours:
     together = 2 + 2 * self.scheduler.capacity.slots // budget
     self._run([prompt] * together, lambda question: _little(question, budget))
     for cells in capacity.lengths:
-      long = (prompt * cells)[:cells - _SPARE]
+      long = (prompt * cells)[: cells - _SPARE]
       for rows in capacity.widths:
         self._run([long], lambda question, rows=rows: _little(question, rows))
 
@@ -66,18 +73,21 @@ class Ours:
     prompt = jnp.asarray(self.protocol.prompts(MODEL['vocab_size'])[:1])
     both = (self.models.proposer, 'logits'), (self.models.verifier, 'value')
     logits, value = (
-        Transformer(model.cfg, head=head).apply(
-            {'params': model.params}, prompt)[0, -1] for model, head in both)
-    return [*np.asarray(logits[:side.LOGITS], float).tolist(), float(value)]
+      Transformer(model.cfg, head=head).apply({'params': model.params}, prompt)[
+        0, -1
+      ]
+      for model, head in both
+    )
+    return [*np.asarray(logits[: side.LOGITS], float).tolist(), float(value)]
 
   def _run(self, prompts, plan) -> int:
     own = keys.fold(keys.root(0), range(len(prompts)))
     room = self.protocol.rounds * self.protocol.longest
-    questions = [Question(i, prompt, own[i], room)
-                 for i, prompt in enumerate(prompts)]
+    questions = [
+      Question(i, prompt, own[i], room) for i, prompt in enumerate(prompts)
+    ]
     with partitioning.use(self.models.mesh):
-      for _ in self.scheduler.run(
-          (q, plan(q), self.slots) for q in questions):
+      for _ in self.scheduler.run((q, plan(q), self.slots) for q in questions):
         pass
     return int(sum(q.cost['proposer_decode'].tokens for q in questions))
 
@@ -89,8 +99,12 @@ class Ours:
     lengths = self.protocol.lengths(question.id)
     for round_, most in enumerate(lengths.tolist()):
       if round_:
-        rows = fork(rows, self.strategy.parents(
-            question.key, round_, rows, [row.value for row in rows]))
+        rows = fork(
+          rows,
+          self.strategy.parents(
+            question.key, round_, rows, [row.value for row in rows]
+          ),
+        )
       yield Extend(rows, most=most)
     return rows
 
@@ -122,35 +136,49 @@ def _little(question: Question, rows: int) -> Plan:
 
 def _models(folder: pathlib.Path, protocol: Protocol) -> Models:
   cfg = TransformerConfig(
-      vocab_size=MODEL['vocab_size'], num_layers=MODEL['num_hidden_layers'],
-      embed_dim=MODEL['hidden_size'], num_heads=MODEL['num_attention_heads'],
-      num_kv_heads=MODEL['num_key_value_heads'], head_dim=MODEL['head_dim'],
-      mlp_dim=MODEL['intermediate_size'], tied=False, rope_theta=ROPE_THETA,
-      norm_eps=MODEL['rms_norm_eps'])
+    vocab_size=MODEL['vocab_size'],
+    num_layers=MODEL['num_hidden_layers'],
+    embed_dim=MODEL['hidden_size'],
+    num_heads=MODEL['num_attention_heads'],
+    num_kv_heads=MODEL['num_key_value_heads'],
+    head_dim=MODEL['head_dim'],
+    mlp_dim=MODEL['intermediate_size'],
+    tied=False,
+    rope_theta=ROPE_THETA,
+    norm_eps=MODEL['rms_norm_eps'],
+  )
   proposer, verifier = (
-      Model(jax.tree.map(jnp.asarray, weights.load(folder, kind)), cfg)
-      for kind in weights.KINDS)
+    Model(jax.tree.map(jnp.asarray, weights.load(folder, kind)), cfg)
+    for kind in weights.KINDS
+  )
   never = np.zeros(cfg.vocab_size, bool)
   return Models(
-      proposer, verifier, never, never,
-      Generation(1.0, 1.0, protocol.rounds * protocol.longest,
-                 protocol.longest),
-      partitioning.make_mesh())
+    proposer,
+    verifier,
+    never,
+    never,
+    Generation(1.0, 1.0, protocol.rounds * protocol.longest, protocol.longest),
+    partitioning.make_mesh(),
+  )
 
 
 def main() -> None:
   """Prints one JSON line."""
   parser = side.parser()
-  parser.add_argument('--rows', type=int, default=128,
-                      help='sampled at once, as Solver.rows')
-  parser.add_argument('--line', type=int, default=256,
-                      help='tokens read at once, as Solver.line')
-  parser.add_argument('--devices', type=int, default=1,
-                      help='parts into which XLA cuts the CPU')
+  parser.add_argument(
+    '--rows', type=int, default=128, help='sampled at once, as Solver.rows'
+  )
+  parser.add_argument(
+    '--line', type=int, default=256, help='tokens read at once, as Solver.line'
+  )
+  parser.add_argument(
+    '--devices', type=int, default=1, help='parts into which XLA cuts the CPU'
+  )
   options = parser.parse_args()
   jax.config.update('jax_num_cpu_devices', options.devices)
-  side.measure(options, Ours, Ours.warm, lambda: dict(
-      programs=engine.num_programs()))
+  side.measure(
+    options, Ours, Ours.warm, lambda: dict(programs=engine.num_programs())
+  )
 
 
 if __name__ == '__main__':

@@ -44,7 +44,8 @@ class Protocol:
     """Tokens of each step [rounds, budget]."""
     rng = np.random.default_rng((self.seed, 1, question))
     return rng.integers(
-        self.shortest, self.longest + 1, (self.rounds, self.budget))
+      self.shortest, self.longest + 1, (self.rounds, self.budget)
+    )
 
   def narrow_start(self, lengths: np.ndarray) -> list[list[int]]:
     """The lengths for a search whose first round has N / M rows only.
@@ -82,9 +83,18 @@ class Protocol:
 
 # 60 million parameters, shaped like today's small Llamas.
 MODEL = dict(
-    vocab_size=8192, hidden_size=640, intermediate_size=1728,
-    num_hidden_layers=12, num_attention_heads=10, num_key_value_heads=5,
-    head_dim=64, rms_norm_eps=1e-6, max_position_embeddings=2048,
-    tie_word_embeddings=False, hidden_act='silu', attention_bias=False,
-    mlp_bias=False)
+  vocab_size=8192,
+  hidden_size=640,
+  intermediate_size=1728,
+  num_hidden_layers=12,
+  num_attention_heads=10,
+  num_key_value_heads=5,
+  head_dim=64,
+  rms_norm_eps=1e-6,
+  max_position_embeddings=2048,
+  tie_word_embeddings=False,
+  hidden_act='silu',
+  attention_bias=False,
+  mlp_bias=False,
+)
 ROPE_THETA = 10_000.0

@@ -37,17 +37,25 @@ def main() -> None:
   experiment, _ = configuration.load((_EXPERIMENT,), ())
   stages = {stage.name: stage for stage in experiment.stages}
   solver = stages['difficulty'].solver
-  problems = solver.task.problems(solver.split)[:options.questions]
+  problems = solver.task.problems(solver.split)[: options.questions]
   mesh = partitioning.make_mesh()
   strategy = StepSearch(Beam(4)) if options.strategy == 'beam' else BestOfN()
   proposer = _load(options.models / 'pretrain', mesh)
-  verifier = (None if options.strategy == 'samples'
-              else _load(options.models / 'prm', mesh))
+  verifier = (
+    None
+    if options.strategy == 'samples'
+    else _load(options.models / 'prm', mesh)
+  )
   given = dict(
-      proposer=proposer, verifier=verifier, **_tables(solver.task, proposer[1]),
-      generation=solver.generation, mesh=mesh)
-  driver = (_scheduled if importlib.util.find_spec('ttc.search.scheduler')
-            else _plain)
+    proposer=proposer,
+    verifier=verifier,
+    **_tables(solver.task, proposer[1]),
+    generation=solver.generation,
+    mesh=mesh,
+  )
+  driver = (
+    _scheduled if importlib.util.find_spec('ttc.search.scheduler') else _plain
+  )
   with partitioning.use(mesh):
     once = driver(given, strategy, solver, problems, options)
     once()  # compiles
@@ -56,8 +64,11 @@ def main() -> None:
       began = time.perf_counter()
       tokens = once()
       seconds.append(time.perf_counter() - began)
-  print(json.dumps({'driver': driver.__name__[1:], 'tokens': tokens,
-                    'seconds': seconds}))
+  print(
+    json.dumps(
+      {'driver': driver.__name__[1:], 'tokens': tokens, 'seconds': seconds}
+    )
+  )
 
 
 def _scheduled(given, strategy, solver, problems, options):
@@ -72,18 +83,28 @@ def _scheduled(given, strategy, solver, problems, options):
   models, most = Models(**given), solver.generation.max_tokens
   prompts = [solver.prompt(problem) for problem in problems]
   slots = strategy.slots(options.budget)
-  scheduler = Scheduler(models, Capacity.create(
+  scheduler = Scheduler(
+    models,
+    Capacity.create(
       options.rows // models.mesh.shape['data'],
-      max(map(len, prompts)) + most, slots))
+      max(map(len, prompts)) + most,
+      slots,
+    ),
+  )
   own = keys.fold(keys.root(0), [problem.id for problem in problems])
 
   def once() -> int:
-    questions = [Question(problem.id, prompt, key, most) for
-                 problem, prompt, key in zip(
-                     problems, prompts, own, strict=True)]
-    return sum(len(row.attempt) for _, rows in scheduler.run(
-        (q, strategy.plan(q, options.budget), slots) for q in questions)
-        for row in rows)
+    questions = [
+      Question(problem.id, prompt, key, most)
+      for problem, prompt, key in zip(problems, prompts, own, strict=True)
+    ]
+    return sum(
+      len(row.attempt)
+      for _, rows in scheduler.run(
+        (q, strategy.plan(q, options.budget), slots) for q in questions
+      )
+      for row in rows
+    )
 
   return once
 
@@ -96,19 +117,23 @@ def _plain(given, strategy, solver, problems, options):
     given[who] = given[who] and Model(*given[who])
   models = Models(**given)
   prompts = [solver.prompt(problem) for problem in problems]
-  stacked = Prompts.stack([problem.id for problem in problems], prompts,
-                          width=max(map(len, prompts)))
+  stacked = Prompts.stack(
+    [problem.id for problem in problems], prompts, width=max(map(len, prompts))
+  )
   devices = models.mesh.shape['data']
   together = max(1, options.rows // options.budget // devices) * devices
 
   def once() -> int:
     tokens = 0
     for batch in stacked.batches(together):
-      found = strategy(models, batch, budget=options.budget,
-                       key=jax.random.key(0))
-      tokens += sum(len(found.attempt(i, row).tokens)
-                    for i in np.flatnonzero(batch.real)
-                    for row in range(options.budget))
+      found = strategy(
+        models, batch, budget=options.budget, key=jax.random.key(0)
+      )
+      tokens += sum(
+        len(found.attempt(i, row).tokens)
+        for i in np.flatnonzero(batch.real)
+        for row in range(options.budget)
+      )
     return tokens
 
   return once
@@ -125,7 +150,7 @@ def _tables(task, cfg) -> dict:
   vocabulary = task.vocabulary
   end, step_end = np.zeros((2, cfg.vocab_size), bool)
   end[[vocabulary.eos_id, vocabulary.revise_id]] = True
-  step_end[:vocabulary.size] = step_end_table(vocabulary, task.delimiter)
+  step_end[: vocabulary.size] = step_end_table(vocabulary, task.delimiter)
   return dict(step_end=step_end, end=end)
 
 

@@ -34,8 +34,9 @@ class Side(Interface):
 def parser() -> argparse.ArgumentParser:
   """The options of all sides."""
   made = argparse.ArgumentParser()
-  made.add_argument('--task', choices=('beam', 'particles', 'best_of_n'),
-                    required=True)
+  made.add_argument(
+    '--task', choices=('beam', 'particles', 'best_of_n'), required=True
+  )
   made.add_argument('--weights', type=pathlib.Path, required=True)
   made.add_argument('--budget', type=int, required=True)
   made.add_argument('--questions', type=int, required=True)
@@ -43,10 +44,12 @@ def parser() -> argparse.ArgumentParser:
   return made
 
 
-def measure(options: argparse.Namespace,
-            create: Callable[[argparse.Namespace, Protocol], Side],
-            warm: Callable[[Side], None] = lambda _: None,
-            also: Callable[[], dict] = dict) -> None:
+def measure(
+  options: argparse.Namespace,
+  create: Callable[[argparse.Namespace, Protocol], Side],
+  warm: Callable[[Side], None] = lambda _: None,
+  also: Callable[[], dict] = dict,
+) -> None:
   """Prints a JSON line of what a side did.
 
   Args:
@@ -65,9 +68,20 @@ def measure(options: argparse.Namespace,
   began = time.perf_counter()
   new = side.answer(options.questions)
   seconds = time.perf_counter() - began
-  print(json.dumps({
-      'questions': options.questions, 'seconds': seconds, 'new_tokens': new,
-      'executed': side.executed - executed, 'first_question': first,
-      'compiling': compiling, 'late_compiling': side.compiling - compiling,
-      'peak_gib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-      'logits': side.logits(), **also()}), flush=True)
+  print(
+    json.dumps(
+      {
+        'questions': options.questions,
+        'seconds': seconds,
+        'new_tokens': new,
+        'executed': side.executed - executed,
+        'first_question': first,
+        'compiling': compiling,
+        'late_compiling': side.compiling - compiling,
+        'peak_gib': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        'logits': side.logits(),
+        **also(),
+      }
+    ),
+    flush=True,
+  )

@@ -46,18 +46,29 @@ class Size:
 
 def _model(vocab, layers, width, heads, kv, hidden) -> TransformerConfig:
   return TransformerConfig(
-      vocab_size=vocab, num_layers=layers, embed_dim=width, num_heads=heads,
-      num_kv_heads=kv, head_dim=width // heads, mlp_dim=hidden)
+    vocab_size=vocab,
+    num_layers=layers,
+    embed_dim=width,
+    num_heads=heads,
+    num_kv_heads=kv,
+    head_dim=width // heads,
+    mlp_dim=hidden,
+  )
 
 
 SIZES = {
-    # As the embedded default, gin/models/worksheet.gin.
-    '0.1M': Size(
-        dataclasses.replace(_model(32, 2, 64, 4, 4, 256), gated=False,
-                            activation='relu2', tied=False),
-        batch=64, seq_len=109, scan=20, calls=10),
-    '10M': Size(_model(4096, 6, 320, 5, 5, 864), 16, 256, 1, 10),
-    '100M': Size(_model(16384, 12, 768, 12, 6, 2048), 4, 256, 1, 5),
+  # As the embedded default, gin/models/worksheet.gin.
+  '0.1M': Size(
+    dataclasses.replace(
+      _model(32, 2, 64, 4, 4, 256), gated=False, activation='relu2', tied=False
+    ),
+    batch=64,
+    seq_len=109,
+    scan=20,
+    calls=10,
+  ),
+  '10M': Size(_model(4096, 6, 320, 5, 5, 864), 16, 256, 1, 10),
+  '100M': Size(_model(16384, 12, 768, 12, 6, 2048), 4, 256, 1, 5),
 }
 
 
@@ -65,11 +76,17 @@ def documents(size: Size, count: int = 2000) -> Documents:
   """Random tokens, a tenth to a half of a row long."""
   rng = np.random.default_rng(0)
   lengths = rng.integers(size.seq_len // 10, size.seq_len // 2, count)
-  tokens = lambda n: rng.integers(
-      1, size.model.vocab_size, n).astype(np.int32)
-  return Documents.join([
-      {'decoder_input_tokens': tokens(n), 'decoder_target_tokens': tokens(n),
-       'decoder_loss_weights': np.ones(n, np.float32)} for n in lengths])
+  tokens = lambda n: rng.integers(1, size.model.vocab_size, n).astype(np.int32)
+  return Documents.join(
+    [
+      {
+        'decoder_input_tokens': tokens(n),
+        'decoder_target_tokens': tokens(n),
+        'decoder_loss_weights': np.ones(n, np.float32),
+      }
+      for n in lengths
+    ]
+  )
 
 
 def flops(size: Size) -> float:
@@ -80,8 +97,7 @@ def flops(size: Size) -> float:
   """
   cfg = size.model
   looked_up = 0 if cfg.tied else cfg.vocab_size * cfg.embed_dim
-  attention = (cfg.num_layers * cfg.num_heads * cfg.head_dim * 4
-               * size.seq_len)
+  attention = cfg.num_layers * cfg.num_heads * cfg.head_dim * 4 * size.seq_len
   return 6 * (cfg.num_params - looked_up) + 3 * attention
 
 
@@ -89,16 +105,34 @@ def measure(size: Size) -> dict:
   """Seconds of each measured call, after two that are not."""
   steps = size.scan * (size.calls + 2)
   config = FitConfig(
-      steps=steps, batch=size.batch, seq_len=size.seq_len,
-      optimizer=AdamW(learning_rate=1e-4), eval_every=steps,
-      checkpoint_every=steps, steps_per_call=size.scan, stop=Stop(rule='last'))
-  packed = Batches(documents(size), batch=size.batch, seq_len=size.seq_len,
-                   steps=size.scan, seed=0)
+    steps=steps,
+    batch=size.batch,
+    seq_len=size.seq_len,
+    optimizer=AdamW(learning_rate=1e-4),
+    eval_every=steps,
+    checkpoint_every=steps,
+    steps_per_call=size.scan,
+    stop=Stop(rule='last'),
+  )
+  packed = Batches(
+    documents(size),
+    batch=size.batch,
+    seq_len=size.seq_len,
+    steps=size.scan,
+    seed=0,
+  )
   filled = np.mean(next(packed)['decoder_segment_ids'] > 0)
   at = []
   with tempfile.TemporaryDirectory() as folder:
-    fit(config, size.model, 'logits', packed, [], folder,
-        report=lambda _: at.append(time.perf_counter()))
+    fit(
+      config,
+      size.model,
+      'logits',
+      packed,
+      [],
+      folder,
+      report=lambda _: at.append(time.perf_counter()),
+    )
   # A report comes when a call has ended, and the next is on its way already.
   # Of the two calls that do not count, the first compiles.
   seconds = np.diff(at)[1:]
@@ -124,8 +158,11 @@ def main() -> None:
   """Prints a table and writes the results."""
   parser = argparse.ArgumentParser(prog='python -m benchmarks.train')
   parser.add_argument('--sizes', nargs='+', choices=SIZES, default=list(SIZES))
-  parser.add_argument('--output', type=pathlib.Path,
-                      default=environment.ROOT / 'runs/benchmarks/train.json')
+  parser.add_argument(
+    '--output',
+    type=pathlib.Path,
+    default=environment.ROOT / 'runs/benchmarks/train.json',
+  )
   options = parser.parse_args()
   results = {'machine': environment.describe(), 'sizes': {}}
   print('| parameters | tokens/s | GFLOP/s | of the peak | rows filled |')
@@ -134,14 +171,20 @@ def main() -> None:
     size = SIZES[name]
     before = peak()
     told = measure(size)
-    told |= {'peak': max(before, peak()), 'flops': flops(size),
-             'parameters': size.model.num_params}
+    told |= {
+      'peak': max(before, peak()),
+      'flops': flops(size),
+      'parameters': size.model.num_params,
+    }
     results['sizes'][name] = told
     speed = np.median(told['rates']) * told['flops']
-    print(f'| {size.model.num_params / 1e6:.3g}M '
-          f'| {spread(told["rates"], ".0f")} | {speed / 1e9:.1f} '
-          f'| {speed / told["peak"]:.0%} of {told["peak"] / 1e9:.0f} '
-          f'| {told["filled"]:.0%} |', flush=True)
+    print(
+      f'| {size.model.num_params / 1e6:.3g}M '
+      f'| {spread(told["rates"], ".0f")} | {speed / 1e9:.1f} '
+      f'| {speed / told["peak"]:.0%} of {told["peak"] / 1e9:.0f} '
+      f'| {told["filled"]:.0%} |',
+      flush=True,
+    )
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(results, indent=1) + '\n')
 

@@ -5,5 +5,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . launch/environment.sh
 
 install '[test]'
+"$VENV/bin/ruff" format --check
 "$VENV/bin/ruff" check
 exec "$VENV/bin/python" -m pytest --numprocesses 2 --dist loadgroup "$@"

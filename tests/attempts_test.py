@@ -59,8 +59,9 @@ def test_a_living_attempt_is_held_and_a_killed_one_is_not(tmp_path, begun):
   assert (dead.code, dead.failed, dead.error) == (None, False, '')
 
 
-@pytest.mark.parametrize(('code', 'failed'), [(0, False), (143, False),
-                                              (1, True), (2, True)])
+@pytest.mark.parametrize(
+  ('code', 'failed'), [(0, False), (143, False), (1, True), (2, True)]
+)
 def test_an_attempt_that_ended_tells_how(tmp_path, begun, code, failed):
   process = begun(code)
   process.communicate('end\n\n')

@@ -18,7 +18,8 @@ from urllib import parse
 _OBJECT = re.compile(r'/(?:download/)?storage/v1/b/([^/]+)/o/([^/]+)')
 _BUCKET = re.compile(r'/storage/v1/b/([^/]+)/o')
 _COPY = re.compile(
-    r'/storage/v1/b/([^/]+)/o/([^/]+)/(?:rewriteTo|copyTo)/b/([^/]+)/o/([^/]+)')
+  r'/storage/v1/b/([^/]+)/o/([^/]+)/(?:rewriteTo|copyTo)/b/([^/]+)/o/([^/]+)'
+)
 _UPLOAD = re.compile(r'/upload/storage/v1/b/([^/]+)/o')
 
 
@@ -46,27 +47,39 @@ class Bucket:
   def described(self, name: str) -> dict:
     generation, data = self.objects[name]
     bucket, _, key = name.partition('/')
-    return {'kind': 'storage#object', 'bucket': bucket, 'name': key,
-            'size': str(len(data)), 'generation': str(generation),
-            'metageneration': '1', 'updated': '2030-01-01T00:00:00.000Z',
-            'timeCreated': '2030-01-01T00:00:00.000Z',
-            'contentType': 'application/octet-stream'}
+    return {
+      'kind': 'storage#object',
+      'bucket': bucket,
+      'name': key,
+      'size': str(len(data)),
+      'generation': str(generation),
+      'metageneration': '1',
+      'updated': '2030-01-01T00:00:00.000Z',
+      'timeCreated': '2030-01-01T00:00:00.000Z',
+      'contentType': 'application/octet-stream',
+    }
 
   def listed(self, bucket: str, query: dict[str, str]) -> dict:
     prefix, delimiter = query.get('prefix', ''), query.get('delimiter', '')
     items, prefixes = [], {}
     for name in self.names(f'{bucket}/{prefix}'):
       key = name.partition('/')[2]
-      if not (query.get('startOffset', '') <= key
-              < query.get('endOffset', '\U0010ffff')):
+      if not (
+        query.get('startOffset', '')
+        <= key
+        < query.get('endOffset', '\U0010ffff')
+      ):
         continue
-      head, found, _ = key[len(prefix):].partition(delimiter or '\0')
+      head, found, _ = key[len(prefix) :].partition(delimiter or '\0')
       if found:
         prefixes[prefix + head + delimiter] = None
       else:
         items.append(self.described(name))
-    return {'kind': 'storage#objects', 'items': items,
-            'prefixes': list(prefixes)}
+    return {
+      'kind': 'storage#objects',
+      'items': items,
+      'prefixes': list(prefixes),
+    }
 
   def begin(self, name: str) -> int:
     """A resumable upload; the object is not there before its last piece."""
@@ -111,10 +124,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     data = self.rfile.read(int(self.headers.get('Content-Length') or 0))
     if found := _COPY.fullmatch(path):
       self.bucket.put(
-          _name(found[3], found[4]),
-          self.bucket.objects[_name(found[1], found[2])][1])
-      self._json({'done': True, 'resource': self.bucket.described(
-          _name(found[3], found[4]))})
+        _name(found[3], found[4]),
+        self.bucket.objects[_name(found[1], found[2])][1],
+      )
+      self._json(
+        {
+          'done': True,
+          'resource': self.bucket.described(_name(found[3], found[4])),
+        }
+      )
     elif path.startswith('/resumable/'):
       self._piece(int(path.rsplit('/', 1)[1]), data)
     elif path == '/batch/storage/v1':
@@ -152,7 +170,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     else:
       end = min(int(span[2] or len(data) - 1), len(data) - 1)
       headers['Content-Range'] = f'bytes {span[1]}-{end}/{len(data)}'
-      self._send(206, data[int(span[1]):end + 1], headers)
+      self._send(206, data[int(span[1]) : end + 1], headers)
 
   def _upload(self, bucket, query, data):
     if self.bucket.full:
@@ -190,15 +208,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
       found = _OBJECT.fullmatch(parse.urlsplit(path).path)
       gone = self.bucket.objects.pop(_name(*found.groups()), None)
       answers.append(
-          '--b\r\nContent-Type: application/http\r\n'
-          f'Content-ID: <response-{number}>\r\n\r\n'
-          f'HTTP/1.1 {"204 No Content" if gone else "404 Not Found"}\r\n\r\n')
-    self._send(200, ''.join([*answers, '--b--']).encode(),
-               {'Content-Type': 'multipart/mixed; boundary=b'})
+        '--b\r\nContent-Type: application/http\r\n'
+        f'Content-ID: <response-{number}>\r\n\r\n'
+        f'HTTP/1.1 {"204 No Content" if gone else "404 Not Found"}\r\n\r\n'
+      )
+    self._send(
+      200,
+      ''.join([*answers, '--b--']).encode(),
+      {'Content-Type': 'multipart/mixed; boundary=b'},
+    )
 
   def _json(self, value, status=200):
-    self._send(status, json.dumps(value).encode(),
-               {'Content-Type': 'application/json'})
+    self._send(
+      status, json.dumps(value).encode(), {'Content-Type': 'application/json'}
+    )
 
   def _send(self, status, data, headers):
     self.send_response(status)
@@ -230,12 +253,15 @@ def serving():
   threading.Thread(target=server.serve_forever, daemon=True).start()
   host = f'http://127.0.0.1:{server.server_port}'
   try:
-    yield bucket, {
+    yield (
+      bucket,
+      {
         'STORAGE_EMULATOR_HOST': host,
         'TENSORSTORE_GCS_HTTP_URL': host,
         'GOOGLE_AUTH_TOKEN_FOR_TESTING': 'none',
         'GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT': 'false',  # asks another service
-    }
+      },
+    )
   finally:
     server.shutdown()
     server.server_close()

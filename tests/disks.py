@@ -39,6 +39,7 @@ def read_only(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _mount(*arguments) -> None:
   done = subprocess.run(
-      ['mount', *arguments], check=False, capture_output=True, text=True)
+    ['mount', *arguments], check=False, capture_output=True, text=True
+  )
   if done.returncode:
     pytest.skip(f'this test mounts a disk, and may not: {done.stderr.strip()}')

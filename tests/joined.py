@@ -13,5 +13,12 @@ def flags(count: int) -> list[list[str]]:
   """The arguments that join a command's processes, a list for each."""
   where = address()
   return [
-      ['--distributed', f'--coordinator={where}', f'--processes={count}',
-       f'--process={index}', '--join_timeout=60'] for index in range(count)]
+    [
+      '--distributed',
+      f'--coordinator={where}',
+      f'--processes={count}',
+      f'--process={index}',
+      '--join_timeout=60',
+    ]
+    for index in range(count)
+  ]

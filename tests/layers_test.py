@@ -136,8 +136,12 @@ def test_imports_stay_within_the_layer(path):
 def test_plain_modules_load_without_arrays_or_tensorflow():
   plain = [_module(p) for p in _CODE if _layer(_module(p)) == '0']
   assert 'ttc.records' in plain
-  heavy = _ARRAYS | _DATA | _EDGE | {
-    'matplotlib', 'sentencepiece', 'tokenizers', 'torch', 'transformers'}
+  heavy = (
+    _ARRAYS
+    | _DATA
+    | _EDGE
+    | {'matplotlib', 'sentencepiece', 'tokenizers', 'torch', 'transformers'}
+  )
   code = f"""
 import importlib, sys
 for name in {plain}:

@@ -13,8 +13,9 @@ import sys
 if __name__ == '__main__':
   os.environ['JAX_PLATFORMS'] = 'cpu'
   os.environ['XLA_FLAGS'] = (
-      f'--xla_force_host_platform_device_count={sys.argv[1]} '
-      '--xla_backend_optimization_level=0')
+    f'--xla_force_host_platform_device_count={sys.argv[1]} '
+    '--xla_backend_optimization_level=0'
+  )
 
 import jax
 import numpy as np
@@ -33,13 +34,19 @@ from ttc.training.optimizer import AdamW
 CFG = testing.small_config()
 SHALLOW = testing.small_config(num_layers=1)  # samplers do not scan
 CONFIG = FitConfig(
-    steps=6, batch=8, seq_len=12, optimizer=AdamW(1e-2), eval_every=6,
-    checkpoint_every=2, steps_per_call=1)
+  steps=6,
+  batch=8,
+  seq_len=12,
+  optimizer=AdamW(1e-2),
+  eval_every=6,
+  checkpoint_every=2,
+  steps_per_call=1,
+)
 PROMPTS = ([3, 4], [5], [6, 7, 3, 9])
 STRATEGIES = {'best-of-n': BestOfN(), 'beam': StepSearch(Beam(4))}
 EIGHT = {
-    'all': Layout(data=2, fsdp=2, model=2),
-    'fewer key heads than devices': Layout(fsdp=2, model=4),
+  'all': Layout(data=2, fsdp=2, model=2),
+  'fewer key heads than devices': Layout(fsdp=2, model=4),
 }
 
 
@@ -56,13 +63,14 @@ class Batches:
     half = np.arange(CONFIG.seq_len) // (CONFIG.seq_len // 2)
     tokens = rng.integers(0, CFG.vocab_size, (2, *shape)).astype(np.int32)
     return {
-        'decoder_input_tokens': tokens[0],
-        'decoder_target_tokens': tokens[1],
-        'decoder_loss_weights': np.ones(shape, np.float32),
-        'decoder_segment_ids': np.broadcast_to(half + 1, shape).astype('int32'),
-        'decoder_positions': np.broadcast_to(
-            np.arange(CONFIG.seq_len) % (CONFIG.seq_len // 2),
-            shape).astype(np.int32)}
+      'decoder_input_tokens': tokens[0],
+      'decoder_target_tokens': tokens[1],
+      'decoder_loss_weights': np.ones(shape, np.float32),
+      'decoder_segment_ids': np.broadcast_to(half + 1, shape).astype('int32'),
+      'decoder_positions': np.broadcast_to(
+        np.arange(CONFIG.seq_len) % (CONFIG.seq_len // 2), shape
+      ).astype(np.int32),
+    }
 
   def get_state(self):
     return {'place': self.place}
@@ -89,12 +97,21 @@ def train(folder, layout, stop=None, **changes):
 
   mesh = (layout or Layout()).mesh(None if layout else jax.devices()[:1])
   try:
-    fitted = fit(dataclasses.replace(CONFIG, **changes), CFG, 'logits',
-                 Batches(), (), str(folder), mesh=mesh, report=report)
+    fitted = fit(
+      dataclasses.replace(CONFIG, **changes),
+      CFG,
+      'logits',
+      Batches(),
+      (),
+      str(folder),
+      mesh=mesh,
+      report=report,
+    )
   except KeyboardInterrupt:
     return losses, None
-  return losses, np.concatenate([
-      np.asarray(x).ravel() for x in jax.tree.leaves(fitted.params)])
+  return losses, np.concatenate(
+    [np.asarray(x).ravel() for x in jax.tree.leaves(fitted.params)]
+  )
 
 
 def models(mesh):
@@ -102,16 +119,25 @@ def models(mesh):
 
   def cut(head, seed):
     whole = testing.random_params(SHALLOW, head, seed)
-    params = jax.tree.map(lambda x, a: jax.device_put(x, a.sharding), whole,
-                          abstract.params(SHALLOW, head, mesh))
-    return Model(copies.params(params, SHALLOW, head, mesh),
-                 copies.config(SHALLOW, mesh.shape['model']))
+    params = jax.tree.map(
+      lambda x, a: jax.device_put(x, a.sharding),
+      whole,
+      abstract.params(SHALLOW, head, mesh),
+    )
+    return Model(
+      copies.params(params, SHALLOW, head, mesh),
+      copies.config(SHALLOW, mesh.shape['model']),
+    )
 
   ids = np.arange(SHALLOW.vocab_size)
   return Models(
-      proposer=cut('logits', 0), verifier=cut('value', 1),
-      step_end=(ids % 5 == 2) | (ids == 1), end=ids == 1,
-      generation=Generation(max_tokens=12, max_step_tokens=4), mesh=mesh)
+    proposer=cut('logits', 0),
+    verifier=cut('value', 1),
+    step_end=(ids % 5 == 2) | (ids == 1),
+    end=ids == 1,
+    generation=Generation(max_tokens=12, max_step_tokens=4),
+    mesh=mesh,
+  )
 
 
 def sample(mesh):
@@ -120,11 +146,19 @@ def sample(mesh):
   # One length, one chunk, one line: few programs.
   scheduler = testing.scheduler(made, cells=16, line=16, chunk=16)
   return {
-      name: [testing.tokens(solution) for solution in testing.run(
-          scheduler, made,
-          [(q, strategy.plan(q, 8), strategy.slots(8))
-           for q in testing.questions(made, *PROMPTS)])]
-      for name, strategy in STRATEGIES.items()}
+    name: [
+      testing.tokens(solution)
+      for solution in testing.run(
+        scheduler,
+        made,
+        [
+          (q, strategy.plan(q, 8), strategy.slots(8))
+          for q in testing.questions(made, *PROMPTS)
+        ],
+      )
+    ]
+    for name, strategy in STRATEGIES.items()
+  }
 
 
 def main(folder):
@@ -133,8 +167,10 @@ def main(folder):
   vectors = {}
   for index, (name, layout) in enumerate(EIGHT.items()):
     found[name], vectors[name] = train(
-        folder / ('begun' if index == 0 else 'own'), layout,
-        remat=('full', 'dots')[index])
+      folder / ('begun' if index == 0 else 'own'),
+      layout,
+      remat=('full', 'dots')[index],
+    )
   np.savez(folder / 'vectors.npz', **vectors)
   (folder / 'found.json').write_text(json.dumps(found))
 

@@ -27,14 +27,19 @@ def sampled():
 def _same(found, trained):
   (losses, params), (expected, wanted) = found, trained
   assert losses == pytest.approx(
-      {step: expected[step] for step in losses}, abs=1e-5)
+    {step: expected[step] for step in losses}, abs=1e-5
+  )
   np.testing.assert_allclose(params, wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize(('layout', 'changes'), [
+@pytest.mark.parametrize(
+  ('layout', 'changes'),
+  [
     (Layout(fsdp=4), dict(remat='full')),
     (Layout(fsdp=2, model=2), dict(microbatches=2, remat='dots')),
-], ids=str)
+  ],
+  ids=str,
+)
 def test_four_devices_train_as_one(tmp_path, trained, layout, changes):
   found = layouts.train(tmp_path, layout, **changes)
   assert len(found[0]) == layouts.CONFIG.steps
@@ -50,8 +55,11 @@ def test_eight_devices_train_and_sample_as_one(tmp_path, trained, sampled):
   """Also from a checkpoint that one device has left."""
   layouts.train(tmp_path / 'begun', None, stop=3)
   subprocess.run(
-      [sys.executable, '-m', 'tests.layouts', '8', str(tmp_path)],
-      cwd=pathlib.Path(__file__).parents[1], check=True, timeout=300)
+    [sys.executable, '-m', 'tests.layouts', '8', str(tmp_path)],
+    cwd=pathlib.Path(__file__).parents[1],
+    check=True,
+    timeout=300,
+  )
   found = json.loads((tmp_path / 'found.json').read_text())
   vectors = np.load(tmp_path / 'vectors.npz')
   assert found['sampled'] == sampled

@@ -52,8 +52,11 @@ def run(tmp_path_factory):
   theirs, ours = folder / 'huggingface', folder / 'ours'
   mesh = partitioning.make_mesh(devices=jax.devices()[:1])
   with partitioning.use(mesh):
-    params = nn.unbox(Transformer(_QWEN, head='logits').init(
-      jax.random.key(0), jnp.zeros((1, 2), jnp.int32)))['params']
+    params = nn.unbox(
+      Transformer(_QWEN, head='logits').init(
+        jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
+      )
+    )['params']
   huggingface.save(str(theirs), _QWEN, 'logits', params)
   toys.qwen(theirs)
   ttc('convert', f'--from={theirs}', f'--to={ours}')
@@ -119,9 +122,17 @@ def test_ttc_grade_agrees_with_the_records(run):
     for record in records.read_rows(stages / 'sample'):
       for row in record['rows']:
         expected.append(row['correct'])
-        file.write(json.dumps({
-          'gold': rows[record['problem']].answer, 'pred': row['text'],
-          'kind': 'response', 'truncated': row['truncated']}) + '\n')
+        file.write(
+          json.dumps(
+            {
+              'gold': rows[record['problem']].answer,
+              'pred': row['text'],
+              'kind': 'response',
+              'truncated': row['truncated'],
+            }
+          )
+          + '\n'
+        )
   said = ttc('grade', f'--input={source}', f'--output={target}')
   assert 'of truncated answers' in said
   graded = [json.loads(line) for line in target.read_text().splitlines()]

@@ -21,15 +21,26 @@ def run(tmp_path_factory):
   """The experiment's folder and what its command printed, twice."""
   output = tmp_path_factory.mktemp('runs')
   command = [
-      sys.executable, '-m', 'ttc.cli.main', 'run',
-      f'--gin_file={_HERE / "pipeline.gin"}',
-      f"--gin.Experiment.output='{output}'"]
+    sys.executable,
+    '-m',
+    'ttc.cli.main',
+    'run',
+    f'--gin_file={_HERE / "pipeline.gin"}',
+    f"--gin.Experiment.output='{output}'",
+  ]
   flags = '--xla_force_host_platform_device_count=4'
   outcomes = [
-      subprocess.run(command, cwd=_HERE.parent,
-                     env=dict(os.environ, XLA_FLAGS=flags),
-                     capture_output=True, text=True, timeout=900, check=False)
-      for _ in range(2)]
+    subprocess.run(
+      command,
+      cwd=_HERE.parent,
+      env=dict(os.environ, XLA_FLAGS=flags),
+      capture_output=True,
+      text=True,
+      timeout=900,
+      check=False,
+    )
+    for _ in range(2)
+  ]
   for outcome in outcomes:
     assert outcome.returncode == 0, outcome.stderr[-4000:]
   return output / 'pipeline', outcomes
@@ -47,16 +58,27 @@ def pair(run, tmp_path_factory):
     shutil.rmtree(output / 'pipeline' / 'seed-0' / stage)
   shutil.rmtree(output / 'pipeline' / 'report')
   started = [
-      subprocess.Popen(
-          [sys.executable, '-m', 'ttc.cli.main', 'run',
-           f'--gin_file={_HERE / "pipeline.gin"}',
-           f"--gin.Experiment.output='{output}'",
-           *(f'--only={stage}' for stage in _AGAIN), *flags],
-          cwd=_HERE.parent, env=dict(
-              os.environ,
-              XLA_FLAGS='--xla_force_host_platform_device_count=4'),
-          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-      for flags in joined.flags(2)]
+    subprocess.Popen(
+      [
+        sys.executable,
+        '-m',
+        'ttc.cli.main',
+        'run',
+        f'--gin_file={_HERE / "pipeline.gin"}',
+        f"--gin.Experiment.output='{output}'",
+        *(f'--only={stage}' for stage in _AGAIN),
+        *flags,
+      ],
+      cwd=_HERE.parent,
+      env=dict(
+        os.environ, XLA_FLAGS='--xla_force_host_platform_device_count=4'
+      ),
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for flags in joined.flags(2)
+  ]
   for process in started:
     _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said[-4000:]
@@ -71,8 +93,9 @@ def test_two_processes_sample_search_label_and_report_as_one(run, pair):
       other = pair / 'seed-0' / stage / part.name
       assert other.read_bytes() == part.read_bytes()
   first, second = (
-      json.loads((folder / 'report' / 'summary.json').read_text())
-      for folder in (run[0], pair))
+    json.loads((folder / 'report' / 'summary.json').read_text())
+    for folder in (run[0], pair)
+  )
   assert first['tables'] == second['tables']
 
 
@@ -105,7 +128,12 @@ def test_the_report_is_there_and_whole(run):
   summary = json.loads((folder / 'report' / 'summary.json').read_text())
   assert summary['claims']
   assert {f['id'] for f in summary['figures']} >= {
-      'headline', 'search-methods', 'revisions-turns', 'matched', 'verifiers'}
+    'headline',
+    'search-methods',
+    'revisions-turns',
+    'matched',
+    'verifiers',
+  }
   for figure in summary['figures']:
     assert (folder / 'report' / 'figures' / f'{figure["id"]}.svg').exists()
   page = (folder / 'report' / 'index.html').read_text()
@@ -124,8 +152,10 @@ def test_budgets_are_exact(run):
 
 
 def test_questions_are_disjoint(run):
-  asked = {stage: {r['problem'] for r in rows(run, stage)} for stage in (
-      'sample', 'difficulty', 'search', 'revise')}
+  asked = {
+    stage: {r['problem'] for r in rows(run, stage)}
+    for stage in ('sample', 'difficulty', 'search', 'revise')
+  }
   assert asked['difficulty'] == asked['search'] == asked['revise']
   assert not asked['sample'] & asked['search']
 
@@ -142,8 +172,10 @@ def test_labels_are_shares_of_the_rollouts(run):
 def test_difficulty_is_sampled_apart(run):
   """The same model and questions, other draws than the arms are scored on."""
   texts = lambda stage, name: {
-      r['problem']: [x['text'] for x in r['rows']] for r in rows(run, stage)
-      if r['strategy'] == name}
+    r['problem']: [x['text'] for x in r['rows']]
+    for r in rows(run, stage)
+    if r['strategy'] == name
+  }
   own, arms = texts('difficulty', 'BestOfN()'), texts('search', 'BestOfN()')
   assert own.keys() == arms.keys()
   assert all(own[problem] != arms[problem] for problem in own)

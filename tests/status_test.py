@@ -38,8 +38,9 @@ def _log(root, name, *lines, age=0.0):
   folder.mkdir(parents=True, exist_ok=True)
   now = time.time() - age
   path = folder / f'{name}.log'
-  path.write_text(''.join(
-    f'{json.dumps({"time": now, **line})}\n' for line in lines))
+  path.write_text(
+    ''.join(f'{json.dumps({"time": now, **line})}\n' for line in lines)
+  )
   os.utime(path, (now, now))
 
 
@@ -63,9 +64,7 @@ def test_runs_from_before_attempts_are_told_by_their_marks(tmp_path):
   assert run.stages[0].parts == (3, 5)
 
 
-def test_what_is_left_is_told_by_parts_or_by_the_same_stage_elsewhere(
-  tmp_path
-):
+def test_what_is_left_is_told_by_parts_or_by_the_same_stage_elsewhere(tmp_path):
   _work(tmp_path / 'a', seconds=0.02)
   _work(tmp_path / 'b', failing=True, seconds=0.02)
   _log(tmp_path / 'b', '1', _begun(), {'stage': 'seed-0/toss'})
@@ -73,18 +72,28 @@ def test_what_is_left_is_told_by_parts_or_by_the_same_stage_elsewhere(
   done, cut, failed = status.read(tmp_path)
   toss, count = (stage.seconds for stage in done.stages)
   assert [run.state for run in (done, cut, failed)] == [
-    'done', 'stopped', 'failed']
+    'done',
+    'stopped',
+    'failed',
+  ]
   own = cut.stages[0].seconds
   assert cut.stages[0].left == pytest.approx(own * 2 / 3)
   assert cut.left == pytest.approx(own * 2 / 3 + count)
   assert failed.left == pytest.approx(toss + count)
   assert status.remaining([done, cut, failed]) == (
-    pytest.approx(cut.left + failed.left), 0)
+    pytest.approx(cut.left + failed.left),
+    0,
+  )
 
 
 def test_an_attempt_tells_what_is_still_to_come(tmp_path):
-  _log(tmp_path, '1', _begun(), {'stage': 'seed-0/toss'},
-       {'code': 143, 'error': ''})
+  _log(
+    tmp_path,
+    '1',
+    _begun(),
+    {'stage': 'seed-0/toss'},
+    {'code': 143, 'error': ''},
+  )
   run = _only(tmp_path)
   assert run.state == 'stopped'
   assert [stage.state for stage in run.stages] == ['waiting'] * 2
@@ -97,8 +106,14 @@ def test_the_last_attempt_counts_and_each_of_its_processes(tmp_path):
   _log(tmp_path, '2', _begun(process=(0, 2)), failed, age=2000)
   _log(tmp_path, '3', _begun(process=(0, 2)), {'stage': 'seed-0/toss'}, age=9)
   assert _only(tmp_path).state == 'stopped'
-  _log(tmp_path, '4', _begun(process=(1, 2)), {'stage': 'seed-0/toss'},
-       failed, age=9)
+  _log(
+    tmp_path,
+    '4',
+    _begun(process=(1, 2)),
+    {'stage': 'seed-0/toss'},
+    failed,
+    age=9,
+  )
   run = _only(tmp_path)
   assert (run.state, run.attempts) == ('failed', 4)
   assert run.detail == 'seed-0/toss: ValueError: no'
@@ -120,8 +135,13 @@ def test_the_stage_at_work_on_another_machine_is_running(tmp_path):
 
 def test_a_mark_wins_over_whatever_attempts_say(tmp_path):
   _work(tmp_path)
-  _log(tmp_path, '1', _begun(), {'stage': 'seed-0/count'}, {
-    'code': 1, 'error': 'after the mark'})
+  _log(
+    tmp_path,
+    '1',
+    _begun(),
+    {'stage': 'seed-0/count'},
+    {'code': 1, 'error': 'after the mark'},
+  )
   assert _only(tmp_path).state == 'done'
   (tmp_path / 'seed-0' / 'count' / records.MARK).unlink()
   assert _only(tmp_path).state == 'failed'
@@ -183,6 +203,10 @@ main.main(['status', {str(tmp_path)!r}])
 print(sorted({{'jax', 'gin', 'tensorflow', 'orbax'}} & set(sys.modules)))
 """
   done = subprocess.run(
-    [sys.executable, '-c', code], cwd=_REPOSITORY, check=True,
-    capture_output=True, text=True)
+    [sys.executable, '-c', code],
+    cwd=_REPOSITORY,
+    check=True,
+    capture_output=True,
+    text=True,
+  )
   assert done.stdout.splitlines()[-1] == '[]'

@@ -24,13 +24,18 @@ def _names(*statements):
 def test_cells_are_all_combinations_named_by_what_they_choose():
   cells = _sweep('BUDGET=[4, 16]', 'Experiment.seeds=[(0,), (1, 2)]').cells()
   assert [cell.name for cell in cells] == [
-    'budget-4_seeds-0', 'budget-4_seeds-1-2',
-    'budget-16_seeds-0', 'budget-16_seeds-1-2',
+    'budget-4_seeds-0',
+    'budget-4_seeds-1-2',
+    'budget-16_seeds-0',
+    'budget-16_seeds-1-2',
   ]
   assert cells[1].choices == {'BUDGET': '4', 'Experiment.seeds': '1-2'}
   assert cells[1].arguments == (
-    'run', '--gin_file=a.gin', '--gin.BUDGET=4',
-    '--gin.Experiment.seeds=(1, 2)', "--gin.Experiment.output='runs/x'",
+    'run',
+    '--gin_file=a.gin',
+    '--gin.BUDGET=4',
+    '--gin.Experiment.seeds=(1, 2)',
+    "--gin.Experiment.output='runs/x'",
     "--gin.Experiment.name='budget-4_seeds-1-2'",
   )
 
@@ -43,8 +48,9 @@ def test_a_cell_is_called_the_same_in_a_larger_sweep():
 
 
 def test_values_are_named_by_a_dict_and_kept_as_gin_writes_them():
-  axis, = axes([], [
-    'search/Search.arms={"best": (@best/arms.Arm(), %X), "none": None}'])
+  (axis,) = axes(
+    [], ['search/Search.arms={"best": (@best/arms.Arm(), %X), "none": None}']
+  )
   assert axis.binding == 'search/Search.arms'
   assert axis.labels == ['best', 'none']
   assert axis.values == ('(@best/arms.Arm(), %X)', 'None')
@@ -64,11 +70,15 @@ def test_names_are_unique_and_fit_whatever_the_values():
       repr(''.join(rng.choice(letters) for _ in range(rng.choice((9, 300)))))
       for _ in range(6)
     ]
-    cells = Sweep('x', (
-      Axis('_P.a', tuple(set(values[:3])), ('',) * len(set(values[:3]))),
-      Axis('s/Q.a', tuple(set(values[3:])), ('',) * len(set(values[3:]))),
-      Axis('MODEL', ("'m'",), ('',)),
-    ), ()).cells()
+    cells = Sweep(
+      'x',
+      (
+        Axis('_P.a', tuple(set(values[:3])), ('',) * len(set(values[:3]))),
+        Axis('s/Q.a', tuple(set(values[3:])), ('',) * len(set(values[3:]))),
+        Axis('MODEL', ("'m'",), ('',)),
+      ),
+      (),
+    ).cells()
     names = [cell.name for cell in cells]
     assert all(_NAME.fullmatch(name) and len(name) <= 120 for name in names)
     assert len({name.casefold() for name in names}) == len(names)
@@ -76,7 +86,8 @@ def test_names_are_unique_and_fit_whatever_the_values():
 
 def test_the_same_last_word_is_told_apart_by_the_whole_binding():
   assert _names('a/Arm.budgets=[(4,)]', 'b/Arm.budgets=[(8,)]') == [
-    'a.arm.budgets-4_b.arm.budgets-8']
+    'a.arm.budgets-4_b.arm.budgets-8'
+  ]
 
 
 def test_a_file_holds_axes_and_the_command_line_replaces_them(tmp_path):
@@ -84,23 +95,28 @@ def test_a_file_holds_axes_and_the_command_line_replaces_them(tmp_path):
   path.write_text('# why\nBUDGET = [4,\n          8]\nFit:\n  rate = [1e-3]\n')
   found = axes([str(path)], ['BUDGET=[2]'])
   assert [(axis.binding, axis.values) for axis in found] == [
-    ('BUDGET', ('2',)), ('Fit.rate', ('0.001',))]
+    ('BUDGET', ('2',)),
+    ('Fit.rate', ('0.001',)),
+  ]
 
 
-@pytest.mark.parametrize(('statement', 'message'), [
-  ('BUDGET=4', r'BUDGET=4 is no list; write \[4\]'),
-  ('BUDGET=[]', 'BUDGET has no values'),
-  ('BUDGET=[4, 4]', "two values called '4'; remove one, or name them"),
-  ('BUDGET=[4, "4"]', "two values called '4'"),
-  ('BUDGET=["a", "A"]', "two values called 'a'"),
-  ('BUDGET={"a/b": 4}', "'a/b' cannot be part of a file name"),
-  ('BUDGET=[4', 'sweep.BUDGET'),
-  ('import os', 'nothing but bindings'),
-  ('Experiment.name=["a"]', 'a sweep binds Experiment.name itself'),
-  ('experiment.Experiment.output=["a"]', 'itself'),
-  ('gin_file=[4]', 'gin_file has 4, which is no path'),
-  ('A=[1]\nA=[2]', 'A is there twice'),
-])
+@pytest.mark.parametrize(
+  ('statement', 'message'),
+  [
+    ('BUDGET=4', r'BUDGET=4 is no list; write \[4\]'),
+    ('BUDGET=[]', 'BUDGET has no values'),
+    ('BUDGET=[4, 4]', "two values called '4'; remove one, or name them"),
+    ('BUDGET=[4, "4"]', "two values called '4'"),
+    ('BUDGET=["a", "A"]', "two values called 'a'"),
+    ('BUDGET={"a/b": 4}', "'a/b' cannot be part of a file name"),
+    ('BUDGET=[4', 'sweep.BUDGET'),
+    ('import os', 'nothing but bindings'),
+    ('Experiment.name=["a"]', 'a sweep binds Experiment.name itself'),
+    ('experiment.Experiment.output=["a"]', 'itself'),
+    ('gin_file=[4]', 'gin_file has 4, which is no path'),
+    ('A=[1]\nA=[2]', 'A is there twice'),
+  ],
+)
 def test_axes_that_cannot_be_are_named(statement, message):
   with pytest.raises(ConfigurationError, match=message):
     axes([], [statement])

@@ -29,8 +29,15 @@ MESH_DEVICES = 4
 
 def small_config(**changes) -> TransformerConfig:
   """A random-weight model small enough to compile in a second."""
-  sizes = dict(vocab_size=16, num_layers=2, embed_dim=16, num_heads=4,
-               num_kv_heads=2, head_dim=8, mlp_dim=32)
+  sizes = dict(
+    vocab_size=16,
+    num_layers=2,
+    embed_dim=16,
+    num_heads=4,
+    num_kv_heads=2,
+    head_dim=8,
+    mlp_dim=32,
+  )
   return TransformerConfig(**{**sizes, **changes})
 
 
@@ -43,8 +50,16 @@ def random_params(cfg, head='logits', seed=0):
 
 def scripted_config() -> TransformerConfig:
   return TransformerConfig(
-      vocab_size=WORDS, num_layers=1, embed_dim=WORDS, num_heads=1,
-      num_kv_heads=1, head_dim=2, mlp_dim=2, tied=False, norm_eps=1e-12)
+    vocab_size=WORDS,
+    num_layers=1,
+    embed_dim=WORDS,
+    num_heads=1,
+    num_kv_heads=1,
+    head_dim=2,
+    mlp_dim=2,
+    tied=False,
+    norm_eps=1e-12,
+  )
 
 
 def scripted_params(table) -> dict:
@@ -57,8 +72,7 @@ def scripted_params(table) -> dict:
   params = jax.tree.map(jnp.zeros_like, random_params(cfg, head))
   backbone = {**params['backbone'], 'embedding': jnp.eye(WORDS)}
   backbone['final_norm'] = {'scale': jnp.full((WORDS,), WORDS**-0.5)}
-  return {**params, 'backbone': backbone,
-          head: jnp.asarray(table, jnp.float32)}
+  return {**params, 'backbone': backbone, head: jnp.asarray(table, jnp.float32)}
 
 
 def mesh(data=1):
@@ -73,12 +87,13 @@ def scripted_models(table, values=None, devices=1, **generation) -> Models:
   if values is not None:
     verifier = Model(scripted_params(np.asarray(values)), scripted_config())
   return Models(
-      proposer=Model(scripted_params(np.asarray(table)), scripted_config()),
-      verifier=verifier,
-      step_end=(ids == STEP) | (ids == END),
-      end=ids == END,
-      generation=Generation(**{**settings, **generation}),
-      mesh=mesh(devices))
+    proposer=Model(scripted_params(np.asarray(table)), scripted_config()),
+    verifier=verifier,
+    step_end=(ids == STEP) | (ids == END),
+    end=ids == END,
+    generation=Generation(**{**settings, **generation}),
+    mesh=mesh(devices),
+  )
 
 
 def scheduler(models, lanes=8, slots=32, cells=64, line=32, chunk=4):
@@ -91,25 +106,32 @@ def questions(models, *sequences, seed=0, first=10):
   """Questions with ids 10, 11, ...; each draws from (seed, its id)."""
   ids = range(first, first + len(sequences))
   own = keys.fold(keys.root(seed), ids)
-  return [Question(i, list(s), key, models.generation.max_tokens)
-          for i, s, key in zip(ids, sequences, own, strict=True)]
+  return [
+    Question(i, list(s), key, models.generation.max_tokens)
+    for i, s, key in zip(ids, sequences, own, strict=True)
+  ]
 
 
 def run(scheduler, models, plans) -> list[Solution]:
   """Solutions of (question, plan, slots), in the order of their ids."""
   with partitioning.use(models.mesh):
     found = [
-        Solution(question, [Attempt.of(row, models) for row in rows])
-        for question, rows in scheduler.run(plans)]
+      Solution(question, [Attempt.of(row, models) for row in rows])
+      for question, rows in scheduler.run(plans)
+    ]
   return sorted(found, key=lambda s: s.question.id)
 
 
 def solve(strategy, budget, models, *sequences, seed=0, **capacity):
   """Spends a budget on each question; see `run`."""
   return run(
-      scheduler(models, **capacity), models,
-      [(q, strategy.plan(q, budget), strategy.slots(budget))
-       for q in questions(models, *sequences, seed=seed)])
+    scheduler(models, **capacity),
+    models,
+    [
+      (q, strategy.plan(q, budget), strategy.slots(budget))
+      for q in questions(models, *sequences, seed=seed)
+    ],
+  )
 
 
 def tokens(solution):

@@ -30,18 +30,18 @@ from ttc.models.config import TransformerConfig
 AXES = ('data', 'fsdp', 'model')
 ROWS = ('data', 'fsdp')  # the axes that rows lie on
 RULES = (
-    ('batch', ROWS),
-    ('embed', 'fsdp'),
-    ('vocab', 'model'),
-    ('heads', 'model'),
-    ('kv', 'model'),
-    ('mlp', 'model'),
-    ('residual', None),
-    ('head_dim', None),
-    ('layers', None),
-    ('length', None),
-    ('norm', None),
-    ('value', None),
+  ('batch', ROWS),
+  ('embed', 'fsdp'),
+  ('vocab', 'model'),
+  ('heads', 'model'),
+  ('kv', 'model'),
+  ('mlp', 'model'),
+  ('residual', None),
+  ('head_dim', None),
+  ('layers', None),
+  ('length', None),
+  ('norm', None),
+  ('value', None),
 )
 
 
@@ -69,12 +69,14 @@ class Layout:
       size = getattr(self, axis)
       if size < 1 and (size != -1 or axis == 'model'):
         raise ValueError(
-            f'Layout.{axis}={size}; an axis has 1 device or more, and data or '
-            'fsdp may be -1 for what the others leave.')
+          f'Layout.{axis}={size}; an axis has 1 device or more, and data or '
+          'fsdp may be -1 for what the others leave.'
+        )
     if self.data == self.fsdp == -1:
       raise ValueError(
-          'Layout.data=-1 and Layout.fsdp=-1; only one of them can take what '
-          'the others leave.')
+        'Layout.data=-1 and Layout.fsdp=-1; only one of them can take what '
+        'the others leave.'
+      )
 
   def mesh(self, devices=None) -> Mesh:
     """The mesh over devices; None is all there are.
@@ -92,11 +94,13 @@ class Layout:
       sizes[sizes.index(-1)] = max(1, count // given)
     if math.prod(sizes) != count:
       raise ValueError(
-          f'A mesh of data={sizes[0]} x fsdp={sizes[1]} x model={sizes[2]} '
-          f'needs {math.prod(sizes)} devices, but there are {count}; choose '
-          f'sizes whose product is {count}.')
-    return Mesh(_placed(sizes, devices), AXES,
-                axis_types=(AxisType.Auto,) * len(AXES))
+        f'A mesh of data={sizes[0]} x fsdp={sizes[1]} x model={sizes[2]} '
+        f'needs {math.prod(sizes)} devices, but there are {count}; choose '
+        f'sizes whose product is {count}.'
+      )
+    return Mesh(
+      _placed(sizes, devices), AXES, axis_types=(AxisType.Auto,) * len(AXES)
+    )
 
 
 def make_mesh(*, devices=None, **sizes: int) -> Mesh:
@@ -107,22 +111,29 @@ def make_mesh(*, devices=None, **sizes: int) -> Mesh:
 def _placed(sizes, devices):
   """Devices [data, fsdp, model], as near to each other as they need to be."""
   # Devices that are only compiled for know of no slices.
-  slices = {getattr(d, 'slice_index', 0) for d in devices
-            if d.platform == 'tpu'}
+  slices = {
+    getattr(d, 'slice_index', 0) for d in devices if d.platform == 'tpu'
+  }
   if len(slices) < 2:
     return mesh_utils.create_device_mesh(
-        sizes, devices, allow_split_physical_axes=True)
+      sizes, devices, allow_split_physical_axes=True
+    )
   if sizes[0] % len(slices):
     raise ValueError(
-        f'Layout.data={sizes[0]} is not a multiple of {len(slices)} slices, '
-        'between which the network is slow; make it one.')
+      f'Layout.data={sizes[0]} is not a multiple of {len(slices)} slices, '
+      'between which the network is slow; make it one.'
+    )
   return mesh_utils.create_hybrid_device_mesh(
-      (sizes[0] // len(slices), *sizes[1:]), (len(slices), 1, 1), devices,
-      allow_split_physical_axes=True)
+    (sizes[0] // len(slices), *sizes[1:]),
+    (len(slices), 1, 1),
+    devices,
+    allow_split_physical_axes=True,
+  )
 
 
-def check(name: str, cfg: TransformerConfig, model: int = 1,
-          fsdp: int = 1) -> None:
+def check(
+  name: str, cfg: TransformerConfig, model: int = 1, fsdp: int = 1
+) -> None:
   """Raises ValueError where a model cannot be cut over so many devices.
 
   Key/value heads may be fewer than `model`, see `shardings` and models/copies.
@@ -134,15 +145,17 @@ def check(name: str, cfg: TransformerConfig, model: int = 1,
     fsdp: likewise.
   """
   for axis, parts, fields in (
-      ('model', model, ('num_heads', 'mlp_dim', 'vocab_size')),
-      ('fsdp', fsdp, ('embed_dim',))):
+    ('model', model, ('num_heads', 'mlp_dim', 'vocab_size')),
+    ('fsdp', fsdp, ('embed_dim',)),
+  ):
     sizes = {field: getattr(cfg, field) for field in fields}
     whole = math.gcd(*sizes.values())
     if whole % parts:
       said = ', '.join(f'{field}={size}' for field, size in sizes.items())
       raise ValueError(
-          f'The model of {name!r} has {said}, which cannot be cut over {axis}='
-          f'{parts} devices; choose a divisor of {whole}.')
+        f'The model of {name!r} has {said}, which cannot be cut over {axis}='
+        f'{parts} devices; choose a divisor of {whole}.'
+      )
 
 
 @contextlib.contextmanager
@@ -160,15 +173,22 @@ def shardings(boxed, mesh: Mesh):
   """
   boxes = lambda x: isinstance(x, nn.LogicallyPartitioned)
   return jax.tree.map(
-      lambda x: NamedSharding(mesh, _spec(x, mesh) if boxes(x)
-                              else PartitionSpec()), boxed, is_leaf=boxes)
+    lambda x: NamedSharding(
+      mesh, _spec(x, mesh) if boxes(x) else PartitionSpec()
+    ),
+    boxed,
+    is_leaf=boxes,
+  )
 
 
 def _spec(box: nn.LogicallyPartitioned, mesh: Mesh) -> PartitionSpec:
   table = dict(RULES)
-  return PartitionSpec(*(
+  return PartitionSpec(
+    *(
       None if name == 'kv' and size % mesh.shape['model'] else table[name]
-      for name, size in zip(box.names, box.value.shape, strict=True)))
+      for name, size in zip(box.names, box.value.shape, strict=True)
+    )
+  )
 
 
 def rows(mesh: Mesh) -> NamedSharding:
@@ -215,9 +235,10 @@ def put(tree, mesh: Mesh):
     total = x.shape[0] * processes
     if total % size:
       raise ValueError(
-          f'{total} rows do not divide over {size} devices (data='
-          f'{mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); choose a '
-          'multiple, or a smaller mesh.')
+        f'{total} rows do not divide over {size} devices (data='
+        f'{mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); choose a '
+        'multiple, or a smaller mesh.'
+      )
     if processes == 1:
       return jax.device_put(x, sharding)
     return jax.make_array_from_process_local_data(sharding, x)

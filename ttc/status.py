@@ -89,10 +89,14 @@ def read(name: str | os.PathLike) -> list[Run]:
     for child in sorted(folder.iterdir()):
       found = _runs(child) if child.is_dir() else []
       single = len(found) == 1 and not (child / sweeps.FILE).exists()
-      runs += found if single else [
-        dataclasses.replace(run, name=f'{child.name}/{run.name}')
-        for run in found
-      ]
+      runs += (
+        found
+        if single
+        else [
+          dataclasses.replace(run, name=f'{child.name}/{run.name}')
+          for run in found
+        ]
+      )
   if not runs:
     raise ValueError(
       f'{folder} holds no experiment or sweep; name a folder that ttc run or '
@@ -189,9 +193,7 @@ def _runs(folder: pathlib.Path) -> list[Run]:
   ]
 
 
-def _told(
-  run: Run, own: list[Trace], name: str, traces: list[Trace]
-) -> Run:
+def _told(run: Run, own: list[Trace], name: str, traces: list[Trace]) -> Run:
   """What the sweep that runs the cells knows beyond the cell's own records."""
   told = [
     (line, trace.held)
@@ -211,8 +213,10 @@ def _told(
   if itself or line['time'] < began or not _is_failure(code):
     return run
   detail = line.get('error') or (
-    f'killed by signal {-code}' if code < 0
-    else f'exit code {code} before it could leave a record')
+    f'killed by signal {-code}'
+    if code < 0
+    else f'exit code {code} before it could leave a record'
+  )
   return dataclasses.replace(run, state='failed', detail=detail)
 
 
@@ -238,8 +242,7 @@ def _run(folder: pathlib.Path, name: str, traces: list[Trace]) -> Run:
     for trace in away
   )
   stages = [
-    _stage(folder / label, label, last, bool(failed), fresh)
-    for label in labels
+    _stage(folder / label, label, last, bool(failed), fresh) for label in labels
   ]
   at_work = held or (
     not away and any(stage.state == 'running' for stage in stages)

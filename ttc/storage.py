@@ -193,5 +193,3 @@ def _sync_folder(folder: pathlib.Path) -> None:
     os.fsync(descriptor)
   finally:
     os.close(descriptor)
-
-

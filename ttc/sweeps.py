@@ -1,7 +1,7 @@
 """A sweep: every combination of some bindings, each a run of its own.
 
-    <sweep>/sweep.json                         which cells there are
-    <sweep>/budget-16_seeds-0/seed-0/search/   a cell: an ordinary experiment
+<sweep>/sweep.json                         which cells there are
+<sweep>/budget-16_seeds-0/seed-0/search/   a cell: an ordinary experiment
 """
 
 import collections
@@ -138,8 +138,7 @@ class Sweep:
       *self.options,
     )
     choices = {
-      axis.binding: label
-      for axis, label in zip(self.axes, labels, strict=True)
+      axis.binding: label for axis, label in zip(self.axes, labels, strict=True)
     }
     return Cell(name, choices, arguments)
 
@@ -164,7 +163,7 @@ def _label(text: str) -> str:
   if _PLAIN.fullmatch(plain) and len(plain) <= _LONGEST // 3:
     return plain
   readable = '-'.join(re.findall(r'[A-Za-z0-9._]+', text)).strip('._-')
-  return f'{readable[-_LONGEST // 4:].lstrip("._-")}-{_hash(text, 6)}'
+  return f'{readable[-_LONGEST // 4 :].lstrip("._-")}-{_hash(text, 6)}'
 
 
 def _unquoted(text: str) -> str:
@@ -185,7 +184,7 @@ def _shorts(bindings: list[str]) -> list[str]:
 def _cut(name: str) -> str:
   if len(name) <= _LONGEST:
     return name
-  return f'{name[:_LONGEST - 17].rstrip("._-")}-{_hash(name, 16)}'
+  return f'{name[: _LONGEST - 17].rstrip("._-")}-{_hash(name, 16)}'
 
 
 def _hash(text: str, digits: int) -> str:

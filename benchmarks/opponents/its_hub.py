@@ -64,17 +64,23 @@ class Search:
   def __init__(self, options, protocol: Protocol):
     self.protocol, self.pair = protocol, Pair(options.weights)
     self.beam = options.task == 'beam'
-    if self.beam and protocol.budget < protocol.width ** 2:
+    if self.beam and protocol.budget < protocol.width**2:
       raise ValueError(
-          f'its_hub never has {protocol.budget} rows with a beam width of '
-          f'{protocol.width}; use a budget of {protocol.width ** 2} or more.')
+        f'its_hub never has {protocol.budget} rows with a beam width of '
+        f'{protocol.width}; use a budget of {protocol.width**2} or more.'
+      )
     self.model = LanguageModel(self.pair)
     steps = StepGeneration(
-        max_steps=protocol.rounds - 1, tokens_per_step=protocol.longest,
-        temperature=1.0)
+      max_steps=protocol.rounds - 1,
+      tokens_per_step=protocol.longest,
+      temperature=1.0,
+    )
     reward = RewardModel(self.pair)
-    self.algorithm = (BeamSearch(steps, reward, beam_width=protocol.width)
-                      if self.beam else ParticleFiltering(steps, reward))
+    self.algorithm = (
+      BeamSearch(steps, reward, beam_width=protocol.width)
+      if self.beam
+      else ParticleFiltering(steps, reward)
+    )
 
   @property
   def executed(self) -> int:
@@ -87,9 +93,11 @@ class Search:
     for question in range(questions):
       lengths = protocol.lengths(question)
       self.model.begin(
-          protocol.narrow_start(lengths) if self.beam else lengths.tolist())
-      self.algorithm.infer(self.model, _text(prompts[question]),
-                           budget=protocol.budget)
+        protocol.narrow_start(lengths) if self.beam else lengths.tolist()
+      )
+      self.algorithm.infer(
+        self.model, _text(prompts[question]), budget=protocol.budget
+      )
     return self.model.new - before
 
   def logits(self) -> list[float]:

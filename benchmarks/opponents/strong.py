@@ -29,34 +29,38 @@ H = MODEL['head_dim']
 class Llama:
   """A model, and the cache of a batch of rows."""
 
-  def __init__(self, folder: pathlib.Path, rows: int, cells: int,
-               packed: bool):
+  def __init__(self, folder: pathlib.Path, rows: int, cells: int, packed: bool):
     found = load_file(folder / 'model.safetensors')
     pack = _packed if packed else _plain
-    get = lambda at, *names: torch.cat([found[f'{at}.{n}.weight']
-                                        for n in names])
-    self.layers = [{
+    get = lambda at, *names: torch.cat(
+      [found[f'{at}.{n}.weight'] for n in names]
+    )
+    self.layers = [
+      {
         'in': found[f'{at}.input_layernorm.weight'],
         'qkv': pack(get(f'{at}.self_attn', 'q_proj', 'k_proj', 'v_proj')),
         'out': pack(found[f'{at}.self_attn.o_proj.weight']),
         'post': found[f'{at}.post_attention_layernorm.weight'],
         'gate_up': pack(get(f'{at}.mlp', 'gate_proj', 'up_proj')),
         'down': pack(found[f'{at}.mlp.down_proj.weight']),
-    } for at in (f'model.layers.{i}'
-                 for i in range(MODEL['num_hidden_layers']))]
+      }
+      for at in (f'model.layers.{i}' for i in range(MODEL['num_hidden_layers']))
+    ]
     self.embedding = found['model.embed_tokens.weight']
     self.norm = found['model.norm.weight']
     head = found.get('lm_head.weight', found.get('score.weight'))
     self.head = pack(head) if len(head) > 1 else _plain(head)
     self.cache = [torch.zeros(2, rows, KV, cells, H) for _ in self.layers]
     angle = torch.arange(cells)[:, None] * ROPE_THETA ** (
-        -torch.arange(0, H, 2) / H)
+      -torch.arange(0, H, 2) / H
+    )
     self.cos = torch.cat([angle.cos(), angle.cos()], -1)
     self.sin = torch.cat([-angle.sin(), angle.sin()], -1)
     self.executed = 0
 
-  def read(self, tokens: torch.Tensor, start: torch.Tensor,
-           longest: int) -> torch.Tensor:
+  def read(
+    self, tokens: torch.Tensor, start: torch.Tensor, longest: int
+  ) -> torch.Tensor:
     """Hidden states [B, T, D] of new tokens [B, T] from `start` [B] on.
 
     Args:
@@ -74,16 +78,18 @@ class Llama:
     x = self.embedding[tokens]
     for layer, cache in zip(self.layers, self.cache, strict=True):
       qkv = layer['qkv'](_norm(x, layer['in'])).view(B, T, -1, H)
-      turned = qkv[:, :, :HEADS + KV]
+      turned = qkv[:, :, : HEADS + KV]
       turned = turned * cos + turned.roll(H // 2, -1) * sin
       k, v = cache[:, :B]
       k[rows, :, at] = turned[:, :, HEADS:]
-      v[rows, :, at] = qkv[:, :, HEADS + KV:]
+      v[rows, :, at] = qkv[:, :, HEADS + KV :]
       q = turned[:, :, :HEADS].view(B, T, KV, -1, H).permute(0, 2, 3, 1, 4)
-      attend = (_attend_one if T == 1
-                else functional.scaled_dot_product_attention)
-      mixed = attend(q.reshape(B, KV, -1, H), k[:, :, :longest],
-                     v[:, :, :longest], seen)
+      attend = (
+        _attend_one if T == 1 else functional.scaled_dot_product_attention
+      )
+      mixed = attend(
+        q.reshape(B, KV, -1, H), k[:, :, :longest], v[:, :, :longest], seen
+      )
       mixed = mixed.view(B, KV, -1, T, H).permute(0, 3, 1, 2, 4)
       x = x + layer['out'](mixed.reshape(B, T, -1))
       gate, up = layer['gate_up'](_norm(x, layer['post'])).chunk(2, -1)
@@ -93,7 +99,7 @@ class Llama:
   def fork(self, parents: torch.Tensor, begin: int, end: int) -> None:
     """Gives rows the cells [begin, end) of their parents."""
     for cache in self.cache:
-      cells = cache[:, :len(parents), :, begin:end]
+      cells = cache[:, : len(parents), :, begin:end]
       cells.copy_(cells.index_select(1, parents))
 
 
@@ -104,8 +110,12 @@ class Strong:
     self.protocol, self.task = protocol, options.task
     self.together = min(options.together, protocol.questions)
     rows = protocol.budget * self.together
-    make = lambda kind: Llama(options.weights / kind, rows,
-                              protocol.most + protocol.longest, options.packed)
+    make = lambda kind: Llama(
+      options.weights / kind,
+      rows,
+      protocol.most + protocol.longest,
+      options.packed,
+    )
     self.proposer, self.verifier = make('proposer'), make('verifier')
     self.compiling = 0.0
 
@@ -116,20 +126,24 @@ class Strong:
   def answer(self, questions: int) -> int:
     """Works on the first so many questions; new tokens."""
     return sum(
-        self._answer(range(first, min(first + self.together, questions)))
-        for first in range(0, questions, self.together))
+      self._answer(range(first, min(first + self.together, questions)))
+      for first in range(0, questions, self.together)
+    )
 
   def _answer(self, questions: range) -> int:
     protocol, N = self.protocol, self.protocol.budget
     prompts = torch.from_numpy(
-        protocol.prompts(MODEL['vocab_size'])[list(questions)])
+      protocol.prompts(MODEL['vocab_size'])[list(questions)]
+    )
     lengths = np.concatenate([protocol.lengths(q) for q in questions], axis=1)
     if self.task == 'best_of_n':
       lengths = lengths.sum(axis=0, keepdims=True)
     rows = torch.arange(len(questions)).repeat_interleave(N)
     nothing, P = torch.zeros(len(questions), dtype=int), protocol.prompt
-    for model, tokens in ((self.proposer, prompts[:, :-1]),
-                          (self.verifier, prompts)):
+    for model, tokens in (
+      (self.proposer, prompts[:, :-1]),
+      (self.verifier, prompts),
+    ):
       model.read(tokens, nothing, tokens.shape[1])
       model.fork(rows, 0, P)
     tokens = torch.zeros(len(rows), self.proposer.cos.shape[0], dtype=int)
@@ -151,11 +165,13 @@ class Strong:
     rows = torch.arange(len(tokens))
     longest = int(length.max())
     for _ in range(int((target - length).max())):
-      x = self.proposer.read(tokens[rows, length - 1, None], length - 1,
-                             longest)
+      x = self.proposer.read(
+        tokens[rows, length - 1, None], length - 1, longest
+      )
       mass = self.proposer.head(x[:, 0]).softmax(-1).cumsum(-1)
-      drawn = torch.searchsorted(
-          mass, torch.rand(len(rows), 1) * mass[:, -1:])[:, 0]
+      drawn = torch.searchsorted(mass, torch.rand(len(rows), 1) * mass[:, -1:])[
+        :, 0
+      ]
       live = length < target
       tokens[rows, length] = torch.where(live, drawn, tokens[rows, length])
       length = length + live
@@ -183,8 +199,10 @@ class Strong:
     self.proposer.read(prompt[:, :-1], start, P - 1)
     x = self.proposer.read(prompt[:, -1:], start + P - 1, P)
     y = self.verifier.read(prompt, start, P)
-    return [*self.proposer.head(x)[0, 0, :side.LOGITS].tolist(),
-            self.verifier.head(y)[0, -1, 0].item()]
+    return [
+      *self.proposer.head(x)[0, 0, : side.LOGITS].tolist(),
+      self.verifier.head(y)[0, -1, 0].item(),
+    ]
 
 
 def _norm(x, scale):
@@ -193,7 +211,7 @@ def _norm(x, scale):
 
 def _attend_one(q, k, v, seen):
   """For one token a row, a quarter faster: keys on the left lie as read."""
-  scores = (k @ q.mT).mT * H ** -0.5
+  scores = (k @ q.mT).mT * H**-0.5
   return scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v
 
 
@@ -204,7 +222,8 @@ def _plain(weight):
 def _packed(weight):
   laid = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
   return lambda x: torch.ops.mkldnn._linear_pointwise(
-      x, laid, None, 'none', [], '')
+    x, laid, None, 'none', [], ''
+  )
 
 
 def main() -> None:

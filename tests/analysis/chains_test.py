@@ -11,13 +11,16 @@ from ttc.verifiers import aggregate
 
 def _rows(rng, turns, questions=6):
   """The rows of a pool as records give them: shuffled, flat [Q, W]."""
-  places = np.array([(c, t + 1) for c, n in enumerate(turns)
-                     for t in range(n)])
+  places = np.array([(c, t + 1) for c, n in enumerate(turns) for t in range(n)])
   places = np.stack([rng.permutation(places) for _ in range(questions)])
   answer = rng.integers(-1, 3, places.shape[:2])
   return dict(
-      correct=answer == 1, answer=answer, score=rng.random(answer.shape),
-      chain=places[..., 0], turn=places[..., 1])
+    correct=answer == 1,
+    answer=answer,
+    score=rng.random(answer.shape),
+    chain=places[..., 0],
+    turn=places[..., 1],
+  )
 
 
 @pytest.mark.parametrize('budget', [1, 2, 6, 8, 12, 64])
@@ -59,8 +62,9 @@ def test_attempts_come_to_their_places():
   assert not pool.correct[:, 1, 1:].any()
 
 
-@pytest.mark.parametrize('change', [
-    dict(turn=3), dict(chain=1), dict(chain=2), dict(turn=0)])
+@pytest.mark.parametrize(
+  'change', [dict(turn=3), dict(chain=1), dict(chain=2), dict(turn=0)]
+)
 def test_chains_with_a_gap_are_refused(change):
   rows = _rows(np.random.default_rng(1), [2, 2])
   first = (rows['chain'][4] == 0) & (rows['turn'][4] == 2)
@@ -70,8 +74,9 @@ def test_chains_with_a_gap_are_refused(change):
     chains.arrange(**rows)
 
 
-@pytest.mark.parametrize(('sequential', 'parallel'), [
-    (1, 1), (1, 3), (2, 2), (2, 1), (4, 1)])
+@pytest.mark.parametrize(
+  ('sequential', 'parallel'), [(1, 1), (1, 3), (2, 2), (2, 1), (4, 1)]
+)
 def test_accuracy_is_the_mean_over_all_draws_of_chains(sequential, parallel):
   rng = np.random.default_rng(2)
   pool = chains.arrange(**_rows(rng, [4, 2, 2, 1], questions=30))
@@ -82,17 +87,23 @@ def test_accuracy_is_the_mean_over_all_draws_of_chains(sequential, parallel):
     index = aggregate.hierarchical(pool.answer[cut], pool.score[cut])
     expected.append(pool.correct[cut].reshape(30, -1)[np.arange(30), index])
   found = chains.split_accuracy(
-      pool, sequential, parallel, aggregate.hierarchical, rng, subsets=3000)
+    pool, sequential, parallel, aggregate.hierarchical, rng, subsets=3000
+  )
   np.testing.assert_allclose(
-      found.question, np.mean(expected, axis=0), atol=.05)
+    found.question, np.mean(expected, axis=0), atol=0.05
+  )
 
 
 def test_a_flat_majority_sees_only_the_cut():
   # The answer of turn 3 would win if it were seen.
   answer = np.tile([0, 0, 1, 1, 1], [4, 1])
   pool = chains.arrange(
-      correct=answer == 1, answer=answer, score=None,
-      chain=np.zeros_like(answer), turn=np.tile(np.arange(5) + 1, [4, 1]))
+    correct=answer == 1,
+    answer=answer,
+    score=None,
+    chain=np.zeros_like(answer),
+    turn=np.tile(np.arange(5) + 1, [4, 1]),
+  )
   rng = np.random.default_rng(3)
   vote = aggregate.flat_majority
   assert chains.split_accuracy(pool, 2, 1, vote, rng, 3).question.max() == 0

@@ -10,14 +10,16 @@ from ttc import records
 from ttc.analysis import study
 from ttc.analysis.claims import catalogue, compare, search, verifier
 
-TRUTH = world.Truth(questions=60, width=16, chains=8, beam=0.3, turn=0.1,
-                    large=-1.0)
+TRUTH = world.Truth(
+  questions=60, width=16, chains=8, beam=0.3, turn=0.1, large=-1.0
+)
 M = 13.5
 
 
 def claims_of(folder, **truth):
   found = study.load(
-      world.write(folder, dataclasses.replace(TRUTH, **truth)), 0, subsets=30)
+    world.write(folder, dataclasses.replace(TRUTH, **truth)), 0, subsets=30
+  )
   return {c.id: c for c in catalogue.build([found], M)}
 
 
@@ -28,17 +30,21 @@ def generous(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def harsh(tmp_path_factory):
-  return claims_of(tmp_path_factory.mktemp('harsh'), beam=-0.5, turn=-0.1,
-                   large=1.0)
+  return claims_of(
+    tmp_path_factory.mktemp('harsh'), beam=-0.5, turn=-0.1, large=1.0
+  )
 
 
-@pytest.mark.parametrize('id', [
+@pytest.mark.parametrize(
+  'id',
+  [
     'search.beam-m-4-vs-best-of-n.all.n4',
     'search.optimal-oracle.vs-best-of-n-weighted.n4',
     'revisions.turn4-vs-first',
     'revisions.majority.sequential-vs-parallel.all.n8',
     'matched.v1.search.R15.all',
-])
+  ],
+)
 def test_both_signs(generous, harsh, id):
   assert generous[id].holds is True
   assert generous[id].estimate > 0
@@ -77,7 +83,8 @@ def test_a_claim_is_the_difference_it_names(tmp_path):
   base = found.search_arms['best-of-N weighted'][16].question
   claim = by_id['search.beam-m-4-vs-best-of-n.bin3.n16']
   assert claim.estimate == pytest.approx(
-      100 * (beam[bins == 3].mean() - base[bins == 3].mean()))
+    100 * (beam[bins == 3].mean() - base[bins == 3].mean())
+  )
   whole = by_id['search.beam-m-4-vs-best-of-n.all.n16']
   assert whole.estimate == pytest.approx(100 * (beam - base).mean())
 
@@ -92,8 +99,11 @@ def test_right_to_wrong_is_counted_over_all_turns(tmp_path):
       if after is not None and now:
         right += 1
         lost += not after
-  (claim,) = [c for c in catalogue.build([study.load(folder, 0)], None)
-              if c.id == 'revisions.right-to-wrong']
+  (claim,) = [
+    c
+    for c in catalogue.build([study.load(folder, 0)], None)
+    if c.id == 'revisions.right-to-wrong'
+  ]
   assert claim.estimate == pytest.approx(100 * lost / right)
 
 
@@ -125,7 +135,8 @@ def flat(accuracy):
 def test_factor_of_generations():
   baseline = flat({1: 0.1, 4: 0.2, 16: 0.3, 64: 0.4})
   factor = lambda accuracy: compare.factor(
-      'id', 's', [flat({16: accuracy})], [baseline], 16)
+    'id', 's', [flat({16: accuracy})], [baseline], 16
+  )
   assert factor(0.4).estimate == pytest.approx(4)
   assert factor(0.4).holds is True
   assert factor(0.3).estimate == pytest.approx(1)
@@ -154,8 +165,10 @@ def test_over_optimisation_is_a_fall(tmp_path):
 
 def test_several_seeds_stand_beside_each_other(tmp_path):
   few = dataclasses.replace(TRUTH, questions=20)
-  studies = [study.load(world.write(tmp_path, few, seed), seed, subsets=10)
-             for seed in (0, 1)]
+  studies = [
+    study.load(world.write(tmp_path, few, seed), seed, subsets=10)
+    for seed in (0, 1)
+  ]
   alone = [{c.id: c for c in search.claims([s])} for s in studies]
   both = {c.id: c for c in search.claims(studies)}
   id = 'search.beam-m-4-vs-best-of-n.all.n16'

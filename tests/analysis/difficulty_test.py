@@ -15,7 +15,7 @@ def test_distinct_questions_fill_equal_bins():
 
 
 def test_ties_at_a_boundary_go_to_the_easier_bin_together():
-  easiness = np.arange(500.)
+  easiness = np.arange(500.0)
   easiness[95:101] = 100  # the 400th easiest and the five below it
   counts = np.bincount(difficulty.bins(easiness))[1:]
   assert counts.tolist() == [100, 100, 100, 105, 95]
@@ -37,25 +37,27 @@ def test_order_of_questions_does_not_matter():
   rng = np.random.default_rng(2)
   easiness, order = rng.integers(0, 9, 60), rng.permutation(60)
   np.testing.assert_array_equal(
-      difficulty.bins(easiness)[order], difficulty.bins(easiness[order]))
+    difficulty.bins(easiness)[order], difficulty.bins(easiness[order])
+  )
 
 
 def test_oracle_and_predicted_average_their_samples_and_state_the_cost():
   rng = np.random.default_rng(3)
   score = rng.random([50, 16])
-  oracle = difficulty.oracle(score < .5)
+  oracle = difficulty.oracle(score < 0.5)
   predicted = difficulty.predicted(score, num_bins=2)
-  np.testing.assert_allclose(oracle.easiness, (score < .5).mean(1))
+  np.testing.assert_allclose(oracle.easiness, (score < 0.5).mean(1))
   np.testing.assert_allclose(predicted.easiness, score.mean(1))
   assert oracle.generations == predicted.generations == 16
   assert set(predicted.bins) == {1, 2}
 
 
 def test_thresholds_place_questions_not_seen_before():
-  found = difficulty.oracle(np.random.default_rng(4).random([50, 64]) < .5)
+  found = difficulty.oracle(np.random.default_rng(4).random([50, 64]) < 0.5)
   np.testing.assert_array_equal(
-      difficulty.assign(found.easiness, found.thresholds), found.bins)
-  assert difficulty.assign([2., -1.], found.thresholds).tolist() == [1, 5]
+    difficulty.assign(found.easiness, found.thresholds), found.bins
+  )
+  assert difficulty.assign([2.0, -1.0], found.thresholds).tolist() == [1, 5]
 
 
 def test_absolute_classes_include_their_ends():
@@ -65,15 +67,15 @@ def test_absolute_classes_include_their_ends():
 
 def test_by_bin_is_nan_where_empty():
   means = difficulty.by_bin([1, 0, 1, 1], [1, 1, 3, 3], num_bins=4)
-  np.testing.assert_array_equal(means, [.5, np.nan, 1, np.nan])
+  np.testing.assert_array_equal(means, [0.5, np.nan, 1, np.nan])
 
 
 def test_what_cannot_be_binned_is_refused():
   with pytest.raises(ValueError, match='fewer bins'):
-    difficulty.bins([1., 2.])
+    difficulty.bins([1.0, 2.0])
   with pytest.raises(ValueError, match='question 1 is not finite'):
-    difficulty.bins([1., np.nan, 0.], num_bins=2)
+    difficulty.bins([1.0, np.nan, 0.0], num_bins=2)
   with pytest.raises(ValueError, match='samples'):
     difficulty.oracle([True, False])
   with pytest.raises(ValueError, match='medium class'):
-    difficulty.classes([[True]], easy=.1, hard=.5)
+    difficulty.classes([[True]], easy=0.1, hard=0.5)

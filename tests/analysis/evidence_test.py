@@ -23,8 +23,9 @@ def test_interval_covers_the_truth_as_often_as_it_says():
   rng = np.random.default_rng(1)
   hits = 0
   for _ in range(100):
-    _, low, high = evidence.interval([rows(rng.random(80) < 0.4)],
-                                     evidence.mean)
+    _, low, high = evidence.interval(
+      [rows(rng.random(80) < 0.4)], evidence.mean
+    )
     hits += low <= 0.4 <= high
   assert 87 <= hits <= 100
 
@@ -33,8 +34,7 @@ def test_questions_are_paired():
   rng = np.random.default_rng(2)
   hard = rng.random(200)
   both = np.stack([hard + 0.01, hard])
-  _, low, high = evidence.interval(
-      [both], lambda m: m[..., 0] - m[..., 1])
+  _, low, high = evidence.interval([both], lambda m: m[..., 0] - m[..., 1])
   assert low == pytest.approx(0.01)
   assert high == pytest.approx(0.01)
 
@@ -45,8 +45,9 @@ def test_seeds_that_share_their_questions_do_not_count_them_twice():
   assert evidence.interval([rows(x)] * 3, evidence.mean) == pytest.approx(one)
 
 
-@pytest.mark.parametrize(('shift', 'holds'), [
-    (1.0, True), (-1.0, False), (0.0, None)])
+@pytest.mark.parametrize(
+  ('shift', 'holds'), [(1.0, True), (-1.0, False), (0.0, None)]
+)
 def test_verdict(shift, holds):
   x = np.random.default_rng(4).standard_normal(50)
   x += shift - x.mean()
@@ -67,8 +68,9 @@ def test_one_seed_that_disagrees_leaves_it_open():
 def test_what_the_measurement_cannot_resolve_decides_nothing():
   seeds = [rows(np.full(50, 0.05))]
   assert evidence.judge('id', 's', seeds, evidence.mean).holds is True
-  assert evidence.judge(
-      'id', 's', seeds, evidence.mean, grain=0.1).holds is None
+  assert (
+    evidence.judge('id', 's', seeds, evidence.mean, grain=0.1).holds is None
+  )
 
 
 def test_undefined_has_no_interval():

@@ -18,8 +18,10 @@ M = 13.5
 @pytest.fixture(scope='module')
 def studies(tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs')
-  return [study.load(world.write(folder, TRUTH, seed), seed, subsets=20)
-          for seed in (0, 1)]
+  return [
+    study.load(world.write(folder, TRUTH, seed), seed, subsets=20)
+    for seed in (0, 1)
+  ]
 
 
 @pytest.fixture(scope='module')
@@ -54,42 +56,57 @@ def test_means_over_seeds_with_their_spread(built, studies):
   assert line.y[1] == pytest.approx(np.mean(means))
   assert line.high[1] - line.y[1] == pytest.approx(np.std(means, ddof=1))
   bar = series(figure, 2, f'{names.BEAM}, N=16')
-  by_bin = [100 * s.search_arms[names.BEAM][16].question[
-      s.bins['oracle'] == 2].mean() for s in studies]
+  by_bin = [
+    100 * s.search_arms[names.BEAM][16].question[s.bins['oracle'] == 2].mean()
+    for s in studies
+  ]
   assert bar.y[1] == pytest.approx(np.mean(by_bin))
 
 
 def test_the_same_points_by_flops(built, studies):
   by_id = {f.id: f for f in built.figures}
-  for name, panel in (('search-methods', 0), ('search-compute-optimal', 0),
-                      ('revisions-compute-optimal', 0), ('revisions-turns', 1)):
-    by_budget, by_flops = by_id[name].panels[panel:panel + 2]
+  for name, panel in (
+    ('search-methods', 0),
+    ('search-compute-optimal', 0),
+    ('revisions-compute-optimal', 0),
+    ('revisions-turns', 1),
+  ):
+    by_budget, by_flops = by_id[name].panels[panel : panel + 2]
     assert by_flops.x_scale == 'log10'
     lines = {s.name: s for s in by_budget.series}
     assert set(lines) - {s.name for s in by_flops.series} <= {
-        'ORM best-of-N weighted'}  # what it read is not in the records
+      'ORM best-of-N weighted'
+    }  # what it read is not in the records
     for s in by_flops.series:
       assert s.y == lines[s.name].y
       assert list(s.x) == sorted(s.x)
   line = series(by_id['search-methods'], 1, names.BEAM)
-  pools = [next(p for p in s.search
-                if (p.strategy, p.budget) == (world.BEAM, 16))
-           for s in studies]
+  pools = [
+    next(p for p in s.search if (p.strategy, p.budget) == (world.BEAM, 16))
+    for s in studies
+  ]
   assert line.x[1] == pytest.approx(
-      np.mean([spending.whole(p)[:, 1].mean() for p in pools]))
+    np.mean([spending.whole(p)[:, 1].mean() for p in pools])
+  )
 
 
 def test_without_costs_there_are_no_flops(studies):
   def free(study):
     bare = lambda p: dataclasses.replace(p, cost={}, spent={})
-    return dataclasses.replace(study, search=tuple(map(bare, study.search)),
-                               revise=bare(study.revise))
+    return dataclasses.replace(
+      study, search=tuple(map(bare, study.search)), revise=bare(study.revise)
+    )
+
   found = catalogue.build([free(s) for s in studies], M)
   assert found.left_out == {}
   for figure in found.figures:
     assert all(p.x_scale != 'log10' for p in figure.panels)
     assert 'FLOPs' not in figure.caption or figure.id in (
-        'headline', 'matched', 'matched-bars', 'large-model')
+      'headline',
+      'matched',
+      'matched-bars',
+      'large-model',
+    )
 
 
 def test_pass_at_each_turn(built, studies):
@@ -97,7 +114,7 @@ def test_pass_at_each_turn(built, studies):
   dots = series(figure, 0, 'revision model')
   truth = []
   for s in studies:
-    chosen = (s.revise.turn == 2)
+    chosen = s.revise.turn == 2
     truth.append(100 * (s.revise.correct & chosen).sum() / chosen.sum())
   assert dots.x == tuple(range(1, 9))
   assert dots.y[1] == pytest.approx(np.mean(truth))
@@ -106,10 +123,17 @@ def test_pass_at_each_turn(built, studies):
 def test_ratio_sweep_has_all_splits(built):
   (figure,) = [f for f in built.figures if f.id == 'revisions-ratios']
   assert {s.name: s.x for s in figure.panels[0].series} == {
-      'N=1': (1,), 'N=2': (0.5, 2), 'N=4': (0.25, 1, 4),
-      'N=8': (0.125, 0.5, 2, 8)}
+    'N=1': (1,),
+    'N=2': (0.5, 2),
+    'N=4': (0.25, 1, 4),
+    'N=8': (0.125, 0.5, 2, 8),
+  }
   assert [s.name for s in figure.panels[1].series] == [
-      '1:8', '1:2', '2:1', '8:1']
+    '1:8',
+    '1:2',
+    '2:1',
+    '8:1',
+  ]
 
 
 def test_matched_stars_stand_at_equal_flops(studies):
@@ -127,8 +151,9 @@ def test_matched_stars_stand_at_equal_flops(studies):
 
 
 def test_a_single_seed_has_other_bands(studies):
-  (figure,) = [f for f in catalogue.build(studies[:1], M).figures
-               if f.id == 'verifiers']
+  (figure,) = [
+    f for f in catalogue.build(studies[:1], M).figures if f.id == 'verifiers'
+  ]
   assert '20 random subsets' in figure.caption
   line = series(figure, 0, 'PRM weighted')
   assert line.low[-1] == line.y[-1] == line.high[-1]
@@ -137,23 +162,54 @@ def test_a_single_seed_has_other_bands(studies):
   assert line.high[2] - line.y[2] == pytest.approx(100 * point.sd)
 
 
-@pytest.mark.parametrize(('without', 'gone'), [
-    (('revise',), {'revisions-compute-optimal', 'revisions-turns',
-                   'revisions-ratios', 'revisions-ratios-predicted',
-                   'revisions-ratios-majority', 'revision-verifiers',
-                   'revisions-ratios-majority-predicted'}),
+@pytest.mark.parametrize(
+  ('without', 'gone'),
+  [
+    (
+      ('revise',),
+      {
+        'revisions-compute-optimal',
+        'revisions-turns',
+        'revisions-ratios',
+        'revisions-ratios-predicted',
+        'revisions-ratios-majority',
+        'revision-verifiers',
+        'revisions-ratios-majority-predicted',
+      },
+    ),
     (('large_greedy',), {'matched', 'matched-bars'}),
     (('large_samples',), {'large-model'}),
-    (('search',), {'search-compute-optimal', 'search-methods', 'coverage',
-                   'search-methods-predicted', 'aggregation', 'verifiers',
-                   'matched', 'matched-bars'}),
-    (('difficulty',), {'headline', 'search-compute-optimal', 'search-methods',
-                       'search-methods-predicted', 'matched', 'matched-bars',
-                       'revisions-compute-optimal', 'revisions-ratios',
-                       'revisions-ratios-predicted',
-                       'revisions-ratios-majority',
-                       'revisions-ratios-majority-predicted'}),
-])
+    (
+      ('search',),
+      {
+        'search-compute-optimal',
+        'search-methods',
+        'coverage',
+        'search-methods-predicted',
+        'aggregation',
+        'verifiers',
+        'matched',
+        'matched-bars',
+      },
+    ),
+    (
+      ('difficulty',),
+      {
+        'headline',
+        'search-compute-optimal',
+        'search-methods',
+        'search-methods-predicted',
+        'matched',
+        'matched-bars',
+        'revisions-compute-optimal',
+        'revisions-ratios',
+        'revisions-ratios-predicted',
+        'revisions-ratios-majority',
+        'revisions-ratios-majority-predicted',
+      },
+    ),
+  ],
+)
 def test_what_was_not_measured_is_left_out(tmp_path, without, gone):
   truth = dataclasses.replace(TRUTH, questions=10, width=16, chains=4)
   only = study.load(world.write(tmp_path, truth, without=without), 0, subsets=3)

@@ -24,31 +24,82 @@ _GIN = pathlib.Path(__file__).parents[2] / 'gin'
 
 # Public models as their authors configured them, but for the depth.
 FAMILIES = {
-    'Llama-3.2-1B': dict(
-        vocab_size=128256, embed_dim=2048, num_heads=32, num_kv_heads=8,
-        head_dim=64, mlp_dim=8192),
-    'Qwen2.5-1.5B': dict(
-        vocab_size=151936, embed_dim=1536, num_heads=12, num_kv_heads=2,
-        head_dim=128, mlp_dim=8960, qkv_bias=True),
-    'Qwen2.5-7B': dict(
-        vocab_size=152064, embed_dim=3584, num_heads=28, num_kv_heads=4,
-        head_dim=128, mlp_dim=18944, qkv_bias=True, tied=False),
-    'Qwen3-1.7B': dict(
-        vocab_size=151936, embed_dim=2048, num_heads=16, num_kv_heads=8,
-        head_dim=128, mlp_dim=6144, qk_norm=True),
-    'Gemma-2-2b': dict(
-        vocab_size=256000, embed_dim=2304, num_heads=8, num_kv_heads=4,
-        head_dim=256, mlp_dim=9216, activation='gelu_tanh', norm_offset=1.0,
-        post_norm=True, attn_softcap=50.0, final_softcap=30.0, window=4096,
-        sliding=(True, False), scale_embed=True),
-    'Gemma-3-1b': dict(
-        vocab_size=262144, embed_dim=1152, num_heads=4, num_kv_heads=1,
-        head_dim=256, mlp_dim=6912, activation='gelu_tanh', norm_offset=1.0,
-        post_norm=True, qk_norm=True, window=512, sliding=(True, False),
-        scale_embed=True),
-    'Mistral-7B': dict(
-        vocab_size=32768, embed_dim=4096, num_heads=32, num_kv_heads=8,
-        head_dim=128, mlp_dim=14336, tied=False),
+  'Llama-3.2-1B': dict(
+    vocab_size=128256,
+    embed_dim=2048,
+    num_heads=32,
+    num_kv_heads=8,
+    head_dim=64,
+    mlp_dim=8192,
+  ),
+  'Qwen2.5-1.5B': dict(
+    vocab_size=151936,
+    embed_dim=1536,
+    num_heads=12,
+    num_kv_heads=2,
+    head_dim=128,
+    mlp_dim=8960,
+    qkv_bias=True,
+  ),
+  'Qwen2.5-7B': dict(
+    vocab_size=152064,
+    embed_dim=3584,
+    num_heads=28,
+    num_kv_heads=4,
+    head_dim=128,
+    mlp_dim=18944,
+    qkv_bias=True,
+    tied=False,
+  ),
+  'Qwen3-1.7B': dict(
+    vocab_size=151936,
+    embed_dim=2048,
+    num_heads=16,
+    num_kv_heads=8,
+    head_dim=128,
+    mlp_dim=6144,
+    qk_norm=True,
+  ),
+  'Gemma-2-2b': dict(
+    vocab_size=256000,
+    embed_dim=2304,
+    num_heads=8,
+    num_kv_heads=4,
+    head_dim=256,
+    mlp_dim=9216,
+    activation='gelu_tanh',
+    norm_offset=1.0,
+    post_norm=True,
+    attn_softcap=50.0,
+    final_softcap=30.0,
+    window=4096,
+    sliding=(True, False),
+    scale_embed=True,
+  ),
+  'Gemma-3-1b': dict(
+    vocab_size=262144,
+    embed_dim=1152,
+    num_heads=4,
+    num_kv_heads=1,
+    head_dim=256,
+    mlp_dim=6912,
+    activation='gelu_tanh',
+    norm_offset=1.0,
+    post_norm=True,
+    qk_norm=True,
+    window=512,
+    sliding=(True, False),
+    scale_embed=True,
+  ),
+  'Mistral-7B': dict(
+    vocab_size=32768,
+    embed_dim=4096,
+    num_heads=32,
+    num_kv_heads=8,
+    head_dim=128,
+    mlp_dim=14336,
+    tied=False,
+  ),
 }
 LANES, CELLS, LINE, SLOTS = 32, 256, 256, 4
 ABSTRACT = jax.ShapeDtypeStruct
@@ -57,8 +108,9 @@ ABSTRACT = jax.ShapeDtypeStruct
 def embedded(scope) -> TransformerConfig:
   """A model of the embedded experiment, in full."""
   gin.clear_config()
-  gin.parse_config((_GIN / 'models' / 'worksheet.gin').read_text()
-                   + '\nVOCAB_SIZE = 41')
+  gin.parse_config(
+    (_GIN / 'models' / 'worksheet.gin').read_text() + '\nVOCAB_SIZE = 41'
+  )
   with gin.config_scope(scope):
     config = gin.get_configurable(TransformerConfig)()
   gin.clear_config()
@@ -66,10 +118,12 @@ def embedded(scope) -> TransformerConfig:
 
 
 CONFIGS = {
-    **{name: lambda sizes=sizes: TransformerConfig(num_layers=2, **sizes)
-       for name, sizes in FAMILIES.items()},
-    'worksheet base': lambda: embedded('base'),
-    'worksheet large': lambda: embedded('large'),
+  **{
+    name: lambda sizes=sizes: TransformerConfig(num_layers=2, **sizes)
+    for name, sizes in FAMILIES.items()
+  },
+  'worksheet base': lambda: embedded('base'),
+  'worksheet large': lambda: embedded('large'),
 }
 
 
@@ -79,30 +133,50 @@ class Compiled:
   def __init__(self, cfg):
     self.cfg, self.mesh = cfg, partitioning.make_mesh(devices=jax.devices()[:1])
     self.pool, self.lanes = (
-        jax.eval_shape(lambda rows=rows: KVCache.empty(cfg, rows, CELLS))
-        for rows in (SLOTS + 1, LANES))
+      jax.eval_shape(lambda rows=rows: KVCache.empty(cfg, rows, CELLS))
+      for rows in (SLOTS + 1, LANES)
+    )
     self.table = jax.eval_shape(lambda: Angles.table(cfg, CELLS))
 
   def params(self, head):
     placed = abstract.params(self.cfg, head, self.mesh)
-    return jax.eval_shape(unstack, jax.tree.map(
-        lambda x: ABSTRACT(x.shape, x.dtype), placed))
+    return jax.eval_shape(
+      unstack, jax.tree.map(lambda x: ABSTRACT(x.shape, x.dtype), placed)
+    )
 
   def read(self, head):
     """XLA's FLOPs of reading one line."""
     line = jax.eval_shape(lambda: Line.empty(LINE, 0))
-    return self._count(engine.read.lower(
-        self.params(head), self.table, self.pool, line, head=head,
-        cfg=self.cfg, mesh=self.mesh, cells=CELLS))
+    return self._count(
+      engine.read.lower(
+        self.params(head),
+        self.table,
+        self.pool,
+        line,
+        head=head,
+        cfg=self.cfg,
+        mesh=self.mesh,
+        cells=CELLS,
+      )
+    )
 
   def extend(self, top_p):
     """XLA's FLOPs of one token of each lane: it counts a loop's body once."""
     batch = Batch(ABSTRACT((LANES, 8), jnp.int32))
     flags = ABSTRACT((self.cfg.vocab_size,), bool)
-    return self._count(engine.extend.lower(
-        self.params('logits'), self.table, self.lanes, batch,
-        Stops(flags, flags), top_p, cfg=self.cfg, mesh=self.mesh,
-        max_new=16))
+    return self._count(
+      engine.extend.lower(
+        self.params('logits'),
+        self.table,
+        self.lanes,
+        batch,
+        Stops(flags, flags),
+        top_p,
+        cfg=self.cfg,
+        mesh=self.mesh,
+        max_new=16,
+      )
+    )
 
   def _count(self, lowered):
     with partitioning.use(self.mesh):
@@ -118,19 +192,29 @@ def test_agrees_with_xla(name, monkeypatch):
   read_keys = (lines.max_segments(LINE) + 1) * lines.SEGMENT * CELLS
   read, one = (0, LINE, 0, read_keys), (0, LANES, 0, LANES * CELLS)
   counted = flops.exact(
-      {'proposer_prefill': read, 'proposer_decode': one,
-       'verifier_decode': read}, cfg, cfg)
+    {'proposer_prefill': read, 'proposer_decode': one, 'verifier_decode': read},
+    cfg,
+    cfg,
+  )
   top_p = ABSTRACT((), jnp.float32)
   for kind, program in {
-      'proposer_prefill': compiled.read('logits'),
-      'verifier_decode': compiled.read('value'),
-      'proposer_decode': compiled.extend(top_p)}.items():
+    'proposer_prefill': compiled.read('logits'),
+    'verifier_decode': compiled.read('value'),
+    'proposer_decode': compiled.extend(top_p),
+  }.items():
     assert counted[kind][1] == pytest.approx(program, rel=0.05), kind
 
 
 def small(**changes):
-  sizes = dict(vocab_size=31, num_layers=3, embed_dim=8, num_heads=2,
-               num_kv_heads=1, head_dim=4, mlp_dim=16)
+  sizes = dict(
+    vocab_size=31,
+    num_layers=3,
+    embed_dim=8,
+    num_heads=2,
+    num_kv_heads=1,
+    head_dim=4,
+    mlp_dim=16,
+  )
   return TransformerConfig(**{**sizes, **changes})
 
 
@@ -166,8 +250,11 @@ def test_each_counts_for_itself():
 def test_reading_for_the_cache_saves_the_last_layer():
   one, two = small(num_layers=1), small(num_layers=2)
   assert flops.RATES['proposer_prefill'](one) == (4 * 8 * 4, 0)
-  rates = [flops.RATES[kind](cfg) for kind in (
-      'proposer_prefill', 'verifier_prefill') for cfg in (one, two)]
+  rates = [
+    flops.RATES[kind](cfg)
+    for kind in ('proposer_prefill', 'verifier_prefill')
+    for cfg in (one, two)
+  ]
   assert rates[1].token - rates[0].token == rates[3].token - rates[2].token
   assert rates[1].key == rates[2].key == rates[3].key / 2
 
@@ -175,12 +262,18 @@ def test_reading_for_the_cache_saves_the_last_layer():
 def test_the_papers_convention():
   proposer, verifier = small(), small(embed_dim=16)
   found = flops.convention(
-      {'proposer_decode': [10, 16, 99, 99], 'verifier_prefill': [5, 6, 9, 9]},
-      proposer, verifier)
+    {'proposer_decode': [10, 16, 99, 99], 'verifier_prefill': [5, 6, 9, 9]},
+    proposer,
+    verifier,
+  )
   assert found['proposer_decode'].tolist() == [
-      20 * proposer.num_params, 32 * proposer.num_params]
+    20 * proposer.num_params,
+    32 * proposer.num_params,
+  ]
   assert found['verifier_prefill'].tolist() == [
-      10 * verifier.num_params, 12 * verifier.num_params]
+    10 * verifier.num_params,
+    12 * verifier.num_params,
+  ]
 
 
 def test_a_verifier_that_read_nothing_needs_no_config():
@@ -190,11 +283,14 @@ def test_a_verifier_that_read_nothing_needs_no_config():
     flops.exact({'verifier_decode': [0, 3, 0, 9]}, small())
 
 
-@pytest.mark.parametrize(('cost', 'words'), [
+@pytest.mark.parametrize(
+  ('cost', 'words'),
+  [
     ({'proposer_sleep': [1, 1, 1, 1]}, "'proposer_sleep'"),
     ({'proposer_decode': [1, 1]}, r'shape \(2,\); it is 4 numbers'),
     ({'proposer_decode': 1}, r'shape \(\)'),
-])
+  ],
+)
 def test_other_costs_are_refused(cost, words):
   with pytest.raises(ValueError, match=words):
     flops.exact(cost, small())

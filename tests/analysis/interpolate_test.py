@@ -5,7 +5,7 @@ import pytest
 
 from ttc.analysis import interpolate
 
-CURVE = {1: .1, 4: .3, 16: .35}
+CURVE = {1: 0.1, 4: 0.3, 16: 0.35}
 
 
 def test_known_budgets_are_exact():
@@ -15,9 +15,9 @@ def test_known_budgets_are_exact():
 
 
 def test_interpolation_is_linear_in_doublings():
-  assert interpolate.accuracy_at(CURVE, 2) == pytest.approx(.2)
-  assert interpolate.accuracy_at(CURVE, 8) == pytest.approx(.325)
-  assert interpolate.budget_at(CURVE, .2) == pytest.approx(2)
+  assert interpolate.accuracy_at(CURVE, 2) == pytest.approx(0.2)
+  assert interpolate.accuracy_at(CURVE, 8) == pytest.approx(0.325)
+  assert interpolate.budget_at(CURVE, 0.2) == pytest.approx(2)
 
 
 def test_accuracy_and_budget_invert_each_other():
@@ -27,32 +27,33 @@ def test_accuracy_and_budget_invert_each_other():
 
 
 def test_values_may_be_questions():
-  curve = {1: np.array([0., 1.]), 4: np.array([1., 0.])}
-  np.testing.assert_allclose(interpolate.accuracy_at(curve, 2), [.5, .5])
+  curve = {1: np.array([0.0, 1.0]), 4: np.array([1.0, 0.0])}
+  np.testing.assert_allclose(interpolate.accuracy_at(curve, 2), [0.5, 0.5])
 
 
 def test_outside_nothing_is_known():
-  assert interpolate.accuracy_at(CURVE, .5) is None
+  assert interpolate.accuracy_at(CURVE, 0.5) is None
   assert interpolate.accuracy_at(CURVE, 17) is None
-  assert interpolate.budget_at(CURVE, .05) is None
-  assert interpolate.budget_at(CURVE, .36) is None
+  assert interpolate.budget_at(CURVE, 0.05) is None
+  assert interpolate.budget_at(CURVE, 0.36) is None
 
 
 def test_the_first_crossing_counts():
-  assert interpolate.budget_at({1: .1, 2: .3, 4: .2, 8: .3}, .3) == 2
-  assert interpolate.budget_at({1: .2, 2: .2, 4: .4}, .2) == 1
+  assert interpolate.budget_at({1: 0.1, 2: 0.3, 4: 0.2, 8: 0.3}, 0.3) == 2
+  assert interpolate.budget_at({1: 0.2, 2: 0.2, 4: 0.4}, 0.2) == 1
 
 
 def test_factor_is_the_shift_between_curves():
   shifted = {n // 4: accuracy for n, accuracy in CURVE.items() if n >= 4}
   for budget in shifted:
     assert interpolate.generations_factor(
-        shifted, CURVE, budget) == pytest.approx(4)
+      shifted, CURVE, budget
+    ) == pytest.approx(4)
   assert interpolate.generations_factor(CURVE, CURVE, 2) == pytest.approx(1)
 
 
 def test_factor_is_none_out_of_range():
-  better = {n: accuracy + .1 for n, accuracy in CURVE.items()}
+  better = {n: accuracy + 0.1 for n, accuracy in CURVE.items()}
   assert interpolate.generations_factor(better, CURVE, 16) is None
   assert interpolate.generations_factor(CURVE, better, 1) is None
   assert interpolate.generations_factor(CURVE, better, 64) is None

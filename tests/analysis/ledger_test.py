@@ -14,8 +14,10 @@ TRUTH = world.Truth(questions=12, width=4, chains=4)
 @pytest.fixture(scope='module')
 def studies(tmp_path_factory):
   folder = tmp_path_factory.mktemp('runs')
-  return [study.load(world.write(folder, TRUTH, seed), seed, subsets=2)
-          for seed in (0, 1)]
+  return [
+    study.load(world.write(folder, TRUTH, seed), seed, subsets=2)
+    for seed in (0, 1)
+  ]
 
 
 def row(rows, stage, budget):
@@ -29,8 +31,9 @@ def test_pools_of_all_seeds_in_one_order(studies):
   assert [key(r) for r in spent] == [key(r) for r in given]
   assert ('search', 'beam M=4', 4, 4) in map(key, spent)
   less = dataclasses.replace(studies[1], search=())
-  assert not any(r['stage'] == 'search'
-                 for r in ledger.costs([studies[0], less]))
+  assert not any(
+    r['stage'] == 'search' for r in ledger.costs([studies[0], less])
+  )
 
 
 def test_costs_are_means_a_question(studies):
@@ -39,20 +42,26 @@ def test_costs_are_means_a_question(studies):
   assert found['answers'] == rows
   assert found['tokens']['proposer_decode'] == [100 * rows, 120 * rows]
   assert found['keys']['verifier_prefill'] == [55, 256]
-  exact = sum(flops.exact(world.cost(rows, True), world.SMALL,
-                          world.SMALL).values())
+  exact = sum(
+    flops.exact(world.cost(rows, True), world.SMALL, world.SMALL).values()
+  )
   assert [found['flops']['useful'], found['flops']['executed']] == (
-      pytest.approx(exact.tolist()))
+    pytest.approx(exact.tolist())
+  )
   assert found['flops']['paper'] == pytest.approx(
-      2 * world.SMALL.num_params * 100 * rows)
+    2 * world.SMALL.num_params * 100 * rows
+  )
 
 
 def test_answers_cut_short_are_counted_apart(studies):
   correct = np.array([[1, 0, 0, 0], [1, 1, 0, 0]], bool)
   cut = np.array([[0, 1, 1, 0], [0, 1, 0, 0]], bool)
   pool = dataclasses.replace(
-      studies[0].search[0].at(np.arange(2)), correct=correct, truncated=cut,
-      answer=np.array([[0, 1, -1, 1], [0, 0, 1, 1]]))
+    studies[0].search[0].at(np.arange(2)),
+    correct=correct,
+    truncated=cut,
+    answer=np.array([[0, 1, -1, 1], [0, 0, 1, 1]]),
+  )
   only = study.Study(0, pool.problem, search=(pool,))
   (found,) = ledger.answers([only])
   assert found['right'] == pytest.approx(100 * 3 / 8)
@@ -65,13 +74,15 @@ def test_answers_cut_short_are_counted_apart(studies):
 
 
 def test_text_of_pools_with_and_without_flops(studies):
-  strip = lambda s: dataclasses.replace(s, search=tuple(
-      dataclasses.replace(p, models=None) for p in s.search))
+  strip = lambda s: dataclasses.replace(
+    s, search=tuple(dataclasses.replace(p, models=None) for p in s.search)
+  )
   bare = [strip(s) for s in studies]
   for group, known in ((studies, True), (bare, False)):
     text = terminal.pools(ledger.answers(group), ledger.costs(group))
-    (line,) = [x for x in text.splitlines() if x.startswith(
-        'search: beam M=4, N=4 ')]
+    (line,) = [
+      x for x in text.splitlines() if x.startswith('search: beam M=4, N=4 ')
+    ]
     assert len(line.split()) == 4 + 4 + 3 * known
     if known:
       spent = row(ledger.costs(group), 'revise', 4)['flops']
@@ -79,14 +90,20 @@ def test_text_of_pools_with_and_without_flops(studies):
 
 
 def test_skipped_questions_are_told_once_a_stage(studies):
-  holed = dataclasses.replace(studies[0], skipped={
+  holed = dataclasses.replace(
+    studies[0],
+    skipped={
       'search': {99: 'long', 100: 'longer'},
-      'control_samples': dict.fromkeys(range(12), 'short')})
+      'control_samples': dict.fromkeys(range(12), 'short'),
+    },
+  )
   rows = ledger.skipped([holed, studies[1]])
   assert len(rows) == 14
   assert {r['dropped'] for r in rows if r['stage'] == 'search'} == {True}
   lines = terminal.skipped(rows).splitlines()
   assert len(lines) == 2
-  assert ('skipped by search (seed 0): 2 questions, left out of all arms; '
-          'question 99: long') in lines
+  assert (
+    'skipped by search (seed 0): 2 questions, left out of all arms; '
+    'question 99: long'
+  ) in lines
   assert terminal.skipped([]) == ''

@@ -7,40 +7,41 @@ from ttc.analysis import matched
 
 # k by the closed forms of PAPER section 7.
 FORMS = {
-    'v1': lambda m, r: m + 3 * (m - 1) / r,
-    'iclr': lambda m, r: m + 1.5 * (m - 1) / r,
-    'small_only': lambda m, r: m / 2 + 1.5 * (m - 1) / r,
+  'v1': lambda m, r: m + 3 * (m - 1) / r,
+  'iclr': lambda m, r: m + 1.5 * (m - 1) / r,
+  'small_only': lambda m, r: m / 2 + 1.5 * (m - 1) / r,
 }
 
 
 @pytest.mark.parametrize('accounting', matched.ACCOUNTINGS)
 @pytest.mark.parametrize('size_ratio', [1.5, 14.2])
-@pytest.mark.parametrize('token_ratio', [.16, .79, 22.])
+@pytest.mark.parametrize('token_ratio', [0.16, 0.79, 22.0])
 def test_the_budget_is_the_papers_and_inverts(
-    accounting, size_ratio, token_ratio):
+  accounting, size_ratio, token_ratio
+):
   k = matched.matched_budget(size_ratio, token_ratio, accounting)
   assert k == pytest.approx(FORMS[accounting](size_ratio, token_ratio))
-  assert matched.size_ratio_at(
-      token_ratio, k, accounting) == pytest.approx(size_ratio)
-  assert matched.token_ratio_at(
-      size_ratio, k, accounting) == pytest.approx(token_ratio)
+  assert matched.size_ratio_at(token_ratio, k, accounting) == pytest.approx(
+    size_ratio
+  )
+  assert matched.token_ratio_at(size_ratio, k, accounting) == pytest.approx(
+    token_ratio
+  )
 
 
 @pytest.mark.parametrize('accounting', matched.ACCOUNTINGS)
 @pytest.mark.parametrize('large_budget', [1, 8])
 def test_both_models_spend_the_same(accounting, large_budget):
-  m, params, pretrained, answered = 14., 98e3, 3e6, 5e5
-  k = matched.matched_budget(
-      m, answered / pretrained, accounting, large_budget)
+  m, params, pretrained, answered = 14.0, 98e3, 3e6, 5e5
+  k = matched.matched_budget(m, answered / pretrained, accounting, large_budget)
   charge = matched.ACCOUNTINGS[accounting]
-  large = m * params * (
-      6 * pretrained + charge.large * answered * large_budget)
+  large = m * params * (6 * pretrained + charge.large * answered * large_budget)
   small = params * (6 * pretrained + charge.small * answered * k)
   assert small == pytest.approx(large)
 
 
 def test_an_equal_model_matches_at_its_own_budget():
-  assert matched.matched_budget(1, .5, large_budget=7) == pytest.approx(7)
+  assert matched.matched_budget(1, 0.5, large_budget=7) == pytest.approx(7)
 
 
 def test_much_inference_leaves_only_the_size():
@@ -49,22 +50,31 @@ def test_much_inference_leaves_only_the_size():
 
 def test_compare_interpolates_and_averages_by_bin():
   bins = np.array([1, 1, 2, 4])
-  small = {1: np.array([.2, .4, .1, 0.]), 4: np.array([.6, .8, .3, .2])}
-  large = np.array([.25, .25, .4, 0.])
+  small = {1: np.array([0.2, 0.4, 0.1, 0.0]), 4: np.array([0.6, 0.8, 0.3, 0.2])}
+  large = np.array([0.25, 0.25, 0.4, 0.0])
   found = matched.compare(
-      small, large, bins, size_ratio=1.5,
-      token_ratio=matched.token_ratio_at(1.5, 2))
+    small,
+    large,
+    bins,
+    size_ratio=1.5,
+    token_ratio=matched.token_ratio_at(1.5, 2),
+  )
   assert found.budget == pytest.approx(2)
-  np.testing.assert_allclose(found.small, [.5, .2, np.nan, .1, np.nan])
-  np.testing.assert_allclose(found.large, [.25, .4, np.nan, 0, np.nan])
+  np.testing.assert_allclose(found.small, [0.5, 0.2, np.nan, 0.1, np.nan])
+  np.testing.assert_allclose(found.large, [0.25, 0.4, np.nan, 0, np.nan])
   np.testing.assert_allclose(
-      found.improvement, [1, -.5, np.nan, np.nan, np.nan])
+    found.improvement, [1, -0.5, np.nan, np.nan, np.nan]
+  )
 
 
 def test_beyond_the_curve_nothing_is_compared():
   found = matched.compare(
-      {1: np.ones(5), 4: np.ones(5)}, np.ones(5), np.arange(5) + 1,
-      size_ratio=14, token_ratio=1)
+    {1: np.ones(5), 4: np.ones(5)},
+    np.ones(5),
+    np.arange(5) + 1,
+    size_ratio=14,
+    token_ratio=1,
+  )
   assert found.budget == 53
   assert np.isnan(found.small).all()
   assert np.isnan(found.improvement).all()

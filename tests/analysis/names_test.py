@@ -4,8 +4,10 @@ from ttc.analysis import names
 
 
 def repr_of(allocator, lookahead=0, distinct=True):
-  return (f'StepSearch(allocator={allocator}, lookahead={lookahead}, '
-          f'rounds=40, distinct={distinct})')
+  return (
+    f'StepSearch(allocator={allocator}, lookahead={lookahead}, '
+    f'rounds=40, distinct={distinct})'
+  )
 
 
 def test_short_names():
@@ -24,15 +26,21 @@ def test_names_that_would_coincide_stay_apart():
   kept, copied = repr_of('Beam(width=4)'), repr_of('Beam(width=4)', 0, False)
   dvts = repr_of('Dvts(width=4)')
   assert names.unique([kept, copied, dvts]) == {
-      kept: kept, copied: copied, dvts: 'DVTS M=4'}
+    kept: kept,
+    copied: copied,
+    dvts: 'DVTS M=4',
+  }
 
 
 def test_real_strategies_are_known():
   from ttc.search.allocate import Beam, Dvts, Rebase
   from ttc.search.mcts import Mcts
   from ttc.search.strategies import StepSearch
-  found = [names.short(repr(StepSearch(a))) for a in (
-      Beam(), Beam('sqrt'), Dvts(), Rebase())]
+
+  found = [
+    names.short(repr(StepSearch(a)))
+    for a in (Beam(), Beam('sqrt'), Dvts(), Rebase())
+  ]
   assert found == ['beam M=4', 'beam M=√N', 'DVTS M=4', 'REBASE']
   found = [names.short(repr(s)) for s in (Mcts(), Mcts(4), Mcts(4, rollouts=2))]
   assert found == ['MCTS M=√N', 'MCTS M=4', 'MCTS M=4, K=2']

@@ -25,7 +25,8 @@ def test_what_the_choices_execute():
   cost = {'a': {4: 10.0 + BINS}, 'b': {4: 100.0 + BINS}}
   found = optimal.fit(table, {'oracle': BINS}, seed=0, flops=cost)
   np.testing.assert_allclose(
-      found.flops['oracle'][4], BINS + np.where(easy, 10, 100))
+    found.flops['oracle'][4], BINS + np.where(easy, 10, 100)
+  )
   np.testing.assert_allclose(found.flops['uniform'][4], BINS + 100)
   assert optimal.fit(table, {'oracle': BINS}, seed=0).flops == {}
 

@@ -7,13 +7,24 @@ from tests.analysis.figure_test import FIGURE
 from ttc.analysis import plots
 from ttc.analysis.figure import Figure, Panel, Series
 
-ALL_KINDS = Figure('kinds', 'All kinds', '', (
+ALL_KINDS = Figure(
+  'kinds',
+  'All kinds',
+  '',
+  (
     *FIGURE.panels,
     Panel('dots', 'dots', 'turn', '%', (Series('c', (1, 2, 3), (1, None, 2)),)),
     Panel('lines', 'empty', 'N', '%', (), x_scale='log2'),
-    Panel('lines', 'FLOPs', 'x', '%', (Series('d', (3e6, 2e11), (1, 2)),),
-          x_scale='log10'),
-))
+    Panel(
+      'lines',
+      'FLOPs',
+      'x',
+      '%',
+      (Series('d', (3e6, 2e11), (1, 2)),),
+      x_scale='log10',
+    ),
+  ),
+)
 
 
 def test_svg_and_png_are_a_function_of_the_figure_alone():
@@ -37,6 +48,7 @@ def test_a_change_shows():
 
 def test_leaves_the_settings_of_others_alone():
   import matplotlib
+
   with matplotlib.rc_context({'font.size': 33}):
     plots.render(FIGURE)
     assert matplotlib.rcParams['font.size'] == 33

@@ -9,18 +9,37 @@ from ttc.analysis import pools
 
 
 def answer(text, correct, **fields):
-  return {'tokens': [1], 'text': 'x', 'answer': text, 'correct': correct,
-          'truncated': False, 'logprob': -1.0, **fields}
+  return {
+    'tokens': [1],
+    'text': 'x',
+    'answer': text,
+    'correct': correct,
+    'truncated': False,
+    'logprob': -1.0,
+    **fields,
+  }
 
 
 def test_cells(tmp_path):
   rows = [
-      world.record(7, 'BestOfN()', 2, [
-          answer('a', True, values=[0.1, 0.9], scores={'orm': 0.3, 'x': 1}),
-          answer(None, False, values=[0.4], scores={'orm': 0.2})]),
-      world.record(3, 'BestOfN()', 2, [
-          answer('b', False, values=[], scores={'orm': 0.5}),
-          answer('b', False, values=[0.5, 0.2, 0.8], scores={'orm': 0.6})]),
+    world.record(
+      7,
+      'BestOfN()',
+      2,
+      [
+        answer('a', True, values=[0.1, 0.9], scores={'orm': 0.3, 'x': 1}),
+        answer(None, False, values=[0.4], scores={'orm': 0.2}),
+      ],
+    ),
+    world.record(
+      3,
+      'BestOfN()',
+      2,
+      [
+        answer('b', False, values=[], scores={'orm': 0.5}),
+        answer('b', False, values=[0.5, 0.2, 0.8], scores={'orm': 0.6}),
+      ],
+    ),
   ]
   world.write_stage(tmp_path / 's', rows)
   (pool,) = pools.read(tmp_path / 's')
@@ -45,8 +64,13 @@ def test_pools_of_a_stage(tmp_path):
   folder = world.write(tmp_path) / 'search'
   found = pools.read(folder)
   assert {(p.strategy, p.budget) for p in found} == {
-      (world.BEST_OF_N, 16), (world.BEAM, 4), (world.BEAM, 16),
-      (world.SQRT, 4), (world.SQRT, 16), (world.AHEAD, 8)}
+    (world.BEST_OF_N, 16),
+    (world.BEAM, 4),
+    (world.BEAM, 16),
+    (world.SQRT, 4),
+    (world.SQRT, 16),
+    (world.AHEAD, 8),
+  }
   assert pools.largest(found, 'BestOfN').width == 16
   assert pools.largest(found, 'Mcts') is None
   (ahead,) = [p for p in found if p.strategy == world.AHEAD]
@@ -62,7 +86,8 @@ def test_chains(tmp_path):
   for row in first['rows']:
     assert chains.correct[0, row['chain'], row['turn'] - 1] == row['correct']
     assert chains.score[0, row['chain'], row['turn'] - 1] == pytest.approx(
-        row['values'][-1])
+      row['values'][-1]
+    )
   by_other = pool.chains('no_history').score
   assert by_other[0, 0, 0] == first['rows'][0]['scores']['no_history']
 
@@ -74,8 +99,9 @@ def test_what_each_turn_cost(tmp_path):
   assert (pool.spent['proposer_prefill'][:, 0] == world.PROMPT).all()
   assert not pool.spent['proposer_prefill'][:, 1:].any()
   for turn, count in enumerate(alive, start=1):
-    assert (pool.spent['verifier_decode'][:, turn]
-            == count * world.ANSWER).all()
+    assert (
+      pool.spent['verifier_decode'][:, turn] == count * world.ANSWER
+    ).all()
   for kind, spent in pool.spent.items():
     np.testing.assert_allclose(spent.sum(1), pool.cost[kind])
 
@@ -83,10 +109,11 @@ def test_what_each_turn_cost(tmp_path):
 def test_skipped_questions_are_in_no_pool(tmp_path):
   """Neither wrong nor right; a strategy that answered nothing is not there."""
   rows = [
-      world.record(1, 'BestOfN()', 1, [answer('a', True)]),
-      world.skipped(2, 'BestOfN()', 1, 'long'),
-      world.record(3, 'BestOfN()', 1, [answer('a', False)]),
-      *(world.skipped(q, 'BestOfN()', 4, 'longer') for q in (1, 2, 3))]
+    world.record(1, 'BestOfN()', 1, [answer('a', True)]),
+    world.skipped(2, 'BestOfN()', 1, 'long'),
+    world.record(3, 'BestOfN()', 1, [answer('a', False)]),
+    *(world.skipped(q, 'BestOfN()', 4, 'longer') for q in (1, 2, 3)),
+  ]
   del rows[1]['cost']
   world.write_stage(tmp_path / 's', rows)
   stage = pools.read_stage(tmp_path / 's')
@@ -117,11 +144,14 @@ def test_unfinished_stage_is_refused(tmp_path):
     pools.read(folder)
 
 
-@pytest.mark.parametrize(('second', 'words'), [
+@pytest.mark.parametrize(
+  ('second', 'words'),
+  [
     (world.record(1, 'BestOfN()', 1, [answer('a', True)]), 'comes twice'),
     (world.skipped(1, 'BestOfN()', 1, 'too long'), 'comes twice'),
     (world.record(2, 'BestOfN()', 1, [answer('a', True)] * 2), '1 to 2'),
-])
+  ],
+)
 def test_records_that_disagree_are_refused(tmp_path, second, words):
   first = world.record(1, 'BestOfN()', 1, [answer('a', True)])
   world.write_stage(tmp_path / 's', [first, second])

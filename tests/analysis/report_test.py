@@ -14,8 +14,12 @@ from ttc.analysis.figure import Figure
 EVIL = '</pre><script>alert("&")</script><img src=x onerror=alert(1)>\n1+1=2'
 TRUTH = world.Truth(questions=15, width=16, chains=4, text=EVIL)
 ABOUT = report.About(
-    'mini', 'ttc run --gin.X="<b>"', {'seed-0/search': 2.0, 'seed-0/prm': 61.0},
-    size_ratio=1.5, subsets=5)
+  'mini',
+  'ttc run --gin.X="<b>"',
+  {'seed-0/search': 2.0, 'seed-0/prm': 61.0},
+  size_ratio=1.5,
+  subsets=5,
+)
 
 
 @pytest.fixture(scope='module')
@@ -31,14 +35,16 @@ def refuse(constant):
 
 def test_summary(written):
   _, folder, _ = written
-  summary = json.loads((folder / 'summary.json').read_text(),
-                       parse_constant=refuse)
+  summary = json.loads(
+    (folder / 'summary.json').read_text(), parse_constant=refuse
+  )
   assert summary['experiment'] == 'mini'
   assert summary['command'] == ABOUT.command
   assert summary['seeds'] == [0]
   assert summary['seconds'] == {'seed-0/search': 2.0, 'seed-0/prm': 61.0}
   assert {'accuracy', 'bins', 'policy', 'question_sets', 'costs'} <= set(
-      summary['tables'])
+    summary['tables']
+  )
   for claim in summary['claims']:
     assert {'id', 'statement', 'estimate', 'interval', 'holds'} <= set(claim)
     assert len(claim['interval']) == 2
@@ -57,10 +63,12 @@ def test_numbers_of_the_tables(written):
   sets = tables['question_sets']
   assert set(sets) == {'test'}
   assert sets['test']['pass@1'] == pytest.approx(
-      100 * TRUTH.skill.mean(), abs=5)
+    100 * TRUTH.skill.mean(), abs=5
+  )
   assert sum(tables['bins']['oracle']['questions']) == TRUTH.questions
-  (row,) = [r for r in tables['accuracy']['search']['beam M=4']
-            if r['budget'] == 16]
+  (row,) = [
+    r for r in tables['accuracy']['search']['beam M=4'] if r['budget'] == 16
+  ]
   assert f'{row["accuracy"]:.1f}' in text
   for row in tables['policy']:
     assert sum(row['share'].values()) == pytest.approx(1)
@@ -125,14 +133,27 @@ def test_page_needs_no_other_file(written):
 def gapped(tmp_path_factory):
   """A report of two stages, of which one skipped two questions."""
   runs = tmp_path_factory.mktemp('gapped')
-  root = world.write(runs, TRUTH, without=(
-      'difficulty', 'revise', 'large_greedy', 'large_samples',
-      'control_samples'))
-  world.write_stage(root / 'difficulty', [
+  root = world.write(
+    runs,
+    TRUTH,
+    without=(
+      'difficulty',
+      'revise',
+      'large_greedy',
+      'large_samples',
+      'control_samples',
+    ),
+  )
+  world.write_stage(
+    root / 'difficulty',
+    [
       world.skipped(r['problem'], r['strategy'], 16, 'its prompt <is> long')
-      if r['problem'] in (2, 5) else r
+      if r['problem'] in (2, 5)
+      else r
       for r in records.read_rows(root / 'search')
-      if r['strategy'] == world.BEST_OF_N])
+      if r['strategy'] == world.BEST_OF_N
+    ],
+  )
   roots, folder = {0: root}, runs / 'report'
   return roots, folder, report.write(folder, roots, ABOUT)
 
@@ -149,8 +170,10 @@ def test_written_again_it_is_the_same(gapped, tmp_path):
 def test_skipped_questions_are_said_and_do_not_stop_it(gapped):
   _, folder, text = gapped
   assert text.startswith('mini: seed 0 · 13 test questions, 2 skipped')
-  assert ('skipped by difficulty (seed 0): 2 questions, left out of all arms; '
-          'question 2: its prompt <is> long') in text
+  assert (
+    'skipped by difficulty (seed 0): 2 questions, left out of all arms; '
+    'question 2: its prompt <is> long'
+  ) in text
   page = (folder / 'index.html').read_text()
   assert 'its prompt &lt;is&gt; long' in page
   summary = json.loads((folder / 'summary.json').read_text())

@@ -25,8 +25,11 @@ def measured(folder):
 
 
 def found(folder, stage, strategy, budget):
-  return {r['problem']: r['rows'] for r in records.read_rows(folder / stage)
-          if r['strategy'] == strategy and r['budget'] == budget}
+  return {
+    r['problem']: r['rows']
+    for r in records.read_rows(folder / stage)
+    if r['strategy'] == strategy and r['budget'] == budget
+  }
 
 
 def weighted(rows):
@@ -36,17 +39,24 @@ def weighted(rows):
   for row in parsable:
     total[row['answer']] += row['values'][-1]
   top = max(total.values())
-  return max((r for r in parsable if total[r['answer']] == top),
-             key=lambda r: r['values'][-1])
+  return max(
+    (r for r in parsable if total[r['answer']] == top),
+    key=lambda r: r['values'][-1],
+  )
 
 
 def test_subsets_of_best_of_n_estimate_all_subsets(folder, measured):
   rows = found(folder, 'search', world.BEST_OF_N, TRUTH.width)
   for n in (1, 2, 4):
     truth = [
-        np.mean([weighted(subset)['correct']
-                 for subset in itertools.combinations(rows[q], n)])
-        for q in sorted(rows)]
+      np.mean(
+        [
+          weighted(subset)['correct']
+          for subset in itertools.combinations(rows[q], n)
+        ]
+      )
+      for q in sorted(rows)
+    ]
     point = measured.base_arms[names.WEIGHTED][n]
     np.testing.assert_allclose(point.question, truth, atol=0.12)
     assert point.question.mean() == pytest.approx(np.mean(truth), abs=0.02)
@@ -56,22 +66,34 @@ def test_subsets_of_best_of_n_estimate_all_subsets(folder, measured):
 def test_all_selections_of_one_answer_are_pass_at_1(measured):
   for arm in (names.WEIGHTED, names.BEST, names.MAJORITY):
     np.testing.assert_array_equal(
-        measured.base_arms[arm][1].question, measured.base.correct.mean(1))
+      measured.base_arms[arm][1].question, measured.base.correct.mean(1)
+    )
 
 
 def test_a_search_is_judged_by_all_its_rows(folder, measured):
   rows = found(folder, 'search', world.BEAM, 4)
   truth = [weighted(rows[q])['correct'] for q in sorted(rows)]
   np.testing.assert_array_equal(
-      measured.search_arms[names.BEAM][4].question, truth)
+    measured.search_arms[names.BEAM][4].question, truth
+  )
   assert set(measured.search_arms) == {
-      names.WEIGHTED, names.BEAM, 'beam M=√N', 'lookahead k=1, M=√N'}
+    names.WEIGHTED,
+    names.BEAM,
+    'beam M=√N',
+    'lookahead k=1, M=√N',
+  }
 
 
 def test_every_ratio_of_every_budget(folder, measured):
   table = measured.revision_arms['verifier']
   assert {(arm, n) for arm in table for n in table[arm]} == {
-      ('1:1', 1), ('1:2', 2), ('2:1', 2), ('1:4', 4), ('1:1', 4), ('4:1', 4)}
+    ('1:1', 1),
+    ('1:2', 2),
+    ('2:1', 2),
+    ('1:4', 4),
+    ('1:1', 4),
+    ('4:1', 4),
+  }
   rows = found(folder, 'revise', world.REVISIONS, TRUTH.chains)
   for q, chain in enumerate(rows[p] for p in sorted(rows)):
     longest = [r for r in chain if r['chain'] == 0]
@@ -91,60 +113,78 @@ def test_bins_come_from_the_difficulty_stage_alone(folder, measured):
 
 
 def test_questions_that_a_stage_lacks_are_left_out(folder, tmp_path):
-  half = world.write(
-      tmp_path, dataclasses.replace(TRUTH, questions=10), seed=1)
-  both = study.load(half, 1, search=str(folder / 'search'),
-                    difficulty=str(folder / 'difficulty'), revise='revise')
+  half = world.write(tmp_path, dataclasses.replace(TRUTH, questions=10), seed=1)
+  both = study.load(
+    half,
+    1,
+    search=str(folder / 'search'),
+    difficulty=str(folder / 'difficulty'),
+    revise='revise',
+  )
   assert both.problem.tolist() == list(range(10))
   assert both.bins['oracle'].tolist() == (
-      study.load(folder, 0).bins['oracle'][:10].tolist())
+    study.load(folder, 0).bins['oracle'][:10].tolist()
+  )
   assert both.greedy is None  # not asked for
 
 
 def test_questions_that_any_strategy_skipped_are_left_out(tmp_path):
   whole = world.write(tmp_path / 'whole', TRUTH)
-  holed = world.write(tmp_path / 'holed', TRUTH,
-                      without=('search', 'control_samples'))
-  rows = [world.skipped(r['problem'], r['strategy'], r['budget'], 'long')
-          if (r['problem'], r['strategy']) == (3, world.BEAM) else r
-          for r in records.read_rows(whole / 'search')]
+  holed = world.write(
+    tmp_path / 'holed', TRUTH, without=('search', 'control_samples')
+  )
+  rows = [
+    world.skipped(r['problem'], r['strategy'], r['budget'], 'long')
+    if (r['problem'], r['strategy']) == (3, world.BEAM)
+    else r
+    for r in records.read_rows(whole / 'search')
+  ]
   world.write_stage(holed / 'search', rows)
-  world.write_stage(holed / 'control_samples', [
-      world.skipped(q, world.BEST_OF_N, 4, 'longer') for q in range(25)])
+  world.write_stage(
+    holed / 'control_samples',
+    [world.skipped(q, world.BEST_OF_N, 4, 'longer') for q in range(25)],
+  )
   found, full = study.load(holed, 0), study.load(whole, 0)
   assert found.problem.tolist() == [q for q in range(25) if q != 3]
   assert found.skipped == {
-      'search': {3: 'long'},
-      'control_samples': dict.fromkeys(range(25), 'longer')}
+    'search': {3: 'long'},
+    'control_samples': dict.fromkeys(range(25), 'longer'),
+  }
   assert found.control is None
   for arm, curve in found.search_arms.items():
     for n, point in curve.items():
       assert len(point.question) == 24, (arm, n)
   np.testing.assert_array_equal(
-      found.search_arms[names.BEAM][4].question,
-      np.delete(full.search_arms[names.BEAM][4].question, 3))
+    found.search_arms[names.BEAM][4].question,
+    np.delete(full.search_arms[names.BEAM][4].question, 3),
+  )
   assert found.bins['oracle'].tolist() == (
-      np.delete(full.bins['oracle'], 3).tolist())
+    np.delete(full.bins['oracle'], 3).tolist()
+  )
 
 
 def test_flops_of_every_point(folder, measured):
   by_key = {(p.strategy, p.budget): p for p in pools.read(folder / 'search')}
   base = by_key[world.BEST_OF_N, 4]
   for arm, n, asked in ((names.MAJORITY, 2, False), (names.WEIGHTED, 4, True)):
-    np.testing.assert_allclose(measured.base_arms[arm][n].flops,
-                               spending.answers(base, n, asked)[:, 1])
+    np.testing.assert_allclose(
+      measured.base_arms[arm][n].flops, spending.answers(base, n, asked)[:, 1]
+    )
   np.testing.assert_allclose(
-      measured.search_arms[names.BEAM][4].flops,
-      spending.whole(by_key[world.BEAM, 4])[:, 1])
+    measured.search_arms[names.BEAM][4].flops,
+    spending.whole(by_key[world.BEAM, 4])[:, 1],
+  )
   for by, asked in (('majority', False), ('verifier', True)):
     np.testing.assert_allclose(
-        measured.revision_arms[by]['1:1'][4].flops,
-        spending.split(measured.revise, 2, 2, asked)[:, 1])
+      measured.revision_arms[by]['1:1'][4].flops,
+      spending.split(measured.revise, 2, 2, asked)[:, 1],
+    )
   assert measured.orm_arms[names.WEIGHTED][4].flops is None
   # Every arm spends the same at a budget of 4, and so does any choice of them.
   np.testing.assert_allclose(
-      measured.search_optimal.flops['oracle'][4],
-      measured.search_arms[names.BEAM][4].flops)
+    measured.search_optimal.flops['oracle'][4],
+    measured.search_arms[names.BEAM][4].flops,
+  )
 
 
 def test_nothing_to_read_is_refused(tmp_path):
@@ -156,4 +196,5 @@ def test_points_do_not_depend_on_what_else_is_computed(folder, measured):
   again = study.load(folder, 0, subsets=400, search='search')
   for n, point in again.base_arms[names.MAJORITY].items():
     np.testing.assert_array_equal(
-        point.question, measured.base_arms[names.MAJORITY][n].question)
+      point.question, measured.base_arms[names.MAJORITY][n].question
+    )

@@ -16,31 +16,47 @@ from ttc.models.config import TransformerConfig
 
 BEST_OF_N = 'BestOfN()'
 GREEDY = 'Greedy()'
-BEAM = ("StepSearch(allocator=Beam(width=4), lookahead=0, rounds=40, "
-        "distinct=True)")
-SQRT = ("StepSearch(allocator=Beam(width='sqrt'), lookahead=0, rounds=40, "
-        "distinct=True)")
-AHEAD = ("StepSearch(allocator=Beam(width='sqrt'), lookahead=1, rounds=40, "
-         "distinct=True)")
+BEAM = (
+  'StepSearch(allocator=Beam(width=4), lookahead=0, rounds=40, distinct=True)'
+)
+SQRT = (
+  "StepSearch(allocator=Beam(width='sqrt'), lookahead=0, rounds=40, "
+  'distinct=True)'
+)
+AHEAD = (
+  "StepSearch(allocator=Beam(width='sqrt'), lookahead=1, rounds=40, "
+  'distinct=True)'
+)
 REVISIONS = 'Revisions()'
 
 # The stages that train, and what they train.
 SMALL = TransformerConfig(
-    vocab_size=31, num_layers=2, embed_dim=8, num_heads=2, num_kv_heads=2,
-    head_dim=4, mlp_dim=16)
+  vocab_size=31,
+  num_layers=2,
+  embed_dim=8,
+  num_heads=2,
+  num_kv_heads=2,
+  head_dim=4,
+  mlp_dim=16,
+)
 TRAINED = {
-    'pretrain': SMALL, 'prm': dataclasses.replace(SMALL, num_layers=3),
-    'revision': SMALL, 'revision_orm': SMALL, 'control': SMALL,
-    'large': dataclasses.replace(SMALL, embed_dim=32, sliding=(True, False),
-                                 window=8)}
+  'pretrain': SMALL,
+  'prm': dataclasses.replace(SMALL, num_layers=3),
+  'revision': SMALL,
+  'revision_orm': SMALL,
+  'control': SMALL,
+  'large': dataclasses.replace(
+    SMALL, embed_dim=32, sliding=(True, False), window=8
+  ),
+}
 # (proposer, verifier) of each stage that samples.
 SOLVERS = {
-    'difficulty': ('pretrain', 'prm'),
-    'search': ('pretrain', 'prm'),
-    'revise': ('revision', 'revision_orm'),
-    'large_greedy': ('large', ''),
-    'large_samples': ('large', ''),
-    'control_samples': ('control', ''),
+  'difficulty': ('pretrain', 'prm'),
+  'search': ('pretrain', 'prm'),
+  'revise': ('revision', 'revision_orm'),
+  'large_greedy': ('large', ''),
+  'large_samples': ('large', ''),
+  'control_samples': ('control', ''),
 }
 # Counts of a prompt, and of each answer: tokens useful and executed, keys the
 # same.
@@ -75,28 +91,35 @@ class Truth:
     return 0.7 * np.linspace(1, 0, self.questions) ** 2.5
 
 
-def write(root: pathlib.Path, truth: Truth = Truth(), seed: int = 0,
-          without: tuple[str, ...] = ()) -> pathlib.Path:
+def write(
+  root: pathlib.Path,
+  truth: Truth = Truth(),
+  seed: int = 0,
+  without: tuple[str, ...] = (),
+) -> pathlib.Path:
   """Writes the stages of a seed, except some; returns the seed's folder."""
   rng = np.random.default_rng(seed)
   folder = root / f'seed-{seed}'
   stages = {
-      'difficulty': [_pool(truth, rng, BEST_OF_N, 32, 32)],
-      'search': [
-          _pool(truth, rng, BEST_OF_N, truth.width, truth.width,
-                scores=('orm',)),
-          *(_pool(truth, rng, strategy, n, n, truth.beam)
-            for strategy in (BEAM, SQRT) for n in (4, 16, 64)
-            if n <= truth.width),
-          *(_pool(truth, rng, AHEAD, n, n // 2, truth.beam) for n in (8,)),
-      ],
-      'revise': [_chains(truth, rng)],
-      'large_greedy': [
-          _pool(truth, rng, GREEDY, 1, 1, truth.large, valued=False)],
-      'large_samples': [
-          _pool(truth, rng, BEST_OF_N, 4, 4, truth.large, valued=False)],
-      'control_samples': [
-          _pool(truth, rng, BEST_OF_N, 4, 4, 0.01, valued=False)],
+    'difficulty': [_pool(truth, rng, BEST_OF_N, 32, 32)],
+    'search': [
+      _pool(truth, rng, BEST_OF_N, truth.width, truth.width, scores=('orm',)),
+      *(
+        _pool(truth, rng, strategy, n, n, truth.beam)
+        for strategy in (BEAM, SQRT)
+        for n in (4, 16, 64)
+        if n <= truth.width
+      ),
+      *(_pool(truth, rng, AHEAD, n, n // 2, truth.beam) for n in (8,)),
+    ],
+    'revise': [_chains(truth, rng)],
+    'large_greedy': [
+      _pool(truth, rng, GREEDY, 1, 1, truth.large, valued=False)
+    ],
+    'large_samples': [
+      _pool(truth, rng, BEST_OF_N, 4, 4, truth.large, valued=False)
+    ],
+    'control_samples': [_pool(truth, rng, BEST_OF_N, 4, 4, 0.01, valued=False)],
   }
   for name, pools in stages.items():
     if name not in without:
@@ -109,17 +132,21 @@ def write(root: pathlib.Path, truth: Truth = Truth(), seed: int = 0,
 
 def write_solver(stage: pathlib.Path, proposer: str, verifier: str):
   """What a stage notes about its models, among all else."""
-  bindings = {'Search.solver': 'ttc.cli.solver.Solver', 'Search.size': 64,
-              'Search.solver.proposer': proposer,
-              'Search.solver.verifier': verifier}
+  bindings = {
+    'Search.solver': 'ttc.cli.solver.Solver',
+    'Search.size': 64,
+    'Search.solver.proposer': proposer,
+    'Search.solver.verifier': verifier,
+  }
   (stage / 'stage.json').write_text(json.dumps({'bindings': bindings}))
 
 
 def write_model(stage: pathlib.Path, config: TransformerConfig):
   """What a finished training leaves, but for the weights."""
   (stage / 'model').mkdir(parents=True)
-  (stage / 'model' / 'model.json').write_text(json.dumps(
-      {'head': 'logits', 'config': dataclasses.asdict(config)}))
+  (stage / 'model' / 'model.json').write_text(
+    json.dumps({'head': 'logits', 'config': dataclasses.asdict(config)})
+  )
 
 
 def write_stage(folder: pathlib.Path, rows: list[dict], seconds: float = 2.0):
@@ -135,11 +162,17 @@ def row(rng, right: bool, valued: bool, text: str, scores=()) -> dict:
   """One answer: right ones agree, wrong ones are of four kinds or none."""
   wrong = [None, 'a', 'b', 'c', 'd'][rng.integers(5)]
   noise = rng.normal(size=3) * (0.3, 0.2, 0.1)
-  values = np.clip(0.5 + (0.3 if right else -0.3) * np.array([0.3, 0.6, 1])
-                   + noise, 0, 1)
-  answer = {'tokens': [3, 4, 1], 'text': text, 'logprob': -1.0,
-            'answer': 'right' if right else wrong, 'correct': bool(right),
-            'truncated': False}
+  values = np.clip(
+    0.5 + (0.3 if right else -0.3) * np.array([0.3, 0.6, 1]) + noise, 0, 1
+  )
+  answer = {
+    'tokens': [3, 4, 1],
+    'text': text,
+    'logprob': -1.0,
+    'answer': 'right' if right else wrong,
+    'correct': bool(right),
+    'truncated': False,
+  }
   if valued:
     answer['values'] = values.tolist()
   if scores:
@@ -149,8 +182,14 @@ def row(rng, right: bool, valued: bool, text: str, scores=()) -> dict:
 
 def record(problem: int, strategy: str, budget: int, rows: list[dict]) -> dict:
   valued = any('values' in row for row in rows)
-  return {'problem': problem, 'strategy': strategy, 'budget': budget,
-          'seed': 0, 'rows': rows, 'cost': cost(len(rows), valued)}
+  return {
+    'problem': problem,
+    'strategy': strategy,
+    'budget': budget,
+    'seed': 0,
+    'rows': rows,
+    'cost': cost(len(rows), valued),
+  }
 
 
 def cost(answers: int, valued: bool) -> dict[str, list[int]]:
@@ -167,24 +206,49 @@ def skipped(problem: int, strategy: str, budget: int, reason: str) -> dict:
   return {**record(problem, strategy, budget, []), 'skipped': reason}
 
 
-def _pool(truth, rng, strategy, budget, width, gain=0.0, valued=True,
-          scores=()) -> list[dict]:
+def _pool(
+  truth, rng, strategy, budget, width, gain=0.0, valued=True, scores=()
+) -> list[dict]:
   return [
-      record(q, strategy, budget, [
-          row(rng, rng.random() < min(skill + gain, 1), valued, truth.text,
-              scores) for _ in range(width)])
-      for q, skill in enumerate(truth.skill)]
+    record(
+      q,
+      strategy,
+      budget,
+      [
+        row(
+          rng, rng.random() < min(skill + gain, 1), valued, truth.text, scores
+        )
+        for _ in range(width)
+      ],
+    )
+    for q, skill in enumerate(truth.skill)
+  ]
 
 
 def _chains(truth: Truth, rng) -> list[dict]:
   found = []
   for q, skill in enumerate(truth.skill):
-    rows = [{**row(rng, rng.random() < min(skill + truth.turn * t, 1), True,
-                   truth.text, ('no_history',)), 'chain': c, 'turn': t + 1}
-            for c, turns in enumerate(turns_needed(truth.chains))
-            for t in range(turns)]
+    rows = [
+      {
+        **row(
+          rng,
+          rng.random() < min(skill + truth.turn * t, 1),
+          True,
+          truth.text,
+          ('no_history',),
+        ),
+        'chain': c,
+        'turn': t + 1,
+      }
+      for c, turns in enumerate(turns_needed(truth.chains))
+      for t in range(turns)
+    ]
     chains = turns_needed(truth.chains)
     so_far = [np.minimum(chains, t).sum() for t in range(chains.max() + 1)]
-    found.append({**record(q, REVISIONS, truth.chains, rows),
-                  'spent': [cost(int(n), True) for n in so_far]})
+    found.append(
+      {
+        **record(q, REVISIONS, truth.chains, rows),
+        'spent': [cost(int(n), True) for n in so_far],
+      }
+    )
   return found

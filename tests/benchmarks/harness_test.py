@@ -9,10 +9,17 @@ PROTOCOL = Protocol(questions=2)
 
 
 def told(seconds=10.0, executed=2, **also):
-  return {'questions': 2, 'seconds': seconds,
-          'new_tokens': PROTOCOL.new_tokens(2),
-          'executed': executed * PROTOCOL.floor(2), 'first_question': 1.0,
-          'compiling': 0.0, 'peak_gib': 1.0, 'logits': [0.0, 1.0], **also}
+  return {
+    'questions': 2,
+    'seconds': seconds,
+    'new_tokens': PROTOCOL.new_tokens(2),
+    'executed': executed * PROTOCOL.floor(2),
+    'first_question': 1.0,
+    'compiling': 0.0,
+    'peak_gib': 1.0,
+    'logits': [0.0, 1.0],
+    **also,
+  }
 
 
 def test_other_tokens_and_impossible_counts_are_refused():
@@ -33,12 +40,20 @@ def test_another_model_is_refused():
 
 
 def test_the_table_has_medians_and_ratios_to_ours():
-  lines = harness.table({'budget': 16, 'sides': {
-      'ttc': [told(seconds) for seconds in (4.0, 8.0, 40.0)],
-      'D': [told(seconds, 3) for seconds in (15.0, 16.0, 17.0)],
-  }}).splitlines()
-  ours, theirs = ([cell.strip() for cell in line.split('|')[1:-1]]
-                  for line in lines if line.startswith(('| ttc', '| D')))
+  lines = harness.table(
+    {
+      'budget': 16,
+      'sides': {
+        'ttc': [told(seconds) for seconds in (4.0, 8.0, 40.0)],
+        'D': [told(seconds, 3) for seconds in (15.0, 16.0, 17.0)],
+      },
+    }
+  ).splitlines()
+  ours, theirs = (
+    [cell.strip() for cell in line.split('|')[1:-1]]
+    for line in lines
+    if line.startswith(('| ttc', '| D'))
+  )
   assert ours[:3] == ['ttc', '2', '4.00 [3.00, 12.00]']
   assert theirs[:3] == ['D', '2', '8.00 [7.75, 8.25]']
   assert (ours[5], theirs[5]) == ('1.00', '2.00')

@@ -29,7 +29,7 @@ def test_a_narrow_start_has_as_many_tokens_and_no_longer_prefixes(budget):
   narrow = protocol.narrow_start(lengths)
   assert [len(row) for row in narrow] == [budget // 4] + 7 * [budget]
   assert sum(map(sum, narrow)) == lengths.sum()
-  assert narrow[0] == lengths[0, :budget // 4].tolist()
+  assert narrow[0] == lengths[0, : budget // 4].tolist()
   np.testing.assert_array_equal(narrow[1:-1], lengths[1:-1])
 
 

@@ -63,8 +63,11 @@ class Subject:
 
   def pending(self, output: pathlib.Path) -> list[str]:
     """The stages that are not complete, in order."""
-    return [stage for stage in self.stages
-            if not (self.folder(output, stage) / 'COMPLETE').exists()]
+    return [
+      stage
+      for stage in self.stages
+      if not (self.folder(output, stage) / 'COMPLETE').exists()
+    ]
 
   def begun(self, output: pathlib.Path, stage: str) -> bool:
     """Whether a stage has begun."""
@@ -91,10 +94,23 @@ class Subject:
 
 
 PAPER = Subject(
-    'tests/chaos/chaos.gin', 'chaos',
-    ('pretrain', 'sample', 'label', 'prm', 'revise_data', 'revision',
-     'difficulty', 'search', 'revise', 'policy', 'report'),
-    training=('pretrain', 'prm', 'revision'))
+  'tests/chaos/chaos.gin',
+  'chaos',
+  (
+    'pretrain',
+    'sample',
+    'label',
+    'prm',
+    'revise_data',
+    'revision',
+    'difficulty',
+    'search',
+    'revise',
+    'policy',
+    'report',
+  ),
+  training=('pretrain', 'prm', 'revision'),
+)
 
 
 @dataclasses.dataclass
@@ -167,20 +183,33 @@ class Chaos:
       devices = 2 // count if trains else 2
       options = joined.flags(count)
     environ = os.environ | {
-        'JAX_PLATFORMS': 'cpu',
-        'JAX_NUM_CPU_DEVICES': str(devices),
-        'JAX_COMPILATION_CACHE_DIR': str(self.output / 'cache'),
-        'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
-        'XLA_FLAGS': ''}
+      'JAX_PLATFORMS': 'cpu',
+      'JAX_NUM_CPU_DEVICES': str(devices),
+      'JAX_COMPILATION_CACHE_DIR': str(self.output / 'cache'),
+      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
+      'XLA_FLAGS': '',
+    }
     bound = [f'{self.subject.output}={str(folder)!r}', *self.subject.bindings]
     return [
-        subprocess.Popen(
-            [sys.executable, '-m', 'ttc.cli.main', 'run',
-             f'--gin_file={self.subject.gin}',
-             *(f'--gin.{each}' for each in bound), *only, *own],
-            cwd=_REPOSITORY, env=environ, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for own in options]
+      subprocess.Popen(
+        [
+          sys.executable,
+          '-m',
+          'ttc.cli.main',
+          'run',
+          f'--gin_file={self.subject.gin}',
+          *(f'--gin.{each}' for each in bound),
+          *only,
+          *own,
+        ],
+        cwd=_REPOSITORY,
+        env=environ,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+      )
+      for own in options
+    ]
 
   def _wait(self, started, folder, stage, delay) -> bool:
     """Waits for the moment to strike; False where the command ends before."""
@@ -215,8 +244,9 @@ class Chaos:
 
 def compare(peace: dict[str, str], other: dict[str, str]) -> None:
   """Raises ChaosError, naming what differs between two runs."""
-  differs = sorted(name for name in peace | other
-                   if peace.get(name) != other.get(name))
+  differs = sorted(
+    name for name in peace | other if peace.get(name) != other.get(name)
+  )
   if differs:
     raise ChaosError(f'what differs: {", ".join(differs)}')
 
@@ -234,7 +264,8 @@ def _ends(started, patience) -> list[tuple[int, str]]:
   for process in started:
     try:
       _, said = process.communicate(
-          timeout=max(0.1, deadline - time.monotonic()))
+        timeout=max(0.1, deadline - time.monotonic())
+      )
     except subprocess.TimeoutExpired as error:
       for each in started:
         each.kill()
@@ -270,10 +301,17 @@ def main() -> None:
   for seed in range(options.first, options.first + options.runs):
     began = time.monotonic()
     compare(peace, chaos.killed(seed))
-    print(f'seed {seed}: {len(peace)} digests are equal, '
-          f'{time.monotonic() - began:.0f} s', flush=True)
-  print(f'{options.runs} runs, {chaos.commands} commands: ' + ', '.join(
-      f'{count} {what}' for what, count in sorted(chaos.struck.items())))
+    print(
+      f'seed {seed}: {len(peace)} digests are equal, '
+      f'{time.monotonic() - began:.0f} s',
+      flush=True,
+    )
+  print(
+    f'{options.runs} runs, {chaos.commands} commands: '
+    + ', '.join(
+      f'{count} {what}' for what, count in sorted(chaos.struck.items())
+    )
+  )
 
 
 if __name__ == '__main__':

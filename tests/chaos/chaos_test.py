@@ -8,8 +8,12 @@ import pytest
 from tests.chaos.chaos import Chaos, ChaosError, compare, Subject
 
 _COINS = Subject(
-    'tests/cli/little.gin', 'little', ('toss', 'count', 'report'),
-    bindings=('ITEMS=61', 'Toss.seconds=0.01'), output='OUTPUT')
+  'tests/cli/little.gin',
+  'little',
+  ('toss', 'count', 'report'),
+  bindings=('ITEMS=61', 'Toss.seconds=0.01'),
+  output='OUTPUT',
+)
 
 
 @pytest.fixture(scope='module')

@@ -11,8 +11,14 @@ from ttc.models import abstract
 from ttc.models.config import TransformerConfig
 
 CFG = TransformerConfig(
-    vocab_size=8, num_layers=1, embed_dim=4, num_heads=1, num_kv_heads=1,
-    head_dim=4, mlp_dim=8)
+  vocab_size=8,
+  num_layers=1,
+  embed_dim=4,
+  num_heads=1,
+  num_kv_heads=1,
+  head_dim=4,
+  mlp_dim=8,
+)
 
 
 def test_a_step_without_its_mark_is_not_the_newest(bucket):
@@ -23,8 +29,10 @@ def test_a_step_without_its_mark_is_not_the_newest(bucket):
       checkpoints.save(step, tree(step), {'place': step})
   # What is left of a writer that was killed: all but what it writes last.
   del bucket.objects['steps/run/checkpoint_2/commit_success.txt']
-  target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=x.sharding), tree(0))
+  target = jax.tree.map(
+    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+    tree(0),
+  )
   with orbax.Checkpoints('gs://steps/run', {'a': 1}) as checkpoints:
     assert checkpoints.newest() == 1
     found, progress = checkpoints.restore(1, target)
@@ -40,9 +48,11 @@ def test_models_are_written_and_read(bucket):
   orbax.save_model('gs://models/base', CFG, 'logits', params)
   cfg, head, found = orbax.load_model('gs://models/base')
   assert (cfg, head) == (CFG, 'logits')
-  assert jax.tree.all(jax.tree.map(
-      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), params,
-      found))
+  assert jax.tree.all(
+    jax.tree.map(
+      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), params, found
+    )
+  )
   del bucket.objects['models/base/model.json']
   with pytest.raises(ValueError, match='gs://models/base holds no model'):
     orbax.load_config('gs://models/base')

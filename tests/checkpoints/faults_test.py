@@ -22,8 +22,14 @@ from ttc.models import abstract
 from ttc.models.config import TransformerConfig
 
 CFG = TransformerConfig(
-    vocab_size=8, num_layers=1, embed_dim=4, num_heads=1, num_kv_heads=1,
-    head_dim=4, mlp_dim=8)
+  vocab_size=8,
+  num_layers=1,
+  embed_dim=4,
+  num_heads=1,
+  num_kv_heads=1,
+  head_dim=4,
+  mlp_dim=8,
+)
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _SIZE = 1 << 18
 # Saves step after step, 64 MB each, and says when the next begins.
@@ -46,8 +52,12 @@ def _tree(step):
 
 def _restored(checkpoints, step):
   tree, progress = checkpoints.restore(
-      step, jax.tree.map(lambda x: jax.ShapeDtypeStruct(
-          x.shape, x.dtype, sharding=x.sharding), _tree(0)))
+    step,
+    jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding),
+      _tree(0),
+    ),
+  )
   return np.asarray(tree['x']), progress
 
 
@@ -70,13 +80,19 @@ def _wait_for(there, writer):
 
 
 def test_a_writer_that_stalls_goes_on_and_one_that_is_killed_is_forgotten(
-    tmp_path):
+  tmp_path,
+):
   writer = subprocess.Popen(
-      [sys.executable, '-c', _WRITER, str(tmp_path)], cwd=_REPOSITORY)
+    [sys.executable, '-c', _WRITER, str(tmp_path)], cwd=_REPOSITORY
+  )
   try:
     for step in (2, 3):
-      _wait_for(lambda step=step: list(
-          tmp_path.glob(f'checkpoint_{step}.*tmp*/state*')), writer)
+      _wait_for(
+        lambda step=step: list(
+          tmp_path.glob(f'checkpoint_{step}.*tmp*/state*')
+        ),
+        writer,
+      )
       os.kill(writer.pid, signal.SIGSTOP)
       assert f'checkpoint_{step}' not in _steps(tmp_path)
       assert f'checkpoint_{step - 1}' in _steps(tmp_path)
@@ -88,8 +104,10 @@ def test_a_writer_that_stalls_goes_on_and_one_that_is_killed_is_forgotten(
   with orbax.Checkpoints(tmp_path, {}) as checkpoints:
     assert checkpoints.newest() == 2
     target = jax.ShapeDtypeStruct(
-        (1 << 23,), np.float64, sharding=jax.sharding.SingleDeviceSharding(
-            jax.devices()[0]))
+      (1 << 23,),
+      np.float64,
+      sharding=jax.sharding.SingleDeviceSharding(jax.devices()[0]),
+    )
     with jax.enable_x64(True):
       tree, progress = checkpoints.restore(2, {'x': target})
     assert progress == {'place': 2}
@@ -101,8 +119,9 @@ def test_a_writer_that_stalls_goes_on_and_one_that_is_killed_is_forgotten(
 
 def _cut_array(step):
   largest = max(
-      (path for path in step.rglob('*') if path.is_file()),
-      key=lambda path: path.stat().st_size)
+    (path for path in step.rglob('*') if path.is_file()),
+    key=lambda path: path.stat().st_size,
+  )
   os.truncate(largest, largest.stat().st_size // 2)
 
 
@@ -118,8 +137,10 @@ def _lose_index(step):
 def test_a_damaged_step_is_named_with_what_to_delete(tmp_path, damage):
   _save(tmp_path, 1, 2)
   damage(tmp_path / 'checkpoint_2')
-  with (orbax.Checkpoints(tmp_path, {}) as checkpoints,
-        pytest.raises(OSError, match='from step 1') as told):
+  with (
+    orbax.Checkpoints(tmp_path, {}) as checkpoints,
+    pytest.raises(OSError, match='from step 1') as told,
+  ):
     _restored(checkpoints, checkpoints.newest())
   assert f'{tmp_path}/checkpoint_2 cannot be read' in str(told.value)
   assert _steps(tmp_path) == ['checkpoint_1', 'checkpoint_2']
@@ -144,20 +165,24 @@ def test_a_file_that_may_not_grow_loses_only_the_step_being_written(tmp_path):
   with orbax.Checkpoints(tmp_path, {}) as checkpoints:
     assert checkpoints.newest() == 2
     assert np.array_equal(
-        _restored(checkpoints, 2)[0], np.asarray(_tree(2)['x']))
+      _restored(checkpoints, 2)[0], np.asarray(_tree(2)['x'])
+    )
 
 
 def test_a_full_disk_loses_only_the_step_being_written(tmp_path):
   with disks.small(tmp_path / 'disk', megabytes=2) as disk:
     _save(disk, 1)
-    with (pytest.raises(OSError, match='free some space there') as told,
-          orbax.Checkpoints(disk, {}) as checkpoints):
+    with (
+      pytest.raises(OSError, match='free some space there') as told,
+      orbax.Checkpoints(disk, {}) as checkpoints,
+    ):
       checkpoints.save(2, _tree(2) | {'y': _tree(3)['x']}, {})
     assert f'cannot write {disk}: No space left' in str(told.value)
     with orbax.Checkpoints(disk, {}) as checkpoints:
       assert checkpoints.newest() == 1
       assert np.array_equal(
-          _restored(checkpoints, 1)[0], np.asarray(_tree(1)['x']))
+        _restored(checkpoints, 1)[0], np.asarray(_tree(1)['x'])
+      )
 
 
 def test_a_folder_that_may_only_be_read_is_named(tmp_path):
@@ -172,8 +197,9 @@ def test_a_folder_that_may_only_be_read_is_named(tmp_path):
 
 def test_a_damaged_model_is_named(tmp_path):
   params = jax.tree.map(
-      lambda x: jnp.ones(x.shape, x.dtype), abstract.params(
-          CFG, 'logits', orbax.partitioning.make_mesh()))
+    lambda x: jnp.ones(x.shape, x.dtype),
+    abstract.params(CFG, 'logits', orbax.partitioning.make_mesh()),
+  )
   orbax.save_model(tmp_path, CFG, 'logits', params)
   _lose = tmp_path / 'params' / 'manifest.ocdbt'
   whole = _lose.read_bytes()

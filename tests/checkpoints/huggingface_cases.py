@@ -23,58 +23,119 @@ STEPS = 32
 GOOD, BAD = 21, 8  # tokens that judge a step
 
 _SIZES = dict(
-    vocab_size=48, hidden_size=32, intermediate_size=40, num_hidden_layers=2,
-    num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,
-    bos_token_id=None, eos_token_id=None, pad_token_id=0, dtype='float32')
-_LLAMA3 = dict(rope_type='llama3', rope_theta=5000.0, factor=8.0,
-               low_freq_factor=1.0, high_freq_factor=4.0,
-               original_max_position_embeddings=16)
-_YARN = dict(rope_type='yarn', rope_theta=1000.0, factor=4.0,
-             original_max_position_embeddings=16)
+  vocab_size=48,
+  hidden_size=32,
+  intermediate_size=40,
+  num_hidden_layers=2,
+  num_attention_heads=4,
+  num_key_value_heads=2,
+  max_position_embeddings=128,
+  bos_token_id=None,
+  eos_token_id=None,
+  pad_token_id=0,
+  dtype='float32',
+)
+_LLAMA3 = dict(
+  rope_type='llama3',
+  rope_theta=5000.0,
+  factor=8.0,
+  low_freq_factor=1.0,
+  high_freq_factor=4.0,
+  original_max_position_embeddings=16,
+)
+_YARN = dict(
+  rope_type='yarn',
+  rope_theta=1000.0,
+  factor=4.0,
+  original_max_position_embeddings=16,
+)
 _LINEAR = dict(rope_type='linear', rope_theta=1000.0, factor=3.0)
 _GEMMA3 = dict(
-    sliding_attention=dict(rope_type='default', rope_theta=100.0),
-    full_attention=dict(rope_type='linear', rope_theta=2000.0, factor=4.0))
+  sliding_attention=dict(rope_type='default', rope_theta=100.0),
+  full_attention=dict(rope_type='linear', rope_theta=2000.0, factor=4.0),
+)
 
 # name: (configuration class, what differs from _SIZES)
 LANGUAGE_MODELS = {
-    'llama2': ('LlamaConfig', dict(num_key_value_heads=4)),
-    'llama3': ('LlamaConfig', dict(
-        head_dim=16, tie_word_embeddings=True, rope_parameters=_LLAMA3)),
-    'llama_linear': ('LlamaConfig', dict(
-        attention_bias=True, rope_parameters=_LINEAR)),
-    'qwen2': ('Qwen2Config', dict(
-        tie_word_embeddings=True,
-        rope_parameters=dict(rope_type='default', rope_theta=1e6))),
-    'qwen2_window': ('Qwen2Config', dict(
-        num_hidden_layers=3, use_sliding_window=True, sliding_window=7,
-        max_window_layers=1)),
-    'qwen2_yarn': ('Qwen2Config', dict(rope_parameters=_YARN)),
-    'qwen3': ('Qwen3Config', dict(head_dim=12)),
-    'mistral': ('MistralConfig', dict(sliding_window=6)),
-    'mistral_whole': ('MistralConfig', dict(sliding_window=None, head_dim=10)),
-    'gemma2': ('Gemma2Config', dict(
-        head_dim=16, sliding_window=5, query_pre_attn_scalar=24,
-        attn_logit_softcapping=4.0, final_logit_softcapping=6.0)),
-    'gemma3': ('Gemma3TextConfig', dict(
-        num_hidden_layers=3, head_dim=16, sliding_window=5,
-        query_pre_attn_scalar=20, rope_parameters=_GEMMA3,
-        layer_types=['sliding_attention', 'full_attention',
-                     'sliding_attention'])),
+  'llama2': ('LlamaConfig', dict(num_key_value_heads=4)),
+  'llama3': (
+    'LlamaConfig',
+    dict(head_dim=16, tie_word_embeddings=True, rope_parameters=_LLAMA3),
+  ),
+  'llama_linear': (
+    'LlamaConfig',
+    dict(attention_bias=True, rope_parameters=_LINEAR),
+  ),
+  'qwen2': (
+    'Qwen2Config',
+    dict(
+      tie_word_embeddings=True,
+      rope_parameters=dict(rope_type='default', rope_theta=1e6),
+    ),
+  ),
+  'qwen2_window': (
+    'Qwen2Config',
+    dict(
+      num_hidden_layers=3,
+      use_sliding_window=True,
+      sliding_window=7,
+      max_window_layers=1,
+    ),
+  ),
+  'qwen2_yarn': ('Qwen2Config', dict(rope_parameters=_YARN)),
+  'qwen3': ('Qwen3Config', dict(head_dim=12)),
+  'mistral': ('MistralConfig', dict(sliding_window=6)),
+  'mistral_whole': ('MistralConfig', dict(sliding_window=None, head_dim=10)),
+  'gemma2': (
+    'Gemma2Config',
+    dict(
+      head_dim=16,
+      sliding_window=5,
+      query_pre_attn_scalar=24,
+      attn_logit_softcapping=4.0,
+      final_logit_softcapping=6.0,
+    ),
+  ),
+  'gemma3': (
+    'Gemma3TextConfig',
+    dict(
+      num_hidden_layers=3,
+      head_dim=16,
+      sliding_window=5,
+      query_pre_attn_scalar=20,
+      rope_parameters=_GEMMA3,
+      layer_types=['sliding_attention', 'full_attention', 'sliding_attention'],
+    ),
+  ),
 }
 # name: (configuration class, class, what differs)
 VERIFIERS = {
-    'token_one': ('LlamaConfig', 'AutoModelForTokenClassification',
-                  dict(num_labels=1)),
-    'token_two': ('Qwen2Config', 'AutoModelForTokenClassification',
-                  dict(num_labels=2)),
-    'sequence_two': ('Gemma2Config', 'AutoModelForSequenceClassification',
-                     dict(num_labels=2, head_dim=16)),
-    'qwen_prm': ('Qwen2Config', 'Qwen2ForProcessRewardModel', {}),
-    'step_token': ('MistralConfig', 'AutoModelForCausalLM',
-                   dict(sliding_window=6)),
-    'step_token_tied': ('Qwen3Config', 'AutoModelForCausalLM',
-                        dict(head_dim=12, tie_word_embeddings=True)),
+  'token_one': (
+    'LlamaConfig',
+    'AutoModelForTokenClassification',
+    dict(num_labels=1),
+  ),
+  'token_two': (
+    'Qwen2Config',
+    'AutoModelForTokenClassification',
+    dict(num_labels=2),
+  ),
+  'sequence_two': (
+    'Gemma2Config',
+    'AutoModelForSequenceClassification',
+    dict(num_labels=2, head_dim=16),
+  ),
+  'qwen_prm': ('Qwen2Config', 'Qwen2ForProcessRewardModel', {}),
+  'step_token': (
+    'MistralConfig',
+    'AutoModelForCausalLM',
+    dict(sliding_window=6),
+  ),
+  'step_token_tied': (
+    'Qwen3Config',
+    'AutoModelForCausalLM',
+    dict(head_dim=12, tie_word_embeddings=True),
+  ),
 }
 CASES = (*LANGUAGE_MODELS, *VERIFIERS)
 
@@ -103,32 +164,39 @@ def reference(case: str, folder: pathlib.Path) -> dict[str, np.ndarray]:
   with torch.no_grad():
     for name, parameter in model.named_parameters():
       shapes[name] = list(parameter.shape)
-      parameter.copy_(torch.from_numpy(
-          weight(name, tuple(parameter.shape), offset)))
+      parameter.copy_(
+        torch.from_numpy(weight(name, tuple(parameter.shape), offset))
+      )
   model.save_pretrained(folder)
   longest = max(map(len, PROMPTS))
   tokens, mask = np.zeros((2, len(PROMPTS), longest), np.int64)
   for row, prompt in enumerate(PROMPTS):
-    tokens[row, longest - len(prompt):] = prompt
-    mask[row, longest - len(prompt):] = 1
+    tokens[row, longest - len(prompt) :] = prompt
+    mask[row, longest - len(prompt) :] = 1
   tokens, mask = torch.from_numpy(tokens), torch.from_numpy(mask)
   positions = (mask.cumsum(-1) - 1).clamp(min=0)
   golden = {
-      'config': np.frombuffer(
-          (folder / 'config.json').read_bytes(), np.uint8),
-      'shapes': np.frombuffer(json.dumps(shapes).encode(), np.uint8)}
+    'config': np.frombuffer((folder / 'config.json').read_bytes(), np.uint8),
+    'shapes': np.frombuffer(json.dumps(shapes).encode(), np.uint8),
+  }
   with torch.no_grad():
     kwargs = dict(attention_mask=mask, position_ids=positions)
     if not language:
       return golden | {'values': _values(model, tokens, kwargs)}
     logits = model(tokens, **kwargs).logits
     out = model.generate(
-        tokens, attention_mask=mask, do_sample=False, max_new_tokens=STEPS,
-        output_logits=True, return_dict_in_generate=True)
+      tokens,
+      attention_mask=mask,
+      do_sample=False,
+      max_new_tokens=STEPS,
+      output_logits=True,
+      return_dict_in_generate=True,
+    )
   return golden | {
-      'prefill': logits.numpy().astype(np.float32),
-      'greedy': out.sequences[:, longest:].numpy().astype(np.int32),
-      'decode': torch.stack(out.logits, 1).numpy().astype(np.float32)}
+    'prefill': logits.numpy().astype(np.float32),
+    'greedy': out.sequences[:, longest:].numpy().astype(np.int32),
+    'decode': torch.stack(out.logits, 1).numpy().astype(np.float32),
+  }
 
 
 def _model(case):
@@ -157,8 +225,10 @@ def _process_reward_model(config):
       width = config.hidden_size
       self.model = transformers.Qwen2Model(config)
       self.score = torch.nn.Sequential(
-          torch.nn.Linear(width, width), torch.nn.ReLU(),
-          torch.nn.Linear(width, 2))
+        torch.nn.Linear(width, width),
+        torch.nn.ReLU(),
+        torch.nn.Linear(width, 2),
+      )
       self.post_init()
 
   return Qwen2ForProcessRewardModel(config)

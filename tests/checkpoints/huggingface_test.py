@@ -39,16 +39,21 @@ def drawn(golden) -> dict[str, np.ndarray]:
   """The weights by name, as the script drew them."""
   shapes = json.loads(golden['shapes'].tobytes())
   offset = b'gemma' in golden['config'].tobytes()
-  return {name: cases.weight(name, tuple(shape), offset)
-          for name, shape in shapes.items()}
+  return {
+    name: cases.weight(name, tuple(shape), offset)
+    for name, shape in shapes.items()
+  }
 
 
 def write(folder: pathlib.Path, weights, config) -> pathlib.Path:
   """A checkpoint; `config` is bytes or a dictionary."""
   folder.mkdir(exist_ok=True)
-  made = [safetensors.Made(name, str(value.dtype), value.shape,
-                           lambda value=value: value)
-          for name, value in weights.items()]
+  made = [
+    safetensors.Made(
+      name, str(value.dtype), value.shape, lambda value=value: value
+    )
+    for name, value in weights.items()
+  ]
   safetensors.write(folder, made)
   if isinstance(config, dict):
     config = json.dumps(config).encode()
@@ -74,16 +79,19 @@ def read(loaded, left):
   tokens, positions, segments = padded(left)
   model = Transformer(loaded.cfg, head=loaded.head)
   out = jax.jit(model.apply)(
-      {'params': loaded.params}, tokens, positions=positions,
-      segment_ids=segments)
+    {'params': loaded.params}, tokens, positions=positions, segment_ids=segments
+  )
   return np.asarray(out), segments == 1
 
 
 def of_prompts(padded_left):
   """[R, T, ...] padded on the left, as one array without padding."""
-  return np.concatenate([
-      row[LONGEST - len(prompt):]
-      for row, prompt in zip(padded_left, cases.PROMPTS, strict=True)])
+  return np.concatenate(
+    [
+      row[LONGEST - len(prompt) :]
+      for row, prompt in zip(padded_left, cases.PROMPTS, strict=True)
+    ]
+  )
 
 
 def check_logits(loaded, golden):
@@ -101,33 +109,43 @@ def cached(loaded, greedy):
   """Logits of prompts on one line, and of what follows as lanes."""
   cfg = loaded.cfg
   apply = functools.partial(
-      Transformer(cfg, scan=False).apply, {'params': unstack(loaded.params)},
-      method='extend')
+    Transformer(cfg, scan=False).apply,
+    {'params': unstack(loaded.params)},
+    method='extend',
+  )
   pool = KVCache.empty(cfg, ROWS + 1, CELLS)
-  line = Line.pack([(row, 0, list(prompt))
-                    for row, prompt in enumerate(cases.PROMPTS)], 32, ROWS)
+  line = Line.pack(
+    [(row, 0, list(prompt)) for row, prompt in enumerate(cases.PROMPTS)],
+    32,
+    ROWS,
+  )
   memory = jax.tree.map(jnp.asarray, line).memory(pool, CELLS)
   first, memory = jax.jit(apply)(
-      line.tokens[None, :, 0], Angles.create(cfg, memory.position[None]),
-      memory)
+    line.tokens[None, :, 0], Angles.create(cfg, memory.position[None]), memory
+  )
   ends = np.cumsum([len(prompt) for prompt in cases.PROMPTS])
 
   def step(carry, token):
     cache, position = carry
     logits, lanes = apply(
-        token[:, None], Angles.create(cfg, position[:, None]),
-        Lanes(cache, position))
+      token[:, None],
+      Angles.create(cfg, position[:, None]),
+      Lanes(cache, position),
+    )
     return (lanes.cache, position + 1), logits[:, 0]
 
-  start = jax.tree.map(
-      lambda x: x[:ROWS, :, :CELLS], memory.cache), jnp.asarray(
-          [len(prompt) for prompt in cases.PROMPTS])
+  start = (
+    jax.tree.map(lambda x: x[:ROWS, :, :CELLS], memory.cache),
+    jnp.asarray([len(prompt) for prompt in cases.PROMPTS]),
+  )
   _, later = jax.jit(functools.partial(jax.lax.scan, step))(
-      start, jnp.asarray(greedy.T[:-1]))
+    start, jnp.asarray(greedy.T[:-1])
+  )
   decode = np.concatenate(
-      [np.asarray(first)[0, ends - 1][:, None],
-       np.asarray(later).swapaxes(0, 1)], axis=1)
-  return np.asarray(first)[0, :ends[-1]], decode
+    [np.asarray(first)[0, ends - 1][:, None], np.asarray(later).swapaxes(0, 1)],
+    axis=1,
+  )
+  return np.asarray(first)[0, : ends[-1]], decode
 
 
 @pytest.mark.parametrize('golden', cases.LANGUAGE_MODELS, indirect=True)
@@ -137,12 +155,16 @@ def test_language_models_compute_the_same(golden, tmp_path):
   check_logits(loaded, golden)
 
 
-@pytest.mark.parametrize(('golden', 'case'), [
-    (case, case) for case in cases.VERIFIERS], indirect=['golden'])
+@pytest.mark.parametrize(
+  ('golden', 'case'),
+  [(case, case) for case in cases.VERIFIERS],
+  indirect=['golden'],
+)
 def test_verifiers_give_the_same_values(golden, case, tmp_path):
   reader = READER if case.startswith('step_token') else None
   loaded = huggingface.load(
-      stored(golden, tmp_path), testing.mesh(), reader=reader)
+    stored(golden, tmp_path), testing.mesh(), reader=reader
+  )
   assert loaded.head == 'value'
   logits, real = read(loaded, left=True)
   values = np.asarray(jax.nn.sigmoid(logits))
@@ -150,16 +172,18 @@ def test_verifiers_give_the_same_values(golden, case, tmp_path):
   assert np.ptp(values[real]) > 0.1
 
 
-@pytest.mark.parametrize('golden', [
-    *cases.LANGUAGE_MODELS, 'token_one'], indirect=True)
+@pytest.mark.parametrize(
+  'golden', [*cases.LANGUAGE_MODELS, 'token_one'], indirect=True
+)
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 def test_there_and_back_is_bit_equal(golden, dtype, tmp_path):
-  weights = {name: np.asarray(jnp.asarray(value, dtype))
-             for name, value in drawn(golden).items()}
+  weights = {
+    name: np.asarray(jnp.asarray(value, dtype))
+    for name, value in drawn(golden).items()
+  }
   write(tmp_path / 'one', weights, golden['config'].tobytes())
   loaded = huggingface.load(tmp_path / 'one', testing.mesh())
-  orbax.save_model(
-      tmp_path / 'ours', loaded.cfg, loaded.head, loaded.params)
+  orbax.save_model(tmp_path / 'ours', loaded.cfg, loaded.head, loaded.params)
   cfg, head, params = orbax.load_model(tmp_path / 'ours')
   assert cfg == loaded.cfg
   huggingface.save(tmp_path / 'two', cfg, head, params, file_bytes=20_000)
@@ -181,9 +205,11 @@ def test_shards_hold_what_one_device_does(golden, tmp_path):
   mesh = partitioning.make_mesh(data=2, model=2)
   cut = huggingface.load(folder, mesh)
   assert cut.params['backbone']['layers']['attention']['out'].sharding.spec == (
-      jax.P(None, 'model', None, 'fsdp'))
-  for one, other in zip(jax.tree.leaves(whole.params),
-                        jax.tree.leaves(cut.params), strict=True):
+    jax.P(None, 'model', None, 'fsdp')
+  )
+  for one, other in zip(
+    jax.tree.leaves(whole.params), jax.tree.leaves(cut.params), strict=True
+  ):
     np.testing.assert_array_equal(one, np.asarray(other))
 
 
@@ -193,14 +219,16 @@ def test_pieces_of_a_tensor_are_put_together(golden, tmp_path, monkeypatch):
   whole = huggingface.load(folder, testing.mesh())
   monkeypatch.setattr('ttc.checkpoints.filling._PIECE', 1000)
   pieces = huggingface.load(folder, testing.mesh())
-  assert jax.tree.all(jax.tree.map(
-      lambda a, b: bool((a == b).all()), whole.params, pieces.params))
+  assert jax.tree.all(
+    jax.tree.map(lambda a, b: bool((a == b).all()), whole.params, pieces.params)
+  )
 
 
 @pytest.mark.parametrize('golden', ['qwen2'], indirect=True)
 def test_another_dtype_if_asked_for(golden, tmp_path):
   loaded = huggingface.load(
-      stored(golden, tmp_path), testing.mesh(), dtype='bfloat16')
+    stored(golden, tmp_path), testing.mesh(), dtype='bfloat16'
+  )
   assert (loaded.cfg.dtype, loaded.cfg.param_dtype) == ('bfloat16',) * 2
   assert {str(x.dtype) for x in jax.tree.leaves(loaded.params)} == {'bfloat16'}
 

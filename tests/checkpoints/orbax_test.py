@@ -12,8 +12,16 @@ from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
 
 CFG = TransformerConfig(
-    vocab_size=8, num_layers=2, embed_dim=4, num_heads=2, num_kv_heads=2,
-    head_dim=2, mlp_dim=8, window=3, sliding=(True, False))
+  vocab_size=8,
+  num_layers=2,
+  embed_dim=4,
+  num_heads=2,
+  num_kv_heads=2,
+  head_dim=2,
+  mlp_dim=8,
+  window=3,
+  sliding=(True, False),
+)
 
 
 def _tree(value):
@@ -21,13 +29,17 @@ def _tree(value):
 
 
 def _steps(folder):
-  return sorted(int(path.name.split('_')[1])
-                for path in folder.glob('checkpoint_*'))
+  return sorted(
+    int(path.name.split('_')[1]) for path in folder.glob('checkpoint_*')
+  )
 
 
 def _equal(one, other):
-  return jax.tree.all(jax.tree.map(
-      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other))
+  return jax.tree.all(
+    jax.tree.map(
+      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other
+    )
+  )
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path, monkeypatch):
@@ -42,18 +54,21 @@ def test_the_newest_and_the_best_are_kept(tmp_path, monkeypatch):
     assert checkpoints.newest() == 6
     for step in (2, 6):
       tree, progress = checkpoints.restore(
-          step, jax.eval_shape(lambda: _tree(0)))
+        step, jax.eval_shape(lambda: _tree(0))
+      )
       assert progress == {'place': [step]}
       assert (tree['x'] == step).all()
       assert jax.random.bits(tree['key']) == jax.random.bits(
-          jax.random.key(step))
+        jax.random.key(step)
+      )
 
 
 def test_a_torn_checkpoint_is_not_the_newest(tmp_path):
   with orbax.Checkpoints(tmp_path, {}) as checkpoints:
     checkpoints.save(1, _tree(1), {})
   (tmp_path / 'checkpoint_2.orbax-checkpoint-tmp-7' / 'state').mkdir(
-      parents=True)
+    parents=True
+  )
   with orbax.Checkpoints(tmp_path, {}) as checkpoints:
     assert checkpoints.newest() == 1
     checkpoints.save(2, _tree(2), {})
@@ -75,15 +90,21 @@ def test_saved_arrays_may_be_donated_at_once(tmp_path):
 def test_another_config_is_refused_with_both_values(tmp_path):
   orbax.Checkpoints(tmp_path, {'fit': {'steps': 4, 'b': (1, 2)}})
   orbax.Checkpoints(tmp_path, {'fit': {'steps': 4, 'b': [1, 2]}})
-  with pytest.raises(ValueError, match=r'fit\.c is None there and 1 here; '
-                     r'fit\.steps is 4 there and 5 here'):
+  with pytest.raises(
+    ValueError,
+    match=r'fit\.c is None there and 1 here; '
+    r'fit\.steps is 4 there and 5 here',
+  ):
     orbax.Checkpoints(tmp_path, {'fit': {'steps': 5, 'b': [1, 2], 'c': 1}})
 
 
 @pytest.mark.parametrize('head', ['logits', 'value'])
 def test_a_model_moves_between_device_counts(tmp_path, head):
-  params = nn.unbox(jax.jit(Transformer(CFG, head=head).init)(
-      jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params'])
+  params = nn.unbox(
+    jax.jit(Transformer(CFG, head=head).init)(
+      jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
+    )['params']
+  )
   orbax.save_model(tmp_path / 'one', CFG, head, params)
   mesh = partitioning.make_mesh(data=2, model=2)
   with partitioning.use(mesh):
@@ -91,7 +112,8 @@ def test_a_model_moves_between_device_counts(tmp_path, head):
   assert (cfg, loaded_head) == (CFG, head)
   assert len(sharded['backbone']['embedding'].sharding.device_set) == 4
   assert sharded['backbone']['embedding'].sharding.spec == jax.P(
-      'model', 'fsdp')
+    'model', 'fsdp'
+  )
   orbax.save_model(tmp_path / 'four', cfg, head, sharded)
   _, _, single = orbax.load_model(tmp_path / 'four')
   assert len(single['backbone']['embedding'].sharding.device_set) == 1

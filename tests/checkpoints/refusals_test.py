@@ -19,17 +19,23 @@ class Checkpoint:
     golden = dict(np.load(cases.GOLDENS / f'{case}.npz'))
     self.config = json.loads(golden['config'].tobytes())
     self.weights = {
-        name: cases.weight(name, tuple(shape), False)
-        for name, shape in json.loads(golden['shapes'].tobytes()).items()}
+      name: cases.weight(name, tuple(shape), False)
+      for name, shape in json.loads(golden['shapes'].tobytes()).items()
+    }
 
   def write(self, folder, file_bytes=10**9):
     """Writes it as it is now."""
     folder.mkdir(exist_ok=True)
     safetensors.write(
-        folder,
-        [safetensors.Made(name, str(value.dtype), value.shape,
-                          lambda value=value: value)
-         for name, value in self.weights.items()], file_bytes)
+      folder,
+      [
+        safetensors.Made(
+          name, str(value.dtype), value.shape, lambda value=value: value
+        )
+        for name, value in self.weights.items()
+      ],
+      file_bytes,
+    )
     (folder / 'config.json').write_text(json.dumps(self.config))
     return folder
 
@@ -59,7 +65,8 @@ def test_a_tensor_left_over(llama, tmp_path):
 
 def test_a_buffer_of_old_versions_is_no_weight(llama, tmp_path):
   llama.weights['model.layers.0.self_attn.rotary_emb.inv_freq'] = np.ones(
-      4, np.float32)
+    4, np.float32
+  )
   huggingface.load(llama.write(tmp_path), testing.mesh())
 
 
@@ -135,21 +142,31 @@ def test_value_heads_that_do_not_fit(tmp_path):
   half.refused(tmp_path / 'half', "lacks tensor 'score.2.bias'")
   far = Reader('{question}', '.', good=48, bad=3)
   Checkpoint('step_token').refused(
-      tmp_path / 'far', r'good=48 is no token', reader=far)
+    tmp_path / 'far', r'good=48 is no token', reader=far
+  )
   Checkpoint('token_one').refused(
-      tmp_path / 'own', 'a value head of its own',
-      reader=READERS['math-shepherd'])
+    tmp_path / 'own', 'a value head of its own', reader=READERS['math-shepherd']
+  )
 
 
 def test_capped_logits_are_no_linear_head(tmp_path):
   gemma = Checkpoint('gemma2')
-  gemma.refused(tmp_path, 'final_logit_softcapping=6.0',
-                reader=Reader('{question}', '.', good=1, bad=2))
+  gemma.refused(
+    tmp_path,
+    'final_logit_softcapping=6.0',
+    reader=Reader('{question}', '.', good=1, bad=2),
+  )
 
 
-@pytest.mark.parametrize('changes', [
-    dict(prompt='no place'), dict(before=''), dict(good=3),
-    dict(prompt='{question}{question}')])
+@pytest.mark.parametrize(
+  'changes',
+  [
+    dict(prompt='no place'),
+    dict(before=''),
+    dict(good=3),
+    dict(prompt='{question}{question}'),
+  ],
+)
 def test_readers_that_say_nothing(changes):
   with pytest.raises(ValueError, match='Reader'):
     Reader(**{'prompt': '{question}', 'before': '\n', **changes})
@@ -157,10 +174,12 @@ def test_readers_that_say_nothing(changes):
 
 def test_what_a_reader_reads():
   steps = [' 1+1=2\n\n', 'So 2.']
-  assert READERS['math-shepherd'].text('Q?', steps) == (
-      'Q? 1+1=2 ки\nSo 2. ки')
-  assert READERS['qwen2.5-math-prm'].text('Q?', steps).endswith(
-      'assistant\n1+1=2<extra_0>So 2.<extra_0>')
+  assert READERS['math-shepherd'].text('Q?', steps) == ('Q? 1+1=2 ки\nSo 2. ки')
+  assert (
+    READERS['qwen2.5-math-prm']
+    .text('Q?', steps)
+    .endswith('assistant\n1+1=2<extra_0>So 2.<extra_0>')
+  )
   assert Reader.from_json(vars(READERS['rlhflow'])) == READERS['rlhflow']
   with pytest.raises(ValueError, match="'separator'"):
     Reader.from_json({'prompt': '{question}', 'separator': 'x'})
@@ -168,15 +187,22 @@ def test_what_a_reader_reads():
 
 def test_the_library_reads_what_we_write_and_we_what_it_writes(tmp_path):
   library = pytest.importorskip('safetensors.numpy')
-  arrays = {'a': np.arange(6, dtype=np.float32).reshape(2, 3),
-            'b': np.ones((1, 5), np.float16)}
-  safetensors.write(tmp_path, [
+  arrays = {
+    'a': np.arange(6, dtype=np.float32).reshape(2, 3),
+    'b': np.ones((1, 5), np.float16),
+  }
+  safetensors.write(
+    tmp_path,
+    [
       safetensors.Made(name, str(x.dtype), x.shape, lambda x=x: x)
-      for name, x in arrays.items()])
+      for name, x in arrays.items()
+    ],
+  )
   for name, x in library.load_file(tmp_path / 'model.safetensors').items():
     np.testing.assert_array_equal(x, arrays[name], strict=True)
   library.save_file(arrays, tmp_path / 'model.safetensors')
   for name, tensor in safetensors.tensors(tmp_path).items():
     np.testing.assert_array_equal(
-        tensor.rows(0, len(arrays[name])), arrays[name], strict=True)
+      tensor.rows(0, len(arrays[name])), arrays[name], strict=True
+    )
     np.testing.assert_array_equal(tensor.rows(0, 1), arrays[name][:1])

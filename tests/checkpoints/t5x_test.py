@@ -13,8 +13,11 @@ CFG = testing.small_config()
 
 
 def _equal(one, other):
-  return jax.tree.all(jax.tree.map(
-      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other))
+  return jax.tree.all(
+    jax.tree.map(
+      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other
+    )
+  )
 
 
 @pytest.mark.parametrize('head', ['logits', 'value'])

@@ -13,13 +13,19 @@ _REPOSITORY = pathlib.Path(__file__).parents[2]
 def _command(output, seconds):
   return subprocess.Popen(
     [
-      sys.executable, '-m', 'ttc.cli.main', 'run',
+      sys.executable,
+      '-m',
+      'ttc.cli.main',
+      'run',
       '--gin_file=tests/cli/little.gin',
       f'--gin.OUTPUT={str(output)!r}',
       f'--gin.SECONDS={seconds}',
       '--gin.little_stages.Toss.seconds=%SECONDS',
     ],
-    cwd=_REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    cwd=_REPOSITORY,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
   )
 
 
@@ -33,7 +39,8 @@ def test_it_goes_on_after_the_parts_that_are_there(bucket, tmp_path):
   command.kill()
   command.wait()
   before = {
-    name: bucket.objects[name] for name in bucket.names('runs/little/seed-0')
+    name: bucket.objects[name]
+    for name in bucket.names('runs/little/seed-0')
     if '/part-' in name
   }
   assert 'runs/little/seed-0/toss/COMPLETE' not in bucket.objects

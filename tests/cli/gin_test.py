@@ -90,6 +90,7 @@ def bindings(tmp_path):
       f"FINETUNE_FILE='{tmp_path / 'train.jsonl'}'",
       f"TEST_FILE='{tmp_path / 'test.jsonl'}'",
     )  # fmt: skip
+
   return bindings
 
 
@@ -120,14 +121,23 @@ def test_open_weights_build_with_their_files_only(name, bindings):
     configuration.load((path,), given[:-1])
 
 
-@pytest.mark.parametrize(('file', 'given', 'layout'), [
-  ('fsdp', (), Layout(data=1, fsdp=-1)),
-  ('fsdp', ('DATA=2', "REMAT='dots'"), Layout(data=2, fsdp=-1)),
-  ('tensor_parallel', ('MODEL_PARALLEL=2',), Layout(data=1, fsdp=-1, model=2)),
-])
+@pytest.mark.parametrize(
+  ('file', 'given', 'layout'),
+  [
+    ('fsdp', (), Layout(data=1, fsdp=-1)),
+    ('fsdp', ('DATA=2', "REMAT='dots'"), Layout(data=2, fsdp=-1)),
+    (
+      'tensor_parallel',
+      ('MODEL_PARALLEL=2',),
+      Layout(data=1, fsdp=-1, model=2),
+    ),
+  ],
+)
 def test_layouts_reach_every_stage(file, given, layout, bindings):
-  paths = (_GIN / 'experiments' / 'math_qwen2_5_1_5b.gin',
-           _GIN / 'partitioning' / f'{file}.gin')
+  paths = (
+    _GIN / 'experiments' / 'math_qwen2_5_1_5b.gin',
+    _GIN / 'partitioning' / f'{file}.gin',
+  )
   models = bindings(*_OPEN['math_qwen2_5_1_5b'][:3])
   experiment, _ = configuration.load(tuple(map(str, paths)), (*models, *given))
   remat = 'dots' if given[1:] else 'full'
@@ -140,8 +150,10 @@ def test_layouts_reach_every_stage(file, given, layout, bindings):
 
 
 def test_a_model_that_devices_cannot_share_is_told_at_once(bindings):
-  paths = (_GIN / 'experiments' / 'math_qwen2_5_1_5b.gin',
-           _GIN / 'partitioning' / 'tensor_parallel.gin')
+  paths = (
+    _GIN / 'experiments' / 'math_qwen2_5_1_5b.gin',
+    _GIN / 'partitioning' / 'tensor_parallel.gin',
+  )
   models = bindings(*_OPEN['math_qwen2_5_1_5b'][:3])
   for given, match in (
     (('MODEL_PARALLEL=3',), '3 does not divide the 4 devices'),
@@ -177,10 +189,15 @@ def test_the_wrong_checkpoint_is_told_before_anything_runs(bindings, tmp_path):
 @pytest.mark.parametrize('family', ['qwen', 'llama3', 'gemma'])
 def test_chat_templates_fit_their_families(family, bindings):
   files = next(f for f in _OPEN.values() if f[0] == family)[:3]
-  paths = (_GIN / 'experiments' / 'first_look.gin',
-           _GIN / 'templates' / f'{family}.gin')
-  revise = {'qwen': '<|quad_end|>', 'gemma': '<unused0>',
-            'llama3': '<|reserved_special_token_0|>'}[family]
+  paths = (
+    _GIN / 'experiments' / 'first_look.gin',
+    _GIN / 'templates' / f'{family}.gin',
+  )
+  revise = {
+    'qwen': '<|quad_end|>',
+    'gemma': '<unused0>',
+    'llama3': '<|reserved_special_token_0|>',
+  }[family]
   small, _, *rows = bindings(*files)
   experiment, _ = configuration.load(
     tuple(map(str, paths)),
@@ -190,12 +207,16 @@ def test_chat_templates_fit_their_families(family, bindings):
   vocabulary = task.vocabulary
   for problem in task.problems('test'):
     tokens = task.prompt_tokens(problem)
-    assert tokens[:len(vocabulary.begin_ids)] == list(vocabulary.begin_ids)
+    assert tokens[: len(vocabulary.begin_ids)] == list(vocabulary.begin_ids)
     assert sum(t in vocabulary.begin_ids for t in tokens) == len(
-      vocabulary.begin_ids)
+      vocabulary.begin_ids
+    )
     assert tokens[-1] not in vocabulary.end_ids
-    turn_end = {'qwen': '<|im_end|>', 'llama3': '<|eot_id|>',
-                'gemma': '<end_of_turn>'}[family]
+    turn_end = {
+      'qwen': '<|im_end|>',
+      'llama3': '<|eot_id|>',
+      'gemma': '<end_of_turn>',
+    }[family]
     ends = [vocabulary.piece(t) for t in tokens if t in vocabulary.end_ids]
     assert set(ends) <= {turn_end}
     text = vocabulary.decode(tokens)

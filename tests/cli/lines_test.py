@@ -48,10 +48,21 @@ joined.leave(0)
 
 def _start(address, index, count=3, about='x', timeout=20):
   return subprocess.Popen(
-    [sys.executable, '-c', _PROGRAM, address, str(count), str(index), about,
-     str(timeout)],
-    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    text=True)
+    [
+      sys.executable,
+      '-c',
+      _PROGRAM,
+      address,
+      str(count),
+      str(index),
+      about,
+      str(timeout),
+    ],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+  )
 
 
 def _order(process, order):
@@ -64,8 +75,9 @@ def _ends(started):
     process.stdin.close()
     process.stdin = None
   ends = [process.communicate(timeout=60) for process in started]
-  return [(p.returncode, out) for p, (out, _) in zip(
-    started, ends, strict=True)]
+  return [
+    (p.returncode, out) for p, (out, _) in zip(started, ends, strict=True)
+  ]
 
 
 def test_all_come_meet_and_leave():
@@ -78,8 +90,7 @@ def test_all_come_meet_and_leave():
 
 
 @pytest.mark.parametrize('victim', [0, 1])
-@pytest.mark.parametrize(
-  ('order', 'code'), [('die', None), ('leave', 143)])
+@pytest.mark.parametrize(('order', 'code'), [('die', None), ('leave', 143)])
 def test_who_ends_is_named_wherever_the_others_wait(victim, order, code):
   address = joined.address()
   started = [_start(address, index) for index in range(3)]
@@ -128,7 +139,7 @@ def test_a_coordinator_that_says_nothing():
     process = _start(address, 1, timeout=-9)  # not later than at once
     caller, _ = server.accept()
     with caller:
-      (code, output), = _ends([process])
+      ((code, output),) = _ends([process])
   assert code == 2
   assert 'did not say which processes have come' in output
 
@@ -149,8 +160,9 @@ def test_a_port_that_is_taken():
 )
 def test_who_differs_is_named_to_all(first, second, message):
   address = joined.address()
-  ends = _ends([_start(address, **{'count': 2, **fields})
-                for fields in (first, second)])
+  ends = _ends(
+    [_start(address, **{'count': 2, **fields}) for fields in (first, second)]
+  )
   for code, output in ends:
     assert code == 2
     assert message in output

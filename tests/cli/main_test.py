@@ -24,9 +24,7 @@ def _arguments(output, *bindings, stage='run'):
 
 def _hashes(folder):
   return {
-    str(path.relative_to(folder)): hashlib.sha256(
-      path.read_bytes()
-    ).hexdigest()
+    str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
     for path in sorted(folder.rglob('*'))
     if path.suffix in ('.jsonl', '.txt')
   }

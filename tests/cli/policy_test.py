@@ -13,7 +13,7 @@ from ttc.cli.policy import FitPolicy
 from ttc.cli.stage import Place, StageRun
 
 _BEAM = (
-  "StepSearch(allocator=Beam(width=4), lookahead=0, rounds=40, distinct=True)"
+  'StepSearch(allocator=Beam(width=4), lookahead=0, rounds=40, distinct=True)'
 )
 _QUESTIONS = range(20)
 

@@ -19,12 +19,20 @@ _REPOSITORY = pathlib.Path(__file__).parents[2]
 
 def _started(output, flags, *bindings, **environ):
   """One process of a run."""
-  arguments = ['run', f'--gin_file={_GIN}', f'--gin.OUTPUT={str(output)!r}',
-               *(f'--gin.{binding}' for binding in bindings)]
+  arguments = [
+    'run',
+    f'--gin_file={_GIN}',
+    f'--gin.OUTPUT={str(output)!r}',
+    *(f'--gin.{binding}' for binding in bindings),
+  ]
   return subprocess.Popen(
     [sys.executable, '-m', 'ttc.cli.main', *arguments, *flags],
-    cwd=_REPOSITORY, env=os.environ | environ, stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE, text=True)
+    cwd=_REPOSITORY,
+    env=os.environ | environ,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
 
 
 def _start(output, *bindings, count=2):
@@ -35,8 +43,7 @@ def _start(output, *bindings, count=2):
 def _ends(processes):
   """(exit code, standard error) of each."""
   said = [process.communicate(timeout=120)[1] for process in processes]
-  return [(p.returncode, text) for p, text in zip(
-    processes, said, strict=True)]
+  return [(p.returncode, text) for p, text in zip(processes, said, strict=True)]
 
 
 def _parts(output):
@@ -119,8 +126,9 @@ def test_a_host_that_disagrees_is_named(tmp_path, bindings, environ, message):
 
 
 def test_one_process_that_fails_ends_all(tmp_path):
-  ends = _ends(_start(tmp_path, 'Toss.fail_at=1', 'Toss.seconds=0.05',
-                      'ITEMS=100'))
+  ends = _ends(
+    _start(tmp_path, 'Toss.fail_at=1', 'Toss.seconds=0.05', 'ITEMS=100')
+  )
   assert [code for code, _ in ends] == [1, 1]
   assert 'the coin rolled away' in ends[1][1]
   assert 'process 1 (' in ends[0][1]
@@ -129,9 +137,20 @@ def test_one_process_that_fails_ends_all(tmp_path):
 
 def test_a_cluster_that_nobody_knows(tmp_path):
   process = subprocess.run(
-    [sys.executable, '-m', 'ttc.cli.main', 'run', f'--gin_file={_GIN}',
-     f'--gin.OUTPUT={str(tmp_path)!r}', '--distributed'],
-    cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+    [
+      sys.executable,
+      '-m',
+      'ttc.cli.main',
+      'run',
+      f'--gin_file={_GIN}',
+      f'--gin.OUTPUT={str(tmp_path)!r}',
+      '--distributed',
+    ],
+    cwd=_REPOSITORY,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   assert process.returncode == 2
   assert 'give --coordinator=host:port' in process.stderr
   assert len(process.stderr.splitlines()) == 1

@@ -9,9 +9,14 @@ _GIN = str(pathlib.Path(__file__).with_name('little.gin'))
 
 
 def _run(output, *bindings):
-  return main.main([
-    'run', f'--gin_file={_GIN}', f'--gin.OUTPUT={str(output)!r}',
-    *(f'--gin.{binding}' for binding in bindings)])
+  return main.main(
+    [
+      'run',
+      f'--gin_file={_GIN}',
+      f'--gin.OUTPUT={str(output)!r}',
+      *(f'--gin.{binding}' for binding in bindings),
+    ]
+  )
 
 
 def _reuse(path):
@@ -29,8 +34,11 @@ def test_equal_stages_are_taken_and_what_follows_a_change_is_run(
   assert f'seed-0/toss: taken from {base}' in told
   assert f'seed-0/count: taken from {base}' in told
   assert (tmp_path / 'same/little/seed-0/count').is_symlink()
-  changed = (_reuse(tmp_path / 'same' / 'little'), 'Count.name="tally"',
-             'Total.source="tally"')
+  changed = (
+    _reuse(tmp_path / 'same' / 'little'),
+    'Count.name="tally"',
+    'Total.source="tally"',
+  )
   assert _run(tmp_path / 'b', *changed) == 0
   assert (tmp_path / 'b/little/seed-0/toss').resolve() == base / 'seed-0/toss'
   assert not (tmp_path / 'b/little/seed-0/tally').is_symlink()
@@ -73,7 +81,8 @@ def test_to_and_from_a_bucket_stages_are_copied(tmp_path, bucket, capsys):
   made = {
     path.name: path.read_bytes()
     for path in (tmp_path / 'a/little/seed-0/toss').iterdir()
-    if path.name != '.lock-0'}
+    if path.name != '.lock-0'
+  }
   source = tmp_path / 'a' / 'little'
   for output in ('gs://reuse/b', 'gs://reuse/c', str(tmp_path / 'd')):
     assert _run(output, _reuse(source)) == 0
@@ -83,7 +92,8 @@ def test_to_and_from_a_bucket_stages_are_copied(tmp_path, bucket, capsys):
     source = f'{output}/little'
   assert {
     path.name: path.read_bytes()
-    for path in (tmp_path / 'd/little/seed-0/toss').iterdir()} == made
+    for path in (tmp_path / 'd/little/seed-0/toss').iterdir()
+  } == made
 
 
 def test_a_copy_that_was_cut_off_is_made_again(tmp_path, bucket, capsys):

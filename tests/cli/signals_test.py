@@ -51,8 +51,12 @@ except KeyboardInterrupt:
 
 def _said(*arguments, numbers):
   process = subprocess.Popen(
-    [sys.executable, '-c', _PROGRAM, *arguments], cwd=_REPOSITORY,
-    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    [sys.executable, '-c', _PROGRAM, *arguments],
+    cwd=_REPOSITORY,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.DEVNULL,
+    text=True,
+  )
   assert process.stdout.readline() == 'ready\n'
   for number in numbers:
     time.sleep(0.2)  # it is ready to wait, not yet at it
@@ -63,7 +67,8 @@ def _said(*arguments, numbers):
 
 @pytest.mark.parametrize(
   ('number', 'word'),
-  [(signal.SIGTERM, 'terminated'), (signal.SIGINT, 'interrupted')])
+  [(signal.SIGTERM, 'terminated'), (signal.SIGINT, 'interrupted')],
+)
 def test_signals_end_work_at_once_or_when_it_asks(number, word):
   assert _said('free', '9', numbers=[number]) == (0, [word])
   assert _said('held', '9', numbers=[number]) == (0, ['asked', word])
@@ -71,8 +76,7 @@ def test_signals_end_work_at_once_or_when_it_asks(number, word):
 
 @pytest.mark.parametrize('second', [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_what_is_held(second):
-  code, words = _said(
-    'held', '9', 'long', numbers=[signal.SIGTERM, second])
+  code, words = _said('held', '9', 'long', numbers=[signal.SIGTERM, second])
   assert (code, words) == (0, ['asked', 'terminated'])
 
 

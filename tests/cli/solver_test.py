@@ -8,8 +8,9 @@ from ttc.cli.solver import Solver
 from ttc.data.worksheet import Worksheet
 from ttc.search.generation import Generation
 
-SOLVER = Solver(Worksheet(), Generation(max_tokens=64, max_step_tokens=16),
-                questions=40)
+SOLVER = Solver(
+  Worksheet(), Generation(max_tokens=64, max_step_tokens=16), questions=40
+)
 
 
 def test_long_prompts_are_skipped_with_the_reason():

@@ -139,9 +139,7 @@ def test_the_fingerprint_tells_seeds_inputs_and_bindings_apart(tmp_path):
     run.work()
     count = StageRun(Count(), run.place, run.seed)
     count.work()
-    prints += [
-      records.read_mark(r.folder)['fingerprint'] for r in (run, count)
-    ]
+    prints += [records.read_mark(r.folder)['fingerprint'] for r in (run, count)]
   assert len(set(prints)) == 6
 
 

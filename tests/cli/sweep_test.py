@@ -28,7 +28,11 @@ def sweep(tmp_path):
 
   def arguments(*more):
     return [
-      'sweep', f'--gin_file={base}', f'--output={tmp_path / "sweep"}', *more]
+      'sweep',
+      f'--gin_file={base}',
+      f'--output={tmp_path / "sweep"}',
+      *more,
+    ]
 
   return arguments
 
@@ -80,9 +84,10 @@ def test_24_cells_killed_twice_end_complete_and_status_is_true(
   tmp_path, sweep, capsys
 ):
   axes = (
-    '--sweep.Coin.bias=[0.2, 0.8]', '--sweep.ITEMS=[4, 6, 8]',
+    '--sweep.Coin.bias=[0.2, 0.8]',
+    '--sweep.ITEMS=[4, 6, 8]',
     '--sweep.Toss.size={"one": 1, "two": 2}',
-    "--sweep.Toss.fail_at=[None, 99]",
+    '--sweep.Toss.fail_at=[None, 99]',
   )
   command = sweep(*axes, '--gin.Toss.seconds=0.003', '--run')
   folder = tmp_path / 'sweep'
@@ -121,7 +126,8 @@ def test_a_failing_cell_stops_no_other_and_tells_why(tmp_path, sweep, capsys):
   runs = _runs(tmp_path / 'sweep')
   assert runs['fail_at-1'].state == 'failed'
   assert runs['fail_at-1'].detail == (
-    'seed-0/toss: RuntimeError: the coin rolled away')
+    'seed-0/toss: RuntimeError: the coin rolled away'
+  )
   assert runs['fail_at-1'].stages[0].state == 'failed'
   assert runs['fail_at-1'].stages[0].parts == (1, 5)
   assert runs['fail_at-None'].state == 'done'
@@ -157,7 +163,8 @@ def test_finished_cells_of_other_bindings_are_refused(sweep, tmp_path, capsys):
 
 def test_termination_ends_the_cell_too(tmp_path, sweep):
   process = _program(
-    sweep('--sweep.Coin.bias=[0.5, 0.6]', '--gin.Toss.seconds=0.5', '--run'))
+    sweep('--sweep.Coin.bias=[0.5, 0.6]', '--gin.Toss.seconds=0.5', '--run')
+  )
   folder = tmp_path / 'sweep'
   while not list(folder.glob('bias-0.5/seed-0/toss/stage.json')):
     assert process.poll() is None
@@ -167,9 +174,7 @@ def test_termination_ends_the_cell_too(tmp_path, sweep):
   assert [run.state for run in status.read(folder)] == ['stopped', 'waiting']
 
 
-def test_a_cell_that_another_process_has_is_left_to_it(
-  tmp_path, sweep, capsys
-):
+def test_a_cell_that_another_process_has_is_left_to_it(tmp_path, sweep, capsys):
   arguments = sweep('--sweep.Coin.bias=[0.5]')
   assert main.main(arguments) == 0
   command = shlex.split(capsys.readouterr().out)
@@ -185,18 +190,25 @@ def test_a_cell_that_another_process_has_is_left_to_it(
   process.wait()
 
 
-@pytest.mark.parametrize(('more', 'message'), [
-  (['--sweep.Coin.bias'], "unknown argument '--sweep.Coin.bias'"),
-  (['--sweep.Coin.bias=[1]', '--bias=1'], "unknown argument '--bias=1'"),
-  ([], 'a sweep needs values to go through'),
-  (['--sweep.Coin.bias=0.5'], 'Coin.bias=0.5 is no list'),
-  (['--sweep.Coin.bias=[1]', '--gin.Experiment.name="a"'],
-   'a sweep binds Experiment.name itself'),
-  (['--sweep.Coin.bias=[1]', '--run', '--distributed'],
-   '--run is for one machine'),
-  (['--sweep.Coin.bias=[1]', '--cell=x'], '--cell=x is none of the 1 cells'),
-  (['--sweep_file=missing'], '--sweep_file=missing: No such file'),
-])
+@pytest.mark.parametrize(
+  ('more', 'message'),
+  [
+    (['--sweep.Coin.bias'], "unknown argument '--sweep.Coin.bias'"),
+    (['--sweep.Coin.bias=[1]', '--bias=1'], "unknown argument '--bias=1'"),
+    ([], 'a sweep needs values to go through'),
+    (['--sweep.Coin.bias=0.5'], 'Coin.bias=0.5 is no list'),
+    (
+      ['--sweep.Coin.bias=[1]', '--gin.Experiment.name="a"'],
+      'a sweep binds Experiment.name itself',
+    ),
+    (
+      ['--sweep.Coin.bias=[1]', '--run', '--distributed'],
+      '--run is for one machine',
+    ),
+    (['--sweep.Coin.bias=[1]', '--cell=x'], '--cell=x is none of the 1 cells'),
+    (['--sweep_file=missing'], '--sweep_file=missing: No such file'),
+  ],
+)
 def test_what_cannot_be_swept_is_one_line(sweep, capsys, more, message):
   assert main.main(sweep(*more)) == 2
   told = capsys.readouterr().err

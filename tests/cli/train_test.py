@@ -168,9 +168,7 @@ def test_an_interrupted_training_ends_bit_equal(place, elsewhere):
   ]
   assert chosen[0] == chosen[1]
   assert [e['step'] for e in chosen[0]['evaluations']] == [4, 8]
-  told = [
-    _without_pace(metrics.read(folder)) for folder in (whole, run.folder)
-  ]
+  told = [_without_pace(metrics.read(folder)) for folder in (whole, run.folder)]
   assert told[0] == told[1]
   steps = [line['step'] for line in told[0] if 'loss' in line]
   assert steps == [2, 4, 6, 8]

@@ -9,13 +9,17 @@ VOCABULARY = WordVocabulary(('7', '8'))
 PROMPT, R = [3, 4], VOCABULARY.revise_id
 
 
-@pytest.mark.parametrize(('attempts', 'keep', 'expected'), [
+@pytest.mark.parametrize(
+  ('attempts', 'keep', 'expected'),
+  [
     ([], 4, [3, 4]),
     ([[3]], 4, [3, 4, 3, R]),
     ([[3], [4, 4]], 4, [3, 4, 3, R, 4, 4, R]),
     ([[3], [4, 4], [3, 3]], 2, [3, 4, 4, 4, R, 3, 3, R]),
     ([[3], [4, 4]], 0, [3, 4]),
-    ([[]], 4, [3, 4, R])])
+    ([[]], 4, [3, 4, R]),
+  ],
+)
 def test_context_is_the_most_recent_attempts_in_order(attempts, keep, expected):
   assert context_tokens(PROMPT, attempts, R, keep) == expected
   assert PROMPT == [3, 4]
@@ -42,7 +46,8 @@ def test_only_one_end_is_stripped():
 
 def test_an_end_that_has_text_is_part_of_the_attempt(tmp_path):
   vocabulary = Tokenizer(
-      str(toys.qwen(tmp_path)), '<|quad_end|>', stops=('\n\n',))
+    str(toys.qwen(tmp_path)), '<|quad_end|>', stops=('\n\n',)
+  )
   text = 'The sum is 3.\n\n'
   tokens = vocabulary.encode(text)
   assert tokens[-1] in vocabulary.end_ids

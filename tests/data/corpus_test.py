@@ -11,8 +11,9 @@ from ttc.data.worksheet import read_question, Worksheet
 TASK = Worksheet(num_pretrain=2_000, num_finetune=100, num_test=100)
 PROBLEMS = {p.id: p for p in TASK.problems('pretrain')}
 MISS = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
-CORPUS = Corpus(attempts=(0.3, 0.5, 0.2), miss=tuple(MISS), draft=1.5, redo=0.5,
-                keep=0.9)
+CORPUS = Corpus(
+  attempts=(0.3, 0.5, 0.2), miss=tuple(MISS), draft=1.5, redo=0.5, keep=0.9
+)
 
 
 def read(document):
@@ -20,25 +21,30 @@ def read(document):
   tokens = document.tokens.tolist()
   ends = (TASK.vocabulary.eos_id, TASK.vocabulary.revise_id)
   problem = PROBLEMS[document.problem]
-  assert TASK.vocabulary.decode(tokens[:document.loss_start]) == (
-      TASK.prompt(problem))
+  assert TASK.vocabulary.decode(tokens[: document.loss_start]) == (
+    TASK.prompt(problem)
+  )
   assert document.tokens.dtype == np.int32
   attempts = [[]]
-  for token in tokens[document.loss_start:]:
+  for token in tokens[document.loss_start :]:
     attempts[-1].append(token)
     if token in ends:
       attempts.append([])
   assert attempts.pop() == []
   assert [a[-1] for a in attempts] == [ends[1]] * (len(attempts) - 1) + [
-      ends[0]]
+    ends[0]
+  ]
   return problem, [TASK.vocabulary.decode(a[:-1]) for a in attempts]
 
 
 def hits(problem, attempt):
   """Whether each line of an attempt solves its goal."""
   return [
-      is_solution(line, *goal) for goal, line in zip(
-          read_question(problem.question), lines_of(attempt), strict=True)]
+    is_solution(line, *goal)
+    for goal, line in zip(
+      read_question(problem.question), lines_of(attempt), strict=True
+    )
+  ]
 
 
 def lines_of(attempt):
@@ -50,8 +56,9 @@ def test_documents_hold_true_arithmetic_and_nothing_else():
     problem, attempts = read(document)
     for attempt in attempts:
       assert TASK.grade(problem, attempt).answer is not None
-      assert all(is_true(equation) for line in lines_of(attempt)
-                 for equation in line)
+      assert all(
+        is_true(equation) for line in lines_of(attempt) for equation in line
+      )
 
 
 def test_shares_are_the_fields():
@@ -64,8 +71,12 @@ def test_shares_are_the_fields():
     hit[kind][problem.level] += hits(problem, attempts[0])
     for before, after in itertools.pairwise(attempts):
       for was, line, now, other in zip(
-          hits(problem, before), before.split('\n'),
-          hits(problem, after), after.split('\n'), strict=True):
+        hits(problem, before),
+        before.split('\n'),
+        hits(problem, after),
+        after.split('\n'),
+        strict=True,
+      ):
         if was:
           assert now
           kept.append(line == other)
@@ -92,8 +103,11 @@ def test_the_last_of_several_attempts_may_always_be_right():
 
 def test_a_document_depends_on_seed_and_number_alone():
   whole = CORPUS.documents(TASK, 0, 200)
-  parts = [d for begin in range(0, 200, 7)
-           for d in CORPUS.documents(TASK, begin, min(begin + 7, 200))]
+  parts = [
+    d
+    for begin in range(0, 200, 7)
+    for d in CORPUS.documents(TASK, begin, min(begin + 7, 200))
+  ]
   other = dataclasses.replace(CORPUS, seed=1).documents(TASK, 0, 200)
   assert list(map(key, whole)) == list(map(key, parts))
   assert sum(map(lambda a, b: key(a) == key(b), whole, other)) < 10
@@ -109,13 +123,17 @@ def test_documents_do_not_repeat():
   assert len({d.problem for d in documents}) > 1_100  # 1 - 1/e of 2,000
 
 
-@pytest.mark.parametrize(('fields', 'message'), [
+@pytest.mark.parametrize(
+  ('fields', 'message'),
+  [
     ({'attempts': ()}, 'attempts'),
     ({'attempts': (0.0, 0.0)}, 'attempts'),
     ({'attempts': (1.0, -0.5)}, 'attempts'),
     ({'miss': (0.5, 1.5)}, 'miss'),
     ({'keep': -0.1}, 'miss'),
-    ({'draft': -1.0}, 'draft')])
+    ({'draft': -1.0}, 'draft'),
+  ],
+)
 def test_nonsense_is_refused(fields, message):
   with pytest.raises(ValueError, match=rf'Corpus\.{message}'):
     Corpus(**fields)
@@ -138,7 +156,7 @@ def test_questions_of_several_sizes_are_written_whole():
   problems = {p.id: p for p in task.problems('pretrain')}
   sizes = set()
   for document in CORPUS.documents(task, 0, 100):
-    prompt = document.tokens[:document.loss_start]
+    prompt = document.tokens[: document.loss_start]
     problem = problems[document.problem]
     assert task.vocabulary.decode(prompt) == task.prompt(problem)
     sizes.add(len(prompt))

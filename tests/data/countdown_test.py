@@ -8,8 +8,12 @@ import pytest
 
 from ttc.data import countdown
 
-OPERATIONS = {'+': operator.add, '-': operator.sub, '*': operator.mul,
-              '/': operator.truediv}
+OPERATIONS = {
+  '+': operator.add,
+  '-': operator.sub,
+  '*': operator.mul,
+  '/': operator.truediv,
+}
 
 
 def brute_force(numbers, max_value):
@@ -24,23 +28,26 @@ def brute_force(numbers, max_value):
         if a < b or p < q or q <= 0 or (q == 1 and g in '*/'):
           continue
         second = OPERATIONS[g](p, q)
-        if all(v.denominator == 1 and 1 <= v <= max_value
-               for v in (first, second)):
+        if all(
+          v.denominator == 1 and 1 <= v <= max_value for v in (first, second)
+        ):
           lines[f'{a}{f}{b}={first} {p}{g}{q}={second}'] = int(second)
   return lines
 
 
 def judge(text, numbers, target):
   """An independent judge, over rationals."""
-  found = re.fullmatch(
-      r'(\d+)(.)(\d+)=(\d+) (\d+)(.)(\d+)=(\d+)', text)
+  found = re.fullmatch(r'(\d+)(.)(\d+)=(\d+) (\d+)(.)(\d+)=(\d+)', text)
   a, f, b, c, d, g, e, h = found.groups()
   a, b, c, d, e, h = (Fraction(int(x)) for x in (a, b, c, d, e, h))
   if (f == '/' and b == 0) or (g == '/' and e == 0):
     return False
   left = [e] * (d == c) + [d] * (e == c)
-  return (OPERATIONS[f](a, b) == c and OPERATIONS[g](d, e) == h == target
-          and any(sorted((a, b, x)) == sorted(numbers) for x in left))
+  return (
+    OPERATIONS[f](a, b) == c
+    and OPERATIONS[g](d, e) == h == target
+    and any(sorted((a, b, x)) == sorted(numbers) for x in left)
+  )
 
 
 def test_true_lines_are_what_brute_force_finds():
@@ -52,8 +59,12 @@ def test_table_holds_every_goal_with_all_its_lines():
   table = countdown.goal_table(5, 15, 8)
   asked = {}
   for numbers, target, (begin, end), (first, last) in zip(
-      table.numbers.tolist(), table.target.tolist(), table.hit, table.same,
-      strict=True):
+    table.numbers.tolist(),
+    table.target.tolist(),
+    table.hit,
+    table.same,
+    strict=True,
+  ):
     found = brute_force(numbers, 15)
     assert set(table.lines[first:last]) == set(found)
     hits = {line for line, result in found.items() if result == target}
@@ -63,8 +74,10 @@ def test_table_holds_every_goal_with_all_its_lines():
   for numbers in itertools.combinations_with_replacement(range(5, 0, -1), 3):
     results = list(brute_force(numbers, 15).values())
     expected |= {
-        (*numbers, target) for target in set(results)
-        if target >= 8 and results.count(target) < len(results)}
+      (*numbers, target)
+      for target in set(results)
+      if target >= 8 and results.count(target) < len(results)
+    }
   assert set(asked) == expected
   assert len(asked) == len(table.target)
 
@@ -96,8 +109,13 @@ def test_draws_cover_hits_and_misses_evenly():
 
 def test_judgement_agrees_with_rationals_on_every_small_line():
   numbers, target, right = (4, 2, 2), 4, 0
-  cells = [(a, f, b, c) for a in range(5) for f in '+-*/' for b in range(5)
-           for c in range(5)]
+  cells = [
+    (a, f, b, c)
+    for a in range(5)
+    for f in '+-*/'
+    for b in range(5)
+    for c in range(5)
+  ]
   rng = np.random.default_rng(0)
   likely = [cell for cell in cells if judge_true(cell)]
   for _ in range(20_000):
@@ -114,28 +132,58 @@ def test_judgement_agrees_with_rationals_on_every_small_line():
 
 def judge_true(cell):
   a, f, b, c = cell
-  return not (f == '/' and b == 0) and OPERATIONS[f](
-      Fraction(a), Fraction(b)) == c
+  return (
+    not (f == '/' and b == 0) and OPERATIONS[f](Fraction(a), Fraction(b)) == c
+  )
 
 
-@pytest.mark.parametrize(('equation', 'expected'), [
-    ((7, '/', 2, 3), False), ((8, '/', 2, 4), True), ((0, '/', 0, 5), False),
-    ((3, '-', 5, 2), False), ((0, '*', 7, 0), True), ((0, '/', 3, 0), True)])
+@pytest.mark.parametrize(
+  ('equation', 'expected'),
+  [
+    ((7, '/', 2, 3), False),
+    ((8, '/', 2, 4), True),
+    ((0, '/', 0, 5), False),
+    ((3, '-', 5, 2), False),
+    ((0, '*', 7, 0), True),
+    ((0, '/', 3, 0), True),
+  ],
+)
 def test_equations_hold_over_the_rationals(equation, expected):
   assert countdown.is_true(equation) == expected
 
 
-@pytest.mark.parametrize('text', [
-    '', ' ', '7*2=14', '7*2=14 14-1=13 ', ' 7*2=14 14-1=13', '7*2=14  14-1=13',
-    '7*2=14\n14-1=13', '7*2=14 14-1=13\n', '7*2=14 14-1=', '07*2=14 14-1=13',
-    '7*2=1400 14-1=13', '7**2=49 49-1=48', '-7*2=14 14-1=13',
-    '7*2=14 14-1=13 13-1=12', '７*2=14 14-1=13', '7*٢=14 14-1=13',
-    '7*2=14 14−1=13', '7.0*2=14 14-1=13', '9' * 5_000, '7^2=14 14-1=13'])
+@pytest.mark.parametrize(
+  'text',
+  [
+    '',
+    ' ',
+    '7*2=14',
+    '7*2=14 14-1=13 ',
+    ' 7*2=14 14-1=13',
+    '7*2=14  14-1=13',
+    '7*2=14\n14-1=13',
+    '7*2=14 14-1=13\n',
+    '7*2=14 14-1=',
+    '07*2=14 14-1=13',
+    '7*2=1400 14-1=13',
+    '7**2=49 49-1=48',
+    '-7*2=14 14-1=13',
+    '7*2=14 14-1=13 13-1=12',
+    '７*2=14 14-1=13',
+    '7*٢=14 14-1=13',
+    '7*2=14 14−1=13',
+    '7.0*2=14 14-1=13',
+    '9' * 5_000,
+    '7^2=14 14-1=13',
+  ],
+)
 def test_other_text_is_no_line(text):
   assert countdown.read_line(text) is None
 
 
-@pytest.mark.parametrize(('one', 'other', 'same'), [
+@pytest.mark.parametrize(
+  ('one', 'other', 'same'),
+  [
     ('7*2=14 14-1=13', '2*7=14 14-1=13', True),
     ('7+2=9 9+1=10', '2+7=9 1+9=10', True),
     ('7+2=9 9+1=10', '7+1=8 8+2=10', False),
@@ -143,10 +191,13 @@ def test_other_text_is_no_line(text):
     ('9-3=6 6-1=5', '9-1=8 8-3=5', False),
     ('8/2=4 4+3=7', '8/2=4 3+4=7', True),
     ('2-7=5 5*3=15', '7-2=5 5*3=15', False),
-    ('7*2=13 13-1=12', '7*2=14 14-1=13', False)])
+    ('7*2=13 13-1=12', '7*2=14 14-1=13', False),
+  ],
+)
 def test_canonical_form_commutes_and_does_no_more(one, other, same):
   one, other = (
-      countdown.canonical(countdown.read_line(x)) for x in (one, other))
+    countdown.canonical(countdown.read_line(x)) for x in (one, other)
+  )
   assert (one == other) == same
 
 
@@ -155,7 +206,8 @@ def test_canonical_form_tells_right_trees_apart():
     trees = {}
     for line in spellings(numbers):
       trees.setdefault(tree(line), set()).add(
-          countdown.canonical(countdown.read_line(line)))
+        countdown.canonical(countdown.read_line(line))
+      )
     assert len(trees) >= 5
     assert all(len(forms) == 1 for forms in trees.values())
     assert len(set.union(*trees.values())) == len(trees)
@@ -170,8 +222,7 @@ def spellings(numbers):
 
 
 def turns(equation):
-  a, operation, b, c = re.fullmatch(
-      r'(\d+)(.)(\d+)=(\d+)', equation).groups()
+  a, operation, b, c = re.fullmatch(r'(\d+)(.)(\d+)=(\d+)', equation).groups()
   if operation in '+*':
     return [equation, f'{b}{operation}{a}={c}']
   return [equation]
@@ -184,7 +235,8 @@ def tree(line):
   written, and both readings are the same line.
   """
   a, f, b, c, d, g, e, _ = re.fullmatch(
-      r'(\d+)(.)(\d+)=(\d+) (\d+)(.)(\d+)=(\d+)', line).groups()
+    r'(\d+)(.)(\d+)=(\d+) (\d+)(.)(\d+)=(\d+)', line
+  ).groups()
   inner = (f, tuple(sorted((a, b))) if f in '+*' else (a, b))
   left, right = (inner, e) if d == c else (d, inner)
   if g in '+*' or d == e:

@@ -5,13 +5,19 @@ import tensorflow_datasets as tfds
 from ttc.data import features
 
 LM = {'tokens': [5, 6, 7], 'loss_start': 1, 'problem': 3}
-VALUE = {'tokens': np.array([5, 6, 7]), 'positions': [0, 2],
-         'labels': [0.25, 1], 'problem': 2**40}
+VALUE = {
+  'tokens': np.array([5, 6, 7]),
+  'positions': [0, 2],
+  'labels': [0.25, 1],
+  'problem': 2**40,
+}
 
 
 def _read(folder, split):
-  return [{k: v.tolist() for k, v in example.items()}
-          for example in features.read(folder, split).as_numpy_iterator()]
+  return [
+    {k: v.tolist() for k, v in example.items()}
+    for example in features.read(folder, split).as_numpy_iterator()
+  ]
 
 
 @pytest.mark.parametrize(('kind', 'example'), [('lm', LM), ('value', VALUE)])
@@ -19,7 +25,8 @@ def test_examples_come_back_in_order(tmp_path, kind, example):
   examples = [example | {'problem': i} for i in (9, 4, 2**40)]
   folder = tmp_path / 'a b' / 'data'
   counts = features.write(
-      folder, kind, {'train': examples, 'validation': iter(examples[:1])})
+    folder, kind, {'train': examples, 'validation': iter(examples[:1])}
+  )
   assert counts == {'train': 3, 'validation': 1}
   assert features.kind_of(folder) == kind
   plain = [{k: np.asarray(v).tolist() for k, v in e.items()} for e in examples]
@@ -30,9 +37,10 @@ def test_examples_come_back_in_order(tmp_path, kind, example):
 def test_tfds_reads_the_folder_itself(tmp_path):
   features.write(tmp_path / 'data', 'value', {'train': [VALUE]})
   builder = tfds.builder_from_directory(str(tmp_path / 'data'))
-  example, = builder.as_data_source('train')
+  (example,) = builder.as_data_source('train')
   assert {k: np.asarray(v).tolist() for k, v in example.items()} == {
-      k: np.asarray(v).tolist() for k, v in VALUE.items()}
+    k: np.asarray(v).tolist() for k, v in VALUE.items()
+  }
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -52,7 +60,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     features.read(folder, 'test')
 
 
-@pytest.mark.parametrize(('kind', 'change', 'message'), [
+@pytest.mark.parametrize(
+  ('kind', 'change', 'message'),
+  [
     ('lm', {'loss_start': 0}, r'loss_start=0 of problem 3 is not in \[1, 3\)'),
     ('lm', {'loss_start': 3}, 'loss_start=3'),
     ('lm', {'more': 1}, "has .*'more'"),
@@ -62,7 +72,8 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     ('value', {'positions': [0, 3]}, r'within \[0, 3\)'),
     ('value', {'labels': [0, 1.5]}, r'not in \[0, 1\]'),
     ('value', {'labels': [0, float('nan')]}, r'not in \[0, 1\]'),
-])
+  ],
+)
 def test_bad_examples_are_refused(tmp_path, kind, change, message):
   example = {'lm': LM, 'value': VALUE}[kind] | change
   with pytest.raises(ValueError, match=message):
@@ -72,8 +83,7 @@ def test_bad_examples_are_refused(tmp_path, kind, change, message):
 
 def test_an_empty_split_is_refused(tmp_path):
   with pytest.raises(ValueError, match=r"'validation' .* empty"):
-    features.write(
-        tmp_path / 'data', 'lm', {'train': [LM], 'validation': []})
+    features.write(tmp_path / 'data', 'lm', {'train': [LM], 'validation': []})
 
 
 def test_questions_are_held_out_whole_and_by_seed():

@@ -29,17 +29,22 @@ def test_unparsable_samples_are_left_out_and_counted():
 
 def record(rollouts):
   return labelling.label_record(
-      problem=7, sample=3, tokens=SAMPLE, correct=True, rollouts=rollouts,
-      step_end=STEP_END)
+    problem=7,
+    sample=3,
+    tokens=SAMPLE,
+    correct=True,
+    rollouts=rollouts,
+    step_end=STEP_END,
+  )
 
 
 ROLLOUTS = [
-    (1, [*V.encode(LINES[2]), V.eos_id], True),
-    (0, [*V.encode('\n'.join(LINES[1:])), V.eos_id], True),
-    (0, V.encode('5+4=9'), False),
-    (1, [V.revise_id], False),
-    (0, [V.eos_id], False),
-    (0, V.encode('4+3=7'), False),
+  (1, [*V.encode(LINES[2]), V.eos_id], True),
+  (0, [*V.encode('\n'.join(LINES[1:])), V.eos_id], True),
+  (0, V.encode('5+4=9'), False),
+  (1, [V.revise_id], False),
+  (0, [V.eos_id], False),
+  (0, V.encode('4+3=7'), False),
 ]
 
 
@@ -49,13 +54,20 @@ def test_labels_are_the_shares_counted_by_hand():
   assert line['ends'] == [11, 23, 35]
   assert [r['branch'] for r in line['rollouts']] == [1, 0, 0, 1, 0, 0]
   assert [r['ends'] for r in line['rollouts']] == [
-      [11], [11, 23], [4], [0], [0], [4]]
+    [11],
+    [11, 23],
+    [4],
+    [0],
+    [0],
+    [4],
+  ]
   assert (line['problem'], line['sample'], line['tokens']) == (7, 3, SAMPLE)
 
 
 def test_a_label_record_is_json_of_python_numbers():
-  numpy_rollouts = [(np.int64(b), np.array(t), np.bool_(c))
-                    for b, t, c in ROLLOUTS]
+  numpy_rollouts = [
+    (np.int64(b), np.array(t), np.bool_(c)) for b, t, c in ROLLOUTS
+  ]
   assert canonical(record(numpy_rollouts)) == canonical(record(ROLLOUTS))
 
 
@@ -73,7 +85,8 @@ def test_every_step_needs_a_rollout_and_every_rollout_a_step():
 
 def test_process_example_has_a_label_at_each_step_end():
   (example,) = labelling.process_examples(
-      record(ROLLOUTS), PROMPT, rollouts=False)
+    record(ROLLOUTS), PROMPT, rollouts=False
+  )
   assert example.tokens.tolist() == PROMPT + SAMPLE
   assert all(STEP_END[example.tokens[example.positions]])
   assert example.positions.tolist() == [len(PROMPT) + e for e in (11, 23, 35)]
@@ -84,7 +97,8 @@ def test_process_example_has_a_label_at_each_step_end():
 
 def test_an_empty_continuation_is_no_example():
   line = labelling.label_record(
-      1, 0, SAMPLE[:13], False, [(0, [], False)], STEP_END)
+    1, 0, SAMPLE[:13], False, [(0, [], False)], STEP_END
+  )
   assert line['labels'] == [0.0, 0.0]
   assert len(labelling.process_examples(line, PROMPT)) == 1
 
@@ -93,19 +107,26 @@ def test_a_rollout_labels_every_step_on_its_way():
   sample, *examples = labelling.process_examples(record(ROLLOUTS), PROMPT)
   assert sample.labels.tolist() == [0.25, 0.5, 1.0]
   for example, (branch, tokens, correct) in zip(
-      examples, ROLLOUTS, strict=True):
-    prefix = PROMPT + SAMPLE[:12 * (branch + 1)]
+    examples, ROLLOUTS, strict=True
+  ):
+    prefix = PROMPT + SAMPLE[: 12 * (branch + 1)]
     assert example.tokens.tolist() == prefix + tokens
     steps = [i for i, t in enumerate(tokens) if t == V.encode('\n')[0]]
     assert example.positions.tolist() == [
-        len(prefix) + i for i in (*steps, len(tokens) - 1)]
+      len(prefix) + i for i in (*steps, len(tokens) - 1)
+    ]
     assert example.labels.tolist() == [float(correct)] * (len(steps) + 1)
   assert {len(e.labels) for e in examples} == {1, 2}
 
 
 def row(text, correct=False, end=V.eos_id, **fields):
-  return {'tokens': [*V.encode(text), end], 'text': text, 'answer': text,
-          'correct': correct, **fields}
+  return {
+    'tokens': [*V.encode(text), end],
+    'text': text,
+    'answer': text,
+    'correct': correct,
+    **fields,
+  }
 
 
 def test_outcomes_of_samples_have_one_label_at_the_end():
@@ -123,23 +144,30 @@ def test_outcomes_of_samples_have_one_label_at_the_end():
 def test_outcomes_of_chains_see_the_attempts_before(keep):
   texts = {0: ['1', '2+2', '3', '4'], 1: ['5', '6']}
   rows = [
-      row(text, turn % 2 == 0, V.revise_id if turn < 3 else V.eos_id,
-          chain=chain, turn=turn)
-      for chain, chain_texts in texts.items()
-      for turn, text in enumerate(chain_texts, start=1)]
+    row(
+      text,
+      turn % 2 == 0,
+      V.revise_id if turn < 3 else V.eos_id,
+      chain=chain,
+      turn=turn,
+    )
+    for chain, chain_texts in texts.items()
+    for turn, text in enumerate(chain_texts, start=1)
+  ]
   rows[2]['answer'] = None
   rng = np.random.default_rng(0)
   shuffled = [rows[i] for i in rng.permutation(len(rows))]
   examples = labelling.outcome_examples(
-      {'problem': 5, 'rows': shuffled}, PROMPT, V, keep)
+    {'problem': 5, 'rows': shuffled}, PROMPT, V, keep
+  )
   found = {tuple(e.tokens.tolist()): e.labels.tolist() for e in examples}
   expected = {}
   for r in rows:
     if r['answer'] is None:
       continue
-    history = texts[r['chain']][:r['turn'] - 1]
+    history = texts[r['chain']][: r['turn'] - 1]
     tokens = list(PROMPT)
-    for text in history[len(history) - min(keep, len(history)):]:
+    for text in history[len(history) - min(keep, len(history)) :]:
       tokens += [*V.encode(text), V.revise_id]
     expected[(*tokens, *r['tokens'])] = [float(r['correct'])]
   assert found == expected

@@ -11,10 +11,15 @@ NAME = 'decoder_input_tokens'
 
 def _documents(lengths):
   """Document i is i * 100, i * 100 + 1, …"""
-  return packing.Documents.join([
-      {NAME: np.arange(100 * i, 100 * i + n, dtype=np.int32),
-       'weights': np.full(n, i + 0.5, np.float32)}
-      for i, n in enumerate(lengths)])
+  return packing.Documents.join(
+    [
+      {
+        NAME: np.arange(100 * i, 100 * i + n, dtype=np.int32),
+        'weights': np.full(n, i + 0.5, np.float32),
+      }
+      for i, n in enumerate(lengths)
+    ]
+  )
 
 
 def _lengths(count=37, seed=0):
@@ -34,8 +39,9 @@ def _unpack(batch):
       tokens = flat[NAME][row][inside]
       assert np.diff(np.flatnonzero(inside)).max(initial=1) == 1
       assert (tokens == tokens[0] + np.arange(len(tokens))).all()
-      assert (flat[packing.POSITIONS][row][inside]
-              == np.arange(len(tokens))).all()
+      assert (
+        flat[packing.POSITIONS][row][inside] == np.arange(len(tokens))
+      ).all()
       document = int(tokens[0]) // 100
       assert (flat['weights'][row][inside] == document + 0.5).all()
       found.append((document, len(tokens)))
@@ -45,7 +51,8 @@ def _unpack(batch):
 def test_rows_hold_whole_documents_equally_often():
   lengths = _lengths()
   batches = packing.Batches(
-      _documents(lengths), batch=4, seq_len=16, steps=3, seed=1)
+    _documents(lengths), batch=4, seq_len=16, steps=3, seed=1
+  )
   seen = []
   while len(seen) < 20 * len(lengths):
     batch = next(batches)
@@ -60,7 +67,8 @@ def test_rows_hold_whole_documents_equally_often():
 def test_epochs_differ_and_seeds_differ():
   def first(seed, count):
     batches = packing.Batches(
-        _documents(np.full(8, 4)), batch=8, seq_len=4, seed=seed)
+      _documents(np.full(8, 4)), batch=8, seq_len=4, seed=seed
+    )
     return [next(batches)[NAME][0, :, 0].tolist() for _ in range(count)]
 
   one, two = first(0, 2)
@@ -74,7 +82,8 @@ def test_epochs_differ_and_seeds_differ():
 def test_a_restored_place_continues_with_the_same_bytes(calls):
   def make():
     return packing.Batches(
-        _documents(_lengths()), batch=4, seq_len=16, steps=2, seed=3)
+      _documents(_lengths()), batch=4, seq_len=16, steps=2, seed=3
+    )
 
   batches = make()
   for _ in range(calls):
@@ -89,7 +98,8 @@ def test_a_restored_place_continues_with_the_same_bytes(calls):
 
 def test_processes_share_the_rows_of_one():
   make = lambda **kw: packing.Batches(
-      _documents(_lengths()), batch=6, seq_len=16, steps=2, seed=0, **kw)
+    _documents(_lengths()), batch=6, seq_len=16, steps=2, seed=0, **kw
+  )
   whole, parts = make(), [make(shard=(i, 3)) for i in range(3)]
   for _ in range(6):
     expected, got = next(whole), [next(part) for part in parts]
@@ -101,7 +111,8 @@ def test_processes_share_the_rows_of_one():
 def test_rows_are_filled():
   lengths = np.random.default_rng(0).integers(40, 101, 500)
   batches = packing.Batches(
-      _documents(lengths), batch=32, seq_len=256, steps=5, seed=0)
+    _documents(lengths), batch=32, seq_len=256, steps=5, seed=0
+  )
   assert (next(batches)[packing.SEGMENTS] > 0).mean() > 0.85
 
 
@@ -110,21 +121,26 @@ def test_once_is_once(shards):
   lengths = _lengths()
   found, shapes = [], set()
   for index in range(shards):
-    for batch in packing.once(_documents(lengths), batch=4, seq_len=16,
-                              steps=3, shard=(index, shards)):
+    for batch in packing.once(
+      _documents(lengths), batch=4, seq_len=16, steps=3, shard=(index, shards)
+    ):
       shapes.add(batch[NAME].shape)
       found += _unpack(batch)
   assert shapes == {(3, 4 // shards, 16)}
   assert sorted(found) == list(enumerate(lengths))
 
 
-@pytest.mark.parametrize(('lengths', 'batch', 'shard', 'message'), [
+@pytest.mark.parametrize(
+  ('lengths', 'batch', 'shard', 'message'),
+  [
     ([3, 20, 18], 4, (0, 1), r'2 of 3 .* seq_len=16 .* 20 tokens'),
     ([3, 0, 5], 4, (0, 1), 'Document 1 of 3 has no token'),
     ([], 4, (0, 1), 'no documents'),
     ([3], 4, (0, 3), 'batch=4 does not divide over 3'),
-])
+  ],
+)
 def test_what_cannot_be_packed_is_refused(lengths, batch, shard, message):
   with pytest.raises(ValueError, match=message):
-    packing.Batches(_documents(lengths), batch=batch, seq_len=16, seed=0,
-                    shard=shard)
+    packing.Batches(
+      _documents(lengths), batch=batch, seq_len=16, seed=0, shard=shard
+    )

@@ -14,11 +14,17 @@ def path(tmp_path_factory):
   model = io.BytesIO()
   lines = [line for text in toys.CORPUS for line in text.split('\n') if line]
   sentencepiece.SentencePieceTrainer.train(
-      sentence_iterator=iter(lines * 20), model_writer=model,
-      vocab_size=320, model_type='bpe', byte_fallback=True,
-      user_defined_symbols=['<unused0>', '<start_of_turn>'],
-      normalization_rule_name='identity', remove_extra_whitespaces=False,
-      hard_vocab_limit=False, minloglevel=2)
+    sentence_iterator=iter(lines * 20),
+    model_writer=model,
+    vocab_size=320,
+    model_type='bpe',
+    byte_fallback=True,
+    user_defined_symbols=['<unused0>', '<start_of_turn>'],
+    normalization_rule_name='identity',
+    remove_extra_whitespaces=False,
+    hard_vocab_limit=False,
+    minloglevel=2,
+  )
   path = tmp_path_factory.mktemp('sp') / 'toy.model'
   path.write_bytes(model.getvalue())
   return str(path)
@@ -46,19 +52,30 @@ def test_specials(path):
   assert vocabulary.spelt_special('a <start_of_turn>') == '<start_of_turn>'
   assert vocabulary.spelt_special('a <s> <0x0A>') == ''
   assert not vocabulary.special_ids & set(vocabulary.encode('</s><s>'))
-  assert vocabulary.decode(
-      [vocabulary.revise_id, *vocabulary.encode('Hi'), vocabulary.eos_id,
-       vocabulary.size + 3]) == 'Hi'
+  assert (
+    vocabulary.decode(
+      [
+        vocabulary.revise_id,
+        *vocabulary.encode('Hi'),
+        vocabulary.eos_id,
+        vocabulary.size + 3,
+      ]
+    )
+    == 'Hi'
+  )
   assert vocabulary.piece(vocabulary.size) == ''
   with pytest.raises(ValueError, match='spells <unused0>'):
     vocabulary.encode('a<unused0>')
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
     ({'revise': '<nothing>'}, 'is no piece of'),
     ({'revise': '</s>'}, 'is also the end'),
     ({'path': '/nowhere'}, 'is not a file'),
-])
+  ],
+)
 def test_what_does_not_fit_is_named(path, changes, message):
   given = {'path': path, 'revise': '<unused0>'} | changes
   with pytest.raises(ValueError, match=message):

@@ -25,17 +25,22 @@ def _examples(kind, count=1500):
 def _expected(kind, example):
   tokens = example['tokens']
   if kind == 'lm':
-    weights = [float(place >= example['loss_start'])
-               for place in range(1, len(tokens))]
-    return {'decoder_input_tokens': tokens[:-1],
-            'decoder_target_tokens': tokens[1:],
-            'decoder_loss_weights': np.array(weights)}
+    weights = [
+      float(place >= example['loss_start']) for place in range(1, len(tokens))
+    ]
+    return {
+      'decoder_input_tokens': tokens[:-1],
+      'decoder_target_tokens': tokens[1:],
+      'decoder_loss_weights': np.array(weights),
+    }
   values, weights = np.zeros(len(tokens)), np.zeros(len(tokens))
-  for place, label in zip(example['positions'], example['labels'],
-                          strict=True):
+  for place, label in zip(example['positions'], example['labels'], strict=True):
     values[place], weights[place] = label, 1
-  return {'decoder_input_tokens': tokens, 'decoder_target_values': values,
-          'decoder_loss_weights': weights}
+  return {
+    'decoder_input_tokens': tokens,
+    'decoder_target_values': values,
+    'decoder_loss_weights': weights,
+  }
 
 
 @pytest.mark.parametrize('kind', ['lm', 'value'])
@@ -52,17 +57,25 @@ def test_documents_are_the_examples(tmp_path, kind):
     for name, values in _expected(kind, example).items():
       assert (documents.features[name][part] == values).all()
   assert {k: v.dtype.name for k, v in documents.features.items()} == {
-      k: 'int32' if k.endswith('tokens') else 'float32'
-      for k in documents.features}
+    k: 'int32' if k.endswith('tokens') else 'float32'
+    for k in documents.features
+  }
 
 
 def test_documents_can_be_packed(tmp_path):
   features.write(tmp_path, 'value', {'train': _examples('value', 10)})
   documents = tasks.documents(tasks.make_task(str(tmp_path), 31), 'train')
   batch = next(packing.Batches(documents, batch=2, seq_len=16, seed=0))
-  assert {k: v.shape for k, v in batch.items()} == dict.fromkeys((
-      'decoder_input_tokens', 'decoder_target_values', 'decoder_loss_weights',
-      'decoder_segment_ids', 'decoder_positions'), (1, 2, 16))
+  assert {k: v.shape for k, v in batch.items()} == dict.fromkeys(
+    (
+      'decoder_input_tokens',
+      'decoder_target_values',
+      'decoder_loss_weights',
+      'decoder_segment_ids',
+      'decoder_positions',
+    ),
+    (1, 2, 16),
+  )
 
 
 def test_tokens_outside_the_vocabulary_are_refused(tmp_path):

@@ -5,15 +5,20 @@ from ttc.data.templates import Template
 
 def test_shots_come_before_the_question():
   template = Template(
-      turn='Q: {question}\nA: ', before='Solve.\n', after='\n\n',
-      shots=(('1+1', '2'), ('2+2', '4')))
+    turn='Q: {question}\nA: ',
+    before='Solve.\n',
+    after='\n\n',
+    shots=(('1+1', '2'), ('2+2', '4')),
+  )
   assert template('3+3') == (
-      'Solve.\nQ: 1+1\nA: 2\n\nQ: 2+2\nA: 4\n\nQ: 3+3\nA: ')
+    'Solve.\nQ: 1+1\nA: 2\n\nQ: 2+2\nA: 4\n\nQ: 3+3\nA: '
+  )
 
 
 def test_braces_of_a_question_are_text():
   assert Template(turn='{question}: {x}')(r'\frac{1}{2} {question}') == (
-      r'\frac{1}{2} {question}: {x}')
+    r'\frac{1}{2} {question}: {x}'
+  )
 
 
 @pytest.mark.parametrize('turn', ['Solve.', '{question} {question}'])

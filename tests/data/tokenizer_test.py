@@ -8,16 +8,21 @@ from tests.data import toys
 from ttc.data.tokenizer import Tokenizer
 from ttc.data.vocabulary import end_table, step_end_table
 
-REVISE = {'qwen': '<|quad_end|>', 'llama3': '<|reserved_special_token_0|>',
-          'gemma': '<unused0>', 'llama2': '<revise>'}
+REVISE = {
+  'qwen': '<|quad_end|>',
+  'llama3': '<|reserved_special_token_0|>',
+  'gemma': '<unused0>',
+  'llama2': '<revise>',
+}
 ALPHABET = [*'ab .$\\\n\n\n\n01é∞🙂\t\r', '\n\n', '.\n\n', ' \n', '▁']
 
 
 @pytest.fixture(scope='module', params=sorted(REVISE))
 def vocabulary(request, tmp_path_factory):
   folder = tmp_path_factory.mktemp(request.param)
-  return Tokenizer(str(getattr(toys, request.param)(folder)),
-                   REVISE[request.param])
+  return Tokenizer(
+    str(getattr(toys, request.param)(folder)), REVISE[request.param]
+  )
 
 
 @pytest.fixture(scope='module')
@@ -28,8 +33,9 @@ def qwen(tmp_path_factory):
 def texts(count, without=''):
   rng = np.random.default_rng(0)
   alphabet = [c for c in ALPHABET if c not in without]
-  return [''.join(rng.choice(alphabet, rng.integers(1, 30)))
-          for _ in range(count)]
+  return [
+    ''.join(rng.choice(alphabet, rng.integers(1, 30))) for _ in range(count)
+  ]
 
 
 def test_text_survives_tokens(vocabulary):
@@ -49,8 +55,10 @@ def test_real_questions_survive_tokens(vocabulary, name):
   with (gzip.open if name.endswith('gz') else open)(path, 'rt') as file:
     rows = [json.loads(line) for line in file]
   for row in rows[:500]:
-    for text in (row.get('problem') or row['question'],
-                 row.get('solution') or row['answer']):
+    for text in (
+      row.get('problem') or row['question'],
+      row.get('solution') or row['answer'],
+    ):
       assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
@@ -60,7 +68,7 @@ def test_steps_end_wherever_the_delimiter_is(vocabulary):
     ids = vocabulary.encode(text)
     seen = 0
     for i in np.flatnonzero(ends[ids]):
-      until = vocabulary.decode(ids[:i + 1])
+      until = vocabulary.decode(ids[: i + 1])
       assert text.startswith(until)
       assert '\n' in until[seen:]
       assert '\n' not in vocabulary.decode(ids[:i])[seen:]
@@ -78,7 +86,7 @@ def test_blank_lines_end_steps_of_a_tokenizer_that_has_them(qwen):
     seen = 0
     for i in np.flatnonzero(ends[ids]):
       assert '\n\n' not in vocabulary.decode(ids[seen:i])
-      assert '\n\n' in vocabulary.decode(ids[seen:i + 1])
+      assert '\n\n' in vocabulary.decode(ids[seen : i + 1])
       seen = i + 1
     assert '\n\n' not in vocabulary.decode(ids[seen:])
 
@@ -93,8 +101,9 @@ def test_a_tokenizer_that_splits_the_delimiter(tmp_path):
 def test_specials_are_tokens_in_templates_and_text_in_data(qwen):
   vocabulary = Tokenizer(str(qwen), '<|quad_end|>')
   text = '<|im_start|>user\nHi<|im_end|>'
-  start, end = (vocabulary._plain.token_to_id(t)
-                for t in ('<|im_start|>', '<|im_end|>'))
+  start, end = (
+    vocabulary._plain.token_to_id(t) for t in ('<|im_start|>', '<|im_end|>')
+  )
   ids = vocabulary.encode_template(text)
   assert ids[0] == start
   assert ids[-1] == end == vocabulary.eos_id
@@ -108,8 +117,12 @@ def test_specials_are_tokens_in_templates_and_text_in_data(qwen):
 
 
 def test_the_family_decides_what_begins_a_text(vocabulary):
-  begins = {'qwen': '', 'llama3': '<|begin_of_text|>', 'gemma': '<bos>',
-            'llama2': '<s>'}
+  begins = {
+    'qwen': '',
+    'llama3': '<|begin_of_text|>',
+    'gemma': '<bos>',
+    'llama2': '<s>',
+  }
   name = next(n for n, t in REVISE.items() if t == vocabulary.revise)
   begin = ''.join(map(vocabulary.piece, vocabulary.begin_ids))
   assert begin == begins[name]
@@ -118,7 +131,8 @@ def test_the_family_decides_what_begins_a_text(vocabulary):
   assert not set(ids) & set(vocabulary.end_ids)
   spelt = vocabulary.encode_template(f'{begin}Hi')  # said twice, there once
   assert sum(id in vocabulary.begin_ids for id in spelt) == len(
-      vocabulary.begin_ids)
+    vocabulary.begin_ids
+  )
 
 
 def test_all_ends_of_the_model_end_an_attempt(qwen):
@@ -127,12 +141,14 @@ def test_all_ends_of_the_model_end_an_attempt(qwen):
   assert ends == {'<|im_end|>', '<|endoftext|>', '<|quad_end|>'}
   assert vocabulary.piece(vocabulary.eos_id) == '<|im_end|>'
   assert vocabulary.piece(vocabulary.pad_id) == '<|endoftext|>'
-  base = Tokenizer(str(qwen), '<|quad_end|>', eos='<|endoftext|>',
-                   stops=('\n\n',))
+  base = Tokenizer(
+    str(qwen), '<|quad_end|>', eos='<|endoftext|>', stops=('\n\n',)
+  )
   assert base.piece(base.eos_id) == '<|endoftext|>'
   assert {base.piece(id) for id in base.end_ids} > ends | {'.\n\n'}
-  assert all('\n\n' in base.piece(id) or id in vocabulary.end_ids
-             for id in base.end_ids)
+  assert all(
+    '\n\n' in base.piece(id) or id in vocabulary.end_ids for id in base.end_ids
+  )
 
 
 def test_what_lies_beyond_the_tokenizer_has_no_text(vocabulary):
@@ -142,7 +158,9 @@ def test_what_lies_beyond_the_tokenizer_has_no_text(vocabulary):
   assert vocabulary.piece(vocabulary.size) == ''
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
     ({'revise': '<|nothing|>'}, r"revise='<\|nothing\|>' is no token of"),
     ({'revise': ''}, r"Tokenizer\.revise=''; name a token"),
     ({'revise': '<|im_end|>'}, 'is also the end or the padding'),
@@ -150,7 +168,8 @@ def test_what_lies_beyond_the_tokenizer_has_no_text(vocabulary):
     ({'stops': ('',)}, 'is no tuple of texts'),
     ({'stops': '\n\n'}, 'is no tuple of texts'),
     ({'path': '/nowhere'}, r'/nowhere holds no tokenizer\.json'),
-])
+  ],
+)
 def test_what_does_not_fit_is_named(qwen, changes, message):
   given = {'path': str(qwen), 'revise': '<|quad_end|>'} | changes
   with pytest.raises(ValueError, match=message):

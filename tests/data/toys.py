@@ -65,13 +65,19 @@ def gemma(folder: pathlib.Path) -> pathlib.Path:
   """Spaces as ▁, newlines as tokens of their own, bytes for the rest."""
   tokenizer = _byte_fallback(
     ['<pad>', '<eos>', '<bos>', '<unk>', '<start_of_turn>', '<end_of_turn>'],
-    ['\n', '\n\n', '\n\n\n', '▁'], [('\n', '\n'), ('\n\n', '\n')])
+    ['\n', '\n\n', '\n\n\n', '▁'],
+    [('\n', '\n'), ('\n\n', '\n')],
+  )
   tokenizer.normalizer = normalizers.Replace(' ', '▁')
-  tokenizer.decoder = decoders.Sequence([
-    decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse()])
-  tokenizer.add_special_tokens([
-    AddedToken(t, special=True) for t in (
-      '<pad>', '<eos>', '<bos>', '<start_of_turn>', '<end_of_turn>')])
+  tokenizer.decoder = decoders.Sequence(
+    [decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse()]
+  )
+  tokenizer.add_special_tokens(
+    [
+      AddedToken(t, special=True)
+      for t in ('<pad>', '<eos>', '<bos>', '<start_of_turn>', '<end_of_turn>')
+    ]
+  )
   tokenizer.add_tokens([AddedToken('<unused0>', special=False)])
   _begin_with(tokenizer, '<bos>')
   return _write(
@@ -85,13 +91,20 @@ def gemma(folder: pathlib.Path) -> pathlib.Path:
 def llama2(folder: pathlib.Path) -> pathlib.Path:
   """SentencePiece's way: a leading ▁, and bytes for newlines."""
   tokenizer = _byte_fallback(['<unk>', '<s>', '</s>'], ['▁'], [])
-  tokenizer.normalizer = normalizers.Sequence([
-    normalizers.Prepend('▁'), normalizers.Replace(' ', '▁')])
-  tokenizer.decoder = decoders.Sequence([
-    decoders.Replace('▁', ' '), decoders.ByteFallback(), decoders.Fuse(),
-    decoders.Strip(' ', 1, 0)])
-  tokenizer.add_special_tokens([
-    AddedToken(t, special=True) for t in ('<s>', '</s>', '<revise>')])
+  tokenizer.normalizer = normalizers.Sequence(
+    [normalizers.Prepend('▁'), normalizers.Replace(' ', '▁')]
+  )
+  tokenizer.decoder = decoders.Sequence(
+    [
+      decoders.Replace('▁', ' '),
+      decoders.ByteFallback(),
+      decoders.Fuse(),
+      decoders.Strip(' ', 1, 0),
+    ]
+  )
+  tokenizer.add_special_tokens(
+    [AddedToken(t, special=True) for t in ('<s>', '</s>', '<revise>')]
+  )
   _begin_with(tokenizer, '<s>')
   return _write(
     folder, tokenizer,
@@ -102,30 +115,50 @@ def llama2(folder: pathlib.Path) -> pathlib.Path:
 def _byte_level(merges):
   tokenizer = tokenizers.Tokenizer(models.BPE())
   tokenizer.normalizer = normalizers.NFC()
-  tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-    pre_tokenizers.Split(tokenizers.Regex(QWEN_SPLIT), 'isolated'),
-    pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+  tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    [
+      pre_tokenizers.Split(tokenizers.Regex(QWEN_SPLIT), 'isolated'),
+      pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+  )
   tokenizer.decoder = decoders.ByteLevel()
-  tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
-    vocab_size=256 + merges, show_progress=False,
-    initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+  tokenizer.train_from_iterator(
+    CORPUS,
+    trainers.BpeTrainer(
+      vocab_size=256 + merges,
+      show_progress=False,
+      initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    ),
+  )
   return tokenizer
 
 
 def _byte_fallback(specials, words, merges):
   alphabet = [chr(code) for code in range(33, 127)]
-  pieces = [*specials, *(f'<0x{byte:02X}>' for byte in range(256)), *words,
-            *alphabet]
+  pieces = [
+    *specials,
+    *(f'<0x{byte:02X}>' for byte in range(256)),
+    *words,
+    *alphabet,
+  ]
   vocabulary = {piece: id for id, piece in enumerate(dict.fromkeys(pieces))}
-  return tokenizers.Tokenizer(models.BPE(
-    vocab=vocabulary, merges=merges, unk_token='<unk>', byte_fallback=True,
-    fuse_unk=True))
+  return tokenizers.Tokenizer(
+    models.BPE(
+      vocab=vocabulary,
+      merges=merges,
+      unk_token='<unk>',
+      byte_fallback=True,
+      fuse_unk=True,
+    )
+  )
 
 
 def _begin_with(tokenizer, bos):
   tokenizer.post_processor = processors.TemplateProcessing(
-    single=f'{bos} $A', pair=f'{bos} $A {bos} $B',
-    special_tokens=[(bos, tokenizer.token_to_id(bos))])
+    single=f'{bos} $A',
+    pair=f'{bos} $A {bos} $B',
+    special_tokens=[(bos, tokenizer.token_to_id(bos))],
+  )
 
 
 def _write(folder, tokenizer, **files):

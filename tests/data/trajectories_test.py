@@ -31,19 +31,26 @@ def make_record(problem, right, wrong, unparsable=0):
     texts.add(text)
     i = len(rows)
     end = [[V.eos_id], [V.revise_id], []][rng.integers(3)]
-    rows.append({
-        'tokens': V.encode(text) + end, 'text': text, 'correct': i < right,
-        'answer': text if i < right + wrong else None})
-  return {'problem': problem,
-          'rows': [rows[i] for i in rng.permutation(len(rows))]}
+    rows.append(
+      {
+        'tokens': V.encode(text) + end,
+        'text': text,
+        'correct': i < right,
+        'answer': text if i < right + wrong else None,
+      }
+    )
+  return {
+    'problem': problem,
+    'rows': [rows[i] for i in rng.permutation(len(rows))],
+  }
 
 
 def read(document):
   """Context attempts and target of a trajectory, as text."""
   tokens = document.tokens.tolist()
-  assert tokens[:len(PROMPT)] == PROMPT
+  assert tokens[: len(PROMPT)] == PROMPT
   assert tokens[-1] == V.eos_id
-  context = tokens[len(PROMPT):document.loss_start]
+  context = tokens[len(PROMPT) : document.loss_start]
   assert not context or context[-1] == V.revise_id
   attempts, last = [], []
   for token in context:
@@ -52,7 +59,7 @@ def read(document):
       last = []
     else:
       last.append(token)
-  target = tokens[document.loss_start:-1]
+  target = tokens[document.loss_start : -1]
   assert V.eos_id not in tokens[:-1]
   assert V.revise_id not in target
   return attempts, V.decode(target)
@@ -113,8 +120,11 @@ def test_the_other_attempts_are_any_of_the_wrong_ones():
 @pytest.mark.parametrize(('wrong', 'longest'), [(0, 0), (1, 1), (3, 3), (9, 4)])
 def test_context_is_no_longer_than_there_are_wrong_samples(wrong, longest):
   record = make_record(3, right=6, wrong=wrong)
-  lengths = {len(read(d)[0]) for seed in range(40)
-             for d in Trajectories(seed=seed)(record, PROMPT, V)}
+  lengths = {
+    len(read(d)[0])
+    for seed in range(40)
+    for d in Trajectories(seed=seed)(record, PROMPT, V)
+  }
   assert lengths == set(range(longest + 1))
 
 
@@ -132,8 +142,10 @@ def test_cap_takes_random_targets_once():
   record = make_record(2, right=8, wrong=2)
   taken = collections.Counter()
   for seed in range(200):
-    targets = [read(d)[1] for d in Trajectories(max_targets=2, seed=seed)(
-        record, PROMPT, V)]
+    targets = [
+      read(d)[1]
+      for d in Trajectories(max_targets=2, seed=seed)(record, PROMPT, V)
+    ]
     assert len(set(targets)) == 2
     taken.update(targets)
   assert len(taken) == 8
@@ -189,10 +201,14 @@ def test_a_question_without_right_samples_yields_nothing():
   assert Trajectories()(make_record(6, 0, 5, 2), PROMPT, V) == []
 
 
-@pytest.mark.parametrize(('fields', 'message'), [
+@pytest.mark.parametrize(
+  ('fields', 'message'),
+  [
     ({'max_context': -1}, 'max_context'),
     ({'max_targets': 0}, 'max_targets'),
-    ({'right_share': 1.1}, 'right_share')])
+    ({'right_share': 1.1}, 'right_share'),
+  ],
+)
 def test_nonsense_is_refused(fields, message):
   with pytest.raises(ValueError, match=rf'Trajectories\.{message}'):
     Trajectories(**fields)

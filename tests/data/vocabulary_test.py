@@ -3,8 +3,9 @@ import pytest
 
 from ttc.data.vocabulary import end_table, step_end_table, WordVocabulary
 
-VOCABULARY = WordVocabulary((
-    *map(str, range(1, 21)), *(f'{n}:' for n in range(10, 21)), *'+-*/=?\n'))
+VOCABULARY = WordVocabulary(
+  (*map(str, range(1, 21)), *(f'{n}:' for n in range(10, 21)), *'+-*/=?\n')
+)
 
 
 def test_every_sequence_of_words_survives_text():
@@ -34,7 +35,9 @@ def test_only_words_are_parted_by_a_space():
   assert len(VOCABULARY.encode(text)) == 14
 
 
-@pytest.mark.parametrize(('text', 'word', 'offset'), [
+@pytest.mark.parametrize(
+  ('text', 'word', 'offset'),
+  [
     ('7*2=x', "'x'", 4),
     ('7 *2', "' '", 1),
     ('7  2', "' '", 1),
@@ -48,7 +51,8 @@ def test_only_words_are_parted_by_a_space():
     ('7+٣', "'٣'", 2),
     ('7\r\n', r"'\\r'", 1),
     ('9' * 5_000, f"'{'9' * 20}'", 0),
-])
+  ],
+)
 def test_unknown_text_is_named_with_its_offset(text, word, offset):
   with pytest.raises(ValueError, match=f'{word} at offset {offset} '):
     VOCABULARY.encode(text)
@@ -67,8 +71,7 @@ def test_special_ids_have_no_text_and_are_never_encoded():
 def test_steps_end_at_the_delimiter_and_where_an_attempt_ends():
   ends = np.flatnonzero(step_end_table(VOCABULARY, '\n')).tolist()
   newline = VOCABULARY.encode('\n')
-  assert ends == sorted(
-      [VOCABULARY.eos_id, VOCABULARY.revise_id, *newline])
+  assert ends == sorted([VOCABULARY.eos_id, VOCABULARY.revise_id, *newline])
 
 
 def test_a_token_that_holds_the_delimiter_ends_a_step():
@@ -83,7 +86,10 @@ def test_a_token_that_holds_the_delimiter_ends_a_step():
 def test_padding_ends_no_step():
   vocabulary = WordVocabulary(('7', 'p'))  # as in <pad>
   assert np.flatnonzero(step_end_table(vocabulary, 'p')).tolist() == [
-      vocabulary.eos_id, vocabulary.revise_id, *vocabulary.encode('p')]
+    vocabulary.eos_id,
+    vocabulary.revise_id,
+    *vocabulary.encode('p'),
+  ]
 
 
 def test_a_delimiter_that_no_token_holds_is_refused():
@@ -101,9 +107,20 @@ def test_step_end_table_refuses_an_empty_delimiter():
     step_end_table(VOCABULARY, '')
 
 
-@pytest.mark.parametrize('words', [
-    ('++',), (' ',), ('',), ('1', '2', '1'), ('1+',), ('٣٤',), ('é',), ('_',),
-    ('+:',)])
+@pytest.mark.parametrize(
+  'words',
+  [
+    ('++',),
+    (' ',),
+    ('',),
+    ('1', '2', '1'),
+    ('1+',),
+    ('٣٤',),
+    ('é',),
+    ('_',),
+    ('+:',),
+  ],
+)
 def test_vocabulary_refuses_words_it_could_not_part(words):
   with pytest.raises(ValueError, match=r'WordVocabulary\.words'):
     WordVocabulary(words)

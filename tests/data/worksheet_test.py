@@ -14,16 +14,19 @@ RIGHT = '13: 7*2=14 14-1=13\n17: 5*4=20 20-3=17'
 
 
 def goals_of(problem):
-  return [(*numbers, target)
-          for numbers, target in read_question(problem.question)]
+  return [
+    (*numbers, target) for numbers, target in read_question(problem.question)
+  ]
 
 
 def test_no_set_of_goals_is_asked_in_two_splits():
   problems = {split: SMALL.problems(split) for split in SPLITS}
   assert [len(problems[split]) for split in SPLITS] == [200, 500, 3_000]
   assert len({p.id for split in SPLITS for p in problems[split]}) == 3_700
-  asked = {split: {tuple(sorted(goals_of(p))) for p in problems[split]}
-           for split in SPLITS}
+  asked = {
+    split: {tuple(sorted(goals_of(p))) for p in problems[split]}
+    for split in SPLITS
+  }
   assert not asked['test'] & asked['finetune']
   assert not asked['test'] & asked['pretrain']
   assert not asked['finetune'] & asked['pretrain']
@@ -32,9 +35,10 @@ def test_no_set_of_goals_is_asked_in_two_splits():
 
 
 def test_goals_come_back_in_other_splits():
-  goals = {split: {goal for p in SMALL.problems(split)
-                   for goal in goals_of(p)}
-           for split in ('test', 'pretrain')}
+  goals = {
+    split: {goal for p in SMALL.problems(split) for goal in goals_of(p)}
+    for split in ('test', 'pretrain')
+  }
   assert len(goals['test'] & goals['pretrain']) > 0.9 * len(goals['test'])
 
 
@@ -49,7 +53,8 @@ def test_levels_are_even_and_take_their_own_goals():
   assert not set.intersection(*goals[1:])
   assert sum(map(len, goals)) == len(set.union(*goals)) == 451
   solutions = [
-      np.mean([solutions_of(*goal) for goal in level]) for level in goals[1:]]
+    np.mean([solutions_of(*goal) for goal in level]) for level in goals[1:]
+  ]
   assert solutions == sorted(solutions, reverse=True)
   assert [len(level) for level in goals[1:]] == [27, 54, 90, 122, 158]
 
@@ -59,8 +64,16 @@ def solutions_of(*goal):
 
 
 def test_goals_keep_their_limits():
-  task = Worksheet((2, 4), (0.0, 0.5, 1.0), max_number=7, max_value=15,
-                   min_target=9, num_pretrain=300, num_finetune=10, num_test=10)
+  task = Worksheet(
+    (2, 4),
+    (0.0, 0.5, 1.0),
+    max_number=7,
+    max_value=15,
+    min_target=9,
+    num_pretrain=300,
+    num_finetune=10,
+    num_test=10,
+  )
   for problem in task.problems('pretrain'):
     goals = read_question(problem.question)
     assert len(goals) in (2, 4)
@@ -78,8 +91,7 @@ def test_prompts_and_solutions_encode_exactly():
     for text in (SMALL.prompt(problem), problem.question):
       tokens = SMALL.vocabulary.encode(text)
       assert SMALL.vocabulary.decode(tokens) == text
-    assert len(SMALL.vocabulary.encode(SMALL.prompt(problem))) == (
-        4 * 3 + 1)
+    assert len(SMALL.vocabulary.encode(SMALL.prompt(problem))) == (4 * 3 + 1)
 
 
 def test_questions_depend_on_the_seed_alone():
@@ -93,17 +105,23 @@ def test_every_line_of_the_table_solves_its_goal():
   rng = np.random.default_rng(0)
   table = SMALL.table
   for problem, goals in zip(
-      SMALL.problems('test'), SMALL.questions('test'), strict=True):
+    SMALL.problems('test'), SMALL.questions('test'), strict=True
+  ):
     uniform = rng.random(len(goals))
     targets = table.target[goals]
-    hits = [f'{target}: {table.lines[i]}' for target, i in zip(
-        targets, table.draw_hit(goals, uniform), strict=True)]
-    misses = [f'{target}: {table.lines[i]}' for target, i in zip(
-        targets, table.draw_miss(goals, uniform), strict=True)]
-    assert SMALL.grade(problem, '\n'.join(hits)) == Grade(
-        '\n'.join(hits), True)
+    hits = [
+      f'{target}: {table.lines[i]}'
+      for target, i in zip(targets, table.draw_hit(goals, uniform), strict=True)
+    ]
+    misses = [
+      f'{target}: {table.lines[i]}'
+      for target, i in zip(
+        targets, table.draw_miss(goals, uniform), strict=True
+      )
+    ]
+    assert SMALL.grade(problem, '\n'.join(hits)) == Grade('\n'.join(hits), True)
     for i in range(len(hits)):
-      text = '\n'.join([*hits[:i], misses[i], *hits[i + 1:]])
+      text = '\n'.join([*hits[:i], misses[i], *hits[i + 1 :]])
       assert SMALL.grade(problem, text) == Grade(text, False)
 
 
@@ -126,7 +144,7 @@ def test_grade_agrees_with_rationals_on_damaged_solutions():
 def judge(question, text):
   """An independent judge that reads with split and computes in Fractions."""
   words, lines = question.split(), text.split('\n')
-  goals = [words[i:i + 4] for i in range(0, len(words), 4)]
+  goals = [words[i : i + 4] for i in range(0, len(words), 4)]
   if len(lines) != len(goals):
     return False
   return all(map(judge_line, lines, goals))
@@ -142,8 +160,11 @@ def judge_line(line, goal):
     left, *right = equation.split('=')
     operation = next((o for o in '+-*/' if o in left), '?')
     operands = left.split(operation)
-    if len(right) != 1 or len(operands) != 2 or not all(
-        x.isdecimal() for x in (*operands, *right)):
+    if (
+      len(right) != 1
+      or len(operands) != 2
+      or not all(x.isdecimal() for x in (*operands, *right))
+    ):
       return False
     a, b, c = map(Fraction, (*operands, *right))
     for operand in (a, b):
@@ -157,16 +178,38 @@ def judge_line(line, goal):
   return pool == [Fraction(label[:-1])]
 
 
-@pytest.mark.parametrize('text', [
-    '', '\n', '\n' * 10**6, '7' * 10**6, 'x' * 10**6, '9' * 5_000, RIGHT + '\n',
-    '\n' + RIGHT, RIGHT + '\n' + RIGHT, RIGHT.replace('\n', '\r\n'),
-    RIGHT.replace('\n', '\u2028'), RIGHT.replace('7', '７'),
-    RIGHT.replace('2', '²'), RIGHT.replace('7', '٧'), RIGHT + '\0', RIGHT + ' ',
-    RIGHT.replace('-', '−'), RIGHT.replace(':', ''), RIGHT.replace('13: ', ''),
-    RIGHT.replace(': ', ':  '), RIGHT.replace(': ', ':'),
-    RIGHT.replace('13: ', '9999: '), RIGHT.replace('13: ', '013: '), '\ud800',
-    '__import__("os")', '13: 9**9**9=1 1+1=2\n',
-    '13: 7*2=14 14-1=13\n' * 10**5])
+@pytest.mark.parametrize(
+  'text',
+  [
+    '',
+    '\n',
+    '\n' * 10**6,
+    '7' * 10**6,
+    'x' * 10**6,
+    '9' * 5_000,
+    RIGHT + '\n',
+    '\n' + RIGHT,
+    RIGHT + '\n' + RIGHT,
+    RIGHT.replace('\n', '\r\n'),
+    RIGHT.replace('\n', '\u2028'),
+    RIGHT.replace('7', '７'),
+    RIGHT.replace('2', '²'),
+    RIGHT.replace('7', '٧'),
+    RIGHT + '\0',
+    RIGHT + ' ',
+    RIGHT.replace('-', '−'),
+    RIGHT.replace(':', ''),
+    RIGHT.replace('13: ', ''),
+    RIGHT.replace(': ', ':  '),
+    RIGHT.replace(': ', ':'),
+    RIGHT.replace('13: ', '9999: '),
+    RIGHT.replace('13: ', '013: '),
+    '\ud800',
+    '__import__("os")',
+    '13: 9**9**9=1 1+1=2\n',
+    '13: 7*2=14 14-1=13\n' * 10**5,
+  ],
+)
 def test_grade_is_total_on_hostile_text(text):
   assert SMALL.grade(PROBLEM, text) == Grade(None, False)
 
@@ -190,8 +233,12 @@ def test_answers_vote_together_under_commutation():
 
 def test_a_line_answers_the_goal_of_its_label_in_its_place():
   first, second = RIGHT.split('\n')
-  for text in (f'{second}\n{first}', f'{first}\n{first}',
-               f'{first}\n13{second[2:]}', f'{first}\n9{second[2:]}'):
+  for text in (
+    f'{second}\n{first}',
+    f'{first}\n{first}',
+    f'{first}\n13{second[2:]}',
+    f'{first}\n9{second[2:]}',
+  ):
     assert SMALL.grade(PROBLEM, text) == Grade(text, False)
 
 
@@ -200,7 +247,9 @@ def test_many_questions_are_drawn_at_once():
   assert len(task.problems('pretrain')) == 30_000
 
 
-@pytest.mark.parametrize(('fields', 'message'), [
+@pytest.mark.parametrize(
+  ('fields', 'message'),
+  [
     ({'goals': ()}, 'goals'),
     ({'goals': (0, 2)}, 'goals'),
     ({'goals': (3, 12)}, 'goals'),
@@ -214,19 +263,28 @@ def test_many_questions_are_drawn_at_once():
     ({'min_target': 21}, 'min_target'),
     ({'min_target': 0}, 'min_target'),
     ({'goals': (3, 10)}, 'level 1 has only 9 targets'),
-    ({'num_test': -1}, 'num_test')])
+    ({'num_test': -1}, 'num_test'),
+  ],
+)
 def test_nonsense_is_refused(fields, message):
   with pytest.raises(ValueError, match=message):
     Worksheet(**fields)
 
 
 def test_more_questions_than_there_are_is_an_error():
-  task = Worksheet((1,), (0.0, 1.0), num_pretrain=10, num_finetune=400,
-                   num_test=100)
+  task = Worksheet(
+    (1,), (0.0, 1.0), num_pretrain=10, num_finetune=400, num_test=100
+  )
   with pytest.raises(ValueError, match=r'num_finetune=400 needs 400 .* only 3'):
     task.problems('pretrain')
-  assert len(Worksheet((1,), (0.0, 1.0), num_test=451, num_finetune=0,
-                       num_pretrain=0).problems('test')) == 451
+  assert (
+    len(
+      Worksheet(
+        (1,), (0.0, 1.0), num_test=451, num_finetune=0, num_pretrain=0
+      ).problems('test')
+    )
+    == 451
+  )
 
 
 def test_a_larger_later_split_leaves_the_earlier_ones_as_they_are():

@@ -18,8 +18,9 @@ def random_rows(rng):
   for slot in rng.permutation(NOBODY):
     count = min(int(rng.integers(1, 40)), lines.room(left, segments))
     if count:
-      rows.append((int(slot), int(rng.integers(0, 5)),
-                   rng.integers(1, 8, count).tolist()))
+      rows.append(
+        (int(slot), int(rng.integers(0, 5)), rng.integers(1, 8, count).tolist())
+      )
       left -= count
       segments -= lines.num_segments(count)
   return rows
@@ -41,8 +42,10 @@ def test_every_token_stands_where_it_belongs():
         assert line.tokens[at, 0] == token
         assert memory.row[at] == memory.segment_row[segment] == slot
         assert memory.position[at] == start + offset
-        assert (memory.segment_start[segment] + place % lines.SEGMENT
-                == start + offset)
+        assert (
+          memory.segment_start[segment] + place % lines.SEGMENT
+          == start + offset
+        )
         assert place // lines.SEGMENT == segment
         assert index[place] == at
         at += 1
@@ -62,5 +65,4 @@ def test_room_is_what_fits():
       count = lines.room(tokens, segments)
       assert count <= tokens
       assert lines.num_segments(count) <= segments
-      assert (count == tokens
-              or lines.num_segments(count + 1) > segments)
+      assert count == tokens or lines.num_segments(count + 1) > segments

@@ -40,8 +40,13 @@ class Cloud:
     """Runs a launcher; a signal reaches it after its call `at`."""
     (self.folder / 'calls').write_text('')
     process = subprocess.Popen(
-      ['bash', '-c', 'echo $$ >"$CLOUD/launcher"; exec bash "$@"', 'launch',
-       *arguments],
+      [
+        'bash',
+        '-c',
+        'echo $$ >"$CLOUD/launcher"; exec bash "$@"',
+        'launch',
+        *arguments,
+      ],
       cwd=self.repository,
       env={
         **os.environ,

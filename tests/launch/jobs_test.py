@@ -10,9 +10,12 @@ import yaml
 from ttc.cli import main
 
 _SWEEP = (
-  'sweep', '--gin_file=gin/a.gin', "--gin.A='it is \"$HOME\"'",
+  'sweep',
+  '--gin_file=gin/a.gin',
+  '--gin.A=\'it is "$HOME"\'',
   "--sweep.Search.arms={'best': (@best/Arm(),), 'beam': (@beam/Arm(),)}",
-  '--sweep.Experiment.seeds=[(0,), (1,)]')
+  '--sweep.Experiment.seeds=[(0,), (1,)]',
+)
 _XPK = ('--cluster=c', '--zone=z', '--tpu-type=v5litepod-16')
 
 
@@ -36,13 +39,16 @@ def test_each_cell_is_a_spot_job_that_continues_in_the_bucket(tmp_path):
     assert job['resources']['use_spot'] is True
     words = shlex.split(job['run'])
     assert words[:3] == ['exec', '.venv/bin/ttc', 'run']
-    assert "--gin.A='it is \"$HOME\"'" in words
+    assert '--gin.A=\'it is "$HOME"\'' in words
     assert "--gin.Experiment.output='gs://bucket/strategies'" in words
     assert words[-1] == '--distributed'
   cells = json.loads((tmp_path / 'jobs' / 'sweep.json').read_text())['cells']
   assert [cell['name'] for cell in cells] == [
-    'arms-best_seeds-0', 'arms-best_seeds-1',
-    'arms-beam_seeds-0', 'arms-beam_seeds-1']
+    'arms-best_seeds-0',
+    'arms-best_seeds-1',
+    'arms-beam_seeds-0',
+    'arms-beam_seeds-1',
+  ]
 
 
 def test_names_are_those_of_the_sweep_and_stay(tmp_path):
@@ -77,7 +83,8 @@ def test_killed_after_any_call_each_job_is_started_once(tmp_path, cloud, kind):
     assert code == 0, errors
     jobs = (cloud.folder / 'jobs').read_text().split()
     assert sorted(jobs) == sorted(
-      p.stem for p in folder.iterdir() if p.name.startswith('t-'))
+      p.stem for p in folder.iterdir() if p.name.startswith('t-')
+    )
 
 
 def test_a_job_that_is_refused_stops_no_other(tmp_path, cloud):
@@ -96,7 +103,7 @@ def test_xpk_gets_the_command_quoted(tmp_path, cloud):
   create = shlex.split(cloud.calls('workload create')[0])
   assert set(_XPK) < set(create)
   (command,) = [w for w in create if w.startswith('--command=')]
-  assert "--gin.A='it is \"$HOME\"'" in shlex.split(command)
+  assert '--gin.A=\'it is "$HOME"\'' in shlex.split(command)
   assert '.venv/bin/ttc' in shlex.split(command)
   cloud.script(jobs='')
   assert cloud.launch(*launcher, '--docker-image=i')[0] == 0
@@ -108,17 +115,21 @@ def test_xpk_gets_the_command_quoted(tmp_path, cloud):
 def test_a_dry_run_starts_nothing(tmp_path, cloud):
   assert _sky(tmp_path / 'jobs') == 0
   code, output, _ = cloud.launch(
-    'launch/sky/launch.sh', str(tmp_path / 'jobs'), '--dry-run')
+    'launch/sky/launch.sh', str(tmp_path / 'jobs'), '--dry-run'
+  )
   assert code == 0
   assert output.count('sky jobs launch') == 4
   assert cloud.calls() == []
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-  (('--sky',), '--sky needs --accelerator=TYPE'),
-  (('--gin_file=/home/me/a.gin', '--xpk'), '/home/me/a.gin is not on other'),
-  (('--gin.B="a\nb"', '--xpk'), 'has a line break'),
-])
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    (('--sky',), '--sky needs --accelerator=TYPE'),
+    (('--gin_file=/home/me/a.gin', '--xpk'), '/home/me/a.gin is not on other'),
+    (('--gin.B="a\nb"', '--xpk'), 'has a line break'),
+  ],
+)
 def test_what_cannot_be_a_job_is_told(tmp_path, capsys, options, message):
   assert _write(tmp_path / 'jobs', *options) == 2
   assert message in capsys.readouterr().err
@@ -130,18 +141,22 @@ def test_jobs_elsewhere_need_a_bucket(tmp_path, capsys):
   assert 'need a bucket' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-  (('sky', 'nothing'), 'holds no sweep.json'),
-  (('xpk', 'jobs', '--tpu-type=t'), 'give --cluster=NAME'),
-  (('xpk', 'jobs', '--cluster=c'), 'give --tpu-type=TYPE'),
-])
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (('sky', 'nothing'), 'holds no sweep.json'),
+    (('xpk', 'jobs', '--tpu-type=t'), 'give --cluster=NAME'),
+    (('xpk', 'jobs', '--cluster=c'), 'give --tpu-type=TYPE'),
+  ],
+)
 def test_wrong_usage_is_told_before_any_call(
   tmp_path, cloud, arguments, message
 ):
   assert _write(tmp_path / 'jobs', '--xpk') == 0
   kind, folder, *options = arguments
   code, _, errors = cloud.launch(
-    f'launch/{kind}/launch.sh', str(tmp_path / folder), *options)
+    f'launch/{kind}/launch.sh', str(tmp_path / folder), *options
+  )
   assert code == 2
   assert message in errors
   assert cloud.calls() == []

@@ -12,22 +12,34 @@ import pytest
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _STAND_IN = pathlib.Path(__file__).with_name('cloud.sh')
 _SLICE = (
-  '--name=quick', '--zone=z', '--type=v6e-16', '--output=gs://b/my runs')
-_WORK = ('--', 'run', '--gin_file=a.gin', "--gin.A='it is \"$HOME\"'")
+  '--name=quick',
+  '--zone=z',
+  '--type=v6e-16',
+  '--output=gs://b/my runs',
+)
+_WORK = ('--', 'run', '--gin_file=a.gin', '--gin.A=\'it is "$HOME"\'')
 
 
 def _tpu_vm(cloud, *options, **signalled):
   return cloud.launch(
-    'launch/tpu_vm.sh', *_SLICE, *options, *_WORK, **signalled)
+    'launch/tpu_vm.sh', *_SLICE, *options, *_WORK, **signalled
+  )
 
 
 def test_shell_scripts_are_clean():
-  scripts = [*_REPOSITORY.glob('launch/**/*.sh'), _STAND_IN,
-             _REPOSITORY / '.ci' / 'run']
+  scripts = [
+    *_REPOSITORY.glob('launch/**/*.sh'),
+    _STAND_IN,
+    _REPOSITORY / '.ci' / 'run',
+  ]
   shellcheck = pathlib.Path(sys.executable).with_name('shellcheck')
   done = subprocess.run(
     [shellcheck, '--external-sources', *scripts],
-    cwd=_REPOSITORY, capture_output=True, text=True, check=False)
+    cwd=_REPOSITORY,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   assert done.stdout + done.stderr == ''
   assert done.returncode == 0
 
@@ -36,14 +48,20 @@ def test_a_slice_is_made_used_and_deleted(cloud):
   code, output, errors = _tpu_vm(cloud, '--spot')
   assert code == 0, errors
   assert output.count('it runs') == 2
-  given = "run --gin_file=a.gin --gin.A='it is \"$HOME\"' "
+  given = 'run --gin_file=a.gin --gin.A=\'it is "$HOME"\' '
   given += "--gin.Experiment.output='gs://b/my runs' --distributed"
   assert cloud.runs() == [given] * 2
   assert cloud.slices() == []
   (create,) = cloud.calls('queued-resources create')
   assert shlex.split(create)[5:] == [
-    'quick', '--node-id=quick', '--accelerator-type=v6e-16',
-    '--runtime-version=v2-alpha-tpuv6e', '--spot', '--zone=z', '--quiet']
+    'quick',
+    '--node-id=quick',
+    '--accelerator-type=v6e-16',
+    '--runtime-version=v2-alpha-tpuv6e',
+    '--spot',
+    '--zone=z',
+    '--quiet',
+  ]
 
 
 def test_a_dry_run_calls_nothing_and_prints_what_would_be(cloud):
@@ -52,12 +70,18 @@ def test_a_dry_run_calls_nothing_and_prints_what_would_be(cloud):
   assert cloud.calls() == []
   printed = [shlex.split(line) for line in output.splitlines()]
   assert [line[3:5] for line in printed] == [
-    ['queued-resources', 'create'], ['tpu-vm', 'scp'], ['tpu-vm', 'ssh'],
-    ['tpu-vm', 'ssh'], ['tpu-vm', 'ssh'], ['queued-resources', 'delete']]
+    ['queued-resources', 'create'],
+    ['tpu-vm', 'scp'],
+    ['tpu-vm', 'ssh'],
+    ['tpu-vm', 'ssh'],
+    ['tpu-vm', 'ssh'],
+    ['queued-resources', 'delete'],
+  ]
   assert _tpu_vm(cloud)[0] == 0
   made = {re.sub(r'\S*ttc.tar.gz', '', line) for line in cloud.calls()}
-  assert {re.sub(r'\S*ttc.tar.gz', '', line)
-          for line in output.splitlines()} <= made
+  assert {
+    re.sub(r'\S*ttc.tar.gz', '', line) for line in output.splitlines()
+  } <= made
 
 
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
@@ -96,8 +120,10 @@ def test_a_slice_that_is_taken_is_asked_for_again(cloud):
   assert cloud.slices() == []
 
 
-@pytest.mark.parametrize('broken', [
-  'queued-resources create', 'tpu-vm scp', 'install.sh', 'worker.sh start'])
+@pytest.mark.parametrize(
+  'broken',
+  ['queued-resources create', 'tpu-vm scp', 'install.sh', 'worker.sh start'],
+)
 def test_a_step_that_fails_costs_nothing(cloud, broken):
   cloud.script(broken=broken)
   code, _, _ = _tpu_vm(cloud, '--attempts=1')
@@ -118,7 +144,8 @@ def test_work_that_fails_is_told_and_the_slice_deleted(cloud):
 def test_what_cannot_be_deleted_is_named_last(cloud, number):
   cloud.script(broken='delete')
   code, _, errors = _tpu_vm(
-    cloud, at=4 if number else 0, number=number or signal.SIGKILL)
+    cloud, at=4 if number else 0, number=number or signal.SIGKILL
+  )
   assert code == (128 + number if number else 1)
   command = errors.splitlines()[-1]
   assert errors.splitlines()[-2].startswith('ttc: quick may still cost money')
@@ -146,7 +173,8 @@ def test_hosts_join_the_first_and_run_the_same(cloud):
   assert sorted(cloud.runs()) == [
     'run --gin_file=a.gin --gin.A=\'it is "$HOME"\' --distributed '
     f'--coordinator=one:8476 --processes=2 --process={index}'
-    for index in range(2)]
+    for index in range(2)
+  ]
   cloud.script(code=143)
   code, _, errors = cloud.launch(*arguments)
   assert code == 75
@@ -173,17 +201,20 @@ def test_hosts_that_do_not_answer(cloud):
   assert 'the machines do not answer' in errors
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-  (('tpu_vm.sh', *_SLICE), 'say what to run after --'),
-  (('tpu_vm.sh', '--name=A', '--zone=z'), '--name=A must be small letters'),
-  (('tpu_vm.sh', '--name=a', '--zone='), '--zone needs a value'),
-  (('tpu_vm.sh', *_SLICE[:3], '--output=runs', *_WORK), 'must be gs://'),
-  (('tpu_vm.sh', *_SLICE, '--type=v9-8', *_WORK), 'no image is known'),
-  (('tpu_vm.sh', '--nmae=a'), 'unknown option --nmae=a'),
-  (('pod.sh', *_WORK), 'give --tpu=NAME --zone=ZONE, or --hosts=A,B'),
-  (('pod.sh', '--hosts=-oProxyCommand=x', *_WORK), 'names no host'),
-  (('pod.sh', '--tpu=a', *_WORK), '--tpu needs --zone'),
-])
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (('tpu_vm.sh', *_SLICE), 'say what to run after --'),
+    (('tpu_vm.sh', '--name=A', '--zone=z'), '--name=A must be small letters'),
+    (('tpu_vm.sh', '--name=a', '--zone='), '--zone needs a value'),
+    (('tpu_vm.sh', *_SLICE[:3], '--output=runs', *_WORK), 'must be gs://'),
+    (('tpu_vm.sh', *_SLICE, '--type=v9-8', *_WORK), 'no image is known'),
+    (('tpu_vm.sh', '--nmae=a'), 'unknown option --nmae=a'),
+    (('pod.sh', *_WORK), 'give --tpu=NAME --zone=ZONE, or --hosts=A,B'),
+    (('pod.sh', '--hosts=-oProxyCommand=x', *_WORK), 'names no host'),
+    (('pod.sh', '--tpu=a', *_WORK), '--tpu needs --zone'),
+  ],
+)
 def test_wrong_usage_is_told_before_any_call(cloud, arguments, message):
   script, *options = arguments
   code, _, errors = cloud.launch(f'launch/{script}', *options)

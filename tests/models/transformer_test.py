@@ -16,25 +16,39 @@ from ttc.models.rope import Angles
 from ttc.models.transformer import Transformer, unstack
 
 FAMILIES = {
-    'plain': dict(gated=False, activation='relu2'),
-    'untied': dict(tied=False, num_kv_heads=1),
-    'qwen2': dict(qkv_bias=True),
-    'qwen3': dict(qk_norm=True, num_kv_heads=4),
-    'gemma': dict(norm_offset=1.0, post_norm=True, scale_embed=True,
-                  attn_softcap=5.0, final_softcap=3.0, query_scale=0.3,
-                  activation='gelu_tanh', window=3, sliding=(True, False)),
-    'gemma3': dict(norm_offset=1.0, qk_norm=True, window=3,
-                   sliding=(False, True), local_rope_theta=10.0,
-                   rope_scaling=RopeScaling('linear', 8.0)),
-    'yarn': dict(out_bias=True, rope_scaling=RopeScaling(
-        'yarn', 4.0, context=4, high=8.0, attention=1.2)),
+  'plain': dict(gated=False, activation='relu2'),
+  'untied': dict(tied=False, num_kv_heads=1),
+  'qwen2': dict(qkv_bias=True),
+  'qwen3': dict(qk_norm=True, num_kv_heads=4),
+  'gemma': dict(
+    norm_offset=1.0,
+    post_norm=True,
+    scale_embed=True,
+    attn_softcap=5.0,
+    final_softcap=3.0,
+    query_scale=0.3,
+    activation='gelu_tanh',
+    window=3,
+    sliding=(True, False),
+  ),
+  'gemma3': dict(
+    norm_offset=1.0,
+    qk_norm=True,
+    window=3,
+    sliding=(False, True),
+    local_rope_theta=10.0,
+    rope_scaling=RopeScaling('linear', 8.0),
+  ),
+  'yarn': dict(
+    out_bias=True,
+    rope_scaling=RopeScaling('yarn', 4.0, context=4, high=8.0, attention=1.2),
+  ),
 }
 ROWS, LENGTH = 3, 9
 
 
 def read(cfg, params, tokens, head='logits', **kwargs):
-  return Transformer(cfg, head=head).apply(
-      {'params': params}, tokens, **kwargs)
+  return Transformer(cfg, head=head).apply({'params': params}, tokens, **kwargs)
 
 
 @pytest.fixture(params=FAMILIES, scope='module')
@@ -44,11 +58,17 @@ def family(request):
   # Norm scales and biases start as constants, which would hide their misuse.
   keys = jax.random.key(7)
   params = jax.tree.map(
-      lambda x: x + 0.1 * jax.random.normal(keys, x.shape), params)
+    lambda x: x + 0.1 * jax.random.normal(keys, x.shape), params
+  )
   tokens = jax.random.randint(
-      jax.random.key(1), (ROWS, LENGTH), 0, cfg.vocab_size)
-  return cfg, params, tokens, jax.jit(read, static_argnums=0)(
-      cfg, params, tokens)
+    jax.random.key(1), (ROWS, LENGTH), 0, cfg.vocab_size
+  )
+  return (
+    cfg,
+    params,
+    tokens,
+    jax.jit(read, static_argnums=0)(cfg, params, tokens),
+  )
 
 
 def test_causal_by_gradient(family):
@@ -74,9 +94,16 @@ def test_later_tokens_change_nothing(family):
   assert (jnp.abs(changed[:, 6:] - full[:, 6:]).max(axis=-1) > 1e-3).all()
 
 
-@pytest.mark.parametrize(('cuts', 'together'), [
-    ((9,), 2**19), ((1,) * 9, 2**19), ((4, 1, 1, 3), 2**19),
-    ((4, 1, 1, 3), 1), ((9,), 2**12)])
+@pytest.mark.parametrize(
+  ('cuts', 'together'),
+  [
+    ((9,), 2**19),
+    ((1,) * 9, 2**19),
+    ((4, 1, 1, 3), 2**19),
+    ((4, 1, 1, 3), 1),
+    ((9,), 2**12),
+  ],
+)
 def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
   """However tokens are dealt out, over stale cells and at different places.
 
@@ -91,29 +118,42 @@ def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
   pool = jax.tree.map(lambda x: x + 100, KVCache.empty(cfg, nobody + 1, 12))
   at = [0] * ROWS
   for stop in np.cumsum([*cuts, LENGTH]):
-    spans = [(row, at[row], int(np.clip(stop - row, at[row], LENGTH)))
-             for row in range(ROWS)]
-    line = Line.pack([(slots[r], a, tokens[r, a:b].tolist())
-                      for r, a, b in spans], 32, nobody)
+    spans = [
+      (row, at[row], int(np.clip(stop - row, at[row], LENGTH)))
+      for row in range(ROWS)
+    ]
+    line = Line.pack(
+      [(slots[r], a, tokens[r, a:b].tolist()) for r, a, b in spans], 32, nobody
+    )
     memory = jax.tree.map(jnp.asarray, line).memory(pool, 12)
     logits, memory = model.apply(
-        params, line.tokens[None, :, 0],
-        Angles.create(cfg, memory.position[None]), memory, method='extend')
+      params,
+      line.tokens[None, :, 0],
+      Angles.create(cfg, memory.position[None]),
+      memory,
+      method='extend',
+    )
     pool, where = memory.cache, 0
     for row, a, b in spans:
       np.testing.assert_allclose(
-          logits[0, where:where + b - a], full[row, a:b], atol=3e-5)
+        logits[0, where : where + b - a], full[row, a:b], atol=3e-5
+      )
       where, at[row] = where + b - a, b
     if max(at) < LENGTH:  # and one token of each as lanes
       position = jnp.array(at)
       past = jax.tree.map(lambda x: x[np.array(slots), :, :12], pool)
       lanes = Lanes(past, position)
       logits, lanes = model.apply(
-          params, tokens[np.arange(ROWS), at][:, None],
-          Angles.create(cfg, position[:, None]), lanes, method='extend')
+        params,
+        tokens[np.arange(ROWS), at][:, None],
+        Angles.create(cfg, position[:, None]),
+        lanes,
+        method='extend',
+      )
       for row in range(ROWS):
         np.testing.assert_allclose(
-            logits[row, 0], full[row, at[row]], atol=3e-5)
+          logits[row, 0], full[row, at[row]], atol=3e-5
+        )
   assert at == [LENGTH] * ROWS
 
 
@@ -121,9 +161,12 @@ def test_packed_equals_separate(family):
   cfg, params, tokens, full = family
   packed = jnp.concatenate([tokens[0, :4], tokens[1, :6]])[None]
   logits = read(
-      cfg, params, packed,
-      positions=jnp.array([[0, 1, 2, 3, 0, 1, 2, 3, 4, 5]]),
-      segment_ids=jnp.array([[1] * 4 + [2] * 6]))
+    cfg,
+    params,
+    packed,
+    positions=jnp.array([[0, 1, 2, 3, 0, 1, 2, 3, 4, 5]]),
+    segment_ids=jnp.array([[1] * 4 + [2] * 6]),
+  )
   np.testing.assert_allclose(logits[0, :4], full[0, :4], atol=3e-5)
   np.testing.assert_allclose(logits[0, 4:], full[1, :6], atol=3e-5)
 
@@ -162,8 +205,9 @@ def test_half_precision_keeps_logits_in_full():
   logits = read(cfg, params, tokens)
   assert logits.dtype == jnp.float32
   wide = testing.small_config()
-  exact = read(wide, jax.tree.map(lambda x: x.astype('float32'), params),
-               tokens)
+  exact = read(
+    wide, jax.tree.map(lambda x: x.astype('float32'), params), tokens
+  )
   assert jnp.abs(logits - exact).max() < 0.1 * jnp.abs(exact).max()
 
 
@@ -172,25 +216,31 @@ def test_dropout_only_in_training():
   params = testing.random_params(cfg)
   tokens = jnp.arange(8)[None]
   draw = lambda seed: read(
-      cfg, params, tokens, deterministic=False,
-      rngs={'dropout': jax.random.key(seed)})
+    cfg,
+    params,
+    tokens,
+    deterministic=False,
+    rngs={'dropout': jax.random.key(seed)},
+  )
   assert not jnp.allclose(draw(0), draw(1))
   np.testing.assert_array_equal(
-      read(cfg, params, tokens), read(testing.small_config(), params, tokens))
+    read(cfg, params, tokens), read(testing.small_config(), params, tokens)
+  )
 
 
 def test_parameters_are_cut_as_the_rules_say():
   cfg = testing.small_config(num_kv_heads=4)
   mesh = partitioning.make_mesh(data=2, model=2)
   abstract = jax.eval_shape(
-      Transformer(cfg).init, jax.random.key(0), jnp.zeros((1, 2), int))
+    Transformer(cfg).init, jax.random.key(0), jnp.zeros((1, 2), int)
+  )
   placed = partitioning.shardings(abstract, mesh)['params']['backbone']
   cut = jax.sharding.PartitionSpec
   assert placed['embedding'].spec == cut('model', 'fsdp')
   assert placed['layers']['attention']['q'].spec == cut(
-      None, 'fsdp', 'model', None)
-  assert placed['layers']['mlp']['down'].spec == cut(
-      None, 'model', 'fsdp')
+    None, 'fsdp', 'model', None
+  )
+  assert placed['layers']['mlp']['down'].spec == cut(None, 'model', 'fsdp')
 
 
 def test_constraints_survive_under_use():
@@ -198,16 +248,29 @@ def test_constraints_survive_under_use():
   cfg = testing.small_config()
   params = testing.random_params(cfg)
   with partitioning.use(partitioning.make_mesh()):
-    text = str(jax.make_jaxpr(
-        lambda p, t: read(cfg, p, t))(params, jnp.zeros((4, 3), int)))
+    text = str(
+      jax.make_jaxpr(lambda p, t: read(cfg, p, t))(
+        params, jnp.zeros((4, 3), int)
+      )
+    )
   assert 'sharding_constraint' in text
 
 
-@pytest.mark.parametrize('changes', [
-    dict(num_kv_heads=3), dict(head_dim=7), dict(activation='tanh'),
-    dict(sliding=(True,)), dict(sliding=(True, True)), dict(dropout=1.0),
-    dict(mlp_dim=0), dict(local_rope_theta=10.0), dict(context=0),
-    dict(value_hidden=-1)])
+@pytest.mark.parametrize(
+  'changes',
+  [
+    dict(num_kv_heads=3),
+    dict(head_dim=7),
+    dict(activation='tanh'),
+    dict(sliding=(True,)),
+    dict(sliding=(True, True)),
+    dict(dropout=1.0),
+    dict(mlp_dim=0),
+    dict(local_rope_theta=10.0),
+    dict(context=0),
+    dict(value_hidden=-1),
+  ],
+)
 def test_bad_configs(changes):
   with pytest.raises(ValueError, match='TransformerConfig'):
     testing.small_config(**changes)
@@ -215,8 +278,10 @@ def test_bad_configs(changes):
 
 def test_params_are_boxed_with_names():
   boxed = Transformer(testing.small_config()).init(
-      jax.random.key(0), jnp.zeros((1, 2), int))
+    jax.random.key(0), jnp.zeros((1, 2), int)
+  )
   names = nn.get_partition_spec(boxed)['params']['backbone']['layers']
   assert names['attention']['out'] == jax.sharding.PartitionSpec(
-      'layers', 'heads', 'head_dim', 'embed')
+    'layers', 'heads', 'head_dim', 'embed'
+  )
   assert TransformerConfig.__hash__ is not None

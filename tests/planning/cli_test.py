@@ -13,13 +13,24 @@ MATH = '--gin_file=gin/experiments/math_qwen2_5_1_5b.gin'
 
 @needs_libtpu
 def test_what_does_not_fit_ends_with_one_and_names_the_binding(capsys):
-  code = main(['plan', QUICK, '--topology=v5e:2x2', '--stage=pretrain',
-               '--price=2', '--json',
-               '--gin.base/TransformerConfig.mlp_dim=20000000'])
+  code = main(
+    [
+      'plan',
+      QUICK,
+      '--topology=v5e:2x2',
+      '--stage=pretrain',
+      '--price=2',
+      '--json',
+      '--gin.base/TransformerConfig.mlp_dim=20000000',
+    ]
+  )
   found = json.loads(capsys.readouterr().out)
   assert code == 1
   assert (found['topology'], found['chips'], found['fits']) == (
-      'v5e:2x2', 4, False)
+    'v5e:2x2',
+    4,
+    False,
+  )
   stage = found['stages']['pretrain']
   assert stage['advice'].startswith('Layout.fsdp=4 (now 1)')
   assert sum(stage['resident'].values()) > found['chip']['hbm']
@@ -27,8 +38,16 @@ def test_what_does_not_fit_ends_with_one_and_names_the_binding(capsys):
 
 @needs_libtpu
 def test_a_stage_is_told_in_programs_time_and_money(capsys):
-  code = main(['plan', QUICK, '--topology=v5e:2x2', '--stage=pretrain',
-               '--price=2', '--json'])
+  code = main(
+    [
+      'plan',
+      QUICK,
+      '--topology=v5e:2x2',
+      '--stage=pretrain',
+      '--price=2',
+      '--json',
+    ]
+  )
   found = json.loads(capsys.readouterr().out)
   assert code == 0
   stage = found['stages']['pretrain']
@@ -44,17 +63,29 @@ def test_a_stage_is_told_in_programs_time_and_money(capsys):
 
 
 @needs_libtpu
-@pytest.mark.parametrize(('options', 'said'), [
+@pytest.mark.parametrize(
+  ('options', 'said'),
+  [
     ((QUICK, '--topology=v5e:2x2', '--stage=nobody'), "no stage 'nobody'"),
     ((QUICK, '--topology=v9:2x2'), 'is no slice'),
     ((QUICK, '--topology=v5e:2x2', '--gin.FitConfig.batsch=1'), 'batsch'),
     ((QUICK, '--topology=v5e:2x2', 'batch=1'), 'unknown argument'),
     (('--topology=v5e:2x2',), '--gin_file'),
-    ((MATH, '--topology=v5e:2x2', '--stage=search',
-      '--gin.Solver.model_parallel=3'), 'model_parallel=3'),
-    ((MATH, '--topology=v5e:2x2', '--stage=search', '--gin.Solver.shape=None'),
-     '--shape=/small=SCOPE'),
-])
+    (
+      (
+        MATH,
+        '--topology=v5e:2x2',
+        '--stage=search',
+        '--gin.Solver.model_parallel=3',
+      ),
+      'model_parallel=3',
+    ),
+    (
+      (MATH, '--topology=v5e:2x2', '--stage=search', '--gin.Solver.shape=None'),
+      '--shape=/small=SCOPE',
+    ),
+  ],
+)
 def test_what_cannot_be_planned_is_one_line(options, said, capsys):
   assert main(['plan', *options]) == 2
   last = capsys.readouterr().err.strip().splitlines()[-1]

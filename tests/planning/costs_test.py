@@ -13,6 +13,7 @@ PRODUCT = 2.0 * B * D * D
 
 def loops(x, w):
   """Products in a loop in a loop, and one outside."""
+
   def inner(x, _):
     return jnp.sin(x @ w), None
 
@@ -35,7 +36,8 @@ def test_products_count_as_often_as_their_loops_turn():
 
 def test_products_are_counted_before_compiling_too():
   traced = jax.jit(jax.grad(lambda x, w: loops(x, w).sum(), 1)).trace(
-      jnp.ones((B, D)), jnp.ones((D, D)))
+    jnp.ones((B, D)), jnp.ones((D, D))
+  )
   found = Costs.traced(traced.jaxpr, 4)
   assert found.partial
   # Forward, and two products each backward, but for the first input's.
@@ -44,25 +46,36 @@ def test_products_are_counted_before_compiling_too():
 
 
 def test_nothing_is_known_of_loops_that_only_data_end():
-  traced = jax.jit(lambda x: jax.lax.while_loop(
-      lambda x: jnp.sum(x) < 1, lambda x: x @ x, x)).trace(jnp.ones((D, D)))
+  traced = jax.jit(
+    lambda x: jax.lax.while_loop(lambda x: jnp.sum(x) < 1, lambda x: x @ x, x)
+  ).trace(jnp.ones((D, D)))
   found = Costs.traced(traced.jaxpr, 1)
   assert found.unknown
   assert not found.flops
 
 
 def test_once_is_what_xla_says():
-  program = jax.jit(loops).lower(
+  program = (
+    jax.jit(loops)
+    .lower(
       jax.ShapeDtypeStruct((B, D), jnp.float32),
-      jax.ShapeDtypeStruct((D, D), jnp.float32)).compile()
+      jax.ShapeDtypeStruct((D, D), jnp.float32),
+    )
+    .compile()
+  )
   once = Costs.of(program.as_text(), loops=False).flops
   assert once == 2 * PRODUCT
   assert program.cost_analysis()['flops'] == pytest.approx(once, rel=0.05)
 
 
 def test_a_loop_that_the_data_end_counts_once_and_says_so():
-  program = text(lambda x, w: jax.lax.while_loop(
-      lambda x: jnp.sum(x) < 1, lambda x: jnp.sin(x @ w), x), (B, D), (D, D))
+  program = text(
+    lambda x, w: jax.lax.while_loop(
+      lambda x: jnp.sum(x) < 1, lambda x: jnp.sin(x @ w), x
+    ),
+    (B, D),
+    (D, D),
+  )
   costs = Costs.of(program)
   assert costs.unknown
   assert costs.flops == PRODUCT
@@ -72,16 +85,20 @@ def test_a_loop_that_data_or_a_number_end_turns_so_often():
   def body(carry):
     return carry[0] + 1, jnp.sin(carry[1] @ jnp.ones((D, D)))
 
-  program = text(lambda x: jax.lax.while_loop(
-      lambda carry: (carry[0] < TURNS) & (jnp.sum(carry[1]) < 1), body,
-      (0, x)), (B, D))
+  program = text(
+    lambda x: jax.lax.while_loop(
+      lambda carry: (carry[0] < TURNS) & (jnp.sum(carry[1]) < 1), body, (0, x)
+    ),
+    (B, D),
+  )
   assert Costs.of(program).flops == TURNS * PRODUCT
 
 
 def test_slices_of_a_large_array_count_as_slices():
   def rows(x):
-    return jax.lax.scan(lambda s, row: (s + jnp.sin(row), None),
-                        jnp.zeros(D), x)[0]
+    return jax.lax.scan(
+      lambda s, row: (s + jnp.sin(row), None), jnp.zeros(D), x
+    )[0]
 
   size = 4 * 1000 * D
   moved = Costs.of(text(rows, (1000, D))).bytes
@@ -93,8 +110,13 @@ def test_devices_that_add_up_exchange_what_they_add():
   cut = NamedSharding(mesh, PartitionSpec(None, 'x'))
   other = NamedSharding(mesh, PartitionSpec('x'))
   whole = NamedSharding(mesh, PartitionSpec())
-  program = text(lambda x, w: x @ w, (B, D), (D, D),
-                 in_shardings=(cut, other), out_shardings=whole)
+  program = text(
+    lambda x, w: x @ w,
+    (B, D),
+    (D, D),
+    in_shardings=(cut, other),
+    out_shardings=whole,
+  )
   costs = Costs.of(program)
   assert costs.collectives == {Collective('all-reduce', 4): 4.0 * B * D}
   assert costs.flops == PRODUCT / 4

@@ -29,7 +29,8 @@ def trained():
 def test_arguments_are_those_of_shapes_and_shardings(trained):
   _, program, found = trained
   assert nbytes(program.arguments) == pytest.approx(
-      found.memory.arguments, rel=0.05)
+    found.memory.arguments, rel=0.05
+  )
 
 
 def test_the_state_takes_its_own_place(trained):
@@ -46,12 +47,12 @@ def test_products_are_those_of_the_paper(trained):
   attended = 2 * config.seq_len * cfg.num_heads * cfg.head_dim * cfg.num_layers
   tokens = work.tokens * config.steps_per_call / work.mesh.size
   assert found.costs.flops == pytest.approx(
-      8 * (weights + attended) * tokens, rel=0.15)
+    8 * (weights + attended) * tokens, rel=0.15
+  )
 
 
 def test_layers_not_compiled_are_like_those_that_are():
-  few, more, whole = (
-      compiled(tpu.sampling(n), 'read')[1] for n in (1, 2, 4))
+  few, more, whole = (compiled(tpu.sampling(n), 'read')[1] for n in (1, 2, 4))
   found = layers.extend(few, more, (1, 2), 4)
   assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.05)
   assert found.memory.arguments == whole.memory.arguments
@@ -63,12 +64,14 @@ def test_a_sampler_multiplies_weights_for_each_token():
   work = tpu.sampling(1)
   program, found = compiled(work, 'extend by 16')
   assert nbytes(program.arguments) == pytest.approx(
-      found.memory.arguments, rel=0.05)
+    found.memory.arguments, rel=0.05
+  )
   cfg, lanes = work.cfgs['proposer'], work.capacity.lanes
   seen = 2 * work.capacity.cells * cfg.num_heads * cfg.head_dim
   products = 2 * (cfg.num_params + cfg.num_layers * seen) * lanes * 16
   assert found.costs.flops == pytest.approx(
-      products / work.mesh.shape['model'], rel=0.2)
+    products / work.mesh.shape['model'], rel=0.2
+  )
 
 
 def test_forks_exchange_nothing():
@@ -79,7 +82,8 @@ def small(hbm):
   """A slice whose devices have so little memory."""
   whole = topology.describe('v5e:2x2')
   return dataclasses.replace(
-      whole, chip=dataclasses.replace(whole.chip, hbm=hbm))
+    whole, chip=dataclasses.replace(whole.chip, hbm=hbm)
+  )
 
 
 def test_parameters_that_do_not_fit_are_told_without_compiling():
@@ -87,7 +91,8 @@ def test_parameters_that_do_not_fit_are_told_without_compiling():
   assert not found.programs
   assert found.advice.startswith('Layout.fsdp=4 (now 1): parameters')
   found = plan.sampling(
-      tpu.sampling(2), small(2**20), 1000, False, {'proposer': 1000})
+    tpu.sampling(2), small(2**20), 1000, False, {'proposer': 1000}
+  )
   assert found.advice.startswith('Solver.model_parallel=4 (now 2): weights')
 
 
@@ -95,7 +100,8 @@ def test_rows_take_their_pools_and_lanes():
   work = tpu.sampling(2)
   for rows in (8, 100):
     assert plan.resident_at(work, rows) == pytest.approx(
-        sum(work.with_rows(rows).resident.values()))
+      sum(work.with_rows(rows).resident.values())
+    )
 
 
 def test_the_largest_is_where_memory_ends():

@@ -8,13 +8,24 @@ from ttc.planning.chips import CHIPS
 
 
 @needs_libtpu
-@pytest.mark.parametrize(('name', 'chips', 'devices', 'hosts'), [
-    ('v5e:2x4', 8, 8, 1), ('v5e:4x4', 16, 16, 4), ('v5p:2x2x2', 8, 8, 2),
-    ('v6e:4x4', 16, 16, 4), ('v4:2x2x1', 4, 4, 1), ('tpu7x:2x2x1', 4, 8, 1)])
+@pytest.mark.parametrize(
+  ('name', 'chips', 'devices', 'hosts'),
+  [
+    ('v5e:2x4', 8, 8, 1),
+    ('v5e:4x4', 16, 16, 4),
+    ('v5p:2x2x2', 8, 8, 2),
+    ('v6e:4x4', 16, 16, 4),
+    ('v4:2x2x1', 4, 4, 1),
+    ('tpu7x:2x2x1', 4, 8, 1),
+  ],
+)
 def test_slices_have_their_chips(name, chips, devices, hosts):
   found = topology.describe(name)
   assert (found.chips, len(found.devices), found.hosts) == (
-      chips, devices, hosts)
+    chips,
+    devices,
+    hosts,
+  )
   assert len(found.host.devices) * hosts == devices
 
 

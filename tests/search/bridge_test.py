@@ -35,7 +35,8 @@ class Words:
 def models(tmp_path_factory):
   folder = toys.qwen(tmp_path_factory.mktemp('qwen'))
   table = 0.7 * np.random.default_rng(0).normal(
-      size=(testing.WORDS, testing.WORDS))
+    size=(testing.WORDS, testing.WORDS)
+  )
   table[:, testing.PAD] = -30
   table[:, testing.END] -= 3
   table[:, testing.STEP] += 2
@@ -45,8 +46,10 @@ def models(tmp_path_factory):
   cfg = testing.small_config(vocab_size=size)
   bridge = Bridge(READER, path, Words(), models.step_end, TEXTS, cfg)
   return dataclasses.replace(
-      models, verifier=Model(testing.random_params(cfg, 'value'), cfg),
-      bridge=bridge)
+    models,
+    verifier=Model(testing.random_params(cfg, 'value'), cfg),
+    bridge=bridge,
+  )
 
 
 def scripted(models, question, tokens):
@@ -66,7 +69,7 @@ def scripted(models, question, tokens):
     shown = [s for i, s in enumerate(steps[:count]) if i == 0 or s.strip()]
     ids = models.bridge._tokenizer.encode(READER.text(asked, shown)).ids
     padded = np.zeros((1, CELLS), np.int32)  # it sees nothing behind itself
-    padded[0, :len(ids)] = ids
+    padded[0, : len(ids)] = ids
     logits = _read(models.verifier.cfg, models.verifier.params, padded)
     found.append(float(jax.nn.sigmoid(logits[0, len(ids) - 1])))
   return found
@@ -77,18 +80,25 @@ def _read(cfg, params, tokens):
   return Transformer(cfg, head='value').apply({'params': params}, tokens)
 
 
-@pytest.mark.parametrize(('strategy', 'budget'), [
-    (BestOfN(), 6), (StepSearch(Beam(2)), 4),
-    (StepSearch(Beam(2), lookahead=1), 4)],
-    ids=str)
+@pytest.mark.parametrize(
+  ('strategy', 'budget'),
+  [
+    (BestOfN(), 6),
+    (StepSearch(Beam(2)), 4),
+    (StepSearch(Beam(2), lookahead=1), 4),
+  ],
+  ids=str,
+)
 def test_values_are_those_of_whole_texts(models, strategy, budget):
   solutions = testing.solve(
-      strategy, budget, models, [5, 6], [7, 3], cells=CELLS)
+    strategy, budget, models, [5, 6], [7, 3], cells=CELLS
+  )
   counts = set()
   for solution in solutions:
     for attempt in solution.attempts:
       assert attempt.values == pytest.approx(
-          scripted(models, solution.question.id, attempt.tokens), abs=1e-4)
+        scripted(models, solution.question.id, attempt.tokens), abs=1e-4
+      )
       counts.add(len(attempt.values))
     cost = solution.cost
     assert cost['verifier_prefill'][0] > 5
@@ -98,12 +108,13 @@ def test_values_are_those_of_whole_texts(models, strategy, budget):
 
 def test_common_beginnings_are_read_once(models):
   """With one row and steps in turn, each token of the script once."""
-  solution, = testing.solve(
-      StepSearch(Beam(1)), 1, models, [5, 6], cells=CELLS)
-  script = models.bridge.script(
-      10, [5, 6, *solution.attempts[0].tokens], 2)
-  read = (solution.cost['verifier_prefill'][0]
-          + solution.cost['verifier_decode'][0])
+  (solution,) = testing.solve(
+    StepSearch(Beam(1)), 1, models, [5, 6], cells=CELLS
+  )
+  script = models.bridge.script(10, [5, 6, *solution.attempts[0].tokens], 2)
+  read = (
+    solution.cost['verifier_prefill'][0] + solution.cost['verifier_decode'][0]
+  )
   assert len(script.tokens) <= read <= len(script.tokens) + len(script.spots)
 
 
@@ -114,8 +125,8 @@ def test_spots_are_the_last_tokens_of_what_follows_steps(models):
   assert [script.tokens[place] for place, _ in script.spots] == [end, end]
   assert [length for _, length in script.spots] == [2, 6]
   assert models.bridge._tokenizer.decode(
-      script.tokens[:script.start], skip_special_tokens=False) == (
-          '<|im_start|>What is 5?:')
+    script.tokens[: script.start], skip_special_tokens=False
+  ) == ('<|im_start|>What is 5?:')
 
 
 def test_questions_cannot_spell_separators(models):
@@ -132,8 +143,12 @@ def test_a_script_without_room_is_refused(models, line):
 
 def test_tokenizers_that_do_not_fit(tmp_path, models):
   bridge = functools.partial(
-      Bridge, READER, vocabulary=Words(), step_end=models.step_end,
-      questions=TEXTS)
+    Bridge,
+    READER,
+    vocabulary=Words(),
+    step_end=models.step_end,
+    questions=TEXTS,
+  )
   with pytest.raises(ValueError, match='--tokenizer=FOLDER'):
     bridge(tokenizer=tmp_path / 'tokenizer.json', cfg=models.verifier.cfg)
   path = toys.qwen(tmp_path) / 'tokenizer.json'

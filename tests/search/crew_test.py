@@ -19,8 +19,9 @@ def task(read, slot=None, done=False, keep=False):
   question = Question(0, [1] * (read + 1), np.zeros(2, np.uint32), 99)
   row = Row(list(question.prompt), 0, 99, question.key)
   row.read, row.slot, row.done = read, slot, done
-  return Task(row, Job(question, iter(()), SLOTS), grows=True,
-              growing=True, keep=keep)
+  return Task(
+    row, Job(question, iter(()), SLOTS), grows=True, growing=True, keep=keep
+  )
 
 
 def crew(width=6, cells=32):
@@ -29,7 +30,9 @@ def crew(width=6, cells=32):
   return made
 
 
-@pytest.mark.parametrize(('wanted', 'now', 'shape'), [
+@pytest.mark.parametrize(
+  ('wanted', 'now', 'shape'),
+  [
     ([[8]], (0, 0), (2, 8)),  # few rows
     ([[8] * 3], (0, 0), (6, 8)),
     ([[8] * 5 + [16]], (0, 0), (6, 16)),  # a long one delays nobody
@@ -37,7 +40,9 @@ def crew(width=6, cells=32):
     ([[8] * 6 + [16]], (6, 16), (6, 16)),  # has its lane already, maybe
     ([[8] * 7], (6, 16), (6, 8)),
     ([[8] * 6, [16]], (0, 0), (6, 16)),  # devices run the same program
-    ([[], [8]], (0, 0), (2, 8))])
+    ([[], [8]], (0, 0), (2, 8)),
+  ],
+)
 def test_shape(wanted, now, shape):
   assert crew(*now).shape(wanted, WIDTHS) == shape
 
@@ -50,29 +55,32 @@ def test_loads_what_was_read_and_stores_what_is_new():
     slots = np.full((SLOTS, 32), -1)
     lanes = np.full((6, 32), -1)
     parent = Slot(there._free.pop(), users=int(rng.integers(1, 4)))
-    children = [task(int(rng.integers(0, 20)), parent)
-                for _ in range(parent.users)]
+    children = [
+      task(int(rng.integers(0, 20)), parent) for _ in range(parent.users)
+    ]
     slots[parent.index] = np.arange(32)
     there.growing += children
     for read, write, cell in here.sit(0, there, lambda task: True):
-      lanes[write, cell:cell + PIECE] = slots[read, cell:cell + PIECE]
+      lanes[write, cell : cell + PIECE] = slots[read, cell : cell + PIECE]
     assert len(here.seats[0]) == len(children)
     assert len({c.row.slot for c in children}) == len(children)
     for lane, seat in here.seats[0].items():
       row = seat.task.row
-      assert lanes[lane, :row.read].tolist() == list(range(row.read))
+      assert lanes[lane, : row.read].tolist() == list(range(row.read))
       row.read = int(rng.integers(row.read, 33))
       lanes[lane] = np.arange(32)  # what it read, and rubbish beyond
     taken = {lane: seat.task.row for lane, seat in here.seats[0].items()}
     for read, write, cell in here.rise([list(taken)])[0]:
-      slots[write, cell:cell + PIECE] = lanes[read, cell:cell + PIECE]
+      slots[write, cell : cell + PIECE] = lanes[read, cell : cell + PIECE]
     assert not here.seats[0]
     for row in taken.values():
-      assert slots[row.slot.index, :row.read].tolist() == list(range(row.read))
+      assert slots[row.slot.index, : row.read].tolist() == list(range(row.read))
 
 
-@pytest.mark.parametrize(('done', 'keep', 'stores'), [
-    (False, False, True), (True, False, False), (True, True, True)])
+@pytest.mark.parametrize(
+  ('done', 'keep', 'stores'),
+  [(False, False, True), (True, False, False), (True, True, True)],
+)
 def test_only_rows_that_go_on_are_stored(done, keep, stores):
   here = crew()
   here.seats[0][3] = Seat(task(9, Slot(5), done, keep), stored=5)

@@ -13,8 +13,9 @@ SEEDS = [0, 1, 2**31, 2**32 - 1]
 def test_equal_to_jax(seed):
   key, numbers = jax.random.key(seed), [0, 1, 7, 2**31, 2**32 - 1]
   np.testing.assert_array_equal(keys.root(seed), jax.random.key_data(key))
-  folded = [jax.random.key_data(jax.random.fold_in(key, np.uint32(n)))
-            for n in numbers]
+  folded = [
+    jax.random.key_data(jax.random.fold_in(key, np.uint32(n))) for n in numbers
+  ]
   np.testing.assert_array_equal(keys.fold(keys.root(seed), numbers), folded)
   again = keys.fold(np.array(folded), numbers)  # a key of its own for each
   for key, number, result in zip(folded, numbers, again, strict=True):

@@ -30,16 +30,20 @@ STEP_TOKENS = [2, 4]
 
 @functools.cache
 def world(most=2, devices=1, **capacity):
-  models = testing.scripted_models(
-      TABLE, VALUES, devices, max_step_tokens=most)
+  models = testing.scripted_models(TABLE, VALUES, devices, max_step_tokens=most)
   return models, testing.scheduler(models, **capacity)
 
 
 def solve(strategy, budget, prompts=PROMPTS, **sizes):
   models, scheduler = world(**sizes)
-  return testing.run(scheduler, models, [
+  return testing.run(
+    scheduler,
+    models,
+    [
       (q, strategy.plan(q, budget), strategy.slots(budget))
-      for q in testing.questions(models, *prompts)])
+      for q in testing.questions(models, *prompts)
+    ],
+  )
 
 
 def value(row):
@@ -65,8 +69,9 @@ class Node:
     return [self] + [n for kid in self.kids for n in kid.all()]
 
   def open(self):
-    return any(not n.kids and not n.closed and not n.claimed
-               for n in self.all())
+    return any(
+      not n.kids and not n.closed and not n.claimed for n in self.all()
+    )
 
   def visits(self):
     return sum((n.value is not None) + n.claimed for n in self.all())
@@ -79,24 +84,30 @@ class Node:
   def descend(self, explore):
     node = self
     while node.kids:
-      node = max((kid for kid in node.kids if kid.open()),
-                 key=lambda kid, at=node: kid.rank(at, explore))
+      node = max(
+        (kid for kid in node.kids if kid.open()),
+        key=lambda kid, at=node: kid.rank(at, explore),
+      )
     return node
 
   def bear(self, count):
     """Rows with the next ordinals."""
     self.born += count
     return [
-        dataclasses.replace(self.row, tokens=list(self.row.tokens),
-                            key=reference.fold(self.row.key, i))
-        for i in range(self.born - count, self.born)]
+      dataclasses.replace(
+        self.row,
+        tokens=list(self.row.tokens),
+        key=reference.fold(self.row.key, i),
+      )
+      for i in range(self.born - count, self.born)
+    ]
 
 
 def choose(strategy, root, left, budget):
   """(node, generations it brings, number of children) of one batch."""
   batch, price, width = [], max(strategy.rollouts, 1), strategy.width
   if width == 'sqrt':
-    width = max(2, math.floor(budget ** 0.5))
+    width = max(2, math.floor(budget**0.5))
   while left > 0 and len(batch) < strategy.leaves:
     if not root.open() and batch:
       break
@@ -116,8 +127,7 @@ class Sampler:
     self.most, self.spent = most, 0
 
   def grow(self, row, steps):
-    grown = reference.grow(
-        row, TABLE, 1.0, steps, self.most if steps else 99)
+    grown = reference.grow(row, TABLE, 1.0, steps, self.most if steps else 99)
     self.spent += len(grown.tokens) - len(row.tokens)
     return grown
 
@@ -135,7 +145,8 @@ def search(strategy, prompt, problem, budget, most):
       kids = [Node(sampler.grow(row, 1)) for row in node.bear(count)]
       for kid in kids:
         kid.closed = kid.row.done or (
-            strategy.distinct and tuple(kid.row.tokens) in seen)
+          strategy.distinct and tuple(kid.row.tokens) in seen
+        )
         seen.add(tuple(kid.row.tokens))
         ends = [kid.row]
         if strategy.rollouts and not kid.row.done:
@@ -151,16 +162,24 @@ def search(strategy, prompt, problem, budget, most):
       node.claimed, node.kids = False, node.kids + kids
   if not strategy.rollouts:
     finished = [sampler.grow(n.row, 0) for n in order if not n.kids]
-  return [row.tokens[row.start:] for row in finished], sampler.spent
+  return [row.tokens[row.start :] for row in finished], sampler.spent
 
 
 @pytest.mark.parametrize('most', STEP_TOKENS)
-@pytest.mark.parametrize('strategy', [
-    Mcts(), Mcts(width=4), Mcts(width=2, leaves=1, explore=0.2),
+@pytest.mark.parametrize(
+  'strategy',
+  [
+    Mcts(),
+    Mcts(width=4),
+    Mcts(width=2, leaves=1, explore=0.2),
     Mcts(width=3, distinct=False),
-    Mcts(width=2, leaves=7, explore=0.0), Mcts(rollouts=1, leaves=2),
-    Mcts(width=2, rollouts=3, explore=0.3), Mcts(rollouts=2, distinct=False),
-], ids=repr)
+    Mcts(width=2, leaves=7, explore=0.0),
+    Mcts(rollouts=1, leaves=2),
+    Mcts(width=2, rollouts=3, explore=0.3),
+    Mcts(rollouts=2, distinct=False),
+  ],
+  ids=repr,
+)
 def test_equals_the_reference(strategy, most):
   solutions = solve(strategy, 14, most=most)
   for place, prompt in enumerate(PROMPTS):
@@ -171,9 +190,11 @@ def test_equals_the_reference(strategy, most):
     assert cost['proposer_prefill'][0] == len(prompt) - 1
 
 
-@pytest.mark.parametrize('strategy', [
-    Mcts(), Mcts(width=4, leaves=1), Mcts(rollouts=1), Mcts(rollouts=3)],
-    ids=repr)
+@pytest.mark.parametrize(
+  'strategy',
+  [Mcts(), Mcts(width=4, leaves=1), Mcts(rollouts=1), Mcts(rollouts=3)],
+  ids=repr,
+)
 @pytest.mark.parametrize('budget', [1, 2, 3, 8, 13, 31])
 def test_a_budget_is_spent_exactly(strategy, budget):
   """N generations are N finished attempts, and no more tokens than those."""
@@ -186,28 +207,50 @@ def test_a_budget_is_spent_exactly(strategy, budget):
     assert solution.cost['proposer_decode'][0] <= drawn
 
 
-@pytest.mark.parametrize(('strategy', 'budget'), [
-    (Mcts(), 6), (Mcts(width=2, leaves=16), 6), (Mcts(rollouts=1, leaves=9), 5),
-    (Mcts(width=2, rollouts=2), 10), (Mcts(rollouts=2), 9)], ids=repr)
+@pytest.mark.parametrize(
+  ('strategy', 'budget'),
+  [
+    (Mcts(), 6),
+    (Mcts(width=2, leaves=16), 6),
+    (Mcts(rollouts=1, leaves=9), 5),
+    (Mcts(width=2, rollouts=2), 10),
+    (Mcts(rollouts=2), 9),
+  ],
+  ids=repr,
+)
 def test_never_more_slots_than_said(strategy, budget):
   most, (models, _) = strategy.slots(budget), world()
   assert most == 6  # in all cases: one set of programs
   held = []
   with partitioning.use(models.mesh):
-    crowded = Scheduler(models, Capacity(8, most, 64, 32, 2),
-                        lambda load: held.append(load.rows))
-  found = testing.run(crowded, models, [
+    crowded = Scheduler(
+      models, Capacity(8, most, 64, 32, 2), lambda load: held.append(load.rows)
+    )
+  found = testing.run(
+    crowded,
+    models,
+    [
       (q, strategy.plan(q, budget), most)
-      for q in testing.questions(models, *PROMPTS)])
+      for q in testing.questions(models, *PROMPTS)
+    ],
+  )
   assert max(held) <= most
   assert [tokens(s) for s in found] == [
-      tokens(s) for s in solve(strategy, budget)]
+    tokens(s) for s in solve(strategy, budget)
+  ]
 
 
 @pytest.mark.parametrize('strategy', [Mcts(), Mcts(rollouts=2)], ids=repr)
-@pytest.mark.parametrize('other', [
-    dict(devices=4), dict(lanes=3, slots=9), dict(chunk=2, line=16),
-    dict(lanes=32, slots=100, cells=128)], ids=repr)
+@pytest.mark.parametrize(
+  'other',
+  [
+    dict(devices=4),
+    dict(lanes=3, slots=9),
+    dict(chunk=2, line=16),
+    dict(lanes=32, slots=100, cells=128),
+  ],
+  ids=repr,
+)
 def test_independent_of_capacity_and_devices(strategy, other):
   for most in STEP_TOKENS:
     here = solve(strategy, 8, most=most)
@@ -223,8 +266,11 @@ def test_independent_of_neighbours(strategy):
     assert tokens(mine) == tokens(theirs)
 
 
-@pytest.mark.parametrize('strategy', [
-    Mcts(width=2), Mcts(width=2, rollouts=1), Mcts(rollouts=5)], ids=repr)
+@pytest.mark.parametrize(
+  'strategy',
+  [Mcts(width=2), Mcts(width=2, rollouts=1), Mcts(rollouts=5)],
+  ids=repr,
+)
 def test_a_finished_tree_grows_at_its_root(strategy):
   """Solutions are one token long here, so no leaf can be expanded."""
   table = np.full((testing.WORDS, testing.WORDS), -30.0)
@@ -264,17 +310,22 @@ def test_it_goes_where_values_are_high():
     for explore in (0.0, 100.0):
       eager = dataclasses.replace(strategy, explore=explore, leaves=1)
       found = testing.solve(eager, 28, models, *[[3]] * 20)
-      share[explore] = np.mean([
-          t[0] == good for s in found for t in tokens(s)])
+      share[explore] = np.mean([t[0] == good for s in found for t in tokens(s)])
     assert share[0.0] > 0.75
     assert share[100.0] < 0.6
 
 
-@pytest.mark.parametrize(('fields', 'word'), [
-    (dict(width=1), 'width'), (dict(width='root'), 'width'),
+@pytest.mark.parametrize(
+  ('fields', 'word'),
+  [
+    (dict(width=1), 'width'),
+    (dict(width='root'), 'width'),
     (dict(rollouts=-1), 'rollouts'),
-    (dict(leaves=0), 'leaves'), (dict(explore=-0.1), 'explore'),
-    (dict(explore=math.inf), 'explore')])
+    (dict(leaves=0), 'leaves'),
+    (dict(explore=-0.1), 'explore'),
+    (dict(explore=math.inf), 'explore'),
+  ],
+)
 def test_bad_settings(fields, word):
   with pytest.raises(ValueError, match=word):
     Mcts(**fields)

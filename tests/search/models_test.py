@@ -13,6 +13,7 @@ def test_weights_lie_in_memory_once():
   given = testing.random_params(cfg)
   wanted = jax.tree.map(np.asarray, unstack(given))
   model = Model.consuming(given, cfg)
-  assert all(x.is_deleted() for x in jax.tree.leaves(
-      given['backbone']['layers']))
+  assert all(
+    x.is_deleted() for x in jax.tree.leaves(given['backbone']['layers'])
+  )
   jax.tree.map(np.testing.assert_array_equal, model.layers, wanted)

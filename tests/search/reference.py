@@ -31,7 +31,7 @@ class Row:
 
   @property
   def done(self):
-    new = self.tokens[self.start:]
+    new = self.tokens[self.start :]
     return bool(new) and (new[-1] == testing.END or len(new) >= self.limit)
 
 
@@ -69,8 +69,23 @@ def beam_counts(values, done, kept):
   return counts
 
 
-def step_search(table, values, prompt, problem, width, key, *, kept, k,
-                temperature, distinct, trees=1, most=4, limit=12, rounds=40):
+def step_search(
+  table,
+  values,
+  prompt,
+  problem,
+  width,
+  key,
+  *,
+  kept,
+  k,
+  temperature,
+  distinct,
+  trees=1,
+  most=4,
+  limit=12,
+  rounds=40,
+):
   """Beam (trees=1) or DVTS (trees=W/M), with lookahead k.
 
   Returns the new tokens of each row, and how many tokens were drawn in all.
@@ -85,8 +100,9 @@ def step_search(table, values, prompt, problem, width, key, *, kept, k,
     spent -= sum(len(row.tokens) for row in rows)
     return grown
 
-  rows = [Row(list(prompt), fold(root, i), len(prompt), limit)
-          for i in range(width)]
+  rows = [
+    Row(list(prompt), fold(root, i), len(prompt), limit) for i in range(width)
+  ]
   rows = advance(rows, temperature, 1, most)
   sigmoid = lambda x: 1 / (1 + math.exp(-x))
   for _ in range(rounds):
@@ -107,7 +123,7 @@ def step_search(table, values, prompt, problem, width, key, *, kept, k,
       counts = beam_counts(score[part], [r.done for r in rows[part]], kept)
       for row, count in zip(rows[part], counts, strict=True):
         children += [
-            dataclasses.replace(row, key=fold(row.key, i))
-            for i in range(count)]
+          dataclasses.replace(row, key=fold(row.key, i)) for i in range(count)
+        ]
     rows = advance(children, temperature, 1, most)
-  return [row.tokens[row.start:] for row in rows], spent
+  return [row.tokens[row.start :] for row in rows], spent

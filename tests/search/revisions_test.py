@@ -26,33 +26,44 @@ CHAINS = Chains(TURNS, VOCABULARY, keep=2)
 @pytest.fixture(scope='module')
 def models():
   return Models(
-      Model(PROPOSER, CFG), Model(VERIFIER, CFG),
-      step_end=(IDS == 3) | (IDS <= REVISE), end=(IDS == END) | (IDS == REVISE),
-      generation=Generation(1.0, 1.0, max_tokens=5, max_step_tokens=5),
-      mesh=testing.mesh())
+    Model(PROPOSER, CFG),
+    Model(VERIFIER, CFG),
+    step_end=(IDS == 3) | (IDS <= REVISE),
+    end=(IDS == END) | (IDS == REVISE),
+    generation=Generation(1.0, 1.0, max_tokens=5, max_step_tokens=5),
+    mesh=testing.mesh(),
+  )
 
 
 def revise(models, *prompts, **capacity):
   questions = testing.questions(models, *prompts)
   trails = [Trail() for _ in questions]
   solutions = testing.run(
-      testing.scheduler(models, **capacity), models,
-      [(q, CHAINS.plan(q, models, t), CHAINS.slots)
-       for q, t in zip(questions, trails, strict=True)])
+    testing.scheduler(models, **capacity),
+    models,
+    [
+      (q, CHAINS.plan(q, models, t), CHAINS.slots)
+      for q, t in zip(questions, trails, strict=True)
+    ],
+  )
   order = lambda r: (r.chain, r.turn)
   for trail, solution in zip(trails, solutions, strict=True):
     assert trail.spent[-1] == solution.cost
     _check_spent(trail)
-  return ([sorted(t.revisions, key=order) for t in trails],
-          [s.cost for s in solutions])
+  return (
+    [sorted(t.revisions, key=order) for t in trails],
+    [s.cost for s in solutions],
+  )
 
 
 def _check_spent(trail):
   """The prompt alone, then every turn's new tokens."""
   sampled = [spent['proposer_decode'][0] for spent in trail.spent]
   assert len(sampled) == 1 + max(TURNS)
-  new = [sum(len(r.attempt.tokens) for r in trail.revisions if r.turn <= turn)
-         for turn in range(1 + max(TURNS))]
+  new = [
+    sum(len(r.attempt.tokens) for r in trail.revisions if r.turn <= turn)
+    for turn in range(1 + max(TURNS))
+  ]
   assert sampled == new
 
 
@@ -68,8 +79,11 @@ def strip(tokens):
 def context_of(prompt, chain, revision):
   """Written out by hand."""
   tokens = list(prompt)
-  earlier = [r.attempt.tokens for r in chain
-             if r.chain == revision.chain and r.turn < revision.turn]
+  earlier = [
+    r.attempt.tokens
+    for r in chain
+    if r.chain == revision.chain and r.turn < revision.turn
+  ]
   for attempt in earlier[-2:]:
     tokens += [*strip(attempt), REVISE]
   return tokens
@@ -85,10 +99,14 @@ def test_each_attempt_follows_the_most_recent_ones(result):
   """Its log-probability is that of the context written out by hand."""
   longest = CHAINS.longest(3, 5)
   assert longest == 3 + 2 * 6 + 5
-  read = jax.jit(lambda t: (
+  read = jax.jit(
+    lambda t: (
       jax.nn.log_softmax(Transformer(CFG).apply({'params': PROPOSER}, t)),
-      jax.nn.sigmoid(Transformer(CFG, head='value').apply(
-          {'params': VERIFIER}, t))))
+      jax.nn.sigmoid(
+        Transformer(CFG, head='value').apply({'params': VERIFIER}, t)
+      ),
+    )
+  )
   truncated = 0
   for prompt, chain in zip(PROMPTS, result[0], strict=True):
     for revision in chain:
@@ -96,13 +114,15 @@ def test_each_attempt_follows_the_most_recent_ones(result):
       new = revision.attempt.tokens
       truncated += revision.attempt.truncated
       whole = np.zeros((1, longest), int)
-      whole[0, :len(context) + len(new)] = context + new
+      whole[0, : len(context) + len(new)] = context + new
       log, value = read(jnp.asarray(whole))
       at = np.arange(len(context), len(context) + len(new))
       np.testing.assert_allclose(
-          revision.attempt.logprob, log[0, at - 1, new].sum(), rtol=1e-3)
+        revision.attempt.logprob, log[0, at - 1, new].sum(), rtol=1e-3
+      )
       np.testing.assert_allclose(
-          revision.attempt.values[-1], value[0, at[-1]], atol=1e-4)
+        revision.attempt.values[-1], value[0, at[-1]], atol=1e-4
+      )
   assert truncated  # such attempts are in contexts too
 
 

@@ -31,17 +31,18 @@ def test_rollouts_follow_their_branch_and_read_the_solution_once():
   given = models(None)
   (question,) = testing.questions(given, [3, 4])
   solution = [5, testing.STEP, 6, 7, testing.STEP, 3, testing.END]
-  branches = [
-      Branch(n, keys.fold(question.key, [n])[0]) for n in (2, 5)]
+  branches = [Branch(n, keys.fold(question.key, [n])[0]) for n in (2, 5)]
   (found,) = testing.run(
-      testing.scheduler(given, lanes=3, slots=3), given,
-      [(question, continuations(question, solution, branches, 4), 2)])
+    testing.scheduler(given, lanes=3, slots=3),
+    given,
+    [(question, continuations(question, solution, branches, 4), 2)],
+  )
   assert len(found.attempts) == 8
   assert found.cost['proposer_prefill'][0] == 2 + 5 - 1
   for index, attempt in enumerate(found.attempts):
     branch = branches[index // 4]
     row = question.root()
-    row.tokens += solution[:branch.tokens]
+    row.tokens += solution[: branch.tokens]
     row.start = len(row.tokens)
     row.key = keys.fold(branch.key, [index % 4])[0]
 
@@ -51,7 +52,8 @@ def test_rollouts_follow_their_branch_and_read_the_solution_once():
       return [row]
 
     (expected,) = testing.run(
-        testing.scheduler(given), given, [(question, alone(), 1)])
+      testing.scheduler(given), given, [(question, alone(), 1)]
+    )
     assert attempt.tokens == expected.attempts[0].tokens
     assert len(attempt.tokens) + branch.tokens <= 12
 
@@ -61,13 +63,21 @@ def test_rescoring_equals_scoring():
   solutions = testing.solve(BestOfN(), 5, given, [3], [4, 5])
   other = testing.scripted_models(TABLE, VALUES)
   reader = testing.scheduler(
-      type(other)(None, other.verifier, other.step_end, other.end,
-                  other.generation, other.mesh))
+    type(other)(
+      None,
+      other.verifier,
+      other.step_end,
+      other.end,
+      other.generation,
+      other.mesh,
+    )
+  )
   with partitioning.use(other.mesh):
     values = final_values(reader, solutions)
   for solution, found in zip(solutions, values, strict=True):
     np.testing.assert_allclose(
-        found, [a.values[-1] for a in solution.attempts], atol=1e-6)
+      found, [a.values[-1] for a in solution.attempts], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -78,19 +88,21 @@ def test_many_questions_few_slots(seed):
   """
   cfg = testing.small_config(vocab_size=testing.WORDS)
   proposer = testing.Model(testing.random_params(cfg, seed=seed), cfg)
-  verifier = testing.Model(
-      testing.random_params(cfg, 'value', seed=seed), cfg)
+  verifier = testing.Model(testing.random_params(cfg, 'value', seed=seed), cfg)
   base = models()
-  given = type(base)(proposer, verifier, base.step_end, base.end,
-                     base.generation, base.mesh)
+  given = type(base)(
+    proposer, verifier, base.step_end, base.end, base.generation, base.mesh
+  )
   prompts = [RNG.integers(3, 8, n).tolist() for n in (4, 1, 9, 3, 6, 2)]
   strategy = StepSearch(Beam(2), lookahead=1)
   crowded = testing.solve(strategy, 8, given, *prompts, lanes=2, slots=4)
   for place, prompt in enumerate(prompts):
     (question,) = testing.questions(given, prompt, first=10 + place)
     (alone,) = testing.run(
-        testing.scheduler(given, lanes=4, slots=16), given,
-        [(question, strategy.plan(question, 8), 16)])
+      testing.scheduler(given, lanes=4, slots=16),
+      given,
+      [(question, strategy.plan(question, 8), 16)],
+    )
     assert testing.tokens(alone) == testing.tokens(crowded[place])
     for one, two in zip(alone.attempts, crowded[place].attempts, strict=True):
       np.testing.assert_allclose(one.values, two.values, atol=1e-5)
@@ -102,9 +114,11 @@ def test_executed_work_is_shared_out_whole():
   questions = testing.questions(given, [3], [4, 5], [6])
   strategy = StepSearch(Rebase())
   solutions = testing.run(
-      scheduler, given, [(q, strategy.plan(q, 8), 8) for q in questions])
+    scheduler, given, [(q, strategy.plan(q, 8), 8) for q in questions]
+  )
   for column, total in enumerate(
-      (scheduler.load.useful, scheduler.load.executed)):
+    (scheduler.load.useful, scheduler.load.executed)
+  ):
     spent = sum(kind[column] for s in solutions for kind in s.cost.values())
     np.testing.assert_allclose(spent, total)
 
@@ -114,9 +128,14 @@ def test_busy_lanes():
   given = models()
   scheduler = testing.scheduler(given, lanes=8, slots=40, chunk=2)
   strategy = StepSearch(Beam(4))
-  testing.run(scheduler, given, [
+  testing.run(
+    scheduler,
+    given,
+    [
       (q, strategy.plan(q, 8), 8)
-      for q in testing.questions(given, *[[3 + i % 5] for i in range(40)])])
+      for q in testing.questions(given, *[[3 + i % 5] for i in range(40)])
+    ],
+  )
   assert scheduler.load.lanes > 0.9 * scheduler.load.of
 
 
@@ -126,7 +145,8 @@ def test_a_sweep_compiles_a_fixed_number_of_programs():
     program.clear_cache()
   given = models()
   scheduler = testing.scheduler(
-      given, lanes=8, slots=40, cells=64, line=128, chunk=4)
+    given, lanes=8, slots=40, cells=64, line=128, chunk=4
+  )
   capacity = scheduler.capacity
   sizes = len(capacity.widths) * len(capacity.chunks)  # of extend
   sizes += 2 * len(capacity.line_sizes)  # of read, by two models
@@ -134,13 +154,24 @@ def test_a_sweep_compiles_a_fixed_number_of_programs():
   counts = []
   for _ in range(2):
     for strategy, budget in (
-        (BestOfN(), 16), (StepSearch(Beam(4)), 16), (BestOfN(), 3),
-        (StepSearch(Dvts(4)), 8), (StepSearch(Beam('sqrt'), lookahead=1), 18),
-        (StepSearch(Rebase()), 7), (Mcts(), 9), (Mcts(rollouts=2), 9)):
+      (BestOfN(), 16),
+      (StepSearch(Beam(4)), 16),
+      (BestOfN(), 3),
+      (StepSearch(Dvts(4)), 8),
+      (StepSearch(Beam('sqrt'), lookahead=1), 18),
+      (StepSearch(Rebase()), 7),
+      (Mcts(), 9),
+      (Mcts(rollouts=2), 9),
+    ):
       prompts = [[3] * n for n in (1, 9, 18, 30, 41, 50)]
-      testing.run(scheduler, given, [
+      testing.run(
+        scheduler,
+        given,
+        [
           (q, strategy.plan(q, budget), strategy.slots(budget))
-          for q in testing.questions(given, *prompts)])
+          for q in testing.questions(given, *prompts)
+        ],
+      )
       counts.append(engine.num_programs())
   assert counts[-1] <= sizes * len(capacity.lengths) + 1  # one copy in pools
   assert counts[-1] == counts[len(counts) // 2 - 1]

@@ -17,8 +17,13 @@ TABLE[:, testing.PAD] = -30
 TABLE[:, testing.END] -= 0.5
 VALUES = RNG.normal(size=testing.WORDS)
 PROMPTS = [[3, 4], [5], [6, 7, 3]]
-EVERY = [BestOfN(), StepSearch(Beam(4)), StepSearch(Rebase()),
-         StepSearch(ParticleFilter()), StepSearch(Dvts(4), lookahead=1)]
+EVERY = [
+  BestOfN(),
+  StepSearch(Beam(4)),
+  StepSearch(Rebase()),
+  StepSearch(ParticleFilter()),
+  StepSearch(Dvts(4), lookahead=1),
+]
 
 
 def solve(strategy, budget, devices=1, **capacity):
@@ -26,17 +31,30 @@ def solve(strategy, budget, devices=1, **capacity):
   return testing.solve(strategy, budget, models, *PROMPTS, **capacity)
 
 
-@pytest.mark.parametrize(('allocator', 'kept', 'trees'), [
-    (Beam(4), 2, 1), (Beam(2), 4, 1), (Dvts(4), 1, 2)])
-@pytest.mark.parametrize(('lookahead', 'distinct'), [
-    (0, True), (0, False), (2, True)])
+@pytest.mark.parametrize(
+  ('allocator', 'kept', 'trees'),
+  [(Beam(4), 2, 1), (Beam(2), 4, 1), (Dvts(4), 1, 2)],
+)
+@pytest.mark.parametrize(
+  ('lookahead', 'distinct'), [(0, True), (0, False), (2, True)]
+)
 def test_equals_the_reference(allocator, kept, trees, lookahead, distinct):
   strategy = StepSearch(allocator, lookahead=lookahead, distinct=distinct)
   solutions = solve(strategy, 8 * (lookahead + 1))
   for place, prompt in enumerate(PROMPTS):
     expected, spent = reference.step_search(
-        TABLE, VALUES, prompt, 10 + place, 8, jax.random.key(0), kept=kept,
-        k=lookahead, temperature=1.0, distinct=distinct, trees=trees)
+      TABLE,
+      VALUES,
+      prompt,
+      10 + place,
+      8,
+      jax.random.key(0),
+      kept=kept,
+      k=lookahead,
+      temperature=1.0,
+      distinct=distinct,
+      trees=trees,
+    )
     assert tokens(solutions[place]) == expected
     cost = solutions[place].cost
     assert cost['proposer_decode'][0] == cost['verifier_decode'][0] == spent
@@ -58,9 +76,16 @@ def test_lookahead_is_inert_where_the_choice_is_forced():
 
 
 @pytest.mark.parametrize('strategy', EVERY, ids=repr)
-@pytest.mark.parametrize('other', [
-    dict(devices=4), dict(lanes=3, slots=9), dict(chunk=2, line=16),
-    dict(lanes=32, slots=100, cells=128)], ids=repr)
+@pytest.mark.parametrize(
+  'other',
+  [
+    dict(devices=4),
+    dict(lanes=3, slots=9),
+    dict(chunk=2, line=16),
+    dict(lanes=32, slots=100, cells=128),
+  ],
+  ids=repr,
+)
 def test_independent_of_capacity_and_devices(strategy, other):
   here, there = solve(strategy, 8), solve(strategy, 8, **other)
   assert [tokens(s) for s in here] == [tokens(s) for s in there]
@@ -71,8 +96,9 @@ def test_independent_of_capacity_and_devices(strategy, other):
 
 def test_depends_on_the_seed():
   models = testing.scripted_models(TABLE, VALUES)
-  one, two = (testing.solve(BestOfN(), 8, models, *PROMPTS, seed=seed)
-              for seed in (0, 1))
+  one, two = (
+    testing.solve(BestOfN(), 8, models, *PROMPTS, seed=seed) for seed in (0, 1)
+  )
   assert tokens(one[0]) != tokens(two[0])
 
 
@@ -84,7 +110,8 @@ def test_values_are_those_of_the_step_ends(strategy):
       if attempt.truncated and attempt.tokens[-1] != testing.STEP:
         ends.append(attempt.tokens[-1])
       np.testing.assert_allclose(
-          attempt.values, 1 / (1 + np.exp(-VALUES[ends])), atol=1e-5)
+        attempt.values, 1 / (1 + np.exp(-VALUES[ends])), atol=1e-5
+      )
 
 
 def test_greedy_takes_the_most_likely_tokens():
@@ -124,14 +151,17 @@ def test_costs_count_each_prompt_once_and_every_token():
       assert keys <= executed_keys
 
 
-@pytest.mark.parametrize(('strategy', 'budget', 'words'), [
+@pytest.mark.parametrize(
+  ('strategy', 'budget', 'words'),
+  [
     (StepSearch(Beam(4)), 6, 'multiple of 4'),
     (StepSearch(Beam('sqrt')), 8, '4 or 9'),
     (StepSearch(Beam(4), lookahead=1), 7, 'multiple of lookahead'),
     (BestOfN(), 0, 'at least 1'),
     (Greedy(), 2, 'budget is 1'),
     (StepSearch(Dvts(4)), 2, 'multiple of 4'),
-])
+  ],
+)
 def test_budgets_that_do_not_fit(strategy, budget, words):
   with pytest.raises(ValueError, match=words):
     strategy.rows(budget)
@@ -143,6 +173,7 @@ def test_parents_are_the_best_distinct_rows():
   for row, token in zip(rows, [5, 5, 6, 7], strict=True):
     row.tokens.append(token)
   choose = lambda distinct: StepSearch(Beam(2), distinct=distinct).parents(
-      question.key, 0, rows, [0.9, 0.9, 0.2, 0.4])
+    question.key, 0, rows, [0.9, 0.9, 0.2, 0.4]
+  )
   assert choose(distinct=True) == [0, 0, 3, 3]
   assert choose(distinct=False) == [0, 0, 1, 1]

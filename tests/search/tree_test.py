@@ -24,15 +24,17 @@ class Node:
     return [self] + [n for child in self.children for n in child.below()]
 
   def visits(self):
-    return (sum(n.value is not None for n in self.below())
-            + sum(n.claimed for n in self.below()))
+    return sum(n.value is not None for n in self.below()) + sum(
+      n.claimed for n in self.below()
+    )
 
   def total(self):
     return sum(n.value for n in self.below() if n.value is not None)
 
   def is_open(self):
-    return any(n.open and not n.claimed and not n.children
-               for n in self.below())
+    return any(
+      n.open and not n.claimed and not n.children for n in self.below()
+    )
 
   def best(self, explore):
     """The leaf that PUCT leads to; None where no leaf is open."""
@@ -40,11 +42,13 @@ class Node:
       return None
     if not self.children:
       return self
+
     def rank(child):
       mean = child.total() / child.visits()
       bonus = math.sqrt(self.visits()) / (1 + child.visits())
       score = mean + explore * bonus / len(self.children)
       return -round(score, 6), child.tie
+
     opens = [child for child in self.children if child.is_open()]
     return min(opens, key=rank).best(explore)
 
@@ -57,7 +61,8 @@ def same(tree, nodes):
     assert tree.open[number] == node.is_open()
     assert tree.children(number).tolist() == [c.number for c in node.children]
   assert tree.leaves().tolist() == [
-      node.number for node in nodes if not node.children]
+    node.number for node in nodes if not node.children
+  ]
 
 
 @pytest.mark.parametrize('explore', [0.0, 0.5, 3.0])

@@ -16,10 +16,13 @@ def _examples(prompts, length=10, **more):
   for index, prompt in enumerate(prompts):
     weights = np.zeros(length, np.float32)
     weights[len(prompt) - 1] = 1
-    rows.append({
+    rows.append(
+      {
         'decoder_input_tokens': np.pad(prompt, (0, length - len(prompt))),
         'decoder_loss_weights': weights,
-        **{name: values[index] for name, values in more.items()}})
+        **{name: values[index] for name, values in more.items()},
+      }
+    )
   columns = {k: np.stack([r[k] for r in rows]) for k in rows[0]}
   return tf.data.Dataset.from_tensor_slices(columns)
 
@@ -34,21 +37,31 @@ def _write(tmp_path, examples, sampled, mode='predict'):
 def test_a_sample_ends_at_its_end_and_keeps_it(tmp_path):
   prompts = [[5, 6, 7], [8, 9]]
   records = _write(
-      tmp_path, _examples(prompts, problem=np.array([30, 31])),
-      [[11, 12, EOS, 0, 0, 0, 0, 0, 0, 0], [REVISE] + 9 * [0]])
+    tmp_path,
+    _examples(prompts, problem=np.array([30, 31])),
+    [[11, 12, EOS, 0, 0, 0, 0, 0, 0, 0], [REVISE] + 9 * [0]],
+  )
   assert [r['problem'] for r in records] == [30, 31]
   assert [r['prompt'] for r in records] == [
-      TASK.vocabulary.decode(p) for p in prompts]
+    TASK.vocabulary.decode(p) for p in prompts
+  ]
   assert [r['samples'] for r in records] == [
-      [{'tokens': [11, 12, EOS], 'text': TASK.vocabulary.decode([11, 12]),
-        'truncated': False}],
-      [{'tokens': [REVISE], 'text': '', 'truncated': False}]]
+    [
+      {
+        'tokens': [11, 12, EOS],
+        'text': TASK.vocabulary.decode([11, 12]),
+        'truncated': False,
+      }
+    ],
+    [{'tokens': [REVISE], 'text': '', 'truncated': False}],
+  ]
 
 
 def test_a_sample_without_an_end_is_truncated_where_the_row_ends(tmp_path):
   # Seven tokens fit behind a prompt of three; a token may have the id 0.
-  records = _write(tmp_path, _examples([[5, 6, 7]]),
-                   [[11, 0, 12, 13, 0, 14, 0, 0, 0, 0]])
+  records = _write(
+    tmp_path, _examples([[5, 6, 7]]), [[11, 0, 12, 13, 0, 14, 0, 0, 0, 0]]
+  )
   assert records[0]['samples'][0]['tokens'] == [11, 0, 12, 13, 0, 14, 0]
   assert records[0]['samples'][0]['truncated']
   assert 'problem' not in records[0]
@@ -57,8 +70,7 @@ def test_a_sample_without_an_end_is_truncated_where_the_row_ends(tmp_path):
 def test_several_samples_stand_together(tmp_path):
   sampled = [[[11, EOS] + 8 * [0], [12, EOS] + 8 * [0]]]
   records = _write(tmp_path, _examples([[5]]), sampled)
-  assert [s['tokens'] for s in records[0]['samples']] == [
-      [11, EOS], [12, EOS]]
+  assert [s['tokens'] for s in records[0]['samples']] == [[11, EOS], [12, EOS]]
 
 
 def test_other_modes_are_refused(tmp_path):

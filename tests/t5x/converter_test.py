@@ -18,20 +18,28 @@ def _documents(target, count, longest, seed=0):
     size = rng.randint(1, longest)
     # Zeros everywhere: a token, a weight and a label may all be zero.
     draw = lambda size=size: [rng.randrange(4) for _ in range(size)]
-    documents.append({
+    documents.append(
+      {
         'decoder_input_tokens': np.array(draw(), np.int32),
-        target: np.array(draw(), np.int32) if NAMES[target] == 'int'
-                else np.array(draw(), np.float32) / 4,
+        target: np.array(draw(), np.int32)
+        if NAMES[target] == 'int'
+        else np.array(draw(), np.float32) / 4,
         'decoder_loss_weights': np.array(
-            [rng.randrange(2) for _ in range(size)], np.float32)})
+          [rng.randrange(2) for _ in range(size)], np.float32
+        ),
+      }
+    )
   return documents
 
 
 def _dataset(documents):
-  spec = {name: tf.TensorSpec([None], values.dtype)
-          for name, values in documents[0].items()}
+  spec = {
+    name: tf.TensorSpec([None], values.dtype)
+    for name, values in documents[0].items()
+  }
   return tf.data.Dataset.from_generator(
-      lambda: iter(documents), output_signature=spec)
+    lambda: iter(documents), output_signature=spec
+  )
 
 
 def _rows(documents, target, length, pack):
@@ -42,8 +50,11 @@ def _rows(documents, target, length, pack):
 
 def _apart(rows, names):
   """The documents in packed rows, in order, by their segments."""
-  return [{name: row[name][row[SEGMENTS] == segment] for name in names}
-          for row in rows for segment in range(1, row[SEGMENTS].max() + 1)]
+  return [
+    {name: row[name][row[SEGMENTS] == segment] for name in names}
+    for row in rows
+    for segment in range(1, row[SEGMENTS].max() + 1)
+  ]
 
 
 @pytest.mark.parametrize('target', NAMES)
@@ -92,8 +103,9 @@ def test_places_count_in_each_document_and_padding_is_empty():
 def test_a_document_longer_than_a_row_is_refused():
   target = 'decoder_target_tokens'
   documents = _documents(target, 5, 8)
-  documents[3] = {name: np.resize(values, 9)
-                  for name, values in documents[3].items()}
+  documents[3] = {
+    name: np.resize(values, 9) for name, values in documents[3].items()
+  }
   with pytest.raises(tf.errors.InvalidArgumentError, match='length'):
     _rows(documents, target, 8, pack=True)
 
@@ -110,6 +122,7 @@ def test_it_is_what_seqio_takes():
   partial = functools.partial(DocumentConverter, 'decoder_target_tokens')
   dataset = _dataset(_documents('decoder_target_tokens', 9, 6)).repeat()
   made = partial(pack=True, use_custom_packing_ops=False)(
-      dataset, dict.fromkeys(partial(pack=True).TASK_FEATURES, 10))
+    dataset, dict.fromkeys(partial(pack=True).TASK_FEATURES, 10)
+  )
   first = next(made.batch(3).as_numpy_iterator())
   assert {v.shape for v in first.values()} == {(3, 10)}

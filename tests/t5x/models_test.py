@@ -27,7 +27,8 @@ from ttc.t5x.partitioning import Partitioner
 pytestmark = pytest.mark.t5x
 
 CFG = testing.small_config(
-    num_layers=3, window=4, sliding=(True, False, True), tied=False)
+  num_layers=3, window=4, sliding=(True, False, True), tied=False
+)
 ADAMW = optimizer.AdamW(learning_rate=1e-2, weight_decay=0.1)
 HEADS = {'logits': models.LanguageModel, 'value': models.ValueModel}
 EOS, REVISE = 1, 2
@@ -46,14 +47,19 @@ def _batch(head, rows=4, length=24, seed=0):
   for size in rng.integers(4, 9, size=60):
     weights = np.zeros(size, np.float32)
     weights[rng.permutation(size)[:2]] = 1
-    one = {'decoder_input_tokens': rng.integers(3, 16, size).astype(np.int32),
-           'decoder_loss_weights': weights}
-    one |= ({'decoder_target_tokens': rng.integers(3, 16, size).astype(
-        np.int32)} if head == 'logits' else
-            {'decoder_target_values': rng.random(size).astype(np.float32)})
+    one = {
+      'decoder_input_tokens': rng.integers(3, 16, size).astype(np.int32),
+      'decoder_loss_weights': weights,
+    }
+    one |= (
+      {'decoder_target_tokens': rng.integers(3, 16, size).astype(np.int32)}
+      if head == 'logits'
+      else {'decoder_target_values': rng.random(size).astype(np.float32)}
+    )
     documents.append(one)
-  batches = packing.Batches(packing.Documents.join(documents), batch=rows,
-                            seq_len=length, seed=seed)
+  batches = packing.Batches(
+    packing.Documents.join(documents), batch=rows, seq_len=length, seed=seed
+  )
   return {name: jnp.asarray(x[0]) for name, x in next(batches).items()}
 
 
@@ -63,15 +69,17 @@ def _model(head, **more):
 
 def _initializer(model, batch, partitioner):
   return utils.TrainStateInitializer(
-      optimizer_def=model.optimizer_def, init_fn=model.get_initial_variables,
-      input_shapes={k: v.shape for k, v in batch.items()},
-      partitioner=partitioner)
+    optimizer_def=model.optimizer_def,
+    init_fn=model.get_initial_variables,
+    input_shapes={k: v.shape for k, v in batch.items()},
+    partitioner=partitioner,
+  )
 
 
 def _close(one, other, atol):
   jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol),
-      one, other)
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=atol), one, other
+  )
 
 
 @pytest.mark.parametrize('head', HEADS)
@@ -79,13 +87,19 @@ def _close(one, other, atol):
 def test_parameters_lie_where_our_rules_say(head, parts):
   partitioner = Partitioner(num_partitions=parts)
   assert dict(partitioner.mesh.shape) == {
-      'data': 4 // parts, 'fsdp': 1, 'model': parts}
+    'data': 4 // parts,
+    'fsdp': 1,
+    'model': parts,
+  }
   batch = _batch(head)
   state = _initializer(_model(head), batch, partitioner).from_scratch(
-      jax.random.key(0))
+    jax.random.key(0)
+  )
   boxed = jax.eval_shape(
-      Transformer(CFG, head=head).init, jax.random.key(0),
-      jnp.zeros((1, 2), jnp.int32))['params']
+    Transformer(CFG, head=head).init,
+    jax.random.key(0),
+    jnp.zeros((1, 2), jnp.int32),
+  )['params']
   expected = partitioning.shardings(boxed, partitioner.mesh)
   found = state_utils.flatten_state_dict(state.params)
   wanted = state_utils.flatten_state_dict(expected)
@@ -117,13 +131,19 @@ def test_steps_of_the_trainer_are_those_of_ttc_train(head, microbatches):
   state = initializer.from_scratch(jax.random.key(0))
   ours = jax.tree.map(np.asarray, dict(state.params))
   step = partitioner.partition(
-      functools.partial(
-          trainer.train_with_lr, learning_rate=0.0,
-          dropout_rng=jax.random.PRNGKey(0), model=model,
-          num_microbatches=microbatches),
-      in_axis_resources=(
-          initializer.train_state_axes, partitioner.data_partition_spec),
-      out_axis_resources=(initializer.train_state_axes, None))
+    functools.partial(
+      trainer.train_with_lr,
+      learning_rate=0.0,
+      dropout_rng=jax.random.PRNGKey(0),
+      model=model,
+      num_microbatches=microbatches,
+    ),
+    in_axis_resources=(
+      initializer.train_state_axes,
+      partitioner.data_partition_spec,
+    ),
+    out_axis_resources=(initializer.train_state_axes, None),
+  )
   means = []
   for batch in batches:
     state, metrics = step(state, batch)
@@ -134,10 +154,16 @@ def test_steps_of_the_trainer_are_those_of_ttc_train(head, microbatches):
   plain = Transformer(CFG, head=head)
 
   def loss(params, batch):
-    sums = losses.measure(head, plain.apply(
-        {'params': params}, batch['decoder_input_tokens'],
+    sums = losses.measure(
+      head,
+      plain.apply(
+        {'params': params},
+        batch['decoder_input_tokens'],
         positions=batch['decoder_positions'],
-        segment_ids=batch['decoder_segment_ids']), batch)
+        segment_ids=batch['decoder_segment_ids'],
+      ),
+      batch,
+    )
     return sums['loss'] / sums['weight']
 
   differentiate = jax.jit(jax.value_and_grad(loss))
@@ -146,10 +172,13 @@ def test_steps_of_the_trainer_are_those_of_ttc_train(head, microbatches):
     if microbatches == 1:
       np.testing.assert_allclose(mean, value, rtol=1e-5)
     if microbatches == 2:  # each half counts by itself
-      halves = [jax.tree.map(lambda x, i=i: x[2 * i:2 * i + 2], batch)
-                for i in range(2)]
+      halves = [
+        jax.tree.map(lambda x, i=i: x[2 * i : 2 * i + 2], batch)
+        for i in range(2)
+      ]
       gradient = jax.tree.map(
-          lambda *x: sum(x) / 2, *[differentiate(ours, h)[1] for h in halves])
+        lambda *x: sum(x) / 2, *[differentiate(ours, h)[1] for h in halves]
+      )
     updates, opt_state = transform.update(gradient, opt_state, ours)
     ours = optax.apply_updates(ours, updates)
   _close(dict(state.params), ours, 2e-4)  # Adam divides by tiny gradients
@@ -173,20 +202,24 @@ def _prompts(lengths, length=20, seed=0):
   for row, size in enumerate(lengths):
     tokens[row] = rng.integers(3, 16, length)  # past the prompt: not to be read
     weights[row, size - 1] = 1
-  return {'decoder_input_tokens': jnp.asarray(tokens),
-          'decoder_loss_weights': jnp.asarray(weights)}
+  return {
+    'decoder_input_tokens': jnp.asarray(tokens),
+    'decoder_loss_weights': jnp.asarray(weights),
+  }
 
 
 def _greedy(params, prompt, length, ends):
   """By reading everything anew for each token."""
   read = jax.jit(
-      lambda tokens: Transformer(CFG).apply({'params': params}, tokens))
+    lambda tokens: Transformer(CFG).apply({'params': params}, tokens)
+  )
   tokens = list(prompt)
   while len(tokens) < length and (
-      len(tokens) == len(prompt) or tokens[-1] not in ends):
+    len(tokens) == len(prompt) or tokens[-1] not in ends
+  ):
     row = jnp.asarray(tokens + [0] * (length - len(tokens)))[None]
     tokens.append(int(jnp.argmax(read(row)[0, len(tokens) - 1])))
-  return tokens[len(prompt):]
+  return tokens[len(prompt) :]
 
 
 @pytest.mark.parametrize('parts', [1, 2])
@@ -198,22 +231,28 @@ def test_greedy_samples_follow_ragged_prompts(parts):
   tokens[3, 8] = REVISE
   batch['decoder_input_tokens'] = jnp.asarray(tokens)
   model = models.LanguageModel(
-      CFG, end_ids=(EOS, REVISE, 9),
-      decode_fn=functools.partial(decoding.temperature_sample, temperature=0))
+    CFG,
+    end_ids=(EOS, REVISE, 9),
+    decode_fn=functools.partial(decoding.temperature_sample, temperature=0),
+  )
   partitioner = Partitioner(num_partitions=parts)
   axes = utils.TrainStateInitializer(
-      None, model.get_initial_variables,
-      {k: v.shape for k, v in batch.items()}, partitioner).train_state_axes
+    None,
+    model.get_initial_variables,
+    {k: v.shape for k, v in batch.items()},
+    partitioner,
+  ).train_state_axes
   predict = partitioner.partition(
-      model.predict_batch,
-      in_axis_resources=(axes.params, partitioner.data_partition_spec, None),
-      out_axis_resources=None)
-  found = np.asarray(predict(core.freeze(params), batch,
-                             jax.random.PRNGKey(0)))
+    model.predict_batch,
+    in_axis_resources=(axes.params, partitioner.data_partition_spec, None),
+    out_axis_resources=None,
+  )
+  found = np.asarray(predict(core.freeze(params), batch, jax.random.PRNGKey(0)))
   assert found.shape == (4, 20)
   for row, size in enumerate([3, 20, 1, 9]):
-    expected = _greedy(params, tokens[row, :size].tolist(), 20,
-                       (EOS, REVISE, 9))
+    expected = _greedy(
+      params, tokens[row, :size].tolist(), 20, (EOS, REVISE, 9)
+    )
     assert found[row].tolist() == expected + [0] * (20 - len(expected))
 
 
@@ -222,14 +261,20 @@ def test_samples_are_drawn_as_the_scripted_world_says():
   table[5, [6, 7]] = np.log([0.75, 0.25])
   table[6, testing.END] = table[7, REVISE] = 50.0
   model = models.LanguageModel(
-      testing.scripted_config(), end_ids=(testing.END, REVISE),
-      num_decodes=64,
-      decode_fn=functools.partial(
-          decoding.temperature_sample, topk=0, rescale_log_probs=False))
-  batch = {'decoder_input_tokens': jnp.asarray([[5, 0, 0, 0]] * 16),
-           'decoder_loss_weights': jnp.asarray([[1.0, 0, 0, 0]] * 16)}
+    testing.scripted_config(),
+    end_ids=(testing.END, REVISE),
+    num_decodes=64,
+    decode_fn=functools.partial(
+      decoding.temperature_sample, topk=0, rescale_log_probs=False
+    ),
+  )
+  batch = {
+    'decoder_input_tokens': jnp.asarray([[5, 0, 0, 0]] * 16),
+    'decoder_loss_weights': jnp.asarray([[1.0, 0, 0, 0]] * 16),
+  }
   found, aux = jax.jit(model.predict_batch_with_aux)(
-      testing.scripted_params(table), batch, jax.random.PRNGKey(1))
+    testing.scripted_params(table), batch, jax.random.PRNGKey(1)
+  )
   assert found.shape == (16, 64, 4)
   samples = np.asarray(found).reshape(-1, 4)
   sixes = samples[:, 0] == 6
@@ -237,7 +282,8 @@ def test_samples_are_drawn_as_the_scripted_world_says():
   assert (samples[~sixes] == [7, REVISE, 0, 0]).all()
   assert abs(sixes.mean() - 0.75) < 0.05
   np.testing.assert_allclose(
-      np.exp(aux['scores']).reshape(-1), np.where(sixes, 0.75, 0.25), rtol=1e-3)
+    np.exp(aux['scores']).reshape(-1), np.where(sixes, 0.75, 0.25), rtol=1e-3
+  )
 
 
 def test_a_model_that_cannot_end_does_not_start():
@@ -250,14 +296,19 @@ def test_scores_are_those_of_single_documents():
   batch = _batch('logits')
   model = models.LanguageModel(CFG)
   logits = Transformer(CFG).apply(
-      {'params': params}, batch['decoder_input_tokens'],
-      positions=batch['decoder_positions'],
-      segment_ids=batch['decoder_segment_ids'])
+    {'params': params},
+    batch['decoder_input_tokens'],
+    positions=batch['decoder_positions'],
+    segment_ids=batch['decoder_segment_ids'],
+  )
   score = -optax.softmax_cross_entropy_with_integer_labels(
-      logits, batch['decoder_target_tokens'])
+    logits, batch['decoder_target_tokens']
+  )
   np.testing.assert_allclose(
-      model.score_batch(params, batch),
-      (score * batch['decoder_loss_weights']).sum(1), rtol=1e-5)
+    model.score_batch(params, batch),
+    (score * batch['decoder_loss_weights']).sum(1),
+    rtol=1e-5,
+  )
   with pytest.raises(ValueError, match='return_intermediates=True'):
     model.score_batch(params, batch, return_intermediates=True)
 
@@ -268,13 +319,17 @@ def test_a_verifier_gives_the_value_of_the_last_step():
   params = testing.scripted_params(values)
   tokens = jnp.asarray([[3, 4, 5, 6], [7, 6, 5, 4]])
   batch = {
-      'decoder_input_tokens': tokens,
-      'decoder_positions': jnp.asarray([[0, 1, 2, 3]] * 2),
-      'decoder_segment_ids': jnp.asarray([[1, 1, 1, 0], [1, 1, 1, 1]]),
-      'decoder_loss_weights': jnp.asarray([[1.0, 0, 1, 0], [0, 1, 0, 1]])}
+    'decoder_input_tokens': tokens,
+    'decoder_positions': jnp.asarray([[0, 1, 2, 3]] * 2),
+    'decoder_segment_ids': jnp.asarray([[1, 1, 1, 0], [1, 1, 1, 1]]),
+    'decoder_loss_weights': jnp.asarray([[1.0, 0, 1, 0], [0, 1, 0, 1]]),
+  }
   expected = nn.sigmoid(jnp.asarray(values)[tokens])
   np.testing.assert_allclose(
-      model.predict_batch(params, batch), expected, rtol=1e-5)
+    model.predict_batch(params, batch), expected, rtol=1e-5
+  )
   np.testing.assert_allclose(
-      model.score_batch(params, batch),
-      [expected[0, 2], expected[1, 3]], rtol=1e-5)
+    model.score_batch(params, batch),
+    [expected[0, 2], expected[1, 3]],
+    rtol=1e-5,
+  )

@@ -23,14 +23,18 @@ def test_logical_constraints_reach_the_program():
 def test_specs_say_where_arguments_and_results_lie():
   partitioner = Partitioner(num_partitions=2)
   program = partitioner.partition(
-      lambda tree, y: (tree, y + 1),
-      in_axis_resources=(
-          {'x': PartitionSpec(None, 'model')}, PartitionSpec('data')),
-      out_axis_resources=({'x': PartitionSpec('model')}, None))
+    lambda tree, y: (tree, y + 1),
+    in_axis_resources=(
+      {'x': PartitionSpec(None, 'model')},
+      PartitionSpec('data'),
+    ),
+    out_axis_resources=({'x': PartitionSpec('model')}, None),
+  )
   lie = lambda spec: NamedSharding(partitioner.mesh, spec)
   arguments = jax.device_put(
-      ({'x': jnp.ones((4, 8))}, jnp.arange(4)),
-      ({'x': lie(PartitionSpec(None, 'model'))}, lie(PartitionSpec('data'))))
+    ({'x': jnp.ones((4, 8))}, jnp.arange(4)),
+    ({'x': lie(PartitionSpec(None, 'model'))}, lie(PartitionSpec('data'))),
+  )
   for run in (program, partitioner.compile(program, *arguments)):
     tree, y = run(*arguments)
     assert tree['x'].sharding.spec == PartitionSpec('model')

@@ -37,8 +37,12 @@ def _examples(kind, count, seed):
     tokens = [3 + (int(rng.integers(20)) + i) % 20 for i in range(size)]
     if kind == 'value':
       ends = sorted({*rng.integers(0, size, 4).tolist()})
-      yield {'tokens': tokens, 'positions': ends, 'problem': problem,
-             'labels': [0.9 if tokens[end] % 2 else 0.1 for end in ends]}
+      yield {
+        'tokens': tokens,
+        'positions': ends,
+        'problem': problem,
+        'labels': [0.9 if tokens[end] % 2 else 0.1 for end in ends],
+      }
     else:
       start = tokens[0]
       tokens = [3 + (start + i) % 20 for i in range(size)]
@@ -51,42 +55,68 @@ def base(tmp_path_factory):
   folder = tmp_path_factory.mktemp('base')
   orbax.save_model(folder / 'model', CFG, 'logits', testing.random_params(CFG))
   for name, kind in KINDS.items():
-    features.write(str(folder / name), kind, {
-        'train': _examples(kind, 300, 0),
-        'validation': _examples(kind, 40, 1)})
+    features.write(
+      str(folder / name),
+      kind,
+      {'train': _examples(kind, 300, 0), 'validation': _examples(kind, 40, 1)},
+    )
   return folder
 
 
 def _run(program, devices, folder, *arguments):
   environment = os.environ | {
-      'JAX_PLATFORMS': 'cpu', 'JAX_NUMPY_RANK_PROMOTION': 'allow',
-      'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}'}
+    'JAX_PLATFORMS': 'cpu',
+    'JAX_NUMPY_RANK_PROMOTION': 'allow',
+    'XLA_FLAGS': f'--xla_force_host_platform_device_count={devices}',
+  }
   done = subprocess.run(
-      [sys.executable, '-m', program, *arguments], cwd=REPOSITORY,
-      env=environment, capture_output=True, text=True, check=False)
+    [sys.executable, '-m', program, *arguments],
+    cwd=REPOSITORY,
+    env=environment,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
   (folder / 'log').write_text(done.stderr)
   assert not done.returncode, done.stderr[-3000:]
 
 
 def _train(base, folder, name, devices, *more):
   folder.mkdir()
-  _run('t5x.train', devices, folder, f'--gin_file=gin/t5x/finetune_{name}.gin',
-       f'--gin.BASE_MODEL="{base / "model"}"',
-       f'--gin.DATA=["{base / name}"]', '--gin.SEQ_LEN=32',
-       f'--gin.TRAIN_STEPS={STEPS}', '--gin.LEARNING_RATE=1e-2',
-       '--gin.DATA_SEED=0', f'--gin.MODEL_DIR="{folder}"', *more)
+  _run(
+    't5x.train',
+    devices,
+    folder,
+    f'--gin_file=gin/t5x/finetune_{name}.gin',
+    f'--gin.BASE_MODEL="{base / "model"}"',
+    f'--gin.DATA=["{base / name}"]',
+    '--gin.SEQ_LEN=32',
+    f'--gin.TRAIN_STEPS={STEPS}',
+    '--gin.LEARNING_RATE=1e-2',
+    '--gin.DATA_SEED=0',
+    f'--gin.MODEL_DIR="{folder}"',
+    *more,
+  )
 
 
 def _loss(head, params, data):
   """Of held-out documents, by our own program."""
   documents = tasks.documents(
-      tasks.make_task(str(data), CFG.vocab_size), 'validation')
-  batch = {k: x[0] for k, x in packing.once(
-      documents, batch=40, seq_len=32)[0].items()}
-  sums = losses.measure(head, Transformer(CFG, head=head).apply(
-      {'params': params}, batch['decoder_input_tokens'],
+    tasks.make_task(str(data), CFG.vocab_size), 'validation'
+  )
+  batch = {
+    k: x[0] for k, x in packing.once(documents, batch=40, seq_len=32)[0].items()
+  }
+  sums = losses.measure(
+    head,
+    Transformer(CFG, head=head).apply(
+      {'params': params},
+      batch['decoder_input_tokens'],
       positions=batch['decoder_positions'],
-      segment_ids=batch['decoder_segment_ids']), batch)
+      segment_ids=batch['decoder_segment_ids'],
+    ),
+    batch,
+  )
   return float(sums['loss'] / sums['weight'])
 
 
@@ -100,11 +130,16 @@ def test_training_lowers_the_loss_on_any_devices(base, tmp_path, name):
     assert t5x.newest(folder).name == f'checkpoint_{STEPS}'
     start = t5x.load(folder / 'checkpoint_0', CFG, head)
     for one, other in zip(
-        jax.tree.leaves(start['backbone']),
-        jax.tree.leaves(testing.random_params(CFG)['backbone']), strict=True):
+      jax.tree.leaves(start['backbone']),
+      jax.tree.leaves(testing.random_params(CFG)['backbone']),
+      strict=True,
+    ):
       np.testing.assert_array_equal(one, other)
-    arguments = [f'--base={base / "model"}', f'--checkpoint={folder}',
-                 f'--output={folder / "finished"}']
+    arguments = [
+      f'--base={base / "model"}',
+      f'--checkpoint={folder}',
+      f'--output={folder / "finished"}',
+    ]
     assert convert.main(arguments) == 0
     cfg, found, params = orbax.load_model(folder / 'finished' / convert.MODEL)
     assert (cfg, found) == (CFG, head)
@@ -112,8 +147,9 @@ def test_training_lowers_the_loss_on_any_devices(base, tmp_path, name):
     assert after < 0.9 * before
     trained.append(params)
   jax.tree.map(
-      lambda one, other: np.testing.assert_allclose(one, other, atol=1e-2),
-      *trained)
+    lambda one, other: np.testing.assert_allclose(one, other, atol=1e-2),
+    *trained,
+  )
 
 
 def test_a_run_goes_on_where_it_was(base, tmp_path):
@@ -121,43 +157,68 @@ def test_a_run_goes_on_where_it_was(base, tmp_path):
   _train(base, folder, 'prm', 1, '--gin.SAVE_PERIOD=10', '--gin.EVAL_PERIOD=10')
   log = tmp_path / 'again'
   log.mkdir()
-  _run('t5x.train', 1, log, '--gin_file=gin/t5x/finetune_prm.gin',
-       f'--gin.BASE_MODEL="{base / "model"}"', f'--gin.DATA=["{base / "prm"}"]',
-       '--gin.SEQ_LEN=32', f'--gin.TRAIN_STEPS={STEPS + 10}',
-       f'--gin.MODEL_DIR="{folder}"', '--gin.SAVE_PERIOD=10',
-       '--gin.EVAL_PERIOD=10')
+  _run(
+    't5x.train',
+    1,
+    log,
+    '--gin_file=gin/t5x/finetune_prm.gin',
+    f'--gin.BASE_MODEL="{base / "model"}"',
+    f'--gin.DATA=["{base / "prm"}"]',
+    '--gin.SEQ_LEN=32',
+    f'--gin.TRAIN_STEPS={STEPS + 10}',
+    f'--gin.MODEL_DIR="{folder}"',
+    '--gin.SAVE_PERIOD=10',
+    '--gin.EVAL_PERIOD=10',
+  )
   assert f'over steps {STEPS}-{STEPS + 10}' in (log / 'log').read_text()
   assert t5x.newest(folder).name == f'checkpoint_{STEPS + 10}'
 
 
 def test_the_wrong_data_is_refused_before_training(base, tmp_path):
   with pytest.raises(AssertionError, match='is it data of the other head'):
-    _run('t5x.train', 1, tmp_path, '--gin_file=gin/t5x/finetune_prm.gin',
-         f'--gin.BASE_MODEL="{base / "model"}"',
-         f'--gin.DATA=["{base / "revision"}"]', '--gin.SEQ_LEN=32',
-         '--gin.TRAIN_STEPS=1', f'--gin.MODEL_DIR="{tmp_path / "run"}"')
+    _run(
+      't5x.train',
+      1,
+      tmp_path,
+      '--gin_file=gin/t5x/finetune_prm.gin',
+      f'--gin.BASE_MODEL="{base / "model"}"',
+      f'--gin.DATA=["{base / "revision"}"]',
+      '--gin.SEQ_LEN=32',
+      '--gin.TRAIN_STEPS=1',
+      f'--gin.MODEL_DIR="{tmp_path / "run"}"',
+    )
 
 
 def test_infer_answers_every_question(tmp_path):
   cfg = testing.small_config(vocab_size=TASK.vocabulary.size)
   orbax.save_model(
-      tmp_path / 'model', cfg, 'logits', testing.random_params(cfg))
+    tmp_path / 'model', cfg, 'logits', testing.random_params(cfg)
+  )
   (tmp_path / 'task.gin').write_text(
-      'from __gin__ import dynamic_registration\n'
-      'from ttc.data import worksheet\n'
-      'TASK = @worksheet.Worksheet()\n'
-      'worksheet.Worksheet:\n  goals = (2,)\n  num_pretrain = 5\n'
-      '  num_finetune = 5\n  num_test = 6\n')
-  _run('t5x.infer', 8, tmp_path, '--gin_file=gin/t5x/infer.gin',
-       f'--gin_file={tmp_path / "task.gin"}',
-       f'--gin.BASE_MODEL="{tmp_path / "model"}"', '--gin.SEQ_LEN=64',
-       '--gin.SAMPLES=3', '--gin.BATCH_SIZE=8',
-       f'--gin.INFER_OUTPUT_DIR="{tmp_path / "out"}"')
+    'from __gin__ import dynamic_registration\n'
+    'from ttc.data import worksheet\n'
+    'TASK = @worksheet.Worksheet()\n'
+    'worksheet.Worksheet:\n  goals = (2,)\n  num_pretrain = 5\n'
+    '  num_finetune = 5\n  num_test = 6\n'
+  )
+  _run(
+    't5x.infer',
+    8,
+    tmp_path,
+    '--gin_file=gin/t5x/infer.gin',
+    f'--gin_file={tmp_path / "task.gin"}',
+    f'--gin.BASE_MODEL="{tmp_path / "model"}"',
+    '--gin.SEQ_LEN=64',
+    '--gin.SAMPLES=3',
+    '--gin.BATCH_SIZE=8',
+    f'--gin.INFER_OUTPUT_DIR="{tmp_path / "out"}"',
+  )
   (path,) = (tmp_path / 'out').glob('*-predict.jsonl-00000-of-00001')
   records = [json.loads(line) for line in path.read_text().splitlines()]
   problems = TASK.problems('test')
   assert [(r['problem'], r['prompt']) for r in records] == [
-      (p.id, TASK.prompt(p)) for p in problems]
+    (p.id, TASK.prompt(p)) for p in problems
+  ]
   for record in records:
     assert len(record['samples']) == 3
     for sample in record['samples']:

@@ -14,12 +14,25 @@ from ttc.training.optimizer import AdamW
 from ttc.training.stopping import lowest, Stop
 
 CFG = TransformerConfig(
-    vocab_size=8, num_layers=1, embed_dim=16, num_heads=4, num_kv_heads=4,
-    head_dim=4, mlp_dim=16, dropout=0.1)
+  vocab_size=8,
+  num_layers=1,
+  embed_dim=16,
+  num_heads=4,
+  num_kv_heads=4,
+  head_dim=4,
+  mlp_dim=16,
+  dropout=0.1,
+)
 PLAIN = dataclasses.replace(CFG, dropout=0.0)
 CONFIG = loop.FitConfig(
-    steps=24, batch=8, seq_len=16, optimizer=AdamW(2e-2), eval_every=6,
-    checkpoint_every=4, steps_per_call=2)
+  steps=24,
+  batch=8,
+  seq_len=16,
+  optimizer=AdamW(2e-2),
+  eval_every=6,
+  checkpoint_every=4,
+  steps_per_call=2,
+)
 
 
 def _documents(head, count, seed):
@@ -30,26 +43,35 @@ def _documents(head, count, seed):
     size = int(rng.integers(4, 10))
     tokens = (rng.integers(8) + np.arange(size + 1)) % 8
     document = {
-        'decoder_input_tokens': tokens[:-1].astype(np.int32),
-        'decoder_loss_weights': np.ones(size, np.float32)}
+      'decoder_input_tokens': tokens[:-1].astype(np.int32),
+      'decoder_loss_weights': np.ones(size, np.float32),
+    }
     if head == 'logits':
       document['decoder_target_tokens'] = tokens[1:].astype(np.int32)
     else:
-      document['decoder_target_values'] = (
-          tokens[:-1] % 2).astype(np.float32)
+      document['decoder_target_values'] = (tokens[:-1] % 2).astype(np.float32)
     documents.append(document)
   return packing.Documents.join(documents)
 
 
-def _fit(folder, config=CONFIG, cfg=CFG, head='logits', *, documents=None,
-         **kwargs):
-  sizes = {'batch': config.batch, 'seq_len': config.seq_len,
-           'steps': config.steps_per_call}
+def _fit(
+  folder, config=CONFIG, cfg=CFG, head='logits', *, documents=None, **kwargs
+):
+  sizes = {
+    'batch': config.batch,
+    'seq_len': config.seq_len,
+    'steps': config.steps_per_call,
+  }
   documents = _documents(head, 50, 0) if documents is None else documents
   return loop.fit(
-      config, cfg, head,
-      packing.Batches(documents, seed=config.seed, **sizes),
-      packing.once(_documents(head, 20, 1), **sizes), str(folder), **kwargs)
+    config,
+    cfg,
+    head,
+    packing.Batches(documents, seed=config.seed, **sizes),
+    packing.once(_documents(head, 20, 1), **sizes),
+    str(folder),
+    **kwargs,
+  )
 
 
 def _bytes(fitted):
@@ -71,8 +93,11 @@ def test_what_is_easy_is_learned(tmp_path, head):
   assert last['accuracy'] > 0.9
   steps = [n['step'] for n in news if 'validation' not in n]
   assert steps == list(range(2, 61, 2))
-  assert [n['step'] for n in news if 'validation' in n] == [
-      step for step, _ in fitted.evaluations] == list(range(6, 61, 6))
+  assert (
+    [n['step'] for n in news if 'validation' in n]
+    == [step for step, _ in fitted.evaluations]
+    == list(range(6, 61, 6))
+  )
   assert fitted.step == 60
 
 
@@ -128,8 +153,12 @@ def test_calls_microbatches_and_meshes_change_only_rounding(tmp_path):
   config = dataclasses.replace(CONFIG, steps=12, checkpoint_every=12)
   base = _fit(tmp_path / 'base', config, PLAIN)
   other = dataclasses.replace(config, steps_per_call=6, microbatches=2)
-  fitted = _fit(tmp_path / 'other', other, PLAIN,
-                mesh=partitioning.make_mesh(devices=jax.devices()[:1]))
+  fitted = _fit(
+    tmp_path / 'other',
+    other,
+    PLAIN,
+    mesh=partitioning.make_mesh(devices=jax.devices()[:1]),
+  )
   assert _losses(fitted) == pytest.approx(_losses(base), rel=1e-3)
 
 
@@ -159,10 +188,11 @@ def _loss(fitted, batches):
   for call in batches:
     for batch in ({k: v[i] for k, v in call.items()} for i in range(2)):
       outputs = apply(
-          {'params': jax.device_get(fitted.params)},
-          batch['decoder_input_tokens'],
-          positions=batch['decoder_positions'],
-          segment_ids=batch['decoder_segment_ids'])
+        {'params': jax.device_get(fitted.params)},
+        batch['decoder_input_tokens'],
+        positions=batch['decoder_positions'],
+        segment_ids=batch['decoder_segment_ids'],
+      )
       sums = losses.measure('value', outputs, batch)
       total, weight = total + sums['loss'], weight + sums['weight']
   return float(total / weight)
@@ -177,17 +207,20 @@ def test_the_best_step_is_returned(tmp_path):
   again = _fit(tmp_path, config, PLAIN, 'value', documents=_overfitting())
   assert _bytes(again) == _bytes(fitted)
   assert _loss(fitted, packing.once(_documents('value', 20, 1), **sizes)) == (
-      pytest.approx(found[fitted.step], rel=1e-4))
+    pytest.approx(found[fitted.step], rel=1e-4)
+  )
 
 
 def test_revisions_stop_past_the_lowest_loss(tmp_path):
   config = dataclasses.replace(
-      CONFIG, eval_every=2, stop=Stop('overfit', patience=4))
+    CONFIG, eval_every=2, stop=Stop('overfit', patience=4)
+  )
   fitted = _fit(tmp_path, config, PLAIN, 'value', documents=_overfitting())
   found = [(step, means['loss']) for step, means in fitted.evaluations]
   assert fitted.step == lowest(found) + 4 == found[-1][0] < config.steps
-  assert _bytes(_fit(tmp_path, config, PLAIN, 'value',
-                     documents=_overfitting())) == _bytes(fitted)
+  assert _bytes(
+    _fit(tmp_path, config, PLAIN, 'value', documents=_overfitting())
+  ) == _bytes(fitted)
 
 
 def test_seeds_and_restarts_share_what_is_compiled(tmp_path, monkeypatch):
@@ -217,39 +250,55 @@ def test_a_loss_that_is_not_finite_names_its_step(tmp_path):
   documents = _documents('value', 50, 0)
   weights = documents.features['decoder_loss_weights']
   broken = packing.Documents(
-      documents.features | {'decoder_loss_weights': np.append(
-          np.nan, weights[1:]).astype(np.float32)}, documents.starts)
+    documents.features
+    | {
+      'decoder_loss_weights': np.append(np.nan, weights[1:]).astype(np.float32)
+    },
+    documents.starts,
+  )
   sizes = {'batch': 8, 'seq_len': 16, 'steps': 2}
   batches = packing.Batches(broken, seed=0, **sizes)
-  per_step = np.concatenate([
+  per_step = np.concatenate(
+    [
       np.isnan(next(batches)['decoder_loss_weights']).any((1, 2))
-      for _ in range(12)])
-  with pytest.raises(FloatingPointError,
-                     match=f'at step {per_step.argmax() + 1};'):
+      for _ in range(12)
+    ]
+  )
+  with pytest.raises(
+    FloatingPointError, match=f'at step {per_step.argmax() + 1};'
+  ):
     _fit(tmp_path, cfg=PLAIN, head='value', documents=broken)
   kept = [int(p.name.split('_')[1]) for p in tmp_path.glob('checkpoint_*')]
   assert all(step <= per_step.argmax() for step in kept)
 
 
 def test_another_config_is_refused_and_named(tmp_path):
-  config = dataclasses.replace(CONFIG, steps=2, eval_every=2,
-                               checkpoint_every=2)
+  config = dataclasses.replace(
+    CONFIG, steps=2, eval_every=2, checkpoint_every=2
+  )
   _fit(tmp_path, config)
   changed = dataclasses.replace(
-      config, optimizer=dataclasses.replace(config.optimizer, b2=0.9))
-  with pytest.raises(ValueError, match=r'fit.optimizer.b2 is 0.95 there and '
-                     r'0.9 here\. '):
+    config, optimizer=dataclasses.replace(config.optimizer, b2=0.9)
+  )
+  with pytest.raises(
+    ValueError,
+    match=r'fit.optimizer.b2 is 0.95 there and '
+    r'0.9 here\. ',
+  ):
     _fit(tmp_path, changed)
   with pytest.raises(ValueError, match=r'model.dropout is 0.1 there'):
     _fit(tmp_path, config, PLAIN)
   json.loads((tmp_path / 'config.json').read_text())
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
     ({'eval_every': 5}, 'eval_every=5 .* steps_per_call=2'),
     ({'steps': 0}, 'steps=0'),
     ({'microbatches': 3}, 'batch=8 .* microbatches=3'),
-])
+  ],
+)
 def test_sizes_that_do_not_divide_are_refused(changes, message):
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(CONFIG, **changes)
@@ -259,6 +308,12 @@ def test_what_cannot_be_trained_is_refused_before_work(tmp_path):
   with pytest.raises(ValueError, match=r'2 rows .* 4 devices'):
     _fit(tmp_path, dataclasses.replace(CONFIG, microbatches=4))
   with pytest.raises(ValueError, match='needs held-out'):
-    loop.fit(dataclasses.replace(CONFIG, stop=Stop('best')), CFG, 'value',
-             None, [], str(tmp_path))
+    loop.fit(
+      dataclasses.replace(CONFIG, stop=Stop('best')),
+      CFG,
+      'value',
+      None,
+      [],
+      str(tmp_path),
+    )
   assert not list(tmp_path.iterdir())

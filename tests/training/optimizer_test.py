@@ -12,8 +12,17 @@ from ttc.training import optimizer
 from ttc.training.optimizer import AdamW
 
 CFG = TransformerConfig(
-    vocab_size=5, num_layers=2, embed_dim=4, num_heads=2, num_kv_heads=1,
-    head_dim=2, mlp_dim=4, post_norm=True, qk_norm=True, qkv_bias=True)
+  vocab_size=5,
+  num_layers=2,
+  embed_dim=4,
+  num_heads=2,
+  num_kv_heads=1,
+  head_dim=2,
+  mlp_dim=4,
+  post_norm=True,
+  qk_norm=True,
+  qkv_bias=True,
+)
 
 
 @pytest.mark.parametrize('schedule', ['cosine', 'constant'])
@@ -25,8 +34,8 @@ def test_the_rate_rises_and_falls(schedule, warmup):
   assert (rates > 0).all()
   assert np.isclose(rates.max(), 2.0)
   np.testing.assert_allclose(
-      rates[:rising], 2.0 * np.arange(1, rising + 1) / max(rising, 1),
-      rtol=1e-6)
+    rates[:rising], 2.0 * np.arange(1, rising + 1) / max(rising, 1), rtol=1e-6
+  )
   if schedule == 'constant':
     assert (rates[rising:] == 2.0).all()
   else:
@@ -39,14 +48,17 @@ def test_decay_shrinks_matrices_and_nothing_else():
   for head in ('logits', 'value'):
     cfg = dataclasses.replace(CFG, tied=False)
     boxed = jax.jit(Transformer(cfg, head=head).init)(
-        jax.random.key(0), jnp.zeros((1, 2), jnp.int32))['params']
+      jax.random.key(0), jnp.zeros((1, 2), jnp.int32)
+    )['params']
     tx = optimizer.build(config, 10)
     zeros = jax.tree.map(jnp.zeros_like, boxed)
     updates, _ = jax.jit(tx.update)(zeros, tx.init(boxed), boxed)
     kept = set()
     for (path, update), param in zip(
-        jax.tree_util.tree_leaves_with_path(updates), jax.tree.leaves(boxed),
-        strict=True):
+      jax.tree_util.tree_leaves_with_path(updates),
+      jax.tree.leaves(boxed),
+      strict=True,
+    ):
       name = [key.key for key in path if hasattr(key, 'key')][-1]
       if np.any(update):
         np.testing.assert_allclose(update, -0.05 * param, rtol=1e-5)
@@ -54,7 +66,8 @@ def test_decay_shrinks_matrices_and_nothing_else():
         kept.add(name)
     expected = {'scale', 'q_bias', 'k_bias', 'v_bias'}
     assert kept == expected | (
-        {'value', 'value_bias'} if head == 'value' else set())
+      {'value', 'value_bias'} if head == 'value' else set()
+    )
 
 
 def test_the_gradient_is_clipped_by_its_global_norm():
@@ -68,12 +81,15 @@ def test_the_gradient_is_clipped_by_its_global_norm():
     np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
-@pytest.mark.parametrize(('kwargs', 'message'), [
+@pytest.mark.parametrize(
+  ('kwargs', 'message'),
+  [
     ({'learning_rate': 0.0}, 'learning_rate=0.0'),
     ({'learning_rate': 1.0, 'clip': 0.0}, 'clip=0.0'),
     ({'learning_rate': 1.0, 'warmup': 1.0}, 'warmup=1.0'),
     ({'learning_rate': 1.0, 'schedule': 'linear'}, "'linear' is unknown"),
-])
+  ],
+)
 def test_bad_settings_are_refused(kwargs, message):
   with pytest.raises(ValueError, match=message):
     AdamW(**kwargs)

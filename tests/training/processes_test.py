@@ -69,14 +69,20 @@ def two(tmp_path_factory):
   """The folder of a run of two processes, and what they printed."""
   folder = tmp_path_factory.mktemp('two')
   address = joined.address()
-  flags = ('--xla_backend_optimization_level=0 '
-           '--xla_llvm_disable_expensive_passes=true')
+  flags = (
+    '--xla_backend_optimization_level=0 '
+    '--xla_llvm_disable_expensive_passes=true'
+  )
   processes = [
-      subprocess.Popen(
-          [sys.executable, '-c', _PROGRAM, address, str(index), str(folder),
-           flags],
-          cwd=_REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-          text=True) for index in range(2)]
+    subprocess.Popen(
+      [sys.executable, '-c', _PROGRAM, address, str(index), str(folder), flags],
+      cwd=_REPOSITORY,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+    for index in range(2)
+  ]
   said = [process.communicate(timeout=200) for process in processes]
   for process, (_, errors) in zip(processes, said, strict=True):
     assert process.returncode == 0, errors[-3000:]
@@ -91,7 +97,8 @@ def one(tmp_path_factory):
 
 def _fit(folder):
   return loop_test._fit(
-      folder, mesh=partitioning.make_mesh(devices=jax.devices()[:2]))
+    folder, mesh=partitioning.make_mesh(devices=jax.devices()[:2])
+  )
 
 
 def _bytes(params):

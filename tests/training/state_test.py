@@ -11,21 +11,32 @@ from ttc.training import optimizer
 from ttc.training import state as states
 
 CFG = TransformerConfig(
-    vocab_size=8, num_layers=2, embed_dim=4, num_heads=2, num_kv_heads=2,
-    head_dim=2, mlp_dim=8, tied=False)
+  vocab_size=8,
+  num_layers=2,
+  embed_dim=4,
+  num_heads=2,
+  num_kv_heads=2,
+  head_dim=2,
+  mlp_dim=8,
+  tied=False,
+)
 TX = optimizer.build(optimizer.AdamW(1e-3), 10)
 
 
 def _create(head, source=None, mesh=None, cfg=CFG, seed=0):
   mesh = partitioning.make_mesh() if mesh is None else mesh
   with partitioning.use(mesh):
-    return states.create(Transformer(cfg, head=head), TX, mesh,
-                         jax.random.key(seed), source)
+    return states.create(
+      Transformer(cfg, head=head), TX, mesh, jax.random.key(seed), source
+    )
 
 
 def _equal(one, other):
-  return jax.tree.all(jax.tree.map(
-      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other))
+  return jax.tree.all(
+    jax.tree.map(
+      lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), one, other
+    )
+  )
 
 
 @pytest.fixture(scope='module')
@@ -38,8 +49,9 @@ def test_arrays_lie_where_the_rules_say(language_model):
   state = _create('logits', mesh=mesh)
   abstract = states.abstract(Transformer(CFG, head='logits'), TX, mesh)
   assert jax.tree.structure(state) == jax.tree.structure(abstract)
-  for real, expected in zip(jax.tree.leaves(state), jax.tree.leaves(abstract),
-                            strict=True):
+  for real, expected in zip(
+    jax.tree.leaves(state), jax.tree.leaves(abstract), strict=True
+  ):
     assert real.shape == expected.shape
     assert real.dtype == expected.dtype
     assert real.sharding.is_equivalent_to(expected.sharding, real.ndim)

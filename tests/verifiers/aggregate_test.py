@@ -27,8 +27,10 @@ def _weighted(answer, score):
 
 def _hierarchical(answer, score):
   sent = [_weighted(a, s) for a, s in zip(answer, score, strict=True)]
-  chain = _weighted([a[t] for a, t in zip(answer, sent, strict=True)],
-                    [s[t] for s, t in zip(score, sent, strict=True)])
+  chain = _weighted(
+    [a[t] for a, t in zip(answer, sent, strict=True)],
+    [s[t] for s, t in zip(score, sent, strict=True)],
+  )
   return chain * len(answer[0]) + sent[chain]
 
 
@@ -54,7 +56,7 @@ def test_hierarchical_is_two_plain_votes(chains, turns):
 
 
 def test_hierarchical_can_differ_from_the_flat_vote():
-  answer, score = [[0, -1, -1], [1, 1, 1]], [[.8, 0, 0], [.3, .3, .3]]
+  answer, score = [[0, -1, -1], [1, 1, 1]], [[0.8, 0, 0], [0.3, 0.3, 0.3]]
   assert aggregate.weighted(np.ravel(answer), np.ravel(score)) == 3
   assert aggregate.hierarchical(answer, score) == 0
 
@@ -62,8 +64,9 @@ def test_hierarchical_can_differ_from_the_flat_vote():
 def test_one_turn_chains_are_best_of_n():
   answer, score = _pool(np.random.default_rng(2), 200, 7)
   np.testing.assert_array_equal(
-      aggregate.hierarchical(answer[..., None], score[..., None]),
-      aggregate.weighted(answer, score))
+    aggregate.hierarchical(answer[..., None], score[..., None]),
+    aggregate.weighted(answer, score),
+  )
 
 
 def test_best_is_the_highest_scored_parsable_row():
@@ -78,9 +81,10 @@ def test_majority_breaks_ties_evenly_between_answers():
   answer = np.tile([5, 3, 5, 3, 2, -1, -1, -1], [9000, 1])
   rng = np.random.default_rng(4)
   won = np.take_along_axis(
-      answer, aggregate.majority(answer, None, rng)[:, None], axis=1)
+    answer, aggregate.majority(answer, None, rng)[:, None], axis=1
+  )
   assert set(won.ravel()) == {3, 5}
-  assert abs((won == 3).mean() - .5) < .03
+  assert abs((won == 3).mean() - 0.5) < 0.03
 
 
 def test_majority_wins_by_count():
@@ -110,17 +114,18 @@ def test_order_of_attempts_does_not_matter_to_the_flat_majority():
     assert mixed.ravel()[aggregate.flat_majority(mixed, None, rng)] == 0
 
 
-@pytest.mark.parametrize('select', [
-    aggregate.weighted, aggregate.best, aggregate.majority])
+@pytest.mark.parametrize(
+  'select', [aggregate.weighted, aggregate.best, aggregate.majority]
+)
 def test_unparsable_wins_only_alone(select):
   rng = np.random.default_rng(9)
-  assert select([-1, -1, 0], [.9, .9, 0.], rng) == 2
-  assert select([-1, -1], [.2, .9], rng) in (0, 1)
+  assert select([-1, -1, 0], [0.9, 0.9, 0.0], rng) == 2
+  assert select([-1, -1], [0.2, 0.9], rng) in (0, 1)
 
 
 def test_a_chain_without_a_parsable_answer_loses():
   answer = [[-1, -1], [0, -1]]
-  assert aggregate.hierarchical(answer, [[.9, .9], [.1, .9]]) == 2
+  assert aggregate.hierarchical(answer, [[0.9, 0.9], [0.1, 0.9]]) == 2
 
 
 def test_answer_ids_are_equal_exactly_for_equal_answers():
@@ -129,40 +134,44 @@ def test_answer_ids_are_equal_exactly_for_equal_answers():
   assert aggregate.answer_ids([]).shape == (0,)
 
 
-@pytest.mark.parametrize(('how', 'reduce'), [
-    ('last', lambda v: v[-1]), ('min', min), ('prod', np.prod)])
+@pytest.mark.parametrize(
+  ('how', 'reduce'),
+  [('last', lambda v: v[-1]), ('min', min), ('prod', np.prod)],
+)
 def test_step_score_reads_only_the_used_cells(how, reduce):
   rng = np.random.default_rng(10)
   values, count = rng.random([30, 4, 5]), rng.integers(1, 6, [30, 4])
-  expected = [[reduce(values[i, j, :count[i, j]]) for j in range(4)]
-              for i in range(30)]
+  expected = [
+    [reduce(values[i, j, : count[i, j]]) for j in range(4)] for i in range(30)
+  ]
   values[np.arange(5) >= count[..., None]] = np.nan
   score = aggregate.step_score(values, how, count)
   np.testing.assert_allclose(score, expected, rtol=1e-12)
-  assert aggregate.step_score([.5, .25], how) == reduce([.5, .25])
+  assert aggregate.step_score([0.5, 0.25], how) == reduce([0.5, 0.25])
 
 
 @pytest.mark.parametrize('how', ['last', 'min', 'prod'])
 def test_no_step_scores_zero(how):
   assert aggregate.step_score([], how) == 0
-  assert aggregate.step_score([[.5, .5]], how, [0]).tolist() == [0]
+  assert aggregate.step_score([[0.5, 0.5]], how, [0]).tolist() == [0]
 
 
-@pytest.mark.parametrize('value', [np.nan, -.1, 1.5])
+@pytest.mark.parametrize('value', [np.nan, -0.1, 1.5])
 def test_what_is_not_a_value_is_refused(value):
   with pytest.raises(ValueError, match=r'outside \[0, 1\]'):
-    aggregate.step_score([.5, value])
+    aggregate.step_score([0.5, value])
 
 
-@pytest.mark.parametrize('select', [
-    aggregate.weighted, aggregate.best, aggregate.hierarchical])
+@pytest.mark.parametrize(
+  'select', [aggregate.weighted, aggregate.best, aggregate.hierarchical]
+)
 def test_scores_that_cannot_weigh_are_refused(select):
   with pytest.raises(ValueError, match='at least 0'):
-    select([[0, 1]], [[.5, -1.]])
+    select([[0, 1]], [[0.5, -1.0]])
   with pytest.raises(ValueError, match='one score for each'):
-    select([[0, 1]], [[.5]])
+    select([[0, 1]], [[0.5]])
 
 
 def test_unknown_reduction_is_refused():
   with pytest.raises(ValueError, match="'mean'"):
-    aggregate.step_score([.5], 'mean')
+    aggregate.step_score([0.5], 'mean')

@@ -65,13 +65,16 @@ def arrange(correct, answer, score, chain, turn) -> Chains:
   held = np.arange(turns.max()) < turns[:, None]  # [C, T]
   order = np.lexsort((turn, chain))  # [Q, W]
   at_chain, at_turn = np.nonzero(held)
-  sound = ((np.take_along_axis(chain, order, axis=1) == at_chain)
-           & (np.take_along_axis(turn, order, axis=1) == at_turn + 1)).all(1)
+  sound = (
+    (np.take_along_axis(chain, order, axis=1) == at_chain)
+    & (np.take_along_axis(turn, order, axis=1) == at_turn + 1)
+  ).all(1)
   if not sound.all():
     raise ValueError(
-        f'The attempts in row {sound.argmin()} are not {len(turns)} chains of '
-        f'{turns.tolist()} turns, as row 0 has; every question needs the same '
-        'chains, counted from 0, with turns from 1, each once.')
+      f'The attempts in row {sound.argmin()} are not {len(turns)} chains of '
+      f'{turns.tolist()} turns, as row 0 has; every question needs the same '
+      'chains, counted from 0, with turns from 1, each once.'
+    )
 
   def spread(x, empty) -> np.ndarray:
     x = np.take_along_axis(np.asarray(x), order, axis=1)
@@ -80,19 +83,20 @@ def arrange(correct, answer, score, chain, turn) -> Chains:
     return grid
 
   return Chains(
-      turns=turns,
-      correct=spread(correct, False),
-      answer=spread(answer, aggregate.UNPARSABLE),
-      score=None if score is None else spread(score, 0.0))
+    turns=turns,
+    correct=spread(correct, False),
+    answer=spread(answer, aggregate.UNPARSABLE),
+    score=None if score is None else spread(score, 0.0),
+  )
 
 
 def split_accuracy(
-    pool: Chains,
-    sequential: int,
-    parallel: int,
-    select: aggregate.Selector,
-    rng: np.random.Generator,
-    subsets: int = 100,
+  pool: Chains,
+  sequential: int,
+  parallel: int,
+  select: aggregate.Selector,
+  rng: np.random.Generator,
+  subsets: int = 100,
 ) -> Accuracy:
   """Accuracy of the attempt selected from P chains cut to S turns.
 
@@ -108,8 +112,9 @@ def split_accuracy(
   long = np.flatnonzero(pool.turns >= sequential)
   if not (sequential >= 1 and 1 <= parallel <= len(long)):
     raise ValueError(
-        f'{parallel} chains of {sequential} turns are asked of a pool that has '
-        f'{len(long)} so long; sample more, or choose another split.')
+      f'{parallel} chains of {sequential} turns are asked of a pool that has '
+      f'{len(long)} so long; sample more, or choose another split.'
+    )
   whole = np.broadcast_to(long, [len(pool.correct), len(long)])
   question = np.arange(len(whole))[:, None]
   hits = np.empty([subsets, len(whole)])
@@ -120,6 +125,7 @@ def split_accuracy(
       return x[question, chain, :sequential]  # [Q, P, S]
 
     index = select(
-        cut(pool.answer), None if pool.score is None else cut(pool.score), rng)
+      cut(pool.answer), None if pool.score is None else cut(pool.score), rng
+    )
     hit[:] = cut(pool.correct).reshape(len(whole), -1)[question[:, 0], index]
   return Accuracy.of(hits)

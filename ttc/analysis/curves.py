@@ -33,13 +33,13 @@ class Accuracy(NamedTuple):
 
 
 def subset_accuracy(
-    correct: np.ndarray,
-    answer: np.ndarray,
-    score: np.ndarray | None,
-    n: int,
-    select: Selector,
-    rng: np.random.Generator,
-    subsets: int = 100,
+  correct: np.ndarray,
+  answer: np.ndarray,
+  score: np.ndarray | None,
+  n: int,
+  select: Selector,
+  rng: np.random.Generator,
+  subsets: int = 100,
 ) -> Accuracy:
   """Accuracy of the row selected among n random rows of each question.
 
@@ -55,16 +55,18 @@ def subset_accuracy(
   correct, answer = np.asarray(correct, np.float64), np.asarray(answer)
   if not 1 <= n <= correct.shape[1]:
     raise ValueError(
-        f'n={n} rows are asked of a pool of {correct.shape[1]}; sample more, '
-        'or lower the budget.')
+      f'n={n} rows are asked of a pool of {correct.shape[1]}; sample more, '
+      'or lower the budget.'
+    )
   whole = np.broadcast_to(np.arange(correct.shape[1]), correct.shape)
   hits = np.empty([subsets, len(correct)])
   for hit in hits:
     rows = rng.permuted(whole, axis=1)[:, :n]
     index = select(
-        np.take_along_axis(answer, rows, axis=1),
-        None if score is None else np.take_along_axis(score, rows, axis=1),
-        rng)
+      np.take_along_axis(answer, rows, axis=1),
+      None if score is None else np.take_along_axis(score, rows, axis=1),
+      rng,
+    )
     chosen = np.take_along_axis(rows, index[:, None], axis=1)
     hit[:] = np.take_along_axis(correct, chosen, axis=1)[:, 0]
   return Accuracy.of(hits)
@@ -79,8 +81,9 @@ def coverage(correct: np.ndarray, n: int) -> np.ndarray:
   width = correct.shape[1]
   if not 1 <= n <= width:
     raise ValueError(
-        f'pass@{n} is asked of a pool of {width} rows; sample more, or lower '
-        'the budget.')
+      f'pass@{n} is asked of a pool of {width} rows; sample more, or lower '
+      'the budget.'
+    )
   # Each further right row multiplies the chance of missing them all by
   # (W - c - n) / (W - c).
   left = width - np.arange(width)

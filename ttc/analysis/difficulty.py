@@ -45,12 +45,14 @@ def classes(correct, easy: float = 0.5, hard: float = 0.1) -> Difficulty:
   """
   if not 0 <= hard < easy <= 1:
     raise ValueError(
-        f'easy={easy} and hard={hard} do not bound a medium class; choose '
-        '0 <= hard < easy <= 1.')
+      f'easy={easy} and hard={hard} do not bound a medium class; choose '
+      '0 <= hard < easy <= 1.'
+    )
   easiness, generations = _mean(correct)
   thresholds = (easy, float(np.nextafter(hard, 1)))
   return Difficulty(
-      easiness, thresholds, assign(easiness, thresholds), generations)
+    easiness, thresholds, assign(easiness, thresholds), generations
+  )
 
 
 def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
@@ -63,12 +65,14 @@ def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
   easiness = np.asarray(easiness, np.float64)
   if easiness.ndim != 1 or len(easiness) < num_bins:
     raise ValueError(
-        f'Easiness of shape {easiness.shape} does not fill {num_bins} bins; '
-        'give [Q] with Q >= num_bins, or ask for fewer bins.')
+      f'Easiness of shape {easiness.shape} does not fill {num_bins} bins; '
+      'give [Q] with Q >= num_bins, or ask for fewer bins.'
+    )
   if not np.isfinite(easiness).all():
     raise ValueError(
-        f'The easiness of question {np.isfinite(easiness).argmin()} is not '
-        'finite; every question needs an estimate.')
+      f'The easiness of question {np.isfinite(easiness).argmin()} is not '
+      'finite; every question needs an estimate.'
+    )
   ends = np.arange(1, num_bins) * len(easiness) // num_bins
   return tuple(np.sort(easiness)[::-1][ends - 1].tolist())
 
@@ -90,20 +94,23 @@ def by_bin(values, bins, num_bins: int = 5) -> np.ndarray:
   count = np.bincount(place, minlength=num_bins)
   total = np.bincount(place, np.asarray(values, np.float64), num_bins)
   return np.divide(
-      total, count, out=np.full(len(count), np.nan), where=count > 0)
+    total, count, out=np.full(len(count), np.nan), where=count > 0
+  )
 
 
 def _by_mean(samples, num_bins: int) -> Difficulty:
   easiness, generations = _mean(samples)
   thresholds = quantiles(easiness, num_bins)
   return Difficulty(
-      easiness, thresholds, assign(easiness, thresholds), generations)
+    easiness, thresholds, assign(easiness, thresholds), generations
+  )
 
 
 def _mean(samples) -> tuple[np.ndarray, int]:
   samples = np.asarray(samples, np.float64)
   if samples.ndim != 2 or not samples.shape[1]:
     raise ValueError(
-        f'Difficulty is estimated from samples [Q, S] with S >= 1, not from '
-        f'an array of shape {samples.shape}.')
+      f'Difficulty is estimated from samples [Q, S] with S >= 1, not from '
+      f'an array of shape {samples.shape}.'
+    )
   return samples.mean(axis=1), samples.shape[1]

@@ -45,19 +45,22 @@ class Claim:
 
   def to_json(self) -> dict[str, Any]:
     """As it stands in summary.json."""
-    return {**dataclasses.asdict(self), 'interval': list(self.interval),
-            'seeds': list(self.seeds)}
+    return {
+      **dataclasses.asdict(self),
+      'interval': list(self.interval),
+      'seeds': list(self.seeds),
+    }
 
 
 def judge(
-    id: str,
-    statement: str,
-    rows: Sequence[np.ndarray],
-    statistic: Statistic,
-    *,
-    above: float = 0.0,
-    unit: str = 'points',
-    grain: float = 0.0,
+  id: str,
+  statement: str,
+  rows: Sequence[np.ndarray],
+  statistic: Statistic,
+  *,
+  above: float = 0.0,
+  unit: str = 'points',
+  grain: float = 0.0,
 ) -> Claim:
   """Judges the claim that a statistic lies above a number.
 
@@ -84,7 +87,9 @@ def judge(
 
 
 def interval(
-    rows: Sequence[np.ndarray], statistic: Statistic, level: float = LEVEL,
+  rows: Sequence[np.ndarray],
+  statistic: Statistic,
+  level: float = LEVEL,
 ) -> tuple[float | None, float | None, float | None]:
   """Estimate, low and high of a statistic; None where it is undefined.
 
@@ -132,8 +137,7 @@ def difference(means: np.ndarray) -> np.ndarray:
 def ratio(means: np.ndarray) -> np.ndarray:
   """First row over second; undefined where the second is 0."""
   with np.errstate(all='ignore'):
-    return np.where(
-        means[..., 1] > 0, means[..., 0] / means[..., 1], np.nan)
+    return np.where(means[..., 1] > 0, means[..., 0] / means[..., 1], np.nan)
 
 
 def _finite(value) -> float | None:

@@ -34,8 +34,10 @@ def _rows(folder: pathlib.Path) -> Sequence[Mapping]:
 
 def _chains(found: Sequence[Mapping]) -> list[Example]:
   """The first chain that mends its answer, the first that spoils it."""
-  wanted = {(False, True): 'A chain that mends a wrong answer',
-            (True, False): 'A chain that spoils a right answer'}
+  wanted = {
+    (False, True): 'A chain that mends a wrong answer',
+    (True, False): 'A chain that spoils a right answer',
+  }
   examples = []
   for record in found:
     chain = [row for row in record['rows'] if row.get('chain') == 0]
@@ -43,17 +45,24 @@ def _chains(found: Sequence[Mapping]) -> list[Example]:
     for pair in itertools.pairwise(chain):
       title = wanted.pop(tuple(bool(row['correct']) for row in pair), None)
       if title:
-        examples.append(Example(
+        examples.append(
+          Example(
             f'{title}: question {record["problem"]}',
-            tuple((f'Turn {row["turn"]}: {_verdict(row)}', _text(row))
-                  for row in chain)))
+            tuple(
+              (f'Turn {row["turn"]}: {_verdict(row)}', _text(row))
+              for row in chain
+            ),
+          )
+        )
   return examples
 
 
 def _beams(found: Sequence[Mapping]) -> list[Example]:
   """The highest valued answer of a search: a right one, a wrong one."""
-  wanted = {True: 'The highest valued answer of a search is right',
-            False: 'The highest valued answer of a search is wrong'}
+  wanted = {
+    True: 'The highest valued answer of a search is right',
+    False: 'The highest valued answer of a search is wrong',
+  }
   examples = []
   for record in found:
     if record['strategy'].startswith('BestOfN') or not wanted:
@@ -62,9 +71,12 @@ def _beams(found: Sequence[Mapping]) -> list[Example]:
     row = max(valued, key=lambda row: row['values'][-1], default=None)
     title = row and wanted.pop(bool(row['correct']), None)
     if title:
-      examples.append(Example(
-          f'{title}: question {record["problem"]}, budget '
-          f'{record["budget"]}', ((_verdict(row), _text(row)),)))
+      examples.append(
+        Example(
+          f'{title}: question {record["problem"]}, budget {record["budget"]}',
+          ((_verdict(row), _text(row)),),
+        )
+      )
   return examples
 
 

@@ -47,8 +47,10 @@ class Exchange:
 
 
 def exchanges(
-    studies: Sequence[Study], side: Side, size_ratio: float,
-    accounting: str = 'v1',
+  studies: Sequence[Study],
+  side: Side,
+  size_ratio: float,
+  accounting: str = 'v1',
 ) -> list[Exchange]:
   """The comparisons that the measurements allow, R from small to large.
 
@@ -70,15 +72,21 @@ def exchanges(
         continue
       ratio, budget = matched.token_ratio_at(size_ratio, top, accounting), top
     if found and max(budget, found[-1].budget) < _SAME * min(
-        budget, found[-1].budget):
+      budget, found[-1].budget
+    ):
       continue
     small = [interpolate.accuracy_at(c, budget) for c in curves]
     if any(s is None for s in small):
       continue
-    found.append(Exchange(
-        ratio, budget, tuple(small),
+    found.append(
+      Exchange(
+        ratio,
+        budget,
+        tuple(small),
         tuple(s.greedy.correct[:, 0].astype(float) for s in studies),
-        tuple(s.bins['oracle'] for s in studies)))
+        tuple(s.bins['oracle'] for s in studies),
+      )
+    )
   return found
 
 

@@ -22,7 +22,8 @@ MARKERS = ('circle', 'square', 'star', 'none')
 def _check(what: str, value: Any, allowed: tuple[Any, ...]):
   if value not in allowed:
     raise ValueError(
-        f'{what} is {value!r}; choose one of {", ".join(map(str, allowed))}.')
+      f'{what} is {value!r}; choose one of {", ".join(map(str, allowed))}.'
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +64,17 @@ class Series:
       value = getattr(self, field)
       if len(value) != len(self.x) and (value or field == 'y'):
         raise ValueError(
-            f'Series {self.name!r}: {field} has {len(value)} values for '
-            f'{len(self.x)} of x; give one for each.')
+          f'Series {self.name!r}: {field} has {len(value)} values for '
+          f'{len(self.x)} of x; give one for each.'
+        )
     if bool(self.low) != bool(self.high):
       raise ValueError(
-          f'Series {self.name!r} has only one of low and high; give both.')
+        f'Series {self.name!r} has only one of low and high; give both.'
+      )
     if not 0 <= self.shade <= 1:
       raise ValueError(
-          f'Series {self.name!r}: shade={self.shade} is not in [0, 1].')
+        f'Series {self.name!r}: shade={self.shade} is not in [0, 1].'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,20 +114,24 @@ class Panel:
       raise ValueError(f'{where}: series names repeat: {names}; rename them.')
     if (self.kind == 'bars') != bool(self.categories):
       raise ValueError(
-          f'{where}: {len(self.categories)} categories for kind {self.kind!r}; '
-          'bars need categories and nothing else has them.')
+        f'{where}: {len(self.categories)} categories for kind {self.kind!r}; '
+        'bars need categories and nothing else has them.'
+      )
     if self.kind == 'bars':
       places = set(range(len(self.categories)))
       for s in self.series:
         if not set(s.x) <= places:
           raise ValueError(
-              f'{where}: {s.name!r} has bars at {s.x}; there are '
-              f'{len(places)} categories, numbered from 0.')
+            f'{where}: {s.name!r} has bars at {s.x}; there are '
+            f'{len(places)} categories, numbered from 0.'
+          )
     if self.x_scale != 'linear' and any(
-        x <= 0 for s in self.series for x in s.x):
+      x <= 0 for s in self.series for x in s.x
+    ):
       raise ValueError(
-          f'{where}: x_scale {self.x_scale} needs x > 0; use linear or move '
-          'the points.')
+        f'{where}: x_scale {self.x_scale} needs x > 0; use linear or move '
+        'the points.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +146,9 @@ class Figure:
   def __post_init__(self):
     if not self.id or not self.id.replace('-', '').isalnum():
       raise ValueError(
-          f'Figure id {self.id!r} becomes a file name; use letters, digits '
-          'and hyphens.')
+        f'Figure id {self.id!r} becomes a file name; use letters, digits '
+        'and hyphens.'
+      )
     if not self.panels:
       raise ValueError(f'Figure {self.id!r} has no panels; leave it out.')
 
@@ -154,12 +163,16 @@ class Figure:
     for panel in tree['panels']:
       series = tuple(Series(**s) for s in panel['series'])
       marks = tuple((x, label) for x, label in panel['marks'])
-      panels.append(Panel(**{
-          **panel,
-          'series': series,
-          'categories': tuple(panel['categories']),
-          'marks': marks,
-      }))
+      panels.append(
+        Panel(
+          **{
+            **panel,
+            'series': series,
+            'categories': tuple(panel['categories']),
+            'marks': marks,
+          }
+        )
+      )
     return cls(**{**tree, 'panels': tuple(panels)})
 
 

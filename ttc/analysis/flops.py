@@ -43,8 +43,7 @@ def _layer(config: TransformerConfig) -> Rate:
   heads = 2 * config.num_heads + 2 * config.num_kv_heads
   mlp = (3 if config.gated else 2) * config.mlp_dim
   weights = config.embed_dim * (config.head_dim * heads + mlp)
-  return Rate(2 * weights,
-              config.num_heads * (4 * config.head_dim + _SOFTMAX))
+  return Rate(2 * weights, config.num_heads * (4 * config.head_dim + _SOFTMAX))
 
 
 def _prefill(config: TransformerConfig) -> Rate:
@@ -57,29 +56,32 @@ def _prefill(config: TransformerConfig) -> Rate:
 def _decode(config: TransformerConfig) -> Rate:
   """All layers and the logits; looking an embedding up is no product."""
   layer, head = _layer(config), 2 * config.embed_dim * config.vocab_size
-  return Rate(config.num_layers * layer.token + head,
-              config.num_layers * layer.key)
+  return Rate(
+    config.num_layers * layer.token + head, config.num_layers * layer.key
+  )
 
 
 def _score(config: TransformerConfig) -> Rate:
   """All layers and a scalar head."""
   layer = _layer(config)
-  return Rate(config.num_layers * layer.token + 2 * config.embed_dim,
-              config.num_layers * layer.key)
+  return Rate(
+    config.num_layers * layer.token + 2 * config.embed_dim,
+    config.num_layers * layer.key,
+  )
 
 
 RATES: Mapping[str, Callable[[TransformerConfig], Rate]] = {
-    'proposer_prefill': _prefill,
-    'proposer_decode': _decode,
-    'verifier_prefill': _score,
-    'verifier_decode': _score,
+  'proposer_prefill': _prefill,
+  'proposer_decode': _decode,
+  'verifier_prefill': _score,
+  'verifier_decode': _score,
 }
 
 
 def exact(
-    cost: Cost,
-    proposer: TransformerConfig,
-    verifier: TransformerConfig | None = None,
+  cost: Cost,
+  proposer: TransformerConfig,
+  verifier: TransformerConfig | None = None,
 ) -> dict[str, np.ndarray]:
   """FLOPs of the programs, by kind of work.
 
@@ -101,9 +103,9 @@ def exact(
 
 
 def convention(
-    cost: Cost,
-    proposer: TransformerConfig,
-    verifier: TransformerConfig | None = None,
+  cost: Cost,
+  proposer: TransformerConfig,
+  verifier: TransformerConfig | None = None,
 ) -> dict[str, np.ndarray]:
   """2 N FLOPs a token, by kind; arguments and result as in `exact`.
 
@@ -118,20 +120,23 @@ def _charge(cost, proposer, verifier, rate) -> dict[str, np.ndarray]:
   for kind, counts in cost.items():
     if kind not in RATES:
       raise ValueError(
-          f'Unknown kind of cost {kind!r}; the kinds are {", ".join(RATES)}.')
+        f'Unknown kind of cost {kind!r}; the kinds are {", ".join(RATES)}.'
+      )
     counts = np.asarray(counts, np.float64)
     if counts.shape[-1:] != (4,):
       raise ValueError(
-          f'The cost {kind} has shape {counts.shape}; it is 4 numbers: tokens '
-          'useful and executed, keys useful and executed. Sample again.')
+        f'The cost {kind} has shape {counts.shape}; it is 4 numbers: tokens '
+        'useful and executed, keys useful and executed. Sample again.'
+      )
     config = proposer if kind.startswith('proposer') else verifier
     if config is not None:
       token, key = rate(kind, config)
       flops[kind] = token * counts[..., :2] + key * counts[..., 2:]
     elif counts.any():
       raise ValueError(
-          f'{kind} is {counts.reshape(-1, 4).sum(0).tolist()} but no verifier '
-          'config was given; pass the one that scored them.')
+        f'{kind} is {counts.reshape(-1, 4).sum(0).tolist()} but no verifier '
+        'config was given; pass the one that scored them.'
+      )
     else:
       flops[kind] = counts[..., :2]
   return flops

@@ -46,13 +46,13 @@ def budget_at(curve: Mapping[int, float], accuracy: float) -> float | None:
   for i in range(1, len(y)):
     if y[i] >= accuracy:
       share = (accuracy - y[i - 1]) / (y[i] - y[i - 1])
-      left, right = np.log2(budgets[i - 1:i + 1])
+      left, right = np.log2(budgets[i - 1 : i + 1])
       return float(2 ** (left + share * (right - left)))
   return None
 
 
 def generations_factor(
-    curve: Mapping[int, float], baseline: Mapping[int, float], budget: int
+  curve: Mapping[int, float], baseline: Mapping[int, float], budget: int
 ) -> float | None:
   """How many times the generations the baseline needs for equal accuracy.
 

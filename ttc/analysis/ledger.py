@@ -24,16 +24,23 @@ def answers(studies: Sequence[Study]) -> list[Row]:
   """
   rows = []
   for about, found in _pools(studies):
-    share = lambda pick, found=found: 100 * float(np.mean(
-        [pick(pool).mean() for pool in found]))
+    share = lambda pick, found=found: (
+      100 * float(np.mean([pick(pool).mean() for pool in found]))
+    )
     done = [pool.correct[~pool.truncated] for pool in found]
-    rows.append({
+    rows.append(
+      {
         **about,
         'right': share(lambda p: p.correct),
-        'finished': (100 * float(np.mean([d.mean() for d in done]))
-                     if all(d.size for d in done) else None),
+        'finished': (
+          100 * float(np.mean([d.mean() for d in done]))
+          if all(d.size for d in done)
+          else None
+        ),
         'truncated': share(lambda p: p.truncated),
-        'unparsable': share(lambda p: p.answer < 0)})
+        'unparsable': share(lambda p: p.answer < 0),
+      }
+    )
   return rows
 
 
@@ -47,13 +54,18 @@ def costs(studies: Sequence[Study]) -> list[Row]:
   rows = []
   for about, found in _pools(studies):
     kinds = sorted(set.intersection(*(set(p.cost) for p in found)))
-    mean = {kind: np.mean([p.cost[kind].mean(0) for p in found], 0).tolist()
-            for kind in kinds}
-    rows.append({
+    mean = {
+      kind: np.mean([p.cost[kind].mean(0) for p in found], 0).tolist()
+      for kind in kinds
+    }
+    rows.append(
+      {
         **about,
         'tokens': {kind: counts[:2] for kind, counts in mean.items()},
         'keys': {kind: counts[2:] for kind, counts in mean.items()},
-        'flops': _flops(found)})
+        'flops': _flops(found),
+      }
+    )
   return rows
 
 
@@ -63,10 +75,18 @@ def skipped(studies: Sequence[Study]) -> list[Row]:
   'dropped' says that no other stage's answer counts either. The others were
   skipped by whole strategies, which count as not run.
   """
-  return [{'seed': study.seed, 'stage': stage, 'question': question,
-           'reason': reason, 'dropped': question not in study.problem}
-          for study in studies for stage, found in study.skipped.items()
-          for question, reason in found.items()]
+  return [
+    {
+      'seed': study.seed,
+      'stage': stage,
+      'question': question,
+      'reason': reason,
+      'dropped': question not in study.problem,
+    }
+    for study in studies
+    for stage, found in study.skipped.items()
+    for question, reason in found.items()
+  ]
 
 
 def _flops(found: Sequence[Pool]) -> dict[str, float] | None:
@@ -74,10 +94,15 @@ def _flops(found: Sequence[Pool]) -> dict[str, float] | None:
   if any(s is None for s in spent):
     return None
   useful, executed = np.mean([s.mean(0) for s in spent], 0).tolist()
-  paper = [flops.convention(p.cost, *p.models)['proposer_decode'][:, 0].mean()
-           for p in found]
-  return {'useful': useful, 'executed': executed,
-          'paper': float(np.mean(paper))}
+  paper = [
+    flops.convention(p.cost, *p.models)['proposer_decode'][:, 0].mean()
+    for p in found
+  ]
+  return {
+    'useful': useful,
+    'executed': executed,
+    'paper': float(np.mean(paper)),
+  }
 
 
 def _pools(studies: Sequence[Study]) -> Iterator[tuple[Row, list[Pool]]]:
@@ -87,16 +112,27 @@ def _pools(studies: Sequence[Study]) -> Iterator[tuple[Row, list[Pool]]]:
     if all(key in table for table in tables):
       found = [pool for table in tables for pool in table[key]]
       stage, strategy, budget = key
-      yield {'stage': stage, 'strategy': names.short(strategy),
-             'budget': budget, 'answers': found[0].width}, found
+      yield (
+        {
+          'stage': stage,
+          'strategy': names.short(strategy),
+          'budget': budget,
+          'answers': found[0].width,
+        },
+        found,
+      )
 
 
 def _of(study: Study) -> dict[tuple[str, str, int], list[Pool]]:
   stages = {
-      'difficulty': [study.difficulty], 'search': study.search,
-      'revise': [study.revise], 'greedy': [study.base_greedy],
-      'control_samples': [study.control], 'large_greedy': [study.greedy],
-      'large_samples': [study.large]}
+    'difficulty': [study.difficulty],
+    'search': study.search,
+    'revise': [study.revise],
+    'greedy': [study.base_greedy],
+    'control_samples': [study.control],
+    'large_greedy': [study.greedy],
+    'large_samples': [study.large],
+  }
   table: dict[tuple[str, str, int], list[Pool]] = {}
   for stage, found in stages.items():
     for pool in found:

@@ -31,18 +31,18 @@ class Accounting:
 
 
 ACCOUNTINGS = {
-    'v1': Accounting(flops.INFERENCE, flops.INFERENCE),
-    'iclr': Accounting(2 * flops.INFERENCE, 2 * flops.INFERENCE),
-    # The greedy large model uses no verifier; ICLR charges it for one.
-    'small_only': Accounting(2 * flops.INFERENCE, flops.INFERENCE),
+  'v1': Accounting(flops.INFERENCE, flops.INFERENCE),
+  'iclr': Accounting(2 * flops.INFERENCE, 2 * flops.INFERENCE),
+  # The greedy large model uses no verifier; ICLR charges it for one.
+  'small_only': Accounting(2 * flops.INFERENCE, flops.INFERENCE),
 }
 
 
 def matched_budget(
-    size_ratio: float,
-    token_ratio: float,
-    accounting: str = 'v1',
-    large_budget: float = 1,
+  size_ratio: float,
+  token_ratio: float,
+  accounting: str = 'v1',
+  large_budget: float = 1,
 ) -> float:
   """k: the small model's generations a question at equal FLOPs.
 
@@ -60,20 +60,23 @@ def matched_budget(
 
 
 def token_ratio_at(
-    size_ratio: float, budget: float, accounting: str = 'v1') -> float:
+  size_ratio: float, budget: float, accounting: str = 'v1'
+) -> float:
   """R at which `budget` generations match a greedy large model."""
   charge = _accounting(accounting)
   surplus = budget * charge.small - size_ratio * charge.large
   if surplus <= 0:
     least = size_ratio * charge.large / charge.small
     raise ValueError(
-        f'A budget of {budget} generations matches a {size_ratio}x model at no '
-        f'token ratio: its inference alone costs {least}; raise the budget.')
+      f'A budget of {budget} generations matches a {size_ratio}x model at no '
+      f'token ratio: its inference alone costs {least}; raise the budget.'
+    )
   return flops.TRAIN * (size_ratio - 1) / surplus
 
 
 def size_ratio_at(
-    token_ratio: float, budget: float, accounting: str = 'v1') -> float:
+  token_ratio: float, budget: float, accounting: str = 'v1'
+) -> float:
   """M at which `budget` generations match a greedy large model."""
   _positive(token_ratio=token_ratio, budget=budget)
   charge = _accounting(accounting)
@@ -102,15 +105,15 @@ class Comparison:
 
 
 def compare(
-    small: Mapping[int, np.ndarray],
-    large,
-    bins,
-    *,
-    size_ratio: float,
-    token_ratio: float,
-    accounting: str = 'v1',
-    large_budget: float = 1,
-    num_bins: int = 5,
+  small: Mapping[int, np.ndarray],
+  large,
+  bins,
+  *,
+  size_ratio: float,
+  token_ratio: float,
+  accounting: str = 'v1',
+  large_budget: float = 1,
+  num_bins: int = 5,
 ) -> Comparison:
   """Compares at the budget that matches; interpolated in log2 of it.
 
@@ -127,25 +130,31 @@ def compare(
   budget = matched_budget(size_ratio, token_ratio, accounting, large_budget)
   question = interpolate.accuracy_at(small, budget)
   large = difficulty.by_bin(large, bins, num_bins)
-  small = (np.full(num_bins, np.nan) if question is None
-           else difficulty.by_bin(question, bins, num_bins))
-  return Comparison(token_ratio, budget, small, large,
-                    relative_improvement(small, large))
+  small = (
+    np.full(num_bins, np.nan)
+    if question is None
+    else difficulty.by_bin(question, bins, num_bins)
+  )
+  return Comparison(
+    token_ratio, budget, small, large, relative_improvement(small, large)
+  )
 
 
 def relative_improvement(small, large) -> np.ndarray:
   """(small - large) / large, as a fraction; NaN where large is 0."""
   small, large = np.broadcast_arrays(
-      np.asarray(small, np.float64), np.asarray(large, np.float64))
+    np.asarray(small, np.float64), np.asarray(large, np.float64)
+  )
   return np.divide(
-      small - large, large, out=np.full(large.shape, np.nan), where=large != 0)
+    small - large, large, out=np.full(large.shape, np.nan), where=large != 0
+  )
 
 
 def _accounting(name: str) -> Accounting:
   if name not in ACCOUNTINGS:
     raise ValueError(
-        f'Unknown accounting {name!r}; choose one of '
-        f'{", ".join(ACCOUNTINGS)}.')
+      f'Unknown accounting {name!r}; choose one of {", ".join(ACCOUNTINGS)}.'
+    )
   return ACCOUNTINGS[name]
 
 

@@ -1,8 +1,8 @@
 """Which models made a stage's records, read from the JSON they left.
 
-    <experiment>/search/stage.json            names the stages of its models
-    <experiment>/pretrain/model/model.json    what such a stage trained
-    /somewhere/model.json                     a model made elsewhere
+<experiment>/search/stage.json            names the stages of its models
+<experiment>/pretrain/model/model.json    what such a stage trained
+/somewhere/model.json                     a model made elsewhere
 """
 
 import json
@@ -51,8 +51,11 @@ def used(stage: pathlib.Path) -> Models | None:
     text = (stage / 'stage.json').read_text(encoding='utf-8')
     bindings = json.loads(text)['bindings']
     named = lambda who: next(
-        (name for key, name in bindings.items()
-         if key.endswith(f'.solver.{who}')), '')
+      (
+        name for key, name in bindings.items() if key.endswith(f'.solver.{who}')
+      ),
+      '',
+    )
     proposer, verifier = named('proposer'), named('verifier')
     if not proposer:
       return None

@@ -15,10 +15,10 @@ BEAM = 'beam M=4'
 COMPUTE_OPTIMAL = 'compute-optimal'
 
 _ALLOCATORS = {
-    'Beam': 'beam',
-    'Dvts': 'DVTS',
-    'Rebase': 'REBASE',
-    'ParticleFilter': 'particle filter',
+  'Beam': 'beam',
+  'Dvts': 'DVTS',
+  'Rebase': 'REBASE',
+  'ParticleFilter': 'particle filter',
 }
 
 
@@ -43,8 +43,10 @@ def unique(strategies: Iterable[str]) -> dict[str, str]:
   """Short names by strategy; those that would coincide keep their reprs."""
   strategies = sorted(set(strategies))
   shorts = [short(s) for s in strategies]
-  return {s: name if shorts.count(name) == 1 else s
-          for s, name in zip(strategies, shorts, strict=True)}
+  return {
+    s: name if shorts.count(name) == 1 else s
+    for s, name in zip(strategies, shorts, strict=True)
+  }
 
 
 def ratio(sequential: int, parallel: int) -> str:

@@ -37,11 +37,11 @@ class Optimal:
 
 
 def fit(
-    accuracy: policy.ArmAccuracy,
-    bins: Mapping[str, np.ndarray],
-    seed: int,
-    splits: int = SPLITS,
-    flops: policy.ArmAccuracy | None = None,
+  accuracy: policy.ArmAccuracy,
+  bins: Mapping[str, np.ndarray],
+  seed: int,
+  splits: int = SPLITS,
+  flops: policy.ArmAccuracy | None = None,
 ) -> Optimal | None:
   """Fits a policy for each kind of bins.
 
@@ -60,28 +60,39 @@ def fit(
   """
   budgets = {n for arm in accuracy.values() for n in arm}
   open_to_choice = {
-      n for n in budgets if sum(n in arm for arm in accuracy.values()) > 1}
+    n for n in budgets if sum(n in arm for arm in accuracy.values()) > 1
+  }
   if not bins or not open_to_choice:
     return None
   kept = open_to_choice | (budgets & {1})
-  accuracy = {name: {n: arm[n] for n in sorted(arm) if n in kept}
-              for name, arm in accuracy.items()}
-  folds = {kind: policy.random_folds(
-      b, np.random.default_rng([seed, i]), splits)
-           for i, (kind, b) in enumerate(sorted(bins.items()))}
-  fits = {kind: policy.cross_fit(accuracy, b, folds[kind])
-          for kind, b in bins.items()}
+  accuracy = {
+    name: {n: arm[n] for n in sorted(arm) if n in kept}
+    for name, arm in accuracy.items()
+  }
+  folds = {
+    kind: policy.random_folds(b, np.random.default_rng([seed, i]), splits)
+    for i, (kind, b) in enumerate(sorted(bins.items()))
+  }
+  fits = {
+    kind: policy.cross_fit(accuracy, b, folds[kind]) for kind, b in bins.items()
+  }
   uniform = [policy.cross_fit_uniform(accuracy, f) for f in folds.values()]
-  spent = {} if flops is None else {
+  spent = (
+    {}
+    if flops is None
+    else {
       **{kind: f.expected(flops) for kind, f in fits.items()},
-      'uniform': _mean([u.expected(flops) for u in uniform])}
+      'uniform': _mean([u.expected(flops) for u in uniform]),
+    }
+  )
   return Optimal(
-      adaptive={kind: f.accuracy for kind, f in fits.items()},
-      uniform=_mean([u.accuracy for u in uniform]),
-      best=policy.best_uniform(accuracy),
-      policies={kind: policy.fit(accuracy, b) for kind, b in bins.items()},
-      chosen={kind: f.chosen for kind, f in fits.items()},
-      flops=spent)
+    adaptive={kind: f.accuracy for kind, f in fits.items()},
+    uniform=_mean([u.accuracy for u in uniform]),
+    best=policy.best_uniform(accuracy),
+    policies={kind: policy.fit(accuracy, b) for kind, b in bins.items()},
+    chosen={kind: f.chosen for kind, f in fits.items()},
+    flops=spent,
+  )
 
 
 def _mean(curves: Sequence[Mapping[int, np.ndarray]]) -> dict[int, np.ndarray]:

@@ -37,13 +37,15 @@ class Policy:
   def __post_init__(self):
     if set(self.arms) != {(b, n) for b in self.bins for n in self.budgets}:
       raise ValueError(
-          f'A policy over bins {self.bins} and budgets {self.budgets} needs '
-          f'{len(self.bins) * len(self.budgets)} entries and has '
-          f'{len(self.arms)}; give one for every pair.')
+        f'A policy over bins {self.bins} and budgets {self.budgets} needs '
+        f'{len(self.bins) * len(self.budgets)} entries and has '
+        f'{len(self.arms)}; give one for every pair.'
+      )
     if self.thresholds and len(self.thresholds) < len(self.bins) - 1:
       raise ValueError(
-          f'{len(self.thresholds)} thresholds do not part {len(self.bins)} '
-          'bins; give one between each two, or none.')
+        f'{len(self.thresholds)} thresholds do not part {len(self.bins)} '
+        'bins; give one between each two, or none.'
+      )
 
   @property
   def bins(self) -> list[int]:
@@ -61,8 +63,9 @@ class Policy:
     affordable = [n for n in self.budgets if n <= budget]
     if not affordable or bin < 1:
       raise ValueError(
-          f'No choice for bin {bin} and budget {budget}: bins count from 1, '
-          f'and budgets start at {min(self.budgets)}.')
+        f'No choice for bin {bin} and budget {budget}: bins count from 1, '
+        f'and budgets start at {min(self.budgets)}.'
+      )
     return self.arms[min(bin, self.bins[-1]), affordable[-1]]
 
   def apply(self, accuracy: ArmAccuracy, bins) -> dict[int, np.ndarray]:
@@ -80,16 +83,21 @@ class Policy:
 
   def to_json(self) -> str:
     """One JSON object, entries in order of bin and budget."""
-    entries = [{'bin': bin, 'budget': budget, 'arm': self.arms[bin, budget]}
-               for bin, budget in sorted(self.arms)]
+    entries = [
+      {'bin': bin, 'budget': budget, 'arm': self.arms[bin, budget]}
+      for bin, budget in sorted(self.arms)
+    ]
     return json.dumps(
-        {'thresholds': list(self.thresholds), 'policy': entries}, indent=1)
+      {'thresholds': list(self.thresholds), 'policy': entries}, indent=1
+    )
 
   @classmethod
   def from_json(cls, text: str) -> 'Policy':
     tree = json.loads(text)
-    return cls({(e['bin'], e['budget']): e['arm'] for e in tree['policy']},
-               tuple(tree['thresholds']))
+    return cls(
+      {(e['bin'], e['budget']): e['arm'] for e in tree['policy']},
+      tuple(tree['thresholds']),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +119,10 @@ class CrossFit:
 
   def expected(self, table: ArmAccuracy) -> dict[int, np.ndarray]:
     """Mean over splits of another quantity of the arms [Q], by budget."""
-    return {budget: sum(share * table[arm][budget]
-                        for arm, share in arms.items())
-            for budget, arms in self.judged.items()}
+    return {
+      budget: sum(share * table[arm][budget] for arm, share in arms.items())
+      for budget, arms in self.judged.items()
+    }
 
 
 class Uniform(NamedTuple):
@@ -124,7 +133,8 @@ class Uniform(NamedTuple):
 
 
 def fit(
-    accuracy: ArmAccuracy, bins, thresholds: tuple[float, ...] = ()) -> Policy:
+  accuracy: ArmAccuracy, bins, thresholds: tuple[float, ...] = ()
+) -> Policy:
   """The best arm of each bin at each budget.
 
   A bin without questions takes the best arm over all questions.
@@ -141,14 +151,16 @@ def fit(
 
 
 def random_folds(
-    bins, rng: np.random.Generator, splits: int = 20) -> np.ndarray:
+  bins, rng: np.random.Generator, splits: int = 20
+) -> np.ndarray:
   """Random halves inside each bin. bool [splits, Q]: in the first fold."""
   bins = np.asarray(bins)
   first = np.zeros([splits, len(bins)], bool)
   for bin in np.unique(bins):
     members = np.flatnonzero(bins == bin)
     halves = np.broadcast_to(
-        np.arange(len(members)) < len(members) // 2, [splits, len(members)])
+      np.arange(len(members)) < len(members) // 2, [splits, len(members)]
+    )
     first[:, members] = rng.permuted(halves, axis=1)
   return first
 
@@ -178,10 +190,12 @@ def cross_fit(accuracy: ArmAccuracy, bins, folds: np.ndarray) -> CrossFit:
     accuracies[budget] = held_out.mean(axis=0)
     sd[budget] = float(held_out.mean(axis=1).std())
     chosen[budget] = {
-        bin: dict(zip(arms, (row / row.sum()).tolist(), strict=True))
-        for bin, row in enumerate(fits, start=1)}
+      bin: dict(zip(arms, (row / row.sum()).tolist(), strict=True))
+      for bin, row in enumerate(fits, start=1)
+    }
     judged[budget] = {
-        arm: (judges == i).mean(axis=0) for i, arm in enumerate(arms)}
+      arm: (judges == i).mean(axis=0) for i, arm in enumerate(arms)
+    }
   return CrossFit(accuracies, sd, chosen, judged)
 
 
@@ -206,11 +220,15 @@ def _budgets(accuracy: ArmAccuracy) -> list[int]:
 
 def _arms(accuracy: ArmAccuracy, budget: int) -> dict[str, np.ndarray]:
   """The arms that have this budget, and their accuracy [Q]."""
-  arms = {name: np.asarray(table[budget], np.float64)
-          for name, table in accuracy.items() if budget in table}
+  arms = {
+    name: np.asarray(table[budget], np.float64)
+    for name, table in accuracy.items()
+    if budget in table
+  }
   if not arms:
     raise ValueError(
-        f'No arm has budget {budget}; the arms have {_budgets(accuracy)}.')
+      f'No arm has budget {budget}; the arms have {_budgets(accuracy)}.'
+    )
   return arms
 
 

@@ -76,24 +76,33 @@ class Pool:
     """The answers as chains, scored by the stage's or another verifier."""
     score = self.scores[verifier] if verifier else self.score()
     return chains.arrange(
-        self.correct, self.answer, score, self.chain, self.turn)
+      self.correct, self.answer, score, self.chain, self.turn
+    )
 
   def at(self, problem: np.ndarray) -> 'Pool':
     """Only these question ids, all of which the pool must hold."""
     missing = np.setdiff1d(problem, self.problem)
     if missing.size:
       raise ValueError(
-          f'{self.strategy} at budget {self.budget} lacks {missing.size} '
-          f'questions, first {missing[0]}; run its stage on the same ones.')
+        f'{self.strategy} at budget {self.budget} lacks {missing.size} '
+        f'questions, first {missing[0]}; run its stage on the same ones.'
+      )
     place = np.searchsorted(self.problem, problem)
     pick = lambda x: None if x is None else x[place]
     table = lambda x: {name: value[place] for name, value in x.items()}
     return dataclasses.replace(
-        self, problem=problem, correct=pick(self.correct),
-        answer=pick(self.answer), truncated=pick(self.truncated),
-        values=pick(self.values), scores=table(self.scores),
-        chain=pick(self.chain), turn=pick(self.turn), cost=table(self.cost),
-        spent=table(self.spent))
+      self,
+      problem=problem,
+      correct=pick(self.correct),
+      answer=pick(self.answer),
+      truncated=pick(self.truncated),
+      values=pick(self.values),
+      scores=table(self.scores),
+      chain=pick(self.chain),
+      turn=pick(self.turn),
+      cost=table(self.cost),
+      spent=table(self.spent),
+    )
 
 
 class Stage(NamedTuple):
@@ -147,8 +156,10 @@ def largest(pools: Sequence[Pool], kind: str) -> Pool | None:
 
 
 def _slim(record: Mapping) -> Mapping:
-  rows = [{k: v for k, v in row.items() if k not in ('tokens', 'text')}
-          for row in record['rows']]
+  rows = [
+    {k: v for k, v in row.items() if k not in ('tokens', 'text')}
+    for row in record['rows']
+  ]
   return {**record, 'rows': rows}
 
 
@@ -157,8 +168,9 @@ def _check_once(where: str, group: Sequence[Mapping]) -> None:
   twice = problem[1:][problem[1:] == problem[:-1]]
   if twice.size:
     raise ValueError(
-        f'{where}: question {twice[0]} comes twice; remove the part file that '
-        'does not belong to this run.')
+      f'{where}: question {twice[0]} comes twice; remove the part file that '
+      'does not belong to this run.'
+    )
 
 
 def _pool(where, strategy, budget, seed, group, made_by) -> Pool:
@@ -167,24 +179,31 @@ def _pool(where, strategy, budget, seed, group, made_by) -> Pool:
   widths = sorted({len(question) for question in rows})
   if len(widths) > 1 or not widths[0]:
     raise ValueError(
-        f'{where}: questions have {widths[0]} to {widths[-1]} answers; every '
-        'question needs the same number, at least 1.')
+      f'{where}: questions have {widths[0]} to {widths[-1]} answers; every '
+      'question needs the same number, at least 1.'
+    )
   column = lambda name: np.array([[row[name] for row in q] for q in rows])
   linked = 'chain' in rows[0][0]
   return Pool(
-      strategy=strategy, budget=budget, seed=seed,
-      problem=np.array([record['problem'] for record in group]),
-      correct=column('correct'),
-      answer=np.stack([
-          aggregate.answer_ids([row['answer'] for row in q]) for q in rows]),
-      truncated=np.array([
-          [bool(row.get('truncated')) for row in q] for q in rows]),
-      values=_values(rows), scores=_scores(rows),
-      chain=column('chain') if linked else None,
-      turn=column('turn') if linked else None,
-      cost=_cost(where, [record.get('cost') for record in group]),
-      spent=_spent(where, [record.get('spent') for record in group]),
-      models=made_by)
+    strategy=strategy,
+    budget=budget,
+    seed=seed,
+    problem=np.array([record['problem'] for record in group]),
+    correct=column('correct'),
+    answer=np.stack(
+      [aggregate.answer_ids([row['answer'] for row in q]) for q in rows]
+    ),
+    truncated=np.array(
+      [[bool(row.get('truncated')) for row in q] for q in rows]
+    ),
+    values=_values(rows),
+    scores=_scores(rows),
+    chain=column('chain') if linked else None,
+    turn=column('turn') if linked else None,
+    cost=_cost(where, [record.get('cost') for record in group]),
+    spent=_spent(where, [record.get('spent') for record in group]),
+    models=made_by,
+  )
 
 
 def _values(rows) -> np.ndarray | None:
@@ -194,28 +213,41 @@ def _values(rows) -> np.ndarray | None:
   values = np.full((len(rows), len(rows[0]), max(steps, 1)), np.nan)
   for i, question in enumerate(rows):
     for j, row in enumerate(question):
-      values[i, j, :len(row['values'])] = row['values']
+      values[i, j, : len(row['values'])] = row['values']
   return values
 
 
 def _scores(rows) -> dict[str, np.ndarray]:
-  names = set.intersection(*(set(row.get('scores', ())) for q in rows
-                             for row in q))
-  return {name: np.array([[row['scores'][name] for row in q] for q in rows])
-          for name in sorted(names)}
+  names = set.intersection(
+    *(set(row.get('scores', ())) for q in rows for row in q)
+  )
+  return {
+    name: np.array([[row['scores'][name] for row in q] for q in rows])
+    for name in sorted(names)
+  }
 
 
 def _cost(where: str, costs: Sequence[Mapping | None]) -> Cost:
   if any(cost is None for cost in costs):
     return {}
-  odd = next((kind for cost in costs for kind, counts in cost.items()
-              if len(counts) != 4), None)
+  odd = next(
+    (
+      kind
+      for cost in costs
+      for kind, counts in cost.items()
+      if len(counts) != 4
+    ),
+    None,
+  )
   if odd:
     raise ValueError(
-        f'{where}: the cost {odd} is not 4 numbers (tokens useful and '
-        'executed, keys useful and executed); sample this stage again.')
-  return {kind: np.array([cost[kind] for cost in costs], np.float64)
-          for kind in sorted(costs[0])}
+      f'{where}: the cost {odd} is not 4 numbers (tokens useful and '
+      'executed, keys useful and executed); sample this stage again.'
+    )
+  return {
+    kind: np.array([cost[kind] for cost in costs], np.float64)
+    for kind in sorted(costs[0])
+  }
 
 
 def _spent(where: str, spent: Sequence[Sequence[Mapping] | None]) -> Cost:
@@ -223,5 +255,9 @@ def _spent(where: str, spent: Sequence[Sequence[Mapping] | None]) -> Cost:
   if any(costs is None for costs in spent):
     return {}
   until = [_cost(where, costs) for costs in zip(*spent, strict=True)]
-  return {kind: np.diff(np.stack([cost[kind] for cost in until], 1), axis=1,
-                        prepend=0.0) for kind in until[0]}
+  return {
+    kind: np.diff(
+      np.stack([cost[kind] for cost in until], 1), axis=1, prepend=0.0
+    )
+    for kind in until[0]
+  }

@@ -1,8 +1,8 @@
 """Writes the report of an experiment: summary, figures, page, table.
 
-  <folder>/summary.json   every curve and claim, for programs
-  <folder>/index.html     the same for people, in one file
-  <folder>/figures/       <id>.svg and <id>.png
+<folder>/summary.json   every curve and claim, for programs
+<folder>/index.html     the same for people, in one file
+<folder>/figures/       <id>.svg and <id>.png
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,9 @@ class About:
 
 
 def write(
-    folder: pathlib.Path, roots: Mapping[int, pathlib.Path], about: About,
+  folder: pathlib.Path,
+  roots: Mapping[int, pathlib.Path],
+  about: About,
 ) -> str:
   """Writes everything into `folder` and returns the table for the terminal.
 
@@ -54,32 +56,35 @@ def write(
     ValueError: a seed has no samples of test questions, or records of one
       stage disagree with each other.
   """
-  studies = [study.load(root, seed, subsets=about.subsets, **about.stages)
-             for seed, root in roots.items()]
+  studies = [
+    study.load(root, seed, subsets=about.subsets, **about.stages)
+    for seed, root in roots.items()
+  ]
   catalogue = all_figures.build(studies, about.size_ratio)
   claims = all_claims.build(studies, about.size_ratio)
-  figures = [dataclasses.replace(
-      f, caption=f'{f.caption} Command: {about.command}')
-             for f in catalogue.figures]
+  figures = [
+    dataclasses.replace(f, caption=f'{f.caption} Command: {about.command}')
+    for f in catalogue.figures
+  ]
   numbers = {
-      'accuracy': tables.accuracy(studies),
-      'bins': tables.bins(studies),
-      'policy': tables.policies(studies),
-      'question_sets': tables.question_sets(list(roots.values())),
-      'answers': ledger.answers(studies),
-      'costs': ledger.costs(studies),
-      'skipped': ledger.skipped(studies),
+    'accuracy': tables.accuracy(studies),
+    'bins': tables.bins(studies),
+    'policy': tables.policies(studies),
+    'question_sets': tables.question_sets(list(roots.values())),
+    'answers': ledger.answers(studies),
+    'costs': ledger.costs(studies),
+    'skipped': ledger.skipped(studies),
   }
   summary = {
-      'experiment': about.experiment,
-      'command': about.command,
-      'seeds': list(roots),
-      'seconds': dict(about.seconds),
-      'size_ratio': about.size_ratio,
-      'figures': [f.to_json() for f in figures],
-      'left_out': catalogue.left_out,
-      'tables': numbers,
-      'claims': [c.to_json() for c in claims],
+    'experiment': about.experiment,
+    'command': about.command,
+    'seeds': list(roots),
+    'seconds': dict(about.seconds),
+    'size_ratio': about.size_ratio,
+    'figures': [f.to_json() for f in figures],
+    'left_out': catalogue.left_out,
+    'tables': numbers,
+    'claims': [c.to_json() for c in claims],
   }
   storage.make_folder(folder)
   drawn = []
@@ -90,14 +95,26 @@ def write(
   overview = terminal.overview(numbers)
   text = terminal.render(_headline(about, studies), shown, overview, claims)
   first = next(iter(roots.values()))
-  _write(folder / 'index.html', page.render(
-      title=about.experiment, about=_described(about, studies),
-      command=about.command, findings=shown, overview=overview,
-      figures=drawn, left_out=catalogue.left_out, claims=claims,
-      tables=numbers, seconds=about.seconds, examples=examples.read(first)))
+  _write(
+    folder / 'index.html',
+    page.render(
+      title=about.experiment,
+      about=_described(about, studies),
+      command=about.command,
+      findings=shown,
+      overview=overview,
+      figures=drawn,
+      left_out=catalogue.left_out,
+      claims=claims,
+      tables=numbers,
+      seconds=about.seconds,
+      examples=examples.read(first),
+    ),
+  )
   plain = json.loads(records.canonical(summary))
-  _write(folder / 'summary.json',
-         json.dumps(plain, sort_keys=True, indent=1) + '\n')
+  _write(
+    folder / 'summary.json', json.dumps(plain, sort_keys=True, indent=1) + '\n'
+  )
   return text
 
 
@@ -111,17 +128,27 @@ def findings(claims: Sequence[Claim]) -> list[Claim]:
   shown = []
   for side in ('search', 'revisions.verifier', 'revisions.majority'):
     if side == 'revisions.majority' and any(
-        c.id.startswith('revisions.verifier.optimal') for c in shown):
+      c.id.startswith('revisions.verifier.optimal') for c in shown
+    ):
       continue
     stems = [f'{side}.optimal-{kind}' for kind in ('predicted', 'oracle')]
     stem = next((s for s in stems if any(i.startswith(s) for i in by_id)), None)
     if stem:
-      shown += [by_id[i] for i in (_last(by_id, f'{stem}.vs-best-of-n'),
-                                   _last(by_id, f'{stem}.vs-all-parallel'),
-                                   _last(by_id, f'{stem}.vs-the-best-uniform'),
-                                   f'{stem}.fourfold') if i in by_id]
-  shown += [c for c in claims if c.id.startswith('matched.v1.')
-            and c.id.endswith('.all')]
+      shown += [
+        by_id[i]
+        for i in (
+          _last(by_id, f'{stem}.vs-best-of-n'),
+          _last(by_id, f'{stem}.vs-all-parallel'),
+          _last(by_id, f'{stem}.vs-the-best-uniform'),
+          f'{stem}.fourfold',
+        )
+        if i in by_id
+      ]
+  shown += [
+    c
+    for c in claims
+    if c.id.startswith('matched.v1.') and c.id.endswith('.all')
+  ]
   return shown
 
 
@@ -137,11 +164,14 @@ def _headline(about: About, studies: Sequence[Study]) -> str:
 def _described(about: About, studies: Sequence[Study]) -> str:
   seeds = ', '.join(str(s.seed) for s in studies)
   left_out = [
-      len({row['question'] for row in ledger.skipped([s]) if row['dropped']})
-      for s in studies]
-  parts = [f'seed{"s" * (len(studies) > 1)} {seeds}',
-           f'{_range([len(s.problem) for s in studies])} test questions'
-           + f', {_range(left_out)} skipped' * any(left_out)]
+    len({row['question'] for row in ledger.skipped([s]) if row['dropped']})
+    for s in studies
+  ]
+  parts = [
+    f'seed{"s" * (len(studies) > 1)} {seeds}',
+    f'{_range([len(s.problem) for s in studies])} test questions'
+    + f', {_range(left_out)} skipped' * any(left_out),
+  ]
   if about.size_ratio:
     parts.append(f'against a {about.size_ratio:.3g}× larger model')
   return ' · '.join(parts)

@@ -32,12 +32,18 @@ def answers(pool: Pool, n: int, scored: bool) -> np.ndarray | None:
   kinds = _flops(pool, pool.cost)
   if kinds is None:
     return None
-  return _sum({kind: spent * (n / pool.width if kind.endswith('decode') else 1)
-               for kind, spent in kinds.items()}, scored)
+  return _sum(
+    {
+      kind: spent * (n / pool.width if kind.endswith('decode') else 1)
+      for kind, spent in kinds.items()
+    },
+    scored,
+  )
 
 
-def split(pool: Pool, sequential: int, parallel: int,
-          scored: bool) -> np.ndarray | None:
+def split(
+  pool: Pool, sequential: int, parallel: int, scored: bool
+) -> np.ndarray | None:
   """Expected FLOPs of the first turns of random chains [Q, 2].
 
   Args:
@@ -53,7 +59,7 @@ def split(pool: Pool, sequential: int, parallel: int,
   turns = np.bincount(pool.chain[0])
   alive = (turns[:, None] > np.arange(sequential)).sum(0)
   share = np.concatenate([[1.0], parallel / alive])
-  return (by_turn[:, :1 + sequential] * share[:, None]).sum(1)
+  return (by_turn[:, : 1 + sequential] * share[:, None]).sum(1)
 
 
 def _flops(pool: Pool, cost: Mapping[str, np.ndarray]):
@@ -63,5 +69,8 @@ def _flops(pool: Pool, cost: Mapping[str, np.ndarray]):
 
 
 def _sum(kinds: Mapping[str, np.ndarray], scored: bool) -> np.ndarray:
-  return sum(spent for kind, spent in kinds.items()
-             if scored or kind.startswith('proposer'))
+  return sum(
+    spent
+    for kind, spent in kinds.items()
+    if scored or kind.startswith('proposer')
+  )

@@ -31,12 +31,19 @@ Table = dict[str, dict[int, Accuracy]]
 Curve = Mapping[int, np.ndarray]  # [Q] by budget
 
 SELECTORS = {
-    names.MAJORITY: aggregate.majority,
-    names.BEST: aggregate.best,
-    names.WEIGHTED: aggregate.weighted,
+  names.MAJORITY: aggregate.majority,
+  names.BEST: aggregate.best,
+  names.WEIGHTED: aggregate.weighted,
 }
-STAGES = ('difficulty', 'search', 'revise', 'greedy', 'large_greedy',
-          'large_samples', 'control_samples')
+STAGES = (
+  'difficulty',
+  'search',
+  'revise',
+  'greedy',
+  'large_greedy',
+  'large_samples',
+  'control_samples',
+)
 NUM_BINS = 5
 
 
@@ -69,7 +76,8 @@ class Study:
   control: pools.Pool | None = None
   subsets: int = 100
   skipped: Mapping[str, Mapping[int, str]] = dataclasses.field(
-      default_factory=dict)
+    default_factory=dict
+  )
 
   @property
   def base(self) -> pools.Pool | None:
@@ -114,10 +122,15 @@ class Study:
     for arm in dict.fromkeys(called.values()):
       budgets = sorted({p.budget for p in found if called[p.strategy] == arm})
       table[arm] = {
-          budget: _mean([
-              self._whole(p) for p in found
-              if called[p.strategy] == arm and p.budget == budget])
-          for budget in budgets}
+        budget: _mean(
+          [
+            self._whole(p)
+            for p in found
+            if called[p.strategy] == arm and p.budget == budget
+          ]
+        )
+        for budget in budgets
+      }
     return table
 
   @functools.cached_property
@@ -128,8 +141,9 @@ class Study:
   @functools.cached_property
   def revision_optimal(self) -> Mapping[str, optimal.Optimal]:
     """The policy over ratios, by 'verifier' and 'majority'."""
-    fits = {by: self._optimal(table)
-            for by, table in self.revision_arms.items()}
+    fits = {
+      by: self._optimal(table) for by, table in self.revision_arms.items()
+    }
     return {by: fit for by, fit in fits.items() if fit is not None}
 
   @functools.cached_property
@@ -143,8 +157,11 @@ class Study:
     return tables
 
   def selections(
-      self, pool: pools.Pool, how: aggregate.Reduction = 'last',
-      verifier: str | None = None) -> Table:
+    self,
+    pool: pools.Pool,
+    how: aggregate.Reduction = 'last',
+    verifier: str | None = None,
+  ) -> Table:
     """Accuracy by way of selection, at powers of two up to the pool's width.
 
     Args:
@@ -153,30 +170,53 @@ class Study:
       verifier: one of the pool's further verifiers instead of its first.
     """
     score = pool.scores[verifier] if verifier else pool.score(how)
-    arms = {arm: select for arm, select in SELECTORS.items()
-            if score is not None or arm == names.MAJORITY}
+    arms = {
+      arm: select
+      for arm, select in SELECTORS.items()
+      if score is not None or arm == names.MAJORITY
+    }
     # What a further verifier read is not in the records.
-    spent = lambda arm, n: None if verifier else spending.answers(
-        pool, n, scored=arm != names.MAJORITY)
+    spent = lambda arm, n: (
+      None
+      if verifier
+      else spending.answers(pool, n, scored=arm != names.MAJORITY)
+    )
     return {
-        arm: {n: _charged(self._subsets(pool, score, n, arm, select),
-                          spent(arm, n)) for n in powers(pool.width)}
-        for arm, select in arms.items()}
+      arm: {
+        n: _charged(self._subsets(pool, score, n, arm, select), spent(arm, n))
+        for n in powers(pool.width)
+      }
+      for arm, select in arms.items()
+    }
 
   def coverage(self, pool: pools.Pool) -> dict[int, Accuracy]:
     """pass@N: whether any of N answers is right."""
-    return {n: Accuracy(curves.coverage(pool.correct, n), 0.0)
-            for n in powers(pool.width)}
+    return {
+      n: Accuracy(curves.coverage(pool.correct, n), 0.0)
+      for n in powers(pool.width)
+    }
 
   def split(
-      self, attempts: chains.Chains, sequential: int, parallel: int,
-      select: aggregate.Selector) -> Accuracy:
+    self,
+    attempts: chains.Chains,
+    sequential: int,
+    parallel: int,
+    select: aggregate.Selector,
+  ) -> Accuracy:
     """Accuracy of one split of a budget between turns and chains."""
-    settled = (select is aggregate.hierarchical
-               and (attempts.turns >= sequential).sum() == parallel)
+    settled = (
+      select is aggregate.hierarchical
+      and (attempts.turns >= sequential).sum() == parallel
+    )
     rng = self._rng(f'split {sequential} {parallel}')
-    found = chains.split_accuracy(attempts, sequential, parallel, select, rng,
-                                  1 if settled else self.subsets)
+    found = chains.split_accuracy(
+      attempts,
+      sequential,
+      parallel,
+      select,
+      rng,
+      1 if settled else self.subsets,
+    )
     single = sequential * parallel == 1
     first = attempts.correct[:, :, 0].mean(1)
     return found._replace(question=first) if single else found
@@ -189,17 +229,25 @@ class Study:
       for sequential, parallel in chains.splits(budget):
         if (attempts.turns >= sequential).sum() >= parallel:
           arm = names.ratio(sequential, parallel)
-          spent = spending.split(pool, sequential, parallel,
-                                 scored=select is aggregate.hierarchical)
+          spent = spending.split(
+            pool, sequential, parallel, scored=select is aggregate.hierarchical
+          )
           table.setdefault(arm, {})[budget] = _charged(
-              self.split(attempts, sequential, parallel, select), spent)
+            self.split(attempts, sequential, parallel, select), spent
+          )
     return table
 
   def _subsets(self, pool, score, n, arm, select) -> Accuracy:
     settled = n == pool.width and arm != names.MAJORITY
     found = curves.subset_accuracy(
-        pool.correct, pool.answer, score, n, select,
-        self._rng(f'{arm} {n}'), 1 if settled else self.subsets)
+      pool.correct,
+      pool.answer,
+      score,
+      n,
+      select,
+      self._rng(f'{arm} {n}'),
+      1 if settled else self.subsets,
+    )
     return found._replace(question=pool.correct.mean(1)) if n == 1 else found
 
   def _whole(self, pool: pools.Pool) -> Accuracy:
@@ -207,17 +255,27 @@ class Study:
     score = pool.score()
     vote = aggregate.majority if score is None else aggregate.weighted
     found = curves.subset_accuracy(
-        pool.correct, pool.answer, score, pool.width, vote,
-        self._rng(pool.strategy), 1)
+      pool.correct,
+      pool.answer,
+      score,
+      pool.width,
+      vote,
+      self._rng(pool.strategy),
+      1,
+    )
     return _charged(found, spending.whole(pool))
 
   def _optimal(self, table: Table) -> optimal.Optimal | None:
-    flops = {arm: {n: point.flops for n, point in curve.items()}
-             for arm, curve in table.items()}
-    known = all(spent is not None for curve in flops.values()
-                for spent in curve.values())
-    return optimal.fit(questions(table), self.bins, self.seed,
-                       flops=flops if known else None)
+    flops = {
+      arm: {n: point.flops for n, point in curve.items()}
+      for arm, curve in table.items()
+    }
+    known = all(
+      spent is not None for curve in flops.values() for spent in curve.values()
+    )
+    return optimal.fit(
+      questions(table), self.bins, self.seed, flops=flops if known else None
+    )
 
   def _rng(self, what: str) -> np.random.Generator:
     """A stream of its own for each point, whatever else is computed."""
@@ -225,7 +283,11 @@ class Study:
 
 
 def load(
-    root: pathlib.Path, seed: int, *, subsets: int = 100, **folders: str,
+  root: pathlib.Path,
+  seed: int,
+  *,
+  subsets: int = 100,
+  **folders: str,
 ) -> Study:
   """Reads the stages below a seed's folder.
 
@@ -237,41 +299,55 @@ def load(
       that are there, under their usual names, if none is given.
   """
   folders = folders or {name: name for name in STAGES}
-  stages = {name: pools.read_stage(root / folder)
-            for name, folder in folders.items()}
+  stages = {
+    name: pools.read_stage(root / folder) for name, folder in folders.items()
+  }
   stage = lambda name: stages[name].pools if name in stages else []
   searches = stage('search')
   found: dict[str, Any] = {
-      'difficulty': pools.largest(stage('difficulty'), 'BestOfN'),
-      'revise': max((p for p in stage('revise') if p.chain is not None),
-                    key=lambda p: p.budget, default=None),
-      'base_greedy': pools.largest(stage('greedy'), 'Greedy'),
-      'greedy': pools.largest(stage('large_greedy'), 'Greedy'),
-      'large': pools.largest(stage('large_samples'), 'BestOfN'),
-      'control': pools.largest(stage('control_samples'), 'BestOfN'),
+    'difficulty': pools.largest(stage('difficulty'), 'BestOfN'),
+    'revise': max(
+      (p for p in stage('revise') if p.chain is not None),
+      key=lambda p: p.budget,
+      default=None,
+    ),
+    'base_greedy': pools.largest(stage('greedy'), 'Greedy'),
+    'greedy': pools.largest(stage('large_greedy'), 'Greedy'),
+    'large': pools.largest(stage('large_samples'), 'BestOfN'),
+    'control': pools.largest(stage('control_samples'), 'BestOfN'),
   }
   everything = [*searches, *(p for p in found.values() if p is not None)]
   if not everything:
     raise ValueError(
-        f'{root} holds no samples of test questions; run the stages '
-        'difficulty, search or revise first.')
+      f'{root} holds no samples of test questions; run the stages '
+      'difficulty, search or revise first.'
+    )
   problem = functools.reduce(np.intersect1d, [p.problem for p in everything])
   if not problem.size:
     raise ValueError(
-        f'The stages below {root} have no question in common; run them on '
-        'the same split.')
-  aligned = {name: pool if pool is None or name == 'difficulty'
-             else pool.at(problem) for name, pool in found.items()}
-  return Study(seed=seed, problem=problem, subsets=subsets,
-               search=tuple(p.at(problem) for p in searches),
-               skipped={name: s.skipped for name, s in stages.items()
-                        if s.skipped}, **aligned)
+      f'The stages below {root} have no question in common; run them on '
+      'the same split.'
+    )
+  aligned = {
+    name: pool if pool is None or name == 'difficulty' else pool.at(problem)
+    for name, pool in found.items()
+  }
+  return Study(
+    seed=seed,
+    problem=problem,
+    subsets=subsets,
+    search=tuple(p.at(problem) for p in searches),
+    skipped={name: s.skipped for name, s in stages.items() if s.skipped},
+    **aligned,
+  )
 
 
 def questions(table: Table) -> dict[str, Curve]:
   """The table without the spread over subsets: accuracy[arm][budget] [Q]."""
-  return {arm: {n: point.question for n, point in curve.items()}
-          for arm, curve in table.items()}
+  return {
+    arm: {n: point.question for n, point in curve.items()}
+    for arm, curve in table.items()
+  }
 
 
 def along(table: Mapping[str, Mapping], parallel: bool) -> dict[int, Any]:
@@ -283,7 +359,7 @@ def along(table: Mapping[str, Mapping], parallel: bool) -> dict[int, Any]:
 
 def powers(top: int) -> list[int]:
   """1, 2, 4, ... up to `top`, and `top` itself."""
-  return sorted({2 ** e for e in range(top.bit_length())} | {top})
+  return sorted({2**e for e in range(top.bit_length())} | {top})
 
 
 def _charged(point: Accuracy, spent: np.ndarray | None) -> Accuracy:
@@ -293,6 +369,8 @@ def _charged(point: Accuracy, spent: np.ndarray | None) -> Accuracy:
 
 def _mean(repeats: list[Accuracy]) -> Accuracy:
   flops = [r.flops for r in repeats]
-  return Accuracy(np.mean([r.question for r in repeats], 0),
-                  float(np.mean([r.sd for r in repeats])),
-                  None if any(f is None for f in flops) else np.mean(flops, 0))
+  return Accuracy(
+    np.mean([r.question for r in repeats], 0),
+    float(np.mean([r.sd for r in repeats])),
+    None if any(f is None for f in flops) else np.mean(flops, 0),
+  )

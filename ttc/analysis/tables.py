@@ -12,9 +12,9 @@ from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
 
 # Folders whose samples tell the base model's pass@1 on each question set.
 QUESTION_SETS = {
-    'pretrain': 'sample_pretrain',
-    'finetune': 'sample',
-    'test': 'difficulty',
+  'pretrain': 'sample_pretrain',
+  'finetune': 'sample',
+  'test': 'difficulty',
 }
 _GREEDY = 'large model, greedy'
 
@@ -23,8 +23,10 @@ Lines = dict[str, list[Curve]]  # curves of every seed, by name
 
 def lines(studies: Sequence[Study]) -> dict[str, Lines]:
   """Accuracy by budget of everything that can be compared, in two groups."""
-  groups = {'search': _search_lines(studies),
-            'revisions': _revision_lines(studies)}
+  groups = {
+    'search': _search_lines(studies),
+    'revisions': _revision_lines(studies),
+  }
   return {name: group for name, group in groups.items() if group}
 
 
@@ -36,14 +38,18 @@ def accuracy(studies: Sequence[Study]) -> dict[str, Any]:
     for name, curves in found.items():
       series = common.curve(name, curves)
       table[group][name] = [
-          {'budget': int(n), 'accuracy': y, 'low': low, 'high': high}
-          for n, y, low, high in zip(
-              series.x, series.y, series.low, series.high, strict=True)]
+        {'budget': int(n), 'accuracy': y, 'low': low, 'high': high}
+        for n, y, low, high in zip(
+          series.x, series.y, series.low, series.high, strict=True
+        )
+      ]
   if all(s.greedy for s in studies):
     y, low, high = common.summarise(
-        [s.greedy.correct[:, 0].astype(float) for s in studies])
-    table['large'] = {_GREEDY: [
-        {'budget': 1, 'accuracy': y, 'low': low, 'high': high}]}
+      [s.greedy.correct[:, 0].astype(float) for s in studies]
+    )
+    table['large'] = {
+      _GREEDY: [{'budget': 1, 'accuracy': y, 'low': low, 'high': high}]
+    }
   return table
 
 
@@ -52,15 +58,23 @@ def bins(studies: Sequence[Study]) -> dict[str, Any]:
   table = {}
   for kind in ('oracle', 'predicted'):
     if all(kind in s.bins and s.base for s in studies):
-      size = [np.bincount(s.bins[kind], minlength=NUM_BINS + 1)[1:]
-              for s in studies]
-      mean = lambda pick, kind=kind: [_percent(column) for column in zip(*(
-          difficulty.by_bin(pick(s.base).mean(1), s.bins[kind], NUM_BINS)
-          for s in studies), strict=True)]
+      size = [
+        np.bincount(s.bins[kind], minlength=NUM_BINS + 1)[1:] for s in studies
+      ]
+      mean = lambda pick, kind=kind: [
+        _percent(column)
+        for column in zip(
+          *(
+            difficulty.by_bin(pick(s.base).mean(1), s.bins[kind], NUM_BINS)
+            for s in studies
+          ),
+          strict=True,
+        )
+      ]
       table[kind] = {
-          'questions': np.mean(size, 0).tolist(),
-          'pass@1': mean(lambda pool: pool.correct),
-          'truncated': mean(lambda pool: pool.truncated),
+        'questions': np.mean(size, 0).tolist(),
+        'pass@1': mean(lambda pool: pool.correct),
+        'truncated': mean(lambda pool: pool.truncated),
       }
   return table
 
@@ -74,13 +88,16 @@ def policies(studies: Sequence[Study]) -> list[dict[str, Any]]:
   for side, found in fits.items():
     if all(found):
       for kind in sorted(set.intersection(*(set(f.chosen) for f in found))):
-        rows += [{'side': side, 'bins': kind, **row}
-                 for row in _shares([f.chosen[kind] for f in found])]
+        rows += [
+          {'side': side, 'bins': kind, **row}
+          for row in _shares([f.chosen[kind] for f in found])
+        ]
   return rows
 
 
 def question_sets(
-    roots: Sequence[pathlib.Path], folders: Mapping[str, str] | None = None,
+  roots: Sequence[pathlib.Path],
+  folders: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
   """pass@1 of the base model on each question set, in percent.
 
@@ -90,17 +107,23 @@ def question_sets(
   """
   table = {}
   for name, folder in (folders or QUESTION_SETS).items():
-    found = [pools.largest(pools.read(root / folder), 'BestOfN')
-             for root in roots]
+    found = [
+      pools.largest(pools.read(root / folder), 'BestOfN') for root in roots
+    ]
     if all(found):
       rate, low, high = common.summarise([p.correct.mean(1) for p in found])
-      share = lambda pick, found=found: 100 * float(
-          np.mean([pick(p).mean() for p in found]))
+      share = lambda pick, found=found: (
+        100 * float(np.mean([pick(p).mean() for p in found]))
+      )
       table[name] = {
-          'pass@1': rate, 'low': low, 'high': high,
-          'truncated': share(lambda p: p.truncated),
-          'unparsable': share(lambda p: p.answer < 0),
-          'questions': len(found[0].problem), 'samples': found[0].width}
+        'pass@1': rate,
+        'low': low,
+        'high': high,
+        'truncated': share(lambda p: p.truncated),
+        'unparsable': share(lambda p: p.answer < 0),
+        'questions': len(found[0].problem),
+        'samples': found[0].width,
+      }
   return table
 
 
@@ -118,11 +141,13 @@ def _search_lines(studies: Sequence[Study]) -> Lines:
     found |= _optimal_lines(fits, 'best uniform arm')
   if all(s.base_greedy for s in studies):
     found['greedy'] = [
-        {1: s.base_greedy.correct[:, 0].astype(float)} for s in studies]
+      {1: s.base_greedy.correct[:, 0].astype(float)} for s in studies
+    ]
   if all(s.base for s in studies):
     found['pass@N (coverage)'] = [
-        {n: point.question for n, point in s.coverage(s.base).items()}
-        for s in studies]
+      {n: point.question for n, point in s.coverage(s.base).items()}
+      for s in studies
+    ]
   return found
 
 
@@ -142,9 +167,10 @@ def _revision_lines(studies: Sequence[Study]) -> Lines:
 
 def _optimal_lines(fits, uniform: str) -> Lines:
   adaptive = {
-      f'{names.COMPUTE_OPTIMAL} ({kind})': [f.adaptive[kind] for f in fits]
-      for kind in ('predicted', 'oracle')
-      if all(kind in f.adaptive for f in fits)}
+    f'{names.COMPUTE_OPTIMAL} ({kind})': [f.adaptive[kind] for f in fits]
+    for kind in ('predicted', 'oracle')
+    if all(kind in f.adaptive for f in fits)
+  }
   return {uniform: [f.uniform for f in fits], **adaptive}
 
 
@@ -153,10 +179,17 @@ def _shares(chosen) -> list[dict[str, Any]]:
   for budget in sorted(set.intersection(*(set(c) for c in chosen))):
     for bin in sorted(set.intersection(*(set(c[budget]) for c in chosen))):
       arms = sorted({arm for c in chosen for arm in c[budget][bin]})
-      share = {arm: float(np.mean([c[budget][bin].get(arm, 0.0)
-                                   for c in chosen])) for arm in arms}
-      rows.append({'budget': budget, 'bin': bin,
-                   'share': {a: v for a, v in share.items() if v}})
+      share = {
+        arm: float(np.mean([c[budget][bin].get(arm, 0.0) for c in chosen]))
+        for arm in arms
+      }
+      rows.append(
+        {
+          'budget': budget,
+          'bin': bin,
+          'share': {a: v for a, v in share.items() if v},
+        }
+      )
   return rows
 
 

@@ -13,15 +13,31 @@ from ttc.checkpoints import rotary
 from ttc.checkpoints.attributes import Attributes
 from ttc.models.config import TransformerConfig
 
-_ACTIVATIONS = {'silu': 'silu', 'gelu': 'gelu', 'relu': 'relu',
-                'gelu_pytorch_tanh': 'gelu_tanh', 'gelu_new': 'gelu_tanh'}
-_OUR_ACTIVATIONS = {'silu': 'silu', 'gelu': 'gelu', 'relu': 'relu',
-                    'gelu_tanh': 'gelu_pytorch_tanh'}
-_SIZES = {'vocab_size': 'vocab_size', 'num_layers': 'num_hidden_layers',
-          'embed_dim': 'hidden_size', 'num_heads': 'num_attention_heads',
-          'num_kv_heads': 'num_key_value_heads', 'head_dim': 'head_dim',
-          'mlp_dim': 'intermediate_size', 'norm_eps': 'rms_norm_eps',
-          'tied': 'tie_word_embeddings', 'context': 'max_position_embeddings'}
+_ACTIVATIONS = {
+  'silu': 'silu',
+  'gelu': 'gelu',
+  'relu': 'relu',
+  'gelu_pytorch_tanh': 'gelu_tanh',
+  'gelu_new': 'gelu_tanh',
+}
+_OUR_ACTIVATIONS = {
+  'silu': 'silu',
+  'gelu': 'gelu',
+  'relu': 'relu',
+  'gelu_tanh': 'gelu_pytorch_tanh',
+}
+_SIZES = {
+  'vocab_size': 'vocab_size',
+  'num_layers': 'num_hidden_layers',
+  'embed_dim': 'hidden_size',
+  'num_heads': 'num_attention_heads',
+  'num_kv_heads': 'num_key_value_heads',
+  'head_dim': 'head_dim',
+  'mlp_dim': 'intermediate_size',
+  'norm_eps': 'rms_norm_eps',
+  'tied': 'tie_word_embeddings',
+  'context': 'max_position_embeddings',
+}
 _DTYPES = ('float32', 'bfloat16', 'float16')
 _UNLIMITED = 1 << 20  # positions of a model that says nothing of a limit
 _SLIDING, _FULL = 'sliding_attention', 'full_attention'
@@ -55,36 +71,96 @@ class Family:
     return self.fixed.get('norm_offset') == 1.0
 
 
-_COMMON = {'rms_norm_eps': 1e-6, 'tie_word_embeddings': False,
-           'num_key_value_heads': None, 'head_dim': None, 'hidden_act': 'silu'}
-_GEMMA = {**_COMMON, 'tie_word_embeddings': True, 'head_dim': 256,
-          'num_attention_heads': 8, 'num_key_value_heads': 4,
-          'query_pre_attn_scalar': 256, 'sliding_window': 4096,
-          'hidden_activation': 'gelu_pytorch_tanh'}
+_COMMON = {
+  'rms_norm_eps': 1e-6,
+  'tie_word_embeddings': False,
+  'num_key_value_heads': None,
+  'head_dim': None,
+  'hidden_act': 'silu',
+}
+_GEMMA = {
+  **_COMMON,
+  'tie_word_embeddings': True,
+  'head_dim': 256,
+  'num_attention_heads': 8,
+  'num_key_value_heads': 4,
+  'query_pre_attn_scalar': 256,
+  'sliding_window': 4096,
+  'hidden_activation': 'gelu_pytorch_tanh',
+}
 _GEMMA_FIXED = {'norm_offset': 1.0, 'post_norm': True, 'scale_embed': True}
 
-FAMILIES = {family.model_type: family for family in (
-    Family('llama', 'Llama',
-           {**_COMMON, 'max_position_embeddings': 2048}, {}, 'attention_bias'),
-    Family('mistral', 'Mistral',
-           {**_COMMON, 'num_key_value_heads': 8, 'sliding_window': 4096,
-            'max_position_embeddings': 131072}, {}, layers='all'),
-    Family('qwen2', 'Qwen2',
-           {**_COMMON, 'max_position_embeddings': 32768,
-            'sliding_window': 4096}, {'qkv_bias': True}, layers='upper'),
-    Family('qwen3', 'Qwen3',
-           {**_COMMON, 'head_dim': 128, 'max_position_embeddings': 32768,
-            'sliding_window': 4096},
-           {'qk_norm': True}, 'attention_bias', 'upper'),
-    Family('gemma2', 'Gemma2',
-           {**_GEMMA, 'max_position_embeddings': 8192,
-            'attn_logit_softcapping': 50.0, 'final_logit_softcapping': 30.0},
-           _GEMMA_FIXED, 'attention_bias', 2),
-    Family('gemma3_text', 'Gemma3',
-           {**_GEMMA, 'max_position_embeddings': 131072, 'vocab_size': 262208,
-            'attn_logit_softcapping': None, 'final_logit_softcapping': None},
-           {**_GEMMA_FIXED, 'qk_norm': True}, 'attention_bias', 6),
-)}
+FAMILIES = {
+  family.model_type: family
+  for family in (
+    Family(
+      'llama',
+      'Llama',
+      {**_COMMON, 'max_position_embeddings': 2048},
+      {},
+      'attention_bias',
+    ),
+    Family(
+      'mistral',
+      'Mistral',
+      {
+        **_COMMON,
+        'num_key_value_heads': 8,
+        'sliding_window': 4096,
+        'max_position_embeddings': 131072,
+      },
+      {},
+      layers='all',
+    ),
+    Family(
+      'qwen2',
+      'Qwen2',
+      {**_COMMON, 'max_position_embeddings': 32768, 'sliding_window': 4096},
+      {'qkv_bias': True},
+      layers='upper',
+    ),
+    Family(
+      'qwen3',
+      'Qwen3',
+      {
+        **_COMMON,
+        'head_dim': 128,
+        'max_position_embeddings': 32768,
+        'sliding_window': 4096,
+      },
+      {'qk_norm': True},
+      'attention_bias',
+      'upper',
+    ),
+    Family(
+      'gemma2',
+      'Gemma2',
+      {
+        **_GEMMA,
+        'max_position_embeddings': 8192,
+        'attn_logit_softcapping': 50.0,
+        'final_logit_softcapping': 30.0,
+      },
+      _GEMMA_FIXED,
+      'attention_bias',
+      2,
+    ),
+    Family(
+      'gemma3_text',
+      'Gemma3',
+      {
+        **_GEMMA,
+        'max_position_embeddings': 131072,
+        'vocab_size': 262208,
+        'attn_logit_softcapping': None,
+        'final_logit_softcapping': None,
+      },
+      {**_GEMMA_FIXED, 'qk_norm': True},
+      'attention_bias',
+      6,
+    ),
+  )
+}
 
 
 def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
@@ -100,9 +176,10 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
   family = FAMILIES.get(config.get('model_type'))
   if family is None:
     raise ValueError(
-        f'{where}: model_type {config.get("model_type")!r} is none of the '
-        f'families that can be read ({", ".join(FAMILIES)}); convert a model '
-        'of one of them.')
+      f'{where}: model_type {config.get("model_type")!r} is none of the '
+      f'families that can be read ({", ".join(FAMILIES)}); convert a model '
+      'of one of them.'
+    )
   given = Attributes(config, family.defaults, where)
   fields = {ours: given.take(theirs) for ours, theirs in _SIZES.items()}
   if fields['num_kv_heads'] is None:
@@ -121,10 +198,15 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
     fields['final_softcap'] = given.take('final_logit_softcapping')
     given.must('use_bidirectional_attention', False, None)
   fields |= _sliding(family, given, fields['num_layers'])
-  fields |= rotary.read(given, bool(fields['sliding']),
-                        family.model_type == 'gemma3_text', fields['context'])
-  fields['dtype'] = given.take('dtype', None) or given.take(
-      'torch_dtype', None) or 'float32'
+  fields |= rotary.read(
+    given,
+    bool(fields['sliding']),
+    family.model_type == 'gemma3_text',
+    fields['context'],
+  )
+  fields['dtype'] = (
+    given.take('dtype', None) or given.take('torch_dtype', None) or 'float32'
+  )
   if fields['dtype'] not in _DTYPES:
     given.refuse('dtype', fields['dtype'], f'one of {", ".join(_DTYPES)}')
   given.finish()
@@ -159,8 +241,9 @@ def _sliding(family: Family, given: Attributes, layers: int) -> dict[str, Any]:
   if listed is not None:
     unknown = sorted(set(listed) - {_SLIDING, _FULL})
     if unknown or len(listed) != layers:
-      given.refuse('layer_types', listed,
-                   f'{layers} of {_SLIDING!r} and {_FULL!r}')
+      given.refuse(
+        'layer_types', listed, f'{layers} of {_SLIDING!r} and {_FULL!r}'
+      )
     flags = [kind == _SLIDING for kind in listed]
   if not any(flags):
     return {'sliding': (), 'window': None}
@@ -188,17 +271,23 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
   """
   family = family_of(cfg)
   cfg = _canonical(cfg, family)
-  config = {'model_type': family.model_type, 'dtype': cfg.dtype,
-            'use_cache': True}
+  config = {
+    'model_type': family.model_type,
+    'dtype': cfg.dtype,
+    'use_cache': True,
+  }
   config |= {theirs: getattr(cfg, ours) for ours, theirs in _SIZES.items()}
   config['hidden_activation' if family.gemma else 'hidden_act'] = (
-      _OUR_ACTIVATIONS.get(cfg.activation, 'silu'))
+    _OUR_ACTIVATIONS.get(cfg.activation, 'silu')
+  )
   if family.biases:
     config[family.biases] = cfg.out_bias
   if family.gemma:
-    config |= {'query_pre_attn_scalar': round(cfg.query_scale**-2),
-               'attn_logit_softcapping': cfg.attn_softcap,
-               'final_logit_softcapping': cfg.final_softcap}
+    config |= {
+      'query_pre_attn_scalar': round(cfg.query_scale**-2),
+      'attn_logit_softcapping': cfg.attn_softcap,
+      'final_logit_softcapping': cfg.final_softcap,
+    }
   if family.layers != 'none':
     config['sliding_window'] = cfg.window
   if family.layers not in ('none', 'all'):
@@ -208,12 +297,16 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
     config['use_sliding_window'] = any(cfg.sliding)
   config |= rotary.written(cfg, family.model_type == 'gemma3_text')
   here, there = map(dataclasses.asdict, (cfg, read(config, 'config.json')))
-  differing = [f'{name} is {here[name]!r} here and {there[name]!r} there'
-               for name in here if here[name] != there[name]]
+  differing = [
+    f'{name} is {here[name]!r} here and {there[name]!r} there'
+    for name in here
+    if here[name] != there[name]
+  ]
   if differing:
     raise ValueError(
-        f'No family of Hugging Face computes this model. In {family.stem}, the '
-        f'nearest, {"; ".join(differing)}.')
+      f'No family of Hugging Face computes this model. In {family.stem}, the '
+      f'nearest, {"; ".join(differing)}.'
+    )
   return config
 
 
@@ -224,11 +317,21 @@ def _canonical(cfg: TransformerConfig, family: Family) -> TransformerConfig:
   if not family.gemma:
     scale = None if scale == plain else scale
   slides, local = any(cfg.sliding), cfg.local_rope_theta
-  if family.model_type == 'gemma3_text' and local is None and slides and (
-      cfg.rope_scaling is None):
+  if (
+    family.model_type == 'gemma3_text'
+    and local is None
+    and slides
+    and (cfg.rope_scaling is None)
+  ):
     local = cfg.rope_theta
   return dataclasses.replace(
-      cfg, dropout=0.0, value_hidden=0, param_dtype='float32',
-      context=cfg.context or _UNLIMITED, query_scale=scale,
-      sliding=cfg.sliding if slides else (),
-      window=cfg.window if slides else None, local_rope_theta=local)
+    cfg,
+    dropout=0.0,
+    value_hidden=0,
+    param_dtype='float32',
+    context=cfg.context or _UNLIMITED,
+    query_scale=scale,
+    sliding=cfg.sliding if slides else (),
+    window=cfg.window if slides else None,
+    local_rope_theta=local,
+  )

@@ -28,8 +28,10 @@ def writing(folder: pathlib.Path) -> Iterator[None]:
     if number is None:
       raise
     raise storage.explained(
-        OSError(number, os.strerror(number)), folder,
-        'the checkpoints that were whole are kept') from error
+      OSError(number, os.strerror(number)),
+      folder,
+      'the checkpoints that were whole are kept',
+    ) from error
 
 
 @contextlib.contextmanager
@@ -51,9 +53,10 @@ def reading(folder: pathlib.Path, fix: str) -> Iterator[None]:
   except Exception as error:
     reason = ' '.join(str(error).split())[:_LONGEST]
     raise OSError(
-        errno.EIO,
-        f'{folder} cannot be read; it is damaged or was copied in part. {fix} '
-        f'The reason: {type(error).__name__}: {reason}') from error
+      errno.EIO,
+      f'{folder} cannot be read; it is damaged or was copied in part. {fix} '
+      f'The reason: {type(error).__name__}: {reason}',
+    ) from error
 
 
 def _number(error: Exception) -> int | None:

@@ -29,8 +29,12 @@ def pieces(tensor: Tensor, unit: int = 1) -> Iterator[tuple[int, int]]:
     yield start, min(start + step, total)
 
 
-def filled(weight: Weight, struct: jax.ShapeDtypeStruct,
-           found: Mapping[str, Tensor], digest) -> jax.Array:
+def filled(
+  weight: Weight,
+  struct: jax.ShapeDtypeStruct,
+  found: Mapping[str, Tensor],
+  digest,
+) -> jax.Array:
   """A weight of all layers, each shard read for itself.
 
   Args:
@@ -52,15 +56,22 @@ def filled(weight: Weight, struct: jax.ShapeDtypeStruct,
 
 
 def _shard(weight, struct, index, found, digest) -> np.ndarray:
-  spans = [range(*s.indices(n))
-           for s, n in zip(index, struct.shape, strict=True)]
+  spans = [
+    range(*s.indices(n)) for s, n in zip(index, struct.shape, strict=True)
+  ]
   out = _aligned([len(span) for span in spans], struct.dtype)
   if not weight.layered:
     _read_into(out, found[weight.name], weight, struct.shape, spans, digest)
     return out
   for at, layer in enumerate(spans[0]):
-    _read_into(out[at], found[weight.name.format(layer)], weight,
-               struct.shape[1:], spans[1:], digest)
+    _read_into(
+      out[at],
+      found[weight.name.format(layer)],
+      weight,
+      struct.shape[1:],
+      spans[1:],
+      digest,
+    )
   return out
 
 
@@ -69,7 +80,7 @@ def _aligned(shape: list[int], dtype: np.dtype) -> np.ndarray:
   size = math.prod(shape) * dtype.itemsize
   raw = np.empty(size + _ALIGNMENT, np.uint8)
   start = -raw.ctypes.data % _ALIGNMENT
-  return raw[start:start + size].view(dtype).reshape(shape)
+  return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def _read_into(out, tensor, weight, shape, spans, digest) -> None:
@@ -85,7 +96,7 @@ def _read_into(out, tensor, weight, shape, spans, digest) -> None:
       continue
     piece = tensor.rows(low * unit, high * unit, digest)
     piece = piece.reshape(high - low, *turned[1:])[(slice(None), *rest)]
-    target[low - first.start:high - first.start] = piece
+    target[low - first.start : high - first.start] = piece
 
 
 def at(tree: Any, path: tuple[str, ...]) -> Any:
@@ -96,7 +107,7 @@ def at(tree: Any, path: tuple[str, ...]) -> Any:
 def made(weight: Weight, params: Any, dtype: str) -> Iterator[Made]:
   """Their tensors of a weight, a layer each, as numbers of a dtype."""
   leaf = at(params, weight.path)
-  shape = leaf.shape[1 if weight.layered else 0:]
+  shape = leaf.shape[1 if weight.layered else 0 :]
   axes = weight.turned(tuple(range(len(shape))))
   theirs = weight.theirs(shape)
 
@@ -105,5 +116,6 @@ def made(weight: Weight, params: Any, dtype: str) -> Iterator[Made]:
     return ours.transpose(axes).reshape(theirs).astype(dtype, copy=False)
 
   for layer in range(leaf.shape[0]) if weight.layered else [None]:
-    yield Made(weight.name.format(layer), dtype, theirs,
-               functools.partial(make, layer))
+    yield Made(
+      weight.name.format(layer), dtype, theirs, functools.partial(make, layer)
+    )

@@ -41,8 +41,9 @@ class ValueHead(NamedTuple):
   used: frozenset[str]
 
 
-def score(found: Mapping[str, Tensor], cfg: TransformerConfig,
-          rows: Rows) -> ValueHead:
+def score(
+  found: Mapping[str, Tensor], cfg: TransformerConfig, rows: Rows
+) -> ValueHead:
   """A head of its own, with one label or two.
 
   Raises:
@@ -52,27 +53,40 @@ def score(found: Mapping[str, Tensor], cfg: TransformerConfig,
     hidden = found[_HIDDEN].shape[0]
     cfg = dataclasses.replace(cfg, value_hidden=hidden)
     used = [_HIDDEN, _HIDDEN_BIAS, _LAST, _LAST_BIAS]
-    _check(found, used, {_HIDDEN: (hidden, cfg.embed_dim),
-                         _HIDDEN_BIAS: (hidden,)}, hidden)
+    _check(
+      found,
+      used,
+      {_HIDDEN: (hidden, cfg.embed_dim), _HIDDEN_BIAS: (hidden,)},
+      hidden,
+    )
     read = lambda name: rows(name, 0, found[name].shape[0]).astype(np.float32)
-    params = {'value_hidden': read(_HIDDEN).T,
-              'value_hidden_bias': read(_HIDDEN_BIAS),
-              'value': _difference(read(_LAST)),
-              'value_bias': _difference(read(_LAST_BIAS))}
+    params = {
+      'value_hidden': read(_HIDDEN).T,
+      'value_hidden_bias': read(_HIDDEN_BIAS),
+      'value': _difference(read(_LAST)),
+      'value_bias': _difference(read(_LAST_BIAS)),
+    }
     return ValueHead(cfg, params, frozenset(used))
-  used = [name for name in (_SCORE, _SCORE_BIAS)
-          if name in found or name == _SCORE]
+  used = [
+    name for name in (_SCORE, _SCORE_BIAS) if name in found or name == _SCORE
+  ]
   _check(found, used, {}, cfg.embed_dim)
   read = lambda name: rows(name, 0, found[name].shape[0]).astype(np.float32)
-  bias = (_difference(read(_SCORE_BIAS)) if _SCORE_BIAS in found
-          else np.zeros((), np.float32))
+  bias = (
+    _difference(read(_SCORE_BIAS))
+    if _SCORE_BIAS in found
+    else np.zeros((), np.float32)
+  )
   return ValueHead(
-      cfg, {'value': _difference(read(_SCORE)), 'value_bias': bias},
-      frozenset(used))
+    cfg,
+    {'value': _difference(read(_SCORE)), 'value_bias': bias},
+    frozenset(used),
+  )
 
 
-def from_logits(cfg: TransformerConfig, reader: Reader,
-                rows: Rows) -> ValueHead:
+def from_logits(
+  cfg: TransformerConfig, reader: Reader, rows: Rows
+) -> ValueHead:
   """The difference of two tokens' logits.
 
   Raises:
@@ -80,16 +94,20 @@ def from_logits(cfg: TransformerConfig, reader: Reader,
   """
   if cfg.final_softcap is not None:
     raise ValueError(
-        f'final_logit_softcapping={cfg.final_softcap}: a difference of capped '
-        'logits is no linear head; take a verifier without a cap.')
+      f'final_logit_softcapping={cfg.final_softcap}: a difference of capped '
+      'logits is no linear head; take a verifier without a cap.'
+    )
   for name in ('good', 'bad'):
     if not 0 <= getattr(reader, name) < cfg.vocab_size:
       raise ValueError(
-          f'Reader.{name}={getattr(reader, name)} is no token of a vocabulary '
-          f'of {cfg.vocab_size}; give the id in this checkpoint.')
+        f'Reader.{name}={getattr(reader, name)} is no token of a vocabulary '
+        f'of {cfg.vocab_size}; give the id in this checkpoint.'
+      )
   name = 'model.embed_tokens.weight' if cfg.tied else 'lm_head.weight'
-  good, bad = (rows(name, at, at + 1)[0].astype(np.float32)
-               for at in (reader.good, reader.bad))
+  good, bad = (
+    rows(name, at, at + 1)[0].astype(np.float32)
+    for at in (reader.good, reader.bad)
+  )
   params = {'value': good - bad, 'value_bias': np.zeros((), np.float32)}
   return ValueHead(cfg, params, frozenset({name}))
 
@@ -103,14 +121,15 @@ def _check(found, names, shapes, width) -> None:
   for name in names:
     if name not in found:
       raise ValueError(
-          f'The checkpoint lacks tensor {name!r} of its value head; fetch it '
-          'again.')
+        f'The checkpoint lacks tensor {name!r} of its value head; fetch it '
+        'again.'
+      )
     shape = found[name].shape
-    labels = ((1,), (2,)) if name.endswith('bias') else (
-        (1, width), (2, width))
+    labels = ((1,), (2,)) if name.endswith('bias') else ((1, width), (2, width))
     wanted = (shapes[name],) if name in shapes else labels
     if shape not in wanted:
       raise ValueError(
-          f'Tensor {name!r} has shape {shape}, not '
-          f'{" or ".join(map(str, wanted))}; value heads have one label or '
-          'two.')
+        f'Tensor {name!r} has shape {shape}, not '
+        f'{" or ".join(map(str, wanted))}; value heads have one label or '
+        'two.'
+      )

@@ -38,23 +38,24 @@ class Weight(NamedTuple):
 
   def turned(self, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Our shape of one layer with the outputs first."""
-    return (*shape[self.inputs:], *shape[:self.inputs])
+    return (*shape[self.inputs :], *shape[: self.inputs])
 
   def theirs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Their shape for our shape of one layer."""
     if self.inputs:
-      return (math.prod(shape[self.inputs:]), math.prod(shape[:self.inputs]))
+      return (math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs]))
     return (math.prod(shape),) if self.flat else shape
 
 
 def backbone(cfg: TransformerConfig) -> list[Weight]:
   """Everything but the head."""
   made = [
-      Weight(('embedding',), 'model.embed_tokens.weight'),
-      Weight(('final_norm', 'scale'), 'model.norm.weight'),
-      *_attention(cfg),
-      *_norms(cfg),
-      _mlp('up'), _mlp('down'),
+    Weight(('embedding',), 'model.embed_tokens.weight'),
+    Weight(('final_norm', 'scale'), 'model.norm.weight'),
+    *_attention(cfg),
+    *_norms(cfg),
+    _mlp('up'),
+    _mlp('down'),
   ]
   if cfg.gated:
     made.append(_mlp('gate'))
@@ -67,24 +68,31 @@ def logits() -> Weight:
 
 
 def _attention(cfg):
-  for ours, theirs, inputs in (('q', 'q_proj', 1), ('k', 'k_proj', 1),
-                               ('v', 'v_proj', 1), ('out', 'o_proj', 2)):
+  for ours, theirs, inputs in (
+    ('q', 'q_proj', 1),
+    ('k', 'k_proj', 1),
+    ('v', 'v_proj', 1),
+    ('out', 'o_proj', 2),
+  ):
     name = f'{_LAYER}self_attn.{theirs}'
     yield _layer(('attention', ours), f'{name}.weight', inputs)
     if cfg.out_bias if ours == 'out' else cfg.qkv_bias:
       yield _layer(('attention', f'{ours}_bias'), f'{name}.bias', flat=True)
   if cfg.qk_norm:
     for name in ('q_norm', 'k_norm'):
-      yield _layer(('attention', name, 'scale'),
-                   f'{_LAYER}self_attn.{name}.weight')
+      yield _layer(
+        ('attention', name, 'scale'), f'{_LAYER}self_attn.{name}.weight'
+      )
 
 
 def _norms(cfg):
   names = {'attention_norm': 'input_layernorm'}
   if cfg.post_norm:
-    names |= {'attention_post_norm': 'post_attention_layernorm',
-              'mlp_norm': 'pre_feedforward_layernorm',
-              'mlp_post_norm': 'post_feedforward_layernorm'}
+    names |= {
+      'attention_post_norm': 'post_attention_layernorm',
+      'mlp_norm': 'pre_feedforward_layernorm',
+      'mlp_post_norm': 'post_feedforward_layernorm',
+    }
   else:
     names |= {'mlp_norm': 'post_attention_layernorm'}
   for ours, theirs in names.items():

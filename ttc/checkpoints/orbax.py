@@ -30,8 +30,10 @@ from ttc.models.reader import Reader
 from ttc.models.transformer import Head
 
 _DESCRIPTION = 'model.json'
-_AGAIN = ('Delete the folder around it and run the stage that trained it, or '
-          'convert the checkpoint, again.')
+_AGAIN = (
+  'Delete the folder around it and run the stage that trained it, or '
+  'convert the checkpoint, again.'
+)
 
 
 class Checkpoints:
@@ -52,21 +54,30 @@ class Checkpoints:
     storage.make_folder(self._folder)
     _claim(self._folder / 'config.json', config)
     options = ocp.CheckpointManagerOptions(
-        step_prefix='checkpoint',
-        cleanup_tmp_directories=True,
-        preservation_policy=policies.AnyPreservationPolicy([
-            policies.LatestN(2),
-            policies.BestN(
-                get_metric_fn=lambda metrics: metrics['loss'],
-                reverse=True, n=1, keep_checkpoints_without_metrics=False),
-        ]))
+      step_prefix='checkpoint',
+      cleanup_tmp_directories=True,
+      preservation_policy=policies.AnyPreservationPolicy(
+        [
+          policies.LatestN(2),
+          policies.BestN(
+            get_metric_fn=lambda metrics: metrics['loss'],
+            reverse=True,
+            n=1,
+            keep_checkpoints_without_metrics=False,
+          ),
+        ]
+      ),
+    )
     with faults.writing(self._folder):
       self._manager = ocp.CheckpointManager(
-          self._folder,
-          options=options,
-          item_names=('state', 'progress'),
-          item_handlers={'state': ocp.StandardCheckpointHandler(),
-                         'progress': ocp.JsonCheckpointHandler()})
+        self._folder,
+        options=options,
+        item_names=('state', 'progress'),
+        item_handlers={
+          'state': ocp.StandardCheckpointHandler(),
+          'progress': ocp.JsonCheckpointHandler(),
+        },
+      )
 
   def __enter__(self):
     return self
@@ -78,8 +89,9 @@ class Checkpoints:
   def newest(self) -> int | None:
     return self._manager.latest_step()
 
-  def save(self, step: int, state: Any, progress: Mapping,
-           loss: float | None = None) -> None:
+  def save(
+    self, step: int, state: Any, progress: Mapping, loss: float | None = None
+  ) -> None:
     """Starts writing; the arrays may be donated as soon as this returns.
 
     Args:
@@ -93,10 +105,13 @@ class Checkpoints:
     """
     with faults.writing(self._folder):
       self._manager.save(
-          step,
-          args=ocp.args.Composite(state=ocp.args.StandardSave(state),
-                                  progress=ocp.args.JsonSave(dict(progress))),
-          metrics=None if loss is None else {'loss': loss})
+        step,
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(state),
+          progress=ocp.args.JsonSave(dict(progress)),
+        ),
+        metrics=None if loss is None else {'loss': loss},
+      )
 
   def restore(self, step: int, target: Any) -> tuple[Any, dict]:
     """(state, progress) of a step, laid out as the abstract `target` says.
@@ -108,16 +123,26 @@ class Checkpoints:
       self._manager.wait_until_finished()
     before = max((s for s in self._manager.all_steps() if s < step), default=0)
     with faults.reading(
-        self._folder / f'checkpoint_{step}',
-        f'Delete that folder to continue from step {before}.'):
-      restored = self._manager.restore(step, args=ocp.args.Composite(
+      self._folder / f'checkpoint_{step}',
+      f'Delete that folder to continue from step {before}.',
+    ):
+      restored = self._manager.restore(
+        step,
+        args=ocp.args.Composite(
           state=ocp.args.StandardRestore(target),
-          progress=ocp.args.JsonRestore()))
+          progress=ocp.args.JsonRestore(),
+        ),
+      )
     return restored['state'], restored['progress']
 
 
-def save_model(folder: str, cfg: TransformerConfig, head: Head,
-               params: Any, reader: Reader | None = None) -> None:
+def save_model(
+  folder: str,
+  cfg: TransformerConfig,
+  head: Head,
+  params: Any,
+  reader: Reader | None = None,
+) -> None:
   """Writes a finished model; without its model.json it is not complete.
 
   Args:
@@ -134,10 +159,14 @@ def save_model(folder: str, cfg: TransformerConfig, head: Head,
       (folder / _DESCRIPTION).unlink(missing_ok=True)
       storage.remove_folder(folder)
       storage.make_folder(folder)
-  with (faults.writing(folder),
-        ocp.Checkpointer(ocp.PyTreeCheckpointHandler(
-            use_compression=False,
-            save_concurrent_gb=_largest(params))) as checkpointer):
+  with (
+    faults.writing(folder),
+    ocp.Checkpointer(
+      ocp.PyTreeCheckpointHandler(
+        use_compression=False, save_concurrent_gb=_largest(params)
+      )
+    ) as checkpointer,
+  ):
     checkpointer.save(folder / 'params', args=ocp.args.PyTreeSave(params))
   if jax.process_index() == 0:
     described = {'head': head, 'config': dataclasses.asdict(cfg)}
@@ -166,8 +195,9 @@ def load_reader(folder: str) -> Reader | None:
   return None if reader is None else Reader.from_json(reader)
 
 
-def load_model(folder: str, mesh: Mesh | None = None
-               ) -> tuple[TransformerConfig, Head, Any]:
+def load_model(
+  folder: str, mesh: Mesh | None = None
+) -> tuple[TransformerConfig, Head, Any]:
   """Reads a finished model onto a mesh, or onto one device.
 
   Only the processes whose devices are on the mesh take part, or this one.
@@ -181,22 +211,31 @@ def load_model(folder: str, mesh: Mesh | None = None
   target = abstract.params(cfg, head, mesh)
   options = _among(mesh)
   with ocp.Checkpointer(
-      ocp.PyTreeCheckpointHandler(
-          restore_concurrent_gb=_largest(target),
-          multiprocessing_options=options),
-      multiprocessing_options=options) as checkpointer:
+    ocp.PyTreeCheckpointHandler(
+      restore_concurrent_gb=_largest(target), multiprocessing_options=options
+    ),
+    multiprocessing_options=options,
+  ) as checkpointer:
     path = storage.absolute(folder) / 'params'
     with faults.reading(path, _AGAIN):
-      return cfg, head, checkpointer.restore(
-          path, args=ocp.args.PyTreeRestore(
-              target, ocp.checkpoint_utils.construct_restore_args(target)))
+      return (
+        cfg,
+        head,
+        checkpointer.restore(
+          path,
+          args=ocp.args.PyTreeRestore(
+            target, ocp.checkpoint_utils.construct_restore_args(target)
+          ),
+        ),
+      )
 
 
 class Stored:
   """One parameter of a finished model, read from its file when looked at."""
 
-  def __init__(self, struct: jax.ShapeDtypeStruct,
-               read: Callable[[], np.ndarray]):
+  def __init__(
+    self, struct: jax.ShapeDtypeStruct, read: Callable[[], np.ndarray]
+  ):
     """Nothing is read yet."""
     self.shape, self.dtype, self._read = struct.shape, struct.dtype, read
 
@@ -213,18 +252,26 @@ def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
   cfg, head = load_config(folder)
   path = storage.absolute(folder) / 'params'
   target = abstract.params(
-      cfg, head, partitioning.make_mesh(devices=jax.local_devices()[:1]))
+    cfg, head, partitioning.make_mesh(devices=jax.local_devices()[:1])
+  )
 
   @functools.lru_cache(maxsize=1)
   def read(keys) -> np.ndarray:
     branch = at(target, keys)
     for key in reversed(keys):
       branch = {key: branch}
-    with (ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
-          faults.reading(path, _AGAIN)):
-      restored = checkpointer.restore(path, args=ocp.args.PyTreeRestore(
-          branch, ocp.checkpoint_utils.construct_restore_args(branch),
-          partial_restore=True))
+    with (
+      ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer,
+      faults.reading(path, _AGAIN),
+    ):
+      restored = checkpointer.restore(
+        path,
+        args=ocp.args.PyTreeRestore(
+          branch,
+          ocp.checkpoint_utils.construct_restore_args(branch),
+          partial_restore=True,
+        ),
+      )
     return np.asarray(at(restored, keys))
 
   def stored(keys, struct):
@@ -240,23 +287,31 @@ def _among(mesh: Mesh) -> ocp.options.MultiprocessingOptions:
     return ocp.options.MultiprocessingOptions()
   first = min(processes)
   return ocp.options.MultiprocessingOptions(
-      primary_host=first, active_processes=processes,
-      barrier_sync_key_prefix=f'from_{first}')
+    primary_host=first,
+    active_processes=processes,
+    barrier_sync_key_prefix=f'from_{first}',
+  )
 
 
 def _largest(params) -> float:
   """Gigabytes of the largest array: so much is under way beside the others."""
-  return 1.1 * max(
+  return (
+    1.1
+    * max(
       math.prod(leaf.shape) * leaf.dtype.itemsize
-      for leaf in jax.tree.leaves(params)) / 1e9
+      for leaf in jax.tree.leaves(params)
+    )
+    / 1e9
+  )
 
 
 def _described(folder):
   path = storage.absolute(folder) / _DESCRIPTION
   if not path.exists():
     raise ValueError(
-        f'{path.parent} holds no {_DESCRIPTION}, so no complete model; run its '
-        'training stage to the end, or convert the checkpoint again.')
+      f'{path.parent} holds no {_DESCRIPTION}, so no complete model; run its '
+      'training stage to the end, or convert the checkpoint again.'
+    )
   with faults.reading(path, _AGAIN):
     return json.loads(path.read_text())
 
@@ -271,20 +326,27 @@ def _claim(path, config):
     there = _flat(json.loads(path.read_text()))
   here = _flat(config)
   differing = [
-      f'{name} is {there.get(name)!r} there and {here.get(name)!r} here'
-      for name in sorted(here | there) if here.get(name) != there.get(name)]
+    f'{name} is {there.get(name)!r} there and {here.get(name)!r} here'
+    for name in sorted(here | there)
+    if here.get(name) != there.get(name)
+  ]
   if differing:
     raise ValueError(
-        f'{path.parent} holds checkpoints of another config: '
-        f'{"; ".join(differing)}. Restore the config, or use another folder.')
+      f'{path.parent} holds checkpoints of another config: '
+      f'{"; ".join(differing)}. Restore the config, or use another folder.'
+    )
 
 
 def _flat(tree, prefix='') -> dict:
   if not isinstance(tree, dict):
     return {prefix: tree}
-  return {path: leaf for name, child in tree.items()
-          for path, leaf in _flat(
-              child, f'{prefix}.{name}' if prefix else name).items()}
+  return {
+    path: leaf
+    for name, child in tree.items()
+    for path, leaf in _flat(
+      child, f'{prefix}.{name}' if prefix else name
+    ).items()
+  }
 
 
 def _write(path, tree):

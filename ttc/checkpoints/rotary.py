@@ -1,9 +1,9 @@
 """Rotary embeddings in a config.json: three spellings of one thing.
 
-    rope_theta, rope_scaling {type or rope_type, factor, …}      on the Hub
-    rope_theta, rope_local_base_freq, rope_scaling               Gemma 3 there
-    rope_parameters {rope_type, rope_theta, …}, or one of these  transformers 5
-      for each of sliding_attention and full_attention
+rope_theta, rope_scaling {type or rope_type, factor, …}      on the Hub
+rope_theta, rope_local_base_freq, rope_scaling               Gemma 3 there
+rope_parameters {rope_type, rope_theta, …}, or one of these  transformers 5
+  for each of sliding_attention and full_attention
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,9 @@ _KINDS = ('default', 'linear', 'llama3', 'yarn')
 _KINDS_OF = 'sliding_attention', 'full_attention'
 
 
-def read(given: Attributes, sliding: bool, local: bool,
-         context: int) -> dict[str, Any]:
+def read(
+  given: Attributes, sliding: bool, local: bool, context: int
+) -> dict[str, Any]:
   """Our fields; takes the attributes that it reads.
 
   Args:
@@ -34,22 +35,24 @@ def read(given: Attributes, sliding: bool, local: bool,
   given.must('partial_rotary_factor', None, 1, 1.0)
   far = {**new, **old}
   if any(kind in new for kind in _KINDS_OF):
-    near, far = ({'rope_theta': default, **(new.get(kind) or {})}
-                 for kind, default in zip(
-                     _KINDS_OF, (near_theta, theta), strict=True))
+    near, far = (
+      {'rope_theta': default, **(new.get(kind) or {})}
+      for kind, default in zip(_KINDS_OF, (near_theta, theta), strict=True)
+    )
     far |= old
     if not local and near != far:
       given.refuse('rope_parameters', new, 'one for all layers')
     if local:
       near_theta = near['rope_theta']
       if _kind(near) != 'default':
-        given.refuse('rope_parameters.sliding_attention', near,
-                     'the kind default')
+        given.refuse(
+          'rope_parameters.sliding_attention', near, 'the kind default'
+        )
   return {
-      'rope_theta': float(far.get('rope_theta') or theta),
-      'rope_scaling': _scaling(far, given, context),
-      'local_rope_theta': (
-          float(near_theta) if local and sliding else None)}
+    'rope_theta': float(far.get('rope_theta') or theta),
+    'rope_scaling': _scaling(far, given, context),
+    'local_rope_theta': (float(near_theta) if local and sliding else None),
+  }
 
 
 def _kind(parameters: Mapping[str, Any]) -> str:
@@ -75,13 +78,22 @@ def _scaling(parameters, given, context) -> RopeScaling | None:
     original = inner.take('original_max_position_embeddings', context)
     if kind == 'llama3':
       scaling = RopeScaling(
-          kind, factor, original, inner.take('low_freq_factor'),
-          inner.take('high_freq_factor'))
+        kind,
+        factor,
+        original,
+        inner.take('low_freq_factor'),
+        inner.take('high_freq_factor'),
+      )
     else:
       scaling = RopeScaling(
-          kind, factor, original, inner.take('beta_slow', None) or 1.0,
-          inner.take('beta_fast', None) or 32.0, _attention(inner, factor),
-          inner.take('truncate', True))
+        kind,
+        factor,
+        original,
+        inner.take('beta_slow', None) or 1.0,
+        inner.take('beta_fast', None) or 32.0,
+        _attention(inner, factor),
+        inner.take('truncate', True),
+      )
   inner.finish()
   return scaling
 
@@ -89,8 +101,10 @@ def _scaling(parameters, given, context) -> RopeScaling | None:
 def _attention(inner: Attributes, factor: float) -> float:
   """What yarn multiplies sines and cosines with."""
   growth = math.log(factor) if factor > 1 else 0.0
-  given, both = inner.take('attention_factor', None), (
-      inner.take('mscale', None), inner.take('mscale_all_dim', None))
+  given, both = (
+    inner.take('attention_factor', None),
+    (inner.take('mscale', None), inner.take('mscale_all_dim', None)),
+  )
   if given is not None:
     return given
   if all(both):
@@ -107,15 +121,18 @@ def written(cfg: TransformerConfig, local: bool) -> dict[str, Any]:
     if scaling.kind != 'linear':
       far['original_max_position_embeddings'] = scaling.context
     if scaling.kind == 'llama3':
-      far |= {'low_freq_factor': scaling.low,
-              'high_freq_factor': scaling.high}
+      far |= {'low_freq_factor': scaling.low, 'high_freq_factor': scaling.high}
     if scaling.kind == 'yarn':
-      far |= {'beta_slow': scaling.low, 'beta_fast': scaling.high,
-              'attention_factor': scaling.attention,
-              'truncate': scaling.whole}
+      far |= {
+        'beta_slow': scaling.low,
+        'beta_fast': scaling.high,
+        'attention_factor': scaling.attention,
+        'truncate': scaling.whole,
+      }
   if not local:
     return {'rope_parameters': far}
-  near_theta = (cfg.rope_theta if cfg.local_rope_theta is None
-                else cfg.local_rope_theta)
+  near_theta = (
+    cfg.rope_theta if cfg.local_rope_theta is None else cfg.local_rope_theta
+  )
   near = {'rope_type': 'default', 'rope_theta': near_theta}
   return {'rope_parameters': dict(zip(_KINDS_OF, (near, far), strict=True))}

@@ -76,9 +76,10 @@ class Tensor:
     bits, exponent = out.view(_BITS[self.dtype]), _EXPONENT[self.dtype]
     if ((bits & exponent) == exponent).any():
       raise ValueError(
-          f'{self.path}: tensor {self.name!r} has NaN or infinite weights in '
-          f'rows {start} to {stop - 1}; the checkpoint is damaged, fetch or '
-          'save it again.')
+        f'{self.path}: tensor {self.name!r} has NaN or infinite weights in '
+        f'rows {start} to {stop - 1}; the checkpoint is damaged, fetch or '
+        'save it again.'
+      )
     return out.view(dtype).reshape(stop - start, *self.shape[1:])
 
 
@@ -92,8 +93,9 @@ def tensors(folder: pathlib.Path) -> dict[str, Tensor]:
   if not index.exists():
     if not (folder / _ONE).exists():
       raise ValueError(
-          f'{folder} has neither {_ONE} nor {_INDEX}; give the folder of a '
-          'checkpoint saved with safe_serialization, not of pickles.')
+        f'{folder} has neither {_ONE} nor {_INDEX}; give the folder of a '
+        'checkpoint saved with safe_serialization, not of pickles.'
+      )
     return _header(folder / _ONE)
   listed = json.loads(index.read_text(encoding='utf-8'))['weight_map']
   found = {}
@@ -105,8 +107,9 @@ def tensors(folder: pathlib.Path) -> dict[str, Tensor]:
   if differing:
     where = 'the index' if differing[0] in found else 'the files'
     raise ValueError(
-        f'{folder}: tensor {differing[0]!r} is missing in {where} '
-        f'({len(differing)} such); fetch the checkpoint again.')
+      f'{folder}: tensor {differing[0]!r} is missing in {where} '
+      f'({len(differing)} such); fetch the checkpoint again.'
+    )
   return found
 
 
@@ -117,19 +120,26 @@ def _header(path: pathlib.Path) -> dict[str, Tensor]:
     length = struct.unpack('<Q', prefix)[0] if len(prefix) == 8 else size
     if length > min(size - 8, _LONGEST_HEADER):
       raise ValueError(
-          f'{path} is no safetensors file, or was cut short; fetch it again.')
+        f'{path} is no safetensors file, or was cut short; fetch it again.'
+      )
     header = json.loads(file.read(length))
   header.pop('__metadata__', None)
   found = {
-      name: Tensor(name, path, _DTYPES.get(about['dtype'], about['dtype']),
-                   tuple(about['shape']),
-                   8 + length + about['data_offsets'][0])
-      for name, about in header.items()}
+    name: Tensor(
+      name,
+      path,
+      _DTYPES.get(about['dtype'], about['dtype']),
+      tuple(about['shape']),
+      8 + length + about['data_offsets'][0],
+    )
+    for name, about in header.items()
+  }
   end = max((about['data_offsets'][1] for about in header.values()), default=0)
   if 8 + length + end > size:
     raise ValueError(
-        f'{path} has {size} bytes and its header speaks of '
-        f'{8 + length + end}; it was cut short, fetch it again.')
+      f'{path} has {size} bytes and its header speaks of '
+      f'{8 + length + end}; it was cut short, fetch it again.'
+    )
   return found
 
 
@@ -146,8 +156,9 @@ class Made(NamedTuple):
     return math.prod(self.shape) * jnp.dtype(self.dtype).itemsize
 
 
-def write(folder: pathlib.Path, made: Sequence[Made],
-          file_bytes: int = 5_000_000_000) -> None:
+def write(
+  folder: pathlib.Path, made: Sequence[Made], file_bytes: int = 5_000_000_000
+) -> None:
   """Writes tensors in order, each made when its turn comes.
 
   Args:
@@ -172,7 +183,8 @@ def write(folder: pathlib.Path, made: Sequence[Made],
     listed |= {tensor.name: name for tensor in part}
   total = sum(tensor.bytes for tensor in made)
   text = json.dumps(
-      {'metadata': {'total_size': total}, 'weight_map': listed}, indent=2)
+    {'metadata': {'total_size': total}, 'weight_map': listed}, indent=2
+  )
   (folder / _INDEX).write_text(f'{text}\n', encoding='utf-8')
 
 
@@ -180,8 +192,10 @@ def _write_file(path, part):
   header, at = {'__metadata__': {'format': 'pt'}}, 0
   for tensor in part:
     header[tensor.name] = {
-        'dtype': _CODES[tensor.dtype], 'shape': list(tensor.shape),
-        'data_offsets': [at, at + tensor.bytes]}
+      'dtype': _CODES[tensor.dtype],
+      'shape': list(tensor.shape),
+      'data_offsets': [at, at + tensor.bytes],
+    }
     at += tensor.bytes
   text = json.dumps(header, separators=(',', ':')).encode()
   text += b' ' * (-len(text) % 8)
@@ -191,8 +205,9 @@ def _write_file(path, part):
       numbers = np.ascontiguousarray(tensor.make())
       assert numbers.shape == tensor.shape, tensor.name
       assert numbers.dtype == jnp.dtype(tensor.dtype), tensor.name
-      file.write(numbers.view(np.uint8).data if numbers.ndim else
-                 numbers.tobytes())
+      file.write(
+        numbers.view(np.uint8).data if numbers.ndim else numbers.tobytes()
+      )
 
 
 def fresh_digest():

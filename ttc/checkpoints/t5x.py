@@ -37,14 +37,16 @@ def save(folder: str, params: Any, step: int = 0) -> pathlib.Path:
   folder = pathlib.Path(folder).absolute()
   tree = {'target': params, 'state': {'step': jnp.asarray(step, jnp.int32)}}
   with ocp.CheckpointManager(
-      folder,
-      options=ocp.CheckpointManagerOptions(step_prefix=_PREFIX),
-      item_names=('state',),
-      item_handlers={'state': ocp.PyTreeCheckpointHandler()}) as manager:
+    folder,
+    options=ocp.CheckpointManagerOptions(step_prefix=_PREFIX),
+    item_names=('state',),
+    item_handlers={'state': ocp.PyTreeCheckpointHandler()},
+  ) as manager:
     if step in manager.all_steps():
       manager.delete(step)
-    manager.save(step, args=ocp.args.Composite(
-        state=ocp.args.PyTreeSave(tree)), force=True)
+    manager.save(
+      step, args=ocp.args.Composite(state=ocp.args.PyTreeSave(tree)), force=True
+    )
   return folder / f'{_PREFIX}_{step}'
 
 
@@ -60,13 +62,16 @@ def newest(folder: str) -> pathlib.Path:
   names = ocp.path.step.standard_name_format(step_prefix=_PREFIX)
   steps = [found.step for found in names.find_all(folder)]
   if not steps:
-    raise ValueError(f'{folder} holds no {_PREFIX}_<step> that is complete; '
-                     'let T5X train until it has saved one.')
+    raise ValueError(
+      f'{folder} holds no {_PREFIX}_<step> that is complete; '
+      'let T5X train until it has saved one.'
+    )
   return folder / f'{_PREFIX}_{max(steps)}'
 
 
-def load(checkpoint: str, cfg: TransformerConfig, head: Head,
-         mesh: Mesh | None = None) -> Any:
+def load(
+  checkpoint: str, cfg: TransformerConfig, head: Head, mesh: Mesh | None = None
+) -> Any:
   """Reads the parameters of one checkpoint onto a mesh, or onto one device.
 
   Raises:
@@ -79,22 +84,28 @@ def load(checkpoint: str, cfg: TransformerConfig, head: Head,
   _check(_found(checkpoint), target, checkpoint)
   with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
     restored = checkpointer.restore(
-        _state(checkpoint), args=ocp.args.PyTreeRestore(
-            item={'target': target},
-            restore_args={
-                'target': ocp.checkpoint_utils.construct_restore_args(target)},
-            partial_restore=True))
+      _state(checkpoint),
+      args=ocp.args.PyTreeRestore(
+        item={'target': target},
+        restore_args={
+          'target': ocp.checkpoint_utils.construct_restore_args(target)
+        },
+        partial_restore=True,
+      ),
+    )
   return restored['target']
 
 
-def export_model(model: str, folder: str, step: int = 0,
-                 mesh: Mesh | None = None) -> pathlib.Path:
+def export_model(
+  model: str, folder: str, step: int = 0, mesh: Mesh | None = None
+) -> pathlib.Path:
   """Writes a finished model of ours as a checkpoint; see `save`."""
   return save(folder, orbax.load_model(model, mesh)[2], step)
 
 
-def import_model(checkpoint: str, cfg: TransformerConfig, folder: str,
-                 mesh: Mesh | None = None) -> Head:
+def import_model(
+  checkpoint: str, cfg: TransformerConfig, folder: str, mesh: Mesh | None = None
+) -> Head:
   """Writes a checkpoint as a finished model, which stages load; see `load`.
 
   Returns:
@@ -110,8 +121,9 @@ def _found(checkpoint) -> Any:
   state = _state(checkpoint)
   if not state.is_dir():
     raise ValueError(
-        f'{state} is not there; give a checkpoint_<step> that T5X has written '
-        'with use_orbax=True.')
+      f'{state} is not there; give a checkpoint_<step> that T5X has written '
+      'with use_orbax=True.'
+    )
   return ocp.PyTreeCheckpointHandler().metadata(state).tree['target']
 
 
@@ -124,5 +136,6 @@ def _check(found, target, checkpoint):
   if differs := abstract.difference(found, target):
     path, there, here = differs
     raise ValueError(
-        f'{checkpoint} is of another model: {path} is {there} there and {here} '
-        'by the config; give the config and the head that it was trained with.')
+      f'{checkpoint} is of another model: {path} is {there} there and {here} '
+      'by the config; give the config and the head that it was trained with.'
+    )

@@ -39,8 +39,8 @@ class Arm:
       self.strategy.rows(budget)
     if self.strategy.verified and not verified:
       raise ValueError(
-          f'{self.strategy!r} needs a verifier; name a stage in '
-          'Solver.verifier.')
+        f'{self.strategy!r} needs a verifier; name a stage in Solver.verifier.'
+      )
 
 
 class Armed(Protocol):
@@ -67,8 +67,9 @@ def run_arms(stage: Armed, run: StageRun) -> None:
   solver, size = stage.solver, stage.size
   padding = -len(solver.problems) % size
   questions = [*solver.problems, *[None] * padding]
-  cells = [(arm.strategy, budget)
-           for arm in stage.arms for budget in arm.budgets]
+  cells = [
+    (arm.strategy, budget) for arm in stage.arms for budget in arm.budgets
+  ]
   slots = max(strategy.slots(budget) for strategy, budget in cells)
   items = [(*cell, question) for cell in cells for question in questions]
   scheduler = None
@@ -80,33 +81,49 @@ def run_arms(stage: Armed, run: StageRun) -> None:
     strategy, budget = part.items[0][:2]
     problems = [item[2] for item in part.items if item[2] is not None]
     with partitioning.use(models.mesh):
-      part.write(list(_records(
-          run, solver, models, scheduler, scorers, strategy, budget,
-          problems)))
+      part.write(
+        list(
+          _records(
+            run, solver, models, scheduler, scorers, strategy, budget, problems
+          )
+        )
+      )
   if scheduler is not None:
     run.say(f'{engine.num_programs()} programs compiled so far')
 
 
-def _records(run: StageRun, solver: Solver, models: Models,
-             scheduler: Scheduler, scorers: Mapping[str, Scheduler],
-             strategy: Strategy, budget: int, problems: Sequence[Problem]
-             ) -> Iterator[dict]:
+def _records(
+  run: StageRun,
+  solver: Solver,
+  models: Models,
+  scheduler: Scheduler,
+  scorers: Mapping[str, Scheduler],
+  strategy: Strategy,
+  budget: int,
+  problems: Sequence[Problem],
+) -> Iterator[dict]:
   about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
   questions = solver.posed(
-      [problem for problem in problems if not solver.skipped(problem)],
-      stage_key(run, strategy, budget))
+    [problem for problem in problems if not solver.skipped(problem)],
+    stage_key(run, strategy, budget),
+  )
   found, judged = {}, {}
   for question, rows in scheduler.run(
-      (q, strategy.plan(q, budget), strategy.slots(budget))
-      for q in questions):
+    (q, strategy.plan(q, budget), strategy.slots(budget)) for q in questions
+  ):
     attempts = [Attempt.of(row, models) for row in rows]
     found[question.id] = Solution(question, attempts)
     # While devices go on with the others.
     judged[question.id] = solver.judge(question.id, attempts)
   solutions = [found[question.id] for question in questions]
-  scores = {name: dict(zip([q.id for q in questions],
-                       final_values(scorer, solutions), strict=True))
-            for name, scorer in scorers.items()}
+  scores = {
+    name: dict(
+      zip(
+        [q.id for q in questions], final_values(scorer, solutions), strict=True
+      )
+    )
+    for name, scorer in scorers.items()
+  }
   for problem in problems:
     record = {'problem': problem.id, 'rows': [], **about}
     if reason := solver.skipped(problem):
@@ -115,5 +132,6 @@ def _records(run: StageRun, solver: Solver, models: Models,
     rows = judged[problem.id]
     for index, row in enumerate(rows if scores else ()):
       row['scores'] = {
-          name: values[problem.id][index] for name, values in scores.items()}
+        name: values[problem.id][index] for name, values in scores.items()
+      }
     yield {**record, 'rows': rows, 'cost': found[problem.id].cost}

@@ -44,7 +44,10 @@ def check(cells: list[Cell]) -> int:
     try:
       found['complete'] = runner.is_complete(main.request(cell.arguments))
     except (
-      ConfigurationError, RefusedError, IncompleteError, OSError
+      ConfigurationError,
+      RefusedError,
+      IncompleteError,
+      OSError,
     ) as error:
       found['error'] = str(error)
       code = _CANNOT_START

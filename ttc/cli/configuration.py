@@ -135,6 +135,8 @@ def _one_line(error: Exception) -> str:
       continue  # the innermost call is the one that matters
     lines.append(f'(in call to {call[1]})' if call else line.strip())
   text = ' '.join(line for line in lines if line)
-  return text if isinstance(error, ValueError | OSError) else (
-    f'{type(error).__name__}: {text}'
+  return (
+    text
+    if isinstance(error, ValueError | OSError)
+    else (f'{type(error).__name__}: {text}')
   )

@@ -47,30 +47,41 @@ def add_parser(stages) -> None:
     allow_abbrev=False,
   )
   parser.add_argument(
-    '--from', dest='source', required=True, metavar='FOLDER',
+    '--from',
+    dest='source',
+    required=True,
+    metavar='FOLDER',
     help='a checkpoint, a converted folder, or that of a stage',
   )
   parser.add_argument(
-    '--to', dest='target', required=True, metavar='FOLDER',
+    '--to',
+    dest='target',
+    required=True,
+    metavar='FOLDER',
     help='a new folder',
   )
   parser.add_argument(
-    '--format', choices=(_OURS, _THEIRS), default=_OURS,
+    '--format',
+    choices=(_OURS, _THEIRS),
+    default=_OURS,
     help='of the new folder (default: ttc)',
   )
   parser.add_argument(
-    '--dtype', choices=_DTYPES,
+    '--dtype',
+    choices=_DTYPES,
     help='of weights and activations (default: as they are)',
   )
   parser.add_argument(
-    '--reader', metavar='NAME|FILE',
+    '--reader',
+    metavar='NAME|FILE',
     help=(
       "how somebody else's verifier is asked: qwen2.5-math-prm, math-shepherd, "
       'rlhflow, or a JSON file with prompt, before, after, trim, good, bad'
     ),
   )
   parser.add_argument(
-    '--tokenizer', metavar='FOLDER',
+    '--tokenizer',
+    metavar='FOLDER',
     help='where its files are, if not in --from',
   )
 
@@ -144,9 +155,7 @@ def _bring_in(source, target, tokenizer, options):
       f'--reader={options.reader} has no good and bad token, and {source} is '
       'a language model without a value head; give their ids.'
     )
-  orbax.save_model(
-    str(target), loaded.cfg, loaded.head, loaded.params, reader
-  )
+  orbax.save_model(str(target), loaded.cfg, loaded.head, loaded.params, reader)
   _copy_tokenizer(tokenizer, target)
   shutil.copy(source / 'config.json', target / _CONFIG)
   asked = None if reader is None else vars(reader)

@@ -50,15 +50,20 @@ class Difficulty:
     kinds = {'oracle': difficulty.oracle(pool.correct)}
     if pool.values is not None:
       kinds['predicted'] = difficulty.predicted(pool.score())
-    rates = {'right': pool.correct.mean(axis=1),
-             'cut short': pool.truncated.mean(axis=1)}
-    lines = [f'{run.label}: pass@1 {100 * rates["right"].mean():.1f}%, '
-             f'{100 * rates["cut short"].mean():.1f}% cut short, '
-             f'{self.num} samples a question']
+    rates = {
+      'right': pool.correct.mean(axis=1),
+      'cut short': pool.truncated.mean(axis=1),
+    }
+    lines = [
+      f'{run.label}: pass@1 {100 * rates["right"].mean():.1f}%, '
+      f'{100 * rates["cut short"].mean():.1f}% cut short, '
+      f'{self.num} samples a question'
+    ]
     for kind, found in kinds.items():
       for what, rate in rates.items():
         means = difficulty.by_bin(rate, found.bins)
         cells = ' '.join(
-            '-' if np.isnan(m) else f'{100 * m:.1f}' for m in means)
+          '-' if np.isnan(m) else f'{100 * m:.1f}' for m in means
+        )
         lines.append(f'  {what} by {kind} bin (%): {cells}')
     return '\n'.join(lines)

@@ -62,8 +62,9 @@ class Hub:
     welcome = {'welcome': hosts, 'port': _free_port()}
     for index, line in self._lines.items():
       line.send(welcome)
-      self._ears.append(threading.Thread(
-        target=self._listen, args=(index, line), daemon=True))
+      self._ears.append(
+        threading.Thread(target=self._listen, args=(index, line), daemon=True)
+      )
       self._ears[-1].start()
 
   def _admit(self, line: Line) -> str:
@@ -85,19 +86,25 @@ class Hub:
       taken = None  # it ended and was started again
     if taken is not None:
       self._extra.append(line)
-      return (f'{taken} and {host} both say --process={index}; give each '
-              'process its own.')
+      return (
+        f'{taken} and {host} both say --process={index}; give each '
+        'process its own.'
+      )
     self._hosts[index], self._lines[index] = host, line
     if hello['count'] != self._count:
-      return (f'{who} was started with --processes={hello["count"]} and '
-              f'process 0 with {self._count}; give all the same.')
+      return (
+        f'{who} was started with --processes={hello["count"]} and '
+        f'process 0 with {self._count}; give all the same.'
+      )
     if self._first is None:
       self._first = who, hello['about']
     first, about = self._first
     for key, value in about.items():
       if hello['about'].get(key) != value:
-        return (f'{key} is {hello["about"].get(key)} in {who} and {value} in '
-                f'{first}; install the same on all hosts.')
+        return (
+          f'{key} is {hello["about"].get(key)} in {who} and {value} in '
+          f'{first}; install the same on all hosts.'
+        )
     return ''
 
   def _each(self) -> list[Line]:
@@ -111,7 +118,8 @@ class Hub:
       f'of {self._count} processes these did not call {self._address} within '
       f'{self._timeout:.0f} s: {", ".join(missing)}; there are {there}. Look '
       f'at their hosts, start them with --process={missing[0]}, or wait longer '
-      'with --join_timeout.')
+      'with --join_timeout.'
+    )
 
   def _listen(self, index: int, line: Line) -> None:
     left = False
@@ -151,12 +159,14 @@ def _listening(address: str) -> socket.socket:
   try:
     if socket.has_dualstack_ipv6():
       return socket.create_server(
-        ('', port), family=socket.AF_INET6, dualstack_ipv6=True)
+        ('', port), family=socket.AF_INET6, dualstack_ipv6=True
+      )
     return socket.create_server(('', port))
   except OSError as error:
     raise JoinError(
       f'process 0 cannot listen at {address}: {error.strerror}; end the run '
-      'that still does, or choose another port.') from error
+      'that still does, or choose another port.'
+    ) from error
 
 
 def _free_port() -> int:

@@ -1,8 +1,8 @@
 """The cells of a sweep as jobs of SkyPilot or xpk, to be started from a shell.
 
-    FOLDER/<job>.yaml or <job>.command    one a cell
-    FOLDER/sweep.json                     the cells, for `ttc status`
-    FOLDER/output                         where the sweep goes
+FOLDER/<job>.yaml or <job>.command    one a cell
+FOLDER/sweep.json                     the cells, for `ttc status`
+FOLDER/output                         where the sweep goes
 """
 
 import hashlib
@@ -73,7 +73,7 @@ def name_of(sweep: Sweep, cell: Cell) -> str:
   whole = f'{sweep.output}/{cell.name}'
   digits = hashlib.sha256(whole.encode()).hexdigest()[:8]
   plain = re.sub(r'[^a-z0-9]+', '-', f't-{cell.name}'.lower())
-  return f'{plain[:_LONGEST - 9].strip("-")}-{digits}'
+  return f'{plain[: _LONGEST - 9].strip("-")}-{digits}'
 
 
 def _command(cell: Cell) -> str:
@@ -99,7 +99,9 @@ def _write(
       'bucket, such as gs://bucket/runs.'
     )
   local = [
-    argument for cell in cells for argument in cell.arguments
+    argument
+    for cell in cells
+    for argument in cell.arguments
     if argument.startswith('--gin_file=/')
   ]
   if local:

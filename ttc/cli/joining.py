@@ -83,8 +83,12 @@ def called(cluster: Cluster) -> Processes:
     'the version of jax': importlib.metadata.version('jax'),
   }
   return processes.join(
-    cluster.coordinator, cluster.count, cluster.index, about, cluster.timeout,
-    _lost
+    cluster.coordinator,
+    cluster.count,
+    cluster.index,
+    about,
+    cluster.timeout,
+    _lost,
   )
 
 

@@ -47,7 +47,8 @@ class Label:
     for name in ('rollouts', 'samples'):
       if getattr(self, name) < 1:
         raise ValueError(
-            f'Label.{name}={getattr(self, name)}; it must be at least 1.')
+          f'Label.{name}={getattr(self, name)}; it must be at least 1.'
+        )
 
   def check(self, experiment: Experiment) -> None:
     """Needs samples and a proposer before it."""
@@ -69,27 +70,46 @@ class Label:
   def show(self, run: StageRun) -> str:
     """How many solutions were labelled, and how many could not be."""
     dropped = sum(labelling.parsable(r)[1] for r in run.read(self.source))
-    lines = sum(path.read_bytes().count(b'\n')
-                for path in run.folder.glob('part-*.jsonl'))
-    return (f'{run.label}: {lines} solutions labelled; {dropped} of the '
-            'samples have no answer that can be parsed and were left out')
+    lines = sum(
+      path.read_bytes().count(b'\n') for path in run.folder.glob('part-*.jsonl')
+    )
+    return (
+      f'{run.label}: {lines} solutions labelled; {dropped} of the '
+      'samples have no answer that can be parsed and were left out'
+    )
 
-  def _lines(self, run: StageRun, models: Models, scheduler: Scheduler,
-             records: Sequence[Mapping]) -> list[dict]:
-    samples = [_Sample(record, row) for record in records
-               for row in labelling.parsable(record)[0][:self.samples]]
+  def _lines(
+    self,
+    run: StageRun,
+    models: Models,
+    scheduler: Scheduler,
+    records: Sequence[Mapping],
+  ) -> list[dict]:
+    samples = [
+      _Sample(record, row)
+      for record in records
+      for row in labelling.parsable(record)[0][: self.samples]
+    ]
     plans = self._plans(samples, stage_key(run), models)
     rollouts = {
-        question.id: self._judged(samples[question.id], rows, models)
-        for question, rows in scheduler.run(plans)}
+      question.id: self._judged(samples[question.id], rows, models)
+      for question, rows in scheduler.run(plans)
+    }
     return [
-        labelling.label_record(
-            sample.problem, sample.row, sample.tokens, sample.correct,
-            rollouts.get(place, ()), models.step_end)
-        for place, sample in enumerate(samples)]
+      labelling.label_record(
+        sample.problem,
+        sample.row,
+        sample.tokens,
+        sample.correct,
+        rollouts.get(place, ()),
+        models.step_end,
+      )
+      for place, sample in enumerate(samples)
+    ]
 
-  def _plans(self, samples: Sequence['_Sample'], key: np.ndarray,
-             models: Models) -> Iterator[tuple[Question, Plan, int]]:
+  def _plans(
+    self, samples: Sequence['_Sample'], key: np.ndarray, models: Models
+  ) -> Iterator[tuple[Question, Plan, int]]:
     """One plan for each sample with a step to continue, named by its place."""
     most = self.solver.generation.max_tokens
     for place, sample in enumerate(samples):
@@ -98,25 +118,35 @@ class Label:
         continue
       own = keys.fold(keys.fold(key, [sample.problem])[0], [sample.row])[0]
       branches = [
-          Branch(end + 1, each) for end, each in zip(
-              ends, keys.fold(own, np.arange(len(ends))), strict=True)]
+        Branch(end + 1, each)
+        for end, each in zip(
+          ends, keys.fold(own, np.arange(len(ends))), strict=True
+        )
+      ]
       prompt = self.solver.prompt(self.solver.by_id[sample.problem])
       question = Question(place, prompt, key, most)
-      yield question, continuations(
-          question, sample.tokens, branches, self.rollouts), _SLOTS
+      yield (
+        question,
+        continuations(question, sample.tokens, branches, self.rollouts),
+        _SLOTS,
+      )
 
-  def _judged(self, sample: '_Sample', rows: Sequence[Row], models: Models
-              ) -> list[labelling.Rollout]:
+  def _judged(
+    self, sample: '_Sample', rows: Sequence[Row], models: Models
+  ) -> list[labelling.Rollout]:
     """(branch, tokens, correct) of a sample's rollouts."""
     ends = labelling.step_ends(sample.tokens, models.step_end)
     attempts = [Attempt.of(row, models) for row in rows]
     branches = [index // self.rollouts for index in range(len(rows))]
     graded = self.solver.judge(
-        sample.problem, attempts,
-        [sample.tokens[:ends[branch] + 1] for branch in branches])
-    return [(branch, attempt.tokens, row['correct'])
-            for branch, attempt, row in zip(
-                branches, attempts, graded, strict=True)]
+      sample.problem,
+      attempts,
+      [sample.tokens[: ends[branch] + 1] for branch in branches],
+    )
+    return [
+      (branch, attempt.tokens, row['correct'])
+      for branch, attempt, row in zip(branches, attempts, graded, strict=True)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,7 @@ class Line:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:
       if hasattr(socket, name):  # not everywhere
-        connection.setsockopt(
-          socket.IPPROTO_TCP, getattr(socket, name), value)
+        connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     self._connection, self._file = connection, connection.makefile('rb')
     self._sending = threading.Lock()
 

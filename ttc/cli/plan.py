@@ -30,15 +30,20 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
   add = parser.add_argument
   add('--topology', required=True, metavar='NAME', help='e.g. v5e:4x4')
   add(
-    '--stage', dest='names', action='append', default=[], metavar='NAME',
+    '--stage',
+    dest='names',
+    action='append',
+    default=[],
+    metavar='NAME',
     help='plan only the stage of this name; may be repeated',
   )
-  add(
-    '--price', type=float, metavar='USD', help='of a chip and hour'
-  )
+  add('--price', type=float, metavar='USD', help='of a chip and hour')
   add('--json', action='store_true', help='print one JSON object for machines')
   add(
-    '--shape', action='append', default=[], metavar='PATH=SCOPE',
+    '--shape',
+    action='append',
+    default=[],
+    metavar='PATH=SCOPE',
     help='the model of a path is the TransformerConfig of a gin scope',
   )
   for name, text in (
@@ -59,8 +64,11 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
   """
   strange = [x for x in rest if not x.startswith('--gin.') or '=' not in x]
   if strange or not options.gin_file:
-    _tell(f'ttc: unknown argument {strange[0]!r}; see ttc plan --help'
-          if strange else 'ttc: say what to plan with --gin_file=PATH')
+    _tell(
+      f'ttc: unknown argument {strange[0]!r}; see ttc plan --help'
+      if strange
+      else 'ttc: say what to plan with --gin_file=PATH'
+    )
     return _CANNOT_START
   bindings = tuple(x.removeprefix('--gin.') for x in rest)
   # Before anything asks for devices: the chips are described, not there.

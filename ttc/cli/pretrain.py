@@ -49,9 +49,7 @@ class Pretrain:
 
   def __call__(self, run: StageRun) -> None:
     """Writes the corpus as a data set and trains on it."""
-    corpus = dataclasses.replace(
-      self.corpus, seed=self.corpus.seed + run.seed
-    )
+    corpus = dataclasses.replace(self.corpus, seed=self.corpus.seed + run.seed)
     documents = corpus.documents(self.task, 0, self.documents)
     fitting.train(
       run,

@@ -64,10 +64,21 @@ class Alone:
 class Joined:
   """A process with its line to process 0; see `join`."""
 
-  def __init__(self, line: Line, hub: Hub | None, index: int,
-               hosts: list[str], port: int, lost: Lost):
+  def __init__(
+    self,
+    line: Line,
+    hub: Hub | None,
+    index: int,
+    hosts: list[str],
+    port: int,
+    lost: Lost,
+  ):
     self.index, self.count, self.hosts, self.port = (
-      index, len(hosts), hosts, port)
+      index,
+      len(hosts),
+      hosts,
+      port,
+    )
     self._line, self._hub, self._lost = line, hub, lost
     self._met: queue.SimpleQueue = queue.SimpleQueue()
     self._left = threading.Event()
@@ -91,7 +102,8 @@ class Joined:
       if other != what:
         raise RuntimeError(
           f'{self.name(self.index)} is at {what!r} and {self.name(index)} at '
-          f'{other!r}; end all processes and start them again.')
+          f'{other!r}; end all processes and start them again.'
+        )
     return [value for _, value in brought]
 
   def leave(self, code: int) -> None:
@@ -127,8 +139,14 @@ class Joined:
       self._lost(self.name(index), code)
 
 
-def join(address: str, count: int, index: int, about: dict[str, str],
-         timeout: float, lost: Lost) -> Joined:
+def join(
+  address: str,
+  count: int,
+  index: int,
+  about: dict[str, str],
+  timeout: float,
+  lost: Lost,
+) -> Joined:
   """Waits until all processes have called process 0.
 
   Args:
@@ -148,14 +166,20 @@ def join(address: str, count: int, index: int, about: dict[str, str],
     raise JoinError(f'--coordinator={address} is not of the form host:port.')
   if not 0 <= index < count:
     raise JoinError(
-      f'--process={index} is not in 0 to {count - 1}, for --processes={count}.')
+      f'--process={index} is not in 0 to {count - 1}, for --processes={count}.'
+    )
   deadline = time.monotonic() + timeout
   hub = None if index else Hub(address, count, timeout)
   # Who answers later than it waits itself is not there.
-  line = _call(
-    host if index else 'localhost', int(port), deadline, timeout)
-  line.send({'hello': index, 'count': count, 'host': socket.gethostname(),
-             'about': about})
+  line = _call(host if index else 'localhost', int(port), deadline, timeout)
+  line.send(
+    {
+      'hello': index,
+      'count': count,
+      'host': socket.gethostname(),
+      'about': about,
+    }
+  )
   line.wait_at_most(deadline - time.monotonic() + HELLO_S)
   try:
     answer = line.receive()
@@ -163,21 +187,29 @@ def join(address: str, count: int, index: int, about: dict[str, str],
     answer = None
   line.wait_at_most(None)
   if answer is None or 'welcome' not in answer:
-    raise JoinError((answer or {}).get('refused') or (
-      f'{address} was called and did not say which processes have come; '
-      f'process 0 ended, or something else than ttc listens there.'))
+    raise JoinError(
+      (answer or {}).get('refused')
+      or (
+        f'{address} was called and did not say which processes have come; '
+        f'process 0 ended, or something else than ttc listens there.'
+      )
+    )
   return Joined(line, hub, index, answer['welcome'], answer['port'], lost)
 
 
 def _call(host: str, port: int, deadline: float, timeout: float) -> Line:
   while True:
     try:
-      return Line(socket.create_connection(
-        (host, port), max(_RETRY_S, deadline - time.monotonic())))
+      return Line(
+        socket.create_connection(
+          (host, port), max(_RETRY_S, deadline - time.monotonic())
+        )
+      )
     except OSError as error:
       if time.monotonic() + _RETRY_S > deadline:
         raise JoinError(
           f'process 0 did not answer at {host}:{port} within {timeout:.0f} s '
           f'({error.strerror or error}); start it there with --process=0, and '
-          'let the port through firewalls.') from error
+          'let the port through firewalls.'
+        ) from error
     time.sleep(_RETRY_S)

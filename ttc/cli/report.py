@@ -44,9 +44,7 @@ class Report:
     for seed in run.place.seeds:
       for name in names:
         run.input(name, seed)
-    roots = {
-      seed: run.place.root / f'seed-{seed}' for seed in run.place.seeds
-    }
+    roots = {seed: run.place.root / f'seed-{seed}' for seed in run.place.seeds}
     about = report.About(
       experiment=run.place.root.name,
       command=run.place.command,

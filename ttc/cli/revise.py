@@ -43,8 +43,8 @@ class Revise:
   def __post_init__(self):
     if (self.budget is None) == (self.turns is None):
       raise ValueError(
-          f'Revise.budget={self.budget} and turns={self.turns}: give one of '
-          'them.')
+        f'Revise.budget={self.budget} and turns={self.turns}: give one of them.'
+      )
 
   def check(self, experiment: Experiment) -> None:
     """Needs its models before it."""
@@ -65,39 +65,63 @@ class Revise:
       if scheduler is None:
         models = self.solver.load(run)
         scheduler = self.solver.scheduler(
-            run, models, chains.slots, chains.longest(
-                self.solver.prompt_width, self.solver.generation.max_tokens))
+          run,
+          models,
+          chains.slots,
+          chains.longest(
+            self.solver.prompt_width, self.solver.generation.max_tokens
+          ),
+        )
       with partitioning.use(models.mesh):
-        part.write(list(
-            self._records(run, models, scheduler, chains, part.items)))
+        part.write(
+          list(self._records(run, models, scheduler, chains, part.items))
+        )
 
-  def _records(self, run: StageRun, models: Models, scheduler: Scheduler,
-               chains: Chains, problems: Sequence[Problem]) -> Iterator[dict]:
+  def _records(
+    self,
+    run: StageRun,
+    models: Models,
+    scheduler: Scheduler,
+    chains: Chains,
+    problems: Sequence[Problem],
+  ) -> Iterator[dict]:
     skipped = self.solver.skipped
     questions = {
-        q.id: q for q in self.solver.posed(
-            [problem for problem in problems if not skipped(problem)],
-            stage_key(run))}
+      q.id: q
+      for q in self.solver.posed(
+        [problem for problem in problems if not skipped(problem)],
+        stage_key(run),
+      )
+    }
     trails = {problem.id: Trail() for problem in problems}
     rows = {}
     for question, _ in scheduler.run(
-        (q, chains.plan(q, models, trails[q.id]), chains.slots)
-        for q in questions.values()):
+      (q, chains.plan(q, models, trails[q.id]), chains.slots)
+      for q in questions.values()
+    ):
       # While devices go on with the others.
       rows[question.id] = self._rows(question.id, trails[question.id])
     for problem in problems:
       record = {
-          'problem': problem.id, 'strategy': f'Revise(keep={self.keep})',
-          'budget': self.budget or sum(chains.turns), 'seed': run.seed,
-          'rows': rows.get(problem.id, [])}
+        'problem': problem.id,
+        'strategy': f'Revise(keep={self.keep})',
+        'budget': self.budget or sum(chains.turns),
+        'seed': run.seed,
+        'rows': rows.get(problem.id, []),
+      }
       if reason := skipped(problem):
         yield {**record, 'skipped': reason}
       else:
-        yield {**record, 'spent': trails[problem.id].spent,
-               'cost': questions[problem.id].cost.record()}
+        yield {
+          **record,
+          'spent': trails[problem.id].spent,
+          'cost': questions[problem.id].cost.record(),
+        }
 
   def _rows(self, problem: int, trail: Trail) -> list[dict]:
     revisions = sorted(trail.revisions, key=lambda r: r.chain)
     rows = self.solver.judge(problem, [r.attempt for r in revisions])
-    return [{**row, 'chain': r.chain, 'turn': r.turn}
-            for r, row in zip(revisions, rows, strict=True)]
+    return [
+      {**row, 'chain': r.chain, 'turn': r.turn}
+      for r, row in zip(revisions, rows, strict=True)
+    ]

@@ -207,9 +207,7 @@ def _chosen(
     if stage.name in names
   ]
   if experiment.report and experiment.report.name in names:
-    chosen.append(
-      (experiment.report, StageRun(experiment.report, place, None))
-    )
+    chosen.append((experiment.report, StageRun(experiment.report, place, None)))
   return chosen
 
 

@@ -9,12 +9,19 @@ from ttc.cli.stage import Stage
 from ttc.cli.train import Train
 from ttc.models.config import TransformerConfig
 
-_SIZES = ('num_layers', 'embed_dim', 'num_heads', 'num_kv_heads', 'head_dim',
-          'mlp_dim')
+_SIZES = (
+  'num_layers',
+  'embed_dim',
+  'num_heads',
+  'num_kv_heads',
+  'head_dim',
+  'mlp_dim',
+)
 
 
-def known(experiment: Experiment, reader: Stage,
-          name: str) -> TransformerConfig | None:
+def known(
+  experiment: Experiment, reader: Stage, name: str
+) -> TransformerConfig | None:
   """The model of a stage or of an absolute path.
 
   A finetuned model has the shape of the one that training starts from. None
@@ -34,7 +41,8 @@ def known(experiment: Experiment, reader: Stage,
 def has_reader(name: str) -> bool:
   """Whether an absolute path holds a verifier that reads tokens of its own."""
   return storage.is_absolute(name) and (
-      orbax.load_reader(str(models.folder(storage.path(name)))) is not None)
+    orbax.load_reader(str(models.folder(storage.path(name)))) is not None
+  )
 
 
 def check_tokens(name: str, cfg: TransformerConfig, tokens: int) -> None:
@@ -44,12 +52,14 @@ def check_tokens(name: str, cfg: TransformerConfig, tokens: int) -> None:
   """
   if cfg.vocab_size < tokens:
     raise ValueError(
-        f'The model of {name!r} knows {cfg.vocab_size} tokens and the '
-        f"task's vocabulary has {tokens}; use the tokenizer of that model.")
+      f'The model of {name!r} knows {cfg.vocab_size} tokens and the '
+      f"task's vocabulary has {tokens}; use the tokenizer of that model."
+    )
 
 
-def check_context(name: str, cfg: TransformerConfig, prompt: int,
-                  longest: int) -> None:
+def check_context(
+  name: str, cfg: TransformerConfig, prompt: int, longest: int
+) -> None:
   """Raises ValueError where rows are longer than a model's context.
 
   Args:
@@ -60,18 +70,24 @@ def check_context(name: str, cfg: TransformerConfig, prompt: int,
   """
   if cfg.context is not None and longest > cfg.context:
     raise ValueError(
-        f'A row has up to {longest} tokens, {prompt} of them a prompt, and the '
-        f'context of the model of {name!r} has {cfg.context}; lower '
-        'Generation.max_tokens, keep fewer attempts in the context, or set '
-        'Solver.prompt_tokens to skip long prompts.')
+      f'A row has up to {longest} tokens, {prompt} of them a prompt, and the '
+      f'context of the model of {name!r} has {cfg.context}; lower '
+      'Generation.max_tokens, keep fewer attempts in the context, or set '
+      'Solver.prompt_tokens to skip long prompts.'
+    )
 
 
-def check_sizes(name: str, cfg: TransformerConfig,
-                wanted: TransformerConfig) -> None:
+def check_sizes(
+  name: str, cfg: TransformerConfig, wanted: TransformerConfig
+) -> None:
   """Raises ValueError where a model is another one than was described."""
-  wrong = [f'{size}={getattr(cfg, size)} and not {getattr(wanted, size)}'
-           for size in _SIZES if getattr(cfg, size) != getattr(wanted, size)]
+  wrong = [
+    f'{size}={getattr(cfg, size)} and not {getattr(wanted, size)}'
+    for size in _SIZES
+    if getattr(cfg, size) != getattr(wanted, size)
+  ]
   if wrong:
     raise ValueError(
-        f'The model of {name!r} has {", ".join(wrong)}; give the folder of the '
-        'model that Solver.shape describes.')
+      f'The model of {name!r} has {", ".join(wrong)}; give the folder of the '
+      'model that Solver.shape describes.'
+    )

@@ -70,8 +70,9 @@ class Solver:
   model_parallel: int = 1
   shape: TransformerConfig | None = None
 
-  def check(self, experiment: Experiment, reader: Stage,
-            attempts: int = 1) -> None:
+  def check(
+    self, experiment: Experiment, reader: Stage, attempts: int = 1
+  ) -> None:
     """Needs its models before it, enough questions, and sizes that fit.
 
     Args:
@@ -87,8 +88,9 @@ class Solver:
     count = len(self.problems)
     if self.questions is not None and self.questions > count:
       raise ValueError(
-          f'Solver.questions={self.questions}, but the split {self.split!r} '
-          f'has {count}; lower it, or ask the task for more.')
+        f'Solver.questions={self.questions}, but the split {self.split!r} '
+        f'has {count}; lower it, or ask the task for more.'
+      )
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.check_devices()
     for stage in dict.fromkeys((self.proposer, *verifiers)):
@@ -99,7 +101,7 @@ class Solver:
   @functools.cached_property
   def problems(self) -> list[Problem]:
     """The questions, in a fixed order."""
-    return self.task.problems(self.split)[:self.questions]
+    return self.task.problems(self.split)[: self.questions]
 
   @functools.cached_property
   def by_id(self) -> dict[int, Problem]:
@@ -108,16 +110,24 @@ class Solver:
   @functools.cached_property
   def prompt_width(self) -> int:
     """Tokens of the longest prompt that is not skipped."""
-    return max((self._lengths[problem.id] for problem in self.problems
-                if not self.skipped(problem)), default=1)
+    return max(
+      (
+        self._lengths[problem.id]
+        for problem in self.problems
+        if not self.skipped(problem)
+      ),
+      default=1,
+    )
 
   def skipped(self, problem: Problem) -> str:
     """Why a question is left out; '' where it is not."""
     length = self._lengths[problem.id]
     if self.prompt_tokens is None or length <= self.prompt_tokens:
       return ''
-    return (f'its prompt has {length} tokens, more than '
-            f'Solver.prompt_tokens={self.prompt_tokens}')
+    return (
+      f'its prompt has {length} tokens, more than '
+      f'Solver.prompt_tokens={self.prompt_tokens}'
+    )
 
   def prompt(self, problem: Problem) -> list[int]:
     """Tokens that the proposer continues."""
@@ -126,37 +136,49 @@ class Solver:
   def load(self, run: StageRun) -> Models:
     """The trained models, on a mesh of this process's devices."""
     mesh = partitioning.make_mesh(
-        model=self.model_parallel, devices=jax.local_devices())
+      model=self.model_parallel, devices=jax.local_devices()
+    )
     vocabulary = self.task.vocabulary
     proposer = self._model(run, mesh, self.proposer, 'logits')
     end = np.zeros(proposer.cfg.vocab_size, bool)
-    end[:vocabulary.size] = end_table(vocabulary)
+    end[: vocabulary.size] = end_table(vocabulary)
     step_end = np.zeros(proposer.cfg.vocab_size, bool)
-    step_end[:vocabulary.size] = step_end_table(
-        vocabulary, self.task.delimiter)
+    step_end[: vocabulary.size] = step_end_table(
+      vocabulary, self.task.delimiter
+    )
     for reason, count in self.task.left_out(self.split).items():
       run.say(
-          f'{count} questions of the split {self.split!r} left out: {reason}')
+        f'{count} questions of the split {self.split!r} left out: {reason}'
+      )
     models = Models(
-        proposer=proposer,
-        verifier=None,
-        step_end=step_end,
-        end=end,
-        generation=self.generation,
-        mesh=mesh)
-    return (self._verified(run, models, self.verifier) if self.verifier
-            else models)
+      proposer=proposer,
+      verifier=None,
+      step_end=step_end,
+      end=end,
+      generation=self.generation,
+      mesh=mesh,
+    )
+    return (
+      self._verified(run, models, self.verifier) if self.verifier else models
+    )
 
-  def load_scorers(self, run: StageRun,
-                   models: Models) -> dict[str, Scheduler]:
+  def load_scorers(self, run: StageRun, models: Models) -> dict[str, Scheduler]:
     """The further verifiers by name, on the mesh of the others."""
     return {
-        name: self.scheduler(run, self._verified(
-            run, dataclasses.replace(models, proposer=None), stage))
-        for name, stage in self.scorers}
+      name: self.scheduler(
+        run,
+        self._verified(run, dataclasses.replace(models, proposer=None), stage),
+      )
+      for name, stage in self.scorers
+    }
 
-  def scheduler(self, run: StageRun, models: Models, slots: int = 1,
-                longest: int | None = None) -> Scheduler:
+  def scheduler(
+    self,
+    run: StageRun,
+    models: Models,
+    slots: int = 1,
+    longest: int | None = None,
+  ) -> Scheduler:
     """What works on many questions at once.
 
     Args:
@@ -172,17 +194,24 @@ class Solver:
     capacity = Capacity.create(self.rows, longest, slots, self.line)
     return Scheduler(models, capacity, run.tell)
 
-  def posed(self, problems: Sequence[Problem],
-            key: np.ndarray) -> list[Question]:
+  def posed(
+    self, problems: Sequence[Problem], key: np.ndarray
+  ) -> list[Question]:
     """Problems as what plans work on; each draws from (key, its id)."""
     folded = keys.fold(key, [problem.id for problem in problems])
     return [
-        Question(problem.id, self.prompt(problem), own,
-                 self.generation.max_tokens)
-        for problem, own in zip(problems, folded, strict=True)]
+      Question(
+        problem.id, self.prompt(problem), own, self.generation.max_tokens
+      )
+      for problem, own in zip(problems, folded, strict=True)
+    ]
 
-  def judge(self, problem: int, attempts: Sequence[Attempt],
-            prefixes: Sequence[Sequence[int]] | None = None) -> list[dict]:
+  def judge(
+    self,
+    problem: int,
+    attempts: Sequence[Attempt],
+    prefixes: Sequence[Sequence[int]] | None = None,
+  ) -> list[dict]:
     """Rows of a record, one an attempt.
 
     Args:
@@ -191,15 +220,21 @@ class Solver:
       prefixes: the start of the solution that each attempt continues.
     """
     prefixes = prefixes or [()] * len(attempts)
-    texts = [self.task.vocabulary.decode([*prefix, *attempt.tokens])
-             for prefix, attempt in zip(prefixes, attempts, strict=True)]
+    texts = [
+      self.task.vocabulary.decode([*prefix, *attempt.tokens])
+      for prefix, attempt in zip(prefixes, attempts, strict=True)
+    ]
     grades = self.task.grade_all(self.by_id[problem], texts)
     rows = []
     for attempt, text, grade in zip(attempts, texts, grades, strict=True):
       row = dict(
-          tokens=attempt.tokens, text=text, answer=grade.answer,
-          correct=grade.correct, truncated=attempt.truncated,
-          logprob=attempt.logprob)
+        tokens=attempt.tokens,
+        text=text,
+        answer=grade.answer,
+        correct=grade.correct,
+        truncated=attempt.truncated,
+        logprob=attempt.logprob,
+      )
       if attempt.values is not None:
         row['values'] = attempt.values
       rows.append(row)
@@ -215,11 +250,13 @@ class Solver:
     devices = jax.local_device_count()
     if devices % self.model_parallel:
       raise ValueError(
-          f'Solver.model_parallel={self.model_parallel} does not divide the '
-          f'{devices} devices of a process; choose a divisor.')
+        f'Solver.model_parallel={self.model_parallel} does not divide the '
+        f'{devices} devices of a process; choose a divisor.'
+      )
 
-  def _check_fits(self, stage: str, cfg: TransformerConfig,
-                  attempts: int = 1) -> None:
+  def _check_fits(
+    self, stage: str, cfg: TransformerConfig, attempts: int = 1
+  ) -> None:
     partitioning.check(stage, cfg, model=self.model_parallel)
     shapes.check_tokens(stage, cfg, self.task.vocabulary.size)
     if self.shape and stage == self.proposer:
@@ -227,7 +264,8 @@ class Solver:
     if cfg.context is not None:
       room = attempts * (self.generation.max_tokens + 1) - 1
       shapes.check_context(
-          stage, cfg, self.prompt_width, self.prompt_width + room)
+        stage, cfg, self.prompt_width, self.prompt_width + room
+      )
 
   def _verified(self, run: StageRun, models: Models, stage: str) -> Models:
     """The same models with a verifier, and the bridge that it may need."""
@@ -236,10 +274,13 @@ class Solver:
     reader, bridge = orbax.load_reader(str(folder)), None
     if reader is not None:
       bridge = Bridge(
-          reader, folder / 'tokenizer.json', self.task.vocabulary,
-          models.step_end,
-          {problem.id: problem.question for problem in self.problems},
-          verifier.cfg)
+        reader,
+        folder / 'tokenizer.json',
+        self.task.vocabulary,
+        models.step_end,
+        {problem.id: problem.question for problem in self.problems},
+        verifier.cfg,
+      )
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)
 
   def _model(self, run, mesh, stage, head) -> Model:
@@ -249,10 +290,13 @@ class Solver:
     cfg, found, params = orbax.load_model(str(folder), mesh)
     if found != head:
       raise ValueError(
-          f'The model of stage {stage!r} has a {found!r} head; a '
-          f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.')
-    return Model.consuming(copies.params(params, cfg, head, mesh),
-                           copies.config(cfg, self.model_parallel))
+        f'The model of stage {stage!r} has a {found!r} head; a '
+        f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.'
+      )
+    return Model.consuming(
+      copies.params(params, cfg, head, mesh),
+      copies.config(cfg, self.model_parallel),
+    )
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:

@@ -333,9 +333,7 @@ class StageRun:
       ) from error
 
   def _refuse_differences(self, before: dict[str, Any]) -> None:
-    lines = fingerprint.differences(
-      before['bindings'], self._about['bindings']
-    )
+    lines = fingerprint.differences(before['bindings'], self._about['bindings'])
     if lines:
       listed = '\n  '.join(lines)
       raise RefusedError(
@@ -350,9 +348,7 @@ class StageRun:
         'seconds': self._about['seconds'] + self._elapsed(),
       }
       text = json.dumps(about, sort_keys=True, indent=1)
-      records.write_atomic(
-        self.folder / _ABOUT, f'{text}\n'.encode('ascii')
-      )
+      records.write_atomic(self.folder / _ABOUT, f'{text}\n'.encode('ascii'))
 
   def _elapsed(self) -> float:
     return time.monotonic() - self._began

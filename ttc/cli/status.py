@@ -76,8 +76,7 @@ def _facts(name: str, runs) -> dict:
     'left_seconds': seconds,
     'unknown': unknown,
     'runs': [
-      {**dataclasses.asdict(run), 'seconds': run.seconds}
-      for run in runs
+      {**dataclasses.asdict(run), 'seconds': run.seconds} for run in runs
     ],
   }
 
@@ -115,8 +114,12 @@ def _stage_row(stage, run) -> tuple[str, ...]:
   if stage.state == 'failed':
     detail = run.detail
   return (
-    stage.label, stage.state, _parts(*stage.parts),
-    _time(stage.seconds or None), _left(stage), detail,
+    stage.label,
+    stage.state,
+    _parts(*stage.parts),
+    _time(stage.seconds or None),
+    _left(stage),
+    detail,
   )
 
 
@@ -124,9 +127,13 @@ def _run_row(run) -> tuple[str, ...]:
   done = sum(stage.state == 'done' for stage in run.stages)
   parts = [stage.parts for stage in run.stages if stage.state != 'done']
   return (
-    run.name, run.state, f'{done}/{len(run.stages)}' if run.stages else '',
+    run.name,
+    run.state,
+    f'{done}/{len(run.stages)}' if run.stages else '',
     _parts(*map(sum, zip(*parts, strict=True))) if parts else '',
-    _time(run.seconds or None), _left(run), run.detail,
+    _time(run.seconds or None),
+    _left(run),
+    run.detail,
   )
 
 

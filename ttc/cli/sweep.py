@@ -52,38 +52,48 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
     allow_abbrev=False,
   )
   parser.add_argument(
-    '--output', required=True, metavar='FOLDER',
+    '--output',
+    required=True,
+    metavar='FOLDER',
     help='folder of the sweep, one folder a cell below it; may be gs://...',
   )
   parser.add_argument(
     '--sweep_file', action='append', default=[], help=argparse.SUPPRESS
   )
   parser.add_argument(
-    '--cell', action='append', default=[], metavar='NAME',
+    '--cell',
+    action='append',
+    default=[],
+    metavar='NAME',
     help='only cells of this name, which may hold *; may be repeated',
   )
   what = parser.add_mutually_exclusive_group()
   what.add_argument(
-    '--print', action='store_true',
+    '--print',
+    action='store_true',
     help='print the cells as shell commands (the default)',
   )
   what.add_argument(
-    '--check', action='store_true',
+    '--check',
+    action='store_true',
     help='only check the configuration of every cell',
   )
   what.add_argument(
     '--run', action='store_true', help='run the cells here, one by one'
   )
   what.add_argument(
-    '--sky', metavar='FOLDER',
+    '--sky',
+    metavar='FOLDER',
     help='write a SkyPilot managed spot job for each cell',
   )
   what.add_argument(
-    '--xpk', metavar='FOLDER',
+    '--xpk',
+    metavar='FOLDER',
     help='write an xpk workload for each cell',
   )
   parser.add_argument(
-    '--accelerator', metavar='TYPE',
+    '--accelerator',
+    metavar='TYPE',
     help='of the jobs of --sky, for example tpu-v5litepod-16',
   )
 
@@ -143,7 +153,7 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
         f'a sweep binds Experiment.{name} itself, from --output and the '
         f'values of a cell; remove --gin.Experiment.{name}.'
       )
-  found = axes(options.sweep_file, [text[len('--sweep.'):] for text in given])
+  found = axes(options.sweep_file, [text[len('--sweep.') :] for text in given])
   if not found:
     raise ValueError(
       'a sweep needs values to go through: --sweep.NAME=LIST, or '
@@ -162,12 +172,13 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
     output=_place(options.output),
     axes=found,
     files=tuple(options.gin_file),
-    bindings=tuple(text[len('--gin.'):] for text in bindings),
+    bindings=tuple(text[len('--gin.') :] for text in bindings),
     options=tuple(flags),
   )
   cells = sweep.cells()
   chosen = [
-    cell for cell in cells
+    cell
+    for cell in cells
     if not options.cell
     or any(fnmatch.fnmatchcase(cell.name, name) for name in options.cell)
   ]

@@ -79,8 +79,9 @@ class Sampler:
 class Shapes:
   """Models by what stages call them."""
 
-  def __init__(self, experiment: Experiment,
-               given: Mapping[str, TransformerConfig]):
+  def __init__(
+    self, experiment: Experiment, given: Mapping[str, TransformerConfig]
+  ):
     """Gathers what is said of models.
 
     Args:
@@ -103,9 +104,10 @@ class Shapes:
       if storage.path(name).exists():
         return orbax.load_config(str(made.folder(storage.path(name))))[0]
       raise ValueError(
-          f'nothing is at {name} and no Solver.shape says what model it is; '
-          f'bind one, or give --shape={name}=SCOPE, a gin scope that binds a '
-          'TransformerConfig, as `small` in gin/models/.')
+        f'nothing is at {name} and no Solver.shape says what model it is; '
+        f'bind one, or give --shape={name}=SCOPE, a gin scope that binds a '
+        'TransformerConfig, as `small` in gin/models/.'
+      )
     stage = self._stages[name]
     return stage.model if isinstance(stage, Pretrain) else self.of(stage.start)
 
@@ -117,8 +119,9 @@ def _stored(cfg: TransformerConfig) -> TransformerConfig:
   return dataclasses.replace(cfg, dtype='bfloat16', param_dtype='bfloat16')
 
 
-def of(stage: Stage, models: Shapes, topology: Topology,
-       assumed: Assumed) -> Training | Sampler | None:
+def of(
+  stage: Stage, models: Shapes, topology: Topology, assumed: Assumed
+) -> Training | Sampler | None:
   """The work of a stage on a slice; None where devices have none."""
   if isinstance(stage, Train | Pretrain):
     return _training(stage, models, topology)
@@ -127,8 +130,9 @@ def of(stage: Stage, models: Shapes, topology: Topology,
   return None
 
 
-def _training(stage: Train | Pretrain, models: Shapes,
-              topology: Topology) -> Training:
+def _training(
+  stage: Train | Pretrain, models: Shapes, topology: Topology
+) -> Training:
   fit = stage.fit
   if isinstance(stage, Pretrain):
     cfg, head = stage.model, 'logits'
@@ -137,13 +141,15 @@ def _training(stage: Train | Pretrain, models: Shapes,
   mesh = fit.layout.mesh(list(topology.devices))
   trained = fit.trained(cfg)
   partitioning.check(
-      stage.name, trained, mesh.shape['model'], mesh.shape['fsdp'])
+    stage.name, trained, mesh.shape['model'], mesh.shape['fsdp']
+  )
   check_rows(fit.loop, mesh)
   return Training(fit.loop, trained, head, mesh)
 
 
-def _sampler(stage, models: Shapes, topology: Topology,
-             assumed: Assumed) -> Sampler:
+def _sampler(
+  stage, models: Shapes, topology: Topology, assumed: Assumed
+) -> Sampler:
   solver = stage.solver
   cfgs = {'proposer': models.of(solver.proposer)}
   if solver.verifier:
@@ -151,19 +157,22 @@ def _sampler(stage, models: Shapes, topology: Topology,
   host, parts = topology.host.devices, solver.model_parallel
   if len(host) % parts:
     raise ValueError(
-        f'Solver.model_parallel={parts} does not divide the {len(host)} '
-        f'devices of a host of {topology.name}; choose a divisor.')
+      f'Solver.model_parallel={parts} does not divide the {len(host)} '
+      f'devices of a host of {topology.name}; choose a divisor.'
+    )
   for who, cfg in cfgs.items():
     partitioning.check(who, cfg, parts)
   questions, prompt = _posed(solver, assumed)
   most = solver.generation.max_tokens
   longest, slots, amount = _amount(stage, questions, prompt, assumed)
   work = Sampling(
-      cfgs, Capacity.create(solver.rows, longest or prompt + most, slots,
-                            solver.line),
-      partitioning.make_mesh(model=parts, devices=list(host)), slots,
-      tuple(models.of(name) for _, name in solver.scorers),
-      solver.generation.top_p < 1)
+    cfgs,
+    Capacity.create(solver.rows, longest or prompt + most, slots, solver.line),
+    partitioning.make_mesh(model=parts, devices=list(host)),
+    slots,
+    tuple(models.of(name) for _, name in solver.scorers),
+    solver.generation.top_p < 1,
+  )
   return Sampler(work, amount)
 
 
@@ -171,12 +180,15 @@ def _posed(solver: Solver, assumed: Assumed) -> tuple[int, int]:
   """Questions, and tokens of the longest prompt."""
   if solver.task is not None:
     return len(solver.problems), solver.prompt_width
-  return (solver.questions or assumed.questions,
-          solver.prompt_tokens or assumed.prompt)
+  return (
+    solver.questions or assumed.questions,
+    solver.prompt_tokens or assumed.prompt,
+  )
 
 
-def _amount(stage, questions: int, prompt: int, assumed: Assumed
-            ) -> tuple[int | None, int, Amount]:
+def _amount(
+  stage, questions: int, prompt: int, assumed: Assumed
+) -> tuple[int | None, int, Amount]:
   """Tokens of a row, rows that live at once, and what is sampled."""
   most = stage.solver.generation.max_tokens
   tokens = min(most, assumed.tokens or most)
@@ -189,16 +201,28 @@ def _amount(stage, questions: int, prompt: int, assumed: Assumed
   if isinstance(stage, Revise):
     chains = Chains(stage.plan(), None, stage.keep)
     attempts = questions * sum(chains.turns)
-    before = sum(min(turn, stage.keep) * tokens
-                 for turns in chains.turns for turn in range(turns))
+    before = sum(
+      min(turn, stage.keep) * tokens
+      for turns in chains.turns
+      for turn in range(turns)
+    )
     read = questions * (prompt + before)
-    return (chains.longest(prompt, most), chains.slots,
-            Amount(attempts * tokens, False, read,
-                   verified * (read + attempts * tokens)))
-  cells = [(arm.strategy, budget)
-           for arm in stage.arms for budget in arm.budgets]
+    return (
+      chains.longest(prompt, most),
+      chains.slots,
+      Amount(
+        attempts * tokens, False, read, verified * (read + attempts * tokens)
+      ),
+    )
+  cells = [
+    (arm.strategy, budget) for arm in stage.arms for budget in arm.budgets
+  ]
   grown = questions * tokens * sum(budget for _, budget in cells)
   read = questions * prompt * len(cells)
-  return (None, max(strategy.slots(budget) for strategy, budget in cells),
-          Amount(grown, all(s.verified for s, _ in cells), read,
-                 verified * (read + grown)))
+  return (
+    None,
+    max(strategy.slots(budget) for strategy, budget in cells),
+    Amount(
+      grown, all(s.verified for s, _ in cells), read, verified * (read + grown)
+    ),
+  )

@@ -38,27 +38,38 @@ def questions(task: Task, name: str = 'ttc_questions') -> seqio.Task:
     del shuffle_files, seed
     return _dataset(task, problems[split])
 
-  def accuracy(targets: Sequence[int], predictions: Sequence[str]
-               ) -> Mapping[str, float]:
-    grades = [task.grade(known[id], text)
-              for id, text in zip(targets, predictions, strict=True)]
+  def accuracy(
+    targets: Sequence[int], predictions: Sequence[str]
+  ) -> Mapping[str, float]:
+    grades = [
+      task.grade(known[id], text)
+      for id, text in zip(targets, predictions, strict=True)
+    ]
     share = lambda which: sum(which) / max(len(grades), 1)
-    return {'accuracy': share(g.correct for g in grades),
-            'unparsable': share(g.answer is None for g in grades)}
+    return {
+      'accuracy': share(g.correct for g in grades),
+      'unparsable': share(g.answer is None for g in grades),
+    }
 
   return seqio.Task(
-      name,
-      source=seqio.FunctionDataSource(dataset, splits=tuple(SPLITS)),
-      preprocessors=[],
-      postprocess_fn=_graded,
-      metric_fns=[accuracy],
-      output_features={
-          'inputs': seqio.Feature(vocabulary, add_eos=False),
-          'targets': seqio.Feature(vocabulary, add_eos=False)})
+    name,
+    source=seqio.FunctionDataSource(dataset, splits=tuple(SPLITS)),
+    preprocessors=[],
+    postprocess_fn=_graded,
+    metric_fns=[accuracy],
+    output_features={
+      'inputs': seqio.Feature(vocabulary, add_eos=False),
+      'targets': seqio.Feature(vocabulary, add_eos=False),
+    },
+  )
 
 
-def steps(files: Mapping[str, str], task: Task, neutral: float = 1.0,
-          name: str = 'ttc_rated_steps') -> seqio.Task:
+def steps(
+  files: Mapping[str, str],
+  task: Task,
+  neutral: float = 1.0,
+  name: str = 'ttc_rated_steps',
+) -> seqio.Task:
   """PRM800K's ratings as examples for a verifier; see `prm800k`.
 
   Args:
@@ -68,29 +79,39 @@ def steps(files: Mapping[str, str], task: Task, neutral: float = 1.0,
     neutral: the label of a rating of 0.
     name: of the seqio Task.
   """
-  examples = {split: list(_rated(path, task, neutral))
-              for split, path in files.items()}
+  examples = {
+    split: list(_rated(path, task, neutral)) for split, path in files.items()
+  }
 
   def dataset(split, shuffle_files, seed=None):
     del shuffle_files, seed
-    columns = {name: _ragged([e[name] for e in examples[split]])
-               for name in ('tokens', 'positions', 'labels')}
+    columns = {
+      name: _ragged([e[name] for e in examples[split]])
+      for name in ('tokens', 'positions', 'labels')
+    }
     return tf.data.Dataset.from_tensor_slices(columns)
 
   return tasks.over(
-      seqio.FunctionDataSource(dataset, splits=tuple(files)), 'value', name,
-      task.vocabulary.size)
+    seqio.FunctionDataSource(dataset, splits=tuple(files)),
+    'value',
+    name,
+    task.vocabulary.size,
+  )
 
 
-def write_steps(folder: str, files: Mapping[str, str], task: Task,
-                neutral: float = 1.0) -> dict[str, int]:
+def write_steps(
+  folder: str, files: Mapping[str, str], task: Task, neutral: float = 1.0
+) -> dict[str, int]:
   """The same as a data set that `tasks.make_task` and `ttc.t5x` read.
 
   Returns:
     The number of examples of each split.
   """
-  return features.write(folder, 'value', {
-      split: _rated(path, task, neutral) for split, path in files.items()})
+  return features.write(
+    folder,
+    'value',
+    {split: _rated(path, task, neutral) for split, path in files.items()},
+  )
 
 
 def _rated(path, task, neutral):
@@ -109,18 +130,25 @@ def _rated(path, task, neutral):
 def _dataset(task, problems) -> tf.data.Dataset:
   end = [task.vocabulary.eos_id]
   array = lambda ids: np.array(ids, np.int32)
-  return tf.data.Dataset.from_tensor_slices({
+  return tf.data.Dataset.from_tensor_slices(
+    {
       'inputs': _ragged([array(task.prompt_tokens(p)) for p in problems]),
-      'targets': _ragged([
+      'targets': _ragged(
+        [
           array(task.vocabulary.encode(p.solution or p.answer) + end)
-          for p in problems]),
-      'problem': tf.constant([p.id for p in problems], tf.int64)})
+          for p in problems
+        ]
+      ),
+      'problem': tf.constant([p.id for p in problems], tf.int64),
+    }
+  )
 
 
 def _ragged(rows: Sequence[np.ndarray]) -> tf.RaggedTensor:
   """Arrays of various lengths as one tensor; at least one array."""
   return tf.RaggedTensor.from_row_lengths(
-      np.concatenate(rows), [len(row) for row in rows])
+    np.concatenate(rows), [len(row) for row in rows]
+  )
 
 
 def _graded(output, *, example, is_target):

@@ -51,41 +51,58 @@ class TtcQuestions(tfds.core.GeneratorBasedBuilder):
     the repository openai/grade-school-math.
   """
   BUILDER_CONFIGS = [
-      QuestionsConfig(
-          name='math', description='MATH, as PRM800K splits it.',
-          files={'train': 'train.jsonl', 'test': 'test.jsonl'},
-          question='problem', solution='solution', level='level'),
-      QuestionsConfig(
-          name='gsm8k', description='Grade school math.',
-          files={'train': 'train.jsonl', 'test': 'test.jsonl'}),
+    QuestionsConfig(
+      name='math',
+      description='MATH, as PRM800K splits it.',
+      files={'train': 'train.jsonl', 'test': 'test.jsonl'},
+      question='problem',
+      solution='solution',
+      level='level',
+    ),
+    QuestionsConfig(
+      name='gsm8k',
+      description='Grade school math.',
+      files={'train': 'train.jsonl', 'test': 'test.jsonl'},
+    ),
   ]
 
   def _info(self) -> tfds.core.DatasetInfo:
     return self.dataset_info_from_configs(
-        features=tfds.features.FeaturesDict({
-            'question': tfds.features.Text(),
-            'answer': tfds.features.Text(),
-            'solution': tfds.features.Text(),
-            'level': tfds.features.Scalar(np.int32),  # -1 where there is none
-            'line': tfds.features.Scalar(np.int32),
-        }),
-        supervised_keys=('question', 'answer'))
+      features=tfds.features.FeaturesDict(
+        {
+          'question': tfds.features.Text(),
+          'answer': tfds.features.Text(),
+          'solution': tfds.features.Text(),
+          'level': tfds.features.Scalar(np.int32),  # -1 where there is none
+          'line': tfds.features.Scalar(np.int32),
+        }
+      ),
+      supervised_keys=('question', 'answer'),
+    )
 
   def _split_generators(self, dl_manager):
     return {
-        split: self._generate_examples(_found(dl_manager.manual_dir, name))
-        for split, name in self.builder_config.files.items()}
+      split: self._generate_examples(_found(dl_manager.manual_dir, name))
+      for split, name in self.builder_config.files.items()
+    }
 
   def _generate_examples(self, path):
     config = self.builder_config
-    rows = Rows(str(path), config.question, config.answer, config.solution,
-                config.level)
+    rows = Rows(
+      str(path), config.question, config.answer, config.solution, config.level
+    )
     for row in rows.read():
       if row.answer:
-        yield row.line, {
-            'question': row.question, 'answer': row.answer,
-            'solution': row.solution, 'line': row.line,
-            'level': -1 if row.level is None else row.level}
+        yield (
+          row.line,
+          {
+            'question': row.question,
+            'answer': row.answer,
+            'solution': row.solution,
+            'line': row.line,
+            'level': -1 if row.level is None else row.level,
+          },
+        )
 
 
 @dataclasses.dataclass
@@ -108,33 +125,45 @@ class TtcRatedSteps(tfds.core.GeneratorBasedBuilder):
     prm800k/data in the repository openai/prm800k.
   """
   BUILDER_CONFIGS = [
-      StepsConfig(
-          name=phase, description=f'PRM800K, {phase}.',
-          files={split: f'{phase}_{split}.jsonl'
-                 for split in ('train', 'test')})
-      for phase in ('phase1', 'phase2')]
+    StepsConfig(
+      name=phase,
+      description=f'PRM800K, {phase}.',
+      files={split: f'{phase}_{split}.jsonl' for split in ('train', 'test')},
+    )
+    for phase in ('phase1', 'phase2')
+  ]
 
   def _info(self) -> tfds.core.DatasetInfo:
     return self.dataset_info_from_configs(
-        features=tfds.features.FeaturesDict({
-            'question': tfds.features.Text(),
-            'answer': tfds.features.Text(),
-            'steps': tfds.features.Sequence(tfds.features.Text()),
-            'ratings': tfds.features.Sequence(np.int32),
-            'finished': tfds.features.Scalar(np.bool_),
-        }))
+      features=tfds.features.FeaturesDict(
+        {
+          'question': tfds.features.Text(),
+          'answer': tfds.features.Text(),
+          'steps': tfds.features.Sequence(tfds.features.Text()),
+          'ratings': tfds.features.Sequence(np.int32),
+          'finished': tfds.features.Scalar(np.bool_),
+        }
+      )
+    )
 
   def _split_generators(self, dl_manager):
     return {
-        split: self._generate_examples(_found(dl_manager.manual_dir, name))
-        for split, name in self.builder_config.files.items()}
+      split: self._generate_examples(_found(dl_manager.manual_dir, name))
+      for split, name in self.builder_config.files.items()
+    }
 
   def _generate_examples(self, path):
     for number, rated in enumerate(prm800k.read(str(path))):
-      yield number, {
-          'question': rated.question, 'answer': rated.answer,
-          'steps': list(rated.steps), 'ratings': list(rated.ratings),
-          'finished': rated.finished}
+      yield (
+        number,
+        {
+          'question': rated.question,
+          'answer': rated.answer,
+          'steps': list(rated.steps),
+          'ratings': list(rated.ratings),
+          'finished': rated.finished,
+        },
+      )
 
 
 def _found(folder, name: str) -> pathlib.Path:

@@ -27,14 +27,15 @@ def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
 def bare_ends(vocabulary: Vocabulary) -> frozenset[int]:
   """The ends of an attempt that have no text."""
   return frozenset(
-      id for id in vocabulary.end_ids if not vocabulary.decode([id]))
+    id for id in vocabulary.end_ids if not vocabulary.decode([id])
+  )
 
 
 def context_tokens(
-    prompt: Sequence[int],
-    attempts: Sequence[Sequence[int]],
-    revise_id: int,
-    keep: int = KEEP,
+  prompt: Sequence[int],
+  attempts: Sequence[Sequence[int]],
+  revise_id: int,
+  keep: int = KEEP,
 ) -> list[int]:
   """The prompt and the most recent `keep` attempts, oldest first.
 
@@ -47,6 +48,6 @@ def context_tokens(
   if keep < 0:
     raise ValueError(f'keep={keep} attempts; it must be 0 or more.')
   tokens = list(prompt)
-  for attempt in attempts[max(0, len(attempts) - keep):]:
+  for attempt in attempts[max(0, len(attempts) - keep) :]:
     tokens += [*attempt, revise_id]
   return tokens

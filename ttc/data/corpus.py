@@ -46,16 +46,19 @@ class Corpus:
   def __post_init__(self):
     if not sum(self.attempts) > 0 or min(self.attempts) < 0:
       raise ValueError(
-          f'Corpus.attempts={self.attempts}; give weights of which none is '
-          'negative and one is positive.')
+        f'Corpus.attempts={self.attempts}; give weights of which none is '
+        'negative and one is positive.'
+      )
     if not all(0 <= share <= 1 for share in (*self.miss, self.keep)):
       raise ValueError(
-          f'Corpus.miss={self.miss} and keep={self.keep}; every share lies in '
-          '[0, 1].')
+        f'Corpus.miss={self.miss} and keep={self.keep}; every share lies in '
+        '[0, 1].'
+      )
     if min(self.draft, self.redo) < 0:
       raise ValueError(
-          f'Corpus.draft={self.draft} and redo={self.redo}; a factor is 0 or '
-          'more.')
+        f'Corpus.draft={self.draft} and redo={self.redo}; a factor is 0 or '
+        'more.'
+      )
 
   def documents(self, task: Worksheet, begin: int, end: int) -> list[Document]:
     """Documents number begin..end-1 of an endless corpus.
@@ -69,12 +72,14 @@ class Corpus:
     questions = task.questions('pretrain')
     if not len(questions):
       raise ValueError(
-          f'A corpus asks questions of the split pretrain, but num_pretrain='
-          f'{task.num_pretrain}; give 1 or more.')
+        f'A corpus asks questions of the split pretrain, but num_pretrain='
+        f'{task.num_pretrain}; give 1 or more.'
+      )
     if len(self.miss) != len(task.levels) - 1:
       raise ValueError(
-          f'Corpus.miss={self.miss} has {len(self.miss)} shares for the '
-          f'{len(task.levels) - 1} levels of the task; give one a level.')
+        f'Corpus.miss={self.miss} has {len(self.miss)} shares for the '
+        f'{len(task.levels) - 1} levels of the task; give one a level.'
+      )
     A, K = len(self.attempts), questions.shape[1]
     # Philox yields four numbers a tick: a document owns so many whole ticks.
     ticks = -(-(2 + A * K * 3) // 4)
@@ -86,19 +91,20 @@ class Corpus:
     edge = np.cumsum(self.attempts)
     count = 1 + np.searchsorted(edge, uniform[:, 1] * edge[-1], side='right')
     lines = self._write(
-        task, goals, count, uniform[:, 2:2 + A * K * 3].reshape(-1, A, K, 3))
+      task, goals, count, uniform[:, 2 : 2 + A * K * 3].reshape(-1, A, K, 3)
+    )
 
     documents = [None] * (end - begin)
     size = (goals >= 0).sum(axis=1)
     for k, a in np.unique(np.stack([size, count], axis=1), axis=0):
       rows = np.flatnonzero((size == k) & (count == a))
       prompt = _prompt_tokens(task, goals[rows, :k])
-      attempts = _attempt_tokens(
-          task, goals[rows, :k], lines[rows, :a, :k])
+      attempts = _attempt_tokens(task, goals[rows, :k], lines[rows, :a, :k])
       block = np.concatenate([prompt, attempts], axis=1)
       for row, tokens in zip(rows, block, strict=True):
         documents[row] = Document(
-            tokens, prompt.shape[1], first_id + int(asked[row]))
+          tokens, prompt.shape[1], first_id + int(asked[row])
+        )
     return documents
 
   def _write(self, task, goals, count, uniform):
@@ -115,13 +121,15 @@ class Corpus:
         share = np.where(count == 1, miss, miss * self.draft)
       else:
         share = np.where(
-            self.end_right & (count == a + 1), 0.0, miss * self.redo)
+          self.end_right & (count == a + 1), 0.0, miss * self.redo
+        )
       copied = hits & (copy < self.keep)
       missed = ~hits & (lose < share[:, None])
       anew = np.where(
-          missed,
-          task.table.draw_miss(goals, pick),
-          task.table.draw_hit(goals, pick))
+        missed,
+        task.table.draw_miss(goals, pick),
+        task.table.draw_hit(goals, pick),
+      )
       line = np.where(copied, line, anew)
       hits = ~missed
       lines.append(line)
@@ -136,7 +144,7 @@ def _prompt_tokens(task: Worksheet, goals: np.ndarray) -> np.ndarray:
 
 
 def _attempt_tokens(
-    task: Worksheet, goals: np.ndarray, lines: np.ndarray
+  task: Worksheet, goals: np.ndarray, lines: np.ndarray
 ) -> np.ndarray:
   """Attempts [n, a, k] one after another, each ended: int32 [n, 12 a k]."""
   questions, answers = _token_tables(task)

@@ -43,7 +43,7 @@ def is_true(equation: Equation) -> bool:
 
 
 def is_solution(
-    line: tuple[Equation, Equation], numbers: tuple[int, ...], target: int
+  line: tuple[Equation, Equation], numbers: tuple[int, ...], target: int
 ) -> bool:
   """Whether a line is true, uses each number once and ends at the target."""
   (a, _, b, c), (d, _, e, result) = line
@@ -53,10 +53,10 @@ def is_solution(
       return False
     left.remove(number)
   return (
-      sorted((d, e)) == sorted((c, *left))
-      and result == target
-      and is_true(line[0])
-      and is_true(line[1])
+    sorted((d, e)) == sorted((c, *left))
+    and result == target
+    and is_true(line[0])
+    and is_true(line[1])
   )
 
 
@@ -139,18 +139,18 @@ class GoalTable:
     return np.where(line < self.hit[goal, 0], line, line + skip)
 
 
-def goal_table(
-    max_number: int, max_value: int, min_target: int
-) -> GoalTable:
+def goal_table(max_number: int, max_value: int, min_target: int) -> GoalTable:
   """Every goal over numbers 1..max_number with a target from min_target up.
 
   A goal that no true line misses is left out.
   """
   lines, goals = [], []
   for numbers in itertools.combinations_with_replacement(
-      range(max_number, 0, -1), 3):
+    range(max_number, 0, -1), 3
+  ):
     found = sorted(
-        true_lines(numbers, max_value).items(), key=lambda item: item[::-1])
+      true_lines(numbers, max_value).items(), key=lambda item: item[::-1]
+    )
     same = len(lines), len(lines) + len(found)
     begin = len(lines)
     for target, group in itertools.groupby(found, key=lambda item: item[1]):
@@ -163,5 +163,5 @@ def goal_table(
   columns = np.random.default_rng(0).permutation(columns)
   columns = columns[np.argsort(columns[:, 4] - columns[:, 5], kind='stable')]
   return GoalTable(
-      tuple(lines), columns[:, :3], columns[:, 3], columns[:, 4:6],
-      columns[:, 6:])
+    tuple(lines), columns[:, :3], columns[:, 3], columns[:, 4:6], columns[:, 6:]
+  )

@@ -28,10 +28,17 @@ import tensorflow_datasets as tfds
 
 Kind = Literal['lm', 'value']
 _SCHEMAS = {
-    'lm': {'tokens': (1, np.int32), 'loss_start': (0, np.int32),
-           'problem': (0, np.int64)},
-    'value': {'tokens': (1, np.int32), 'positions': (1, np.int32),
-              'labels': (1, np.float32), 'problem': (0, np.int64)},
+  'lm': {
+    'tokens': (1, np.int32),
+    'loss_start': (0, np.int32),
+    'problem': (0, np.int64),
+  },
+  'value': {
+    'tokens': (1, np.int32),
+    'positions': (1, np.int32),
+    'labels': (1, np.float32),
+    'problem': (0, np.int64),
+  },
 }
 
 tf.config.set_visible_devices([], 'GPU')  # or it takes all of jax's memory
@@ -43,8 +50,9 @@ def held_out(problem: int, fraction: float, seed: int) -> bool:
   return int.from_bytes(digest[:8], 'big') < fraction * 2**64
 
 
-def write(folder: str, kind: Kind,
-          splits: Mapping[str, Iterable[Mapping]]) -> dict[str, int]:
+def write(
+  folder: str, kind: Kind, splits: Mapping[str, Iterable[Mapping]]
+) -> dict[str, int]:
   """Writes a data set, whole or not at all; an existing one is replaced.
 
   Args:
@@ -63,15 +71,24 @@ def write(folder: str, kind: Kind,
   shutil.rmtree(partial, ignore_errors=True)
   partial.mkdir(parents=True)
   info = tfds.core.DatasetInfo(
-      builder=tfds.core.DatasetIdentity(
-          name=kind, version=tfds.core.Version('1.0.0'),
-          data_dir=str(partial), module_name=__name__),
-      features=tfds.features.FeaturesDict({
-          name: tfds.features.Sequence(dtype) if rank else dtype
-          for name, (rank, dtype) in _SCHEMAS[kind].items()}))
+    builder=tfds.core.DatasetIdentity(
+      name=kind,
+      version=tfds.core.Version('1.0.0'),
+      data_dir=str(partial),
+      module_name=__name__,
+    ),
+    features=tfds.features.FeaturesDict(
+      {
+        name: tfds.features.Sequence(dtype) if rank else dtype
+        for name, (rank, dtype) in _SCHEMAS[kind].items()
+      }
+    ),
+  )
   info.set_file_format('array_record')
-  written = [_write_split(partial, kind, name, examples)
-             for name, examples in splits.items()]
+  written = [
+    _write_split(partial, kind, name, examples)
+    for name, examples in splits.items()
+  ]
   info.set_splits(tfds.core.splits.SplitDict(written))
   info.write_to_directory(partial)
   shutil.rmtree(folder, ignore_errors=True)
@@ -96,26 +113,33 @@ def read(folder: str, split: str) -> tf.data.Dataset:
   info = tfds.builder_from_directory(str(folder)).info
   if split not in info.splits:
     raise ValueError(
-        f'{folder} has no split {split!r}; it has {sorted(info.splits)}.')
+      f'{folder} has no split {split!r}; it has {sorted(info.splits)}.'
+    )
   source = ArrayRecordDataSource(
-      [str(path) for path in info.splits[split].filepaths])
+    [str(path) for path in info.splits[split].filepaths]
+  )
   records = source.__getitems__(range(len(source)))
   spec, casts = {}, {}
   for name, (rank, dtype) in _SCHEMAS[info.name].items():
     stored = tf.float32 if dtype == np.float32 else tf.int64
-    spec[name] = (tf.io.RaggedFeature(stored) if rank
-                  else tf.io.FixedLenFeature([], stored))
+    spec[name] = (
+      tf.io.RaggedFeature(stored) if rank else tf.io.FixedLenFeature([], stored)
+    )
     casts[name] = dtype
   parsed = tf.io.parse_example(records, spec)
-  columns = {name: tf.cast(column, casts[name])
-             for name, column in parsed.items()}
+  columns = {
+    name: tf.cast(column, casts[name]) for name, column in parsed.items()
+  }
   return tf.data.Dataset.from_tensor_slices(columns)
 
 
 def _write_split(folder, kind, name, examples):
   template = tfds.core.ShardedFileTemplate(
-      dataset_name=kind, data_dir=folder, split=name,
-      filetype_suffix='array_record')
+    dataset_name=kind,
+    data_dir=folder,
+    split=name,
+    filetype_suffix='array_record',
+  )
   path = template.sharded_filepath(shard_index=0, num_shards=1)
   writer = ArrayRecordWriter(str(path), 'group_size:1')
   count, size = 0, 0
@@ -125,10 +149,13 @@ def _write_split(folder, kind, name, examples):
     count, size = count + 1, size + len(record)
   writer.close()
   if not count:
-    raise ValueError(f'The split {name!r} of {folder} would be empty; give it '
-                     'examples, or leave it out.')
-  return tfds.core.SplitInfo(name=name, shard_lengths=[count], num_bytes=size,
-                             filename_template=template)
+    raise ValueError(
+      f'The split {name!r} of {folder} would be empty; give it '
+      'examples, or leave it out.'
+    )
+  return tfds.core.SplitInfo(
+    name=name, shard_lengths=[count], num_bytes=size, filename_template=template
+  )
 
 
 def _serialize(kind, example) -> bytes:
@@ -137,33 +164,40 @@ def _serialize(kind, example) -> bytes:
   for name, (rank, dtype) in _SCHEMAS[kind].items():
     value = example[name] if rank else [example[name]]
     features[name] = (
-        tf.train.Feature(float_list=tf.train.FloatList(value=value))
-        if dtype == np.float32 else
-        tf.train.Feature(int64_list=tf.train.Int64List(value=value)))
+      tf.train.Feature(float_list=tf.train.FloatList(value=value))
+      if dtype == np.float32
+      else tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+    )
   return tf.train.Example(
-      features=tf.train.Features(feature=features)).SerializeToString()
+    features=tf.train.Features(feature=features)
+  ).SerializeToString()
 
 
 def _check(kind, example):
   """Refuses what would silently train on nothing, or on nonsense."""
   if set(example) != set(_SCHEMAS[kind]):
     raise ValueError(
-        f'An example has {sorted(example)}; {kind!r} needs '
-        f'{sorted(_SCHEMAS[kind])}.')
+      f'An example has {sorted(example)}; {kind!r} needs '
+      f'{sorted(_SCHEMAS[kind])}.'
+    )
   size, where = len(example['tokens']), f'of problem {example["problem"]}'
   if kind == 'lm':
     if not 1 <= example['loss_start'] < size:
       raise ValueError(
-          f'loss_start={example["loss_start"]} {where} is not in [1, {size}); '
-          'the first token is never a target and one target is needed.')
+        f'loss_start={example["loss_start"]} {where} is not in [1, {size}); '
+        'the first token is never a target and one target is needed.'
+      )
     return
   positions, labels = example['positions'], example['labels']
   if len(positions) != len(labels) or not len(labels):
-    raise ValueError(f'{len(positions)} positions and {len(labels)} labels '
-                     f'{where}; give as many, and at least one.')
+    raise ValueError(
+      f'{len(positions)} positions and {len(labels)} labels '
+      f'{where}; give as many, and at least one.'
+    )
   bounds = [-1, *positions, size]
   if any(a >= b for a, b in itertools.pairwise(bounds)):
-    raise ValueError(f'positions {list(positions)} {where} do not increase '
-                     f'within [0, {size}).')
+    raise ValueError(
+      f'positions {list(positions)} {where} do not increase within [0, {size}).'
+    )
   if not all(0 <= label <= 1 for label in labels):
     raise ValueError(f'labels {list(labels)} {where} are not in [0, 1].')

@@ -69,12 +69,14 @@ class Rows:
   def _row(self, line: int, fields: dict) -> Row:
     question = _text(fields, self.question)
     if not question.strip():
-      raise ValueError(f'field {self.question!r}: expected a question, got '
-                       f'{question!r}.')
+      raise ValueError(
+        f'field {self.question!r}: expected a question, got {question!r}.'
+      )
     solution = _text(fields, self.solution) if self.solution else ''
     level = _level(fields, self.level) if self.level else None
-    return Row(line, question, _text(fields, self.answer).strip(), solution,
-               level)
+    return Row(
+      line, question, _text(fields, self.answer).strip(), solution, level
+    )
 
 
 def read_objects(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -94,11 +96,11 @@ def read_objects(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
           yield number, _object(line)
     except (ValueError, RecursionError) as error:
       raise ValueError(
-          f'{path}: line {number}: expected a JSON object, {error}'
+        f'{path}: line {number}: expected a JSON object, {error}'
       ) from error
     except (EOFError, gzip.BadGzipFile) as error:
       raise ValueError(
-          f'{path} is no whole gzip file after line {number} ({error}).'
+        f'{path} is no whole gzip file after line {number} ({error}).'
       ) from error
 
 
@@ -131,7 +133,8 @@ def _text(fields: dict, name: str) -> str:
   if isinstance(value, int | float) and not isinstance(value, bool):
     return str(value)
   raise ValueError(
-      f'field {name!r}: expected text or a number, got {_short(value)}.')
+    f'field {name!r}: expected text or a number, got {_short(value)}.'
+  )
 
 
 def _level(fields: dict, name: str) -> int | None:
@@ -141,8 +144,9 @@ def _level(fields: dict, name: str) -> int | None:
   match = _LEVEL.fullmatch(str(value))
   if not match:
     raise ValueError(
-        f"field {name!r}: expected a level such as 3 or 'Level 3', got "
-        f'{_short(value)}.')
+      f"field {name!r}: expected a level such as 3 or 'Level 3', got "
+      f'{_short(value)}.'
+    )
   return int(match[1])
 
 

@@ -50,12 +50,12 @@ def parsable(record: Mapping) -> tuple[list[int], int]:
 
 
 def label_record(
-    problem: int,
-    sample: int,
-    tokens: Sequence[int],
-    correct: bool,
-    rollouts: Iterable[Rollout],
-    step_end: np.ndarray,
+  problem: int,
+  sample: int,
+  tokens: Sequence[int],
+  correct: bool,
+  rollouts: Iterable[Rollout],
+  step_end: np.ndarray,
 ) -> dict:
   """One line of the stage `label`; the module says what it holds.
 
@@ -78,31 +78,37 @@ def label_record(
   for branch, continuation, solved in rollouts:
     if not 0 <= branch < branches:
       raise ValueError(
-          f'A rollout of sample {sample} of problem {problem} continues step '
-          f'{branch}; only steps 0 to {branches - 1} have anything after them.')
+        f'A rollout of sample {sample} of problem {problem} continues step '
+        f'{branch}; only steps 0 to {branches - 1} have anything after them.'
+      )
     outcomes[branch].append(bool(solved))
-    lines.append({'branch': int(branch),
-                  'tokens': [int(t) for t in continuation],
-                  'ends': step_ends(continuation, step_end),
-                  'correct': bool(solved)})
+    lines.append(
+      {
+        'branch': int(branch),
+        'tokens': [int(t) for t in continuation],
+        'ends': step_ends(continuation, step_end),
+        'correct': bool(solved),
+      }
+    )
   empty = [step for step in range(branches) if not outcomes[step]]
   if empty:
     raise ValueError(
-        f'Steps {empty} of sample {sample} of problem {problem} have no '
-        'rollout; continue every step but the last at least once.')
+      f'Steps {empty} of sample {sample} of problem {problem} have no '
+      'rollout; continue every step but the last at least once.'
+    )
   labels = [sum(solved) / len(solved) for solved in outcomes[:branches]]
   return {
-      'problem': int(problem),
-      'sample': int(sample),
-      'tokens': [int(t) for t in tokens],
-      'ends': ends,
-      'labels': [*labels, float(correct)],
-      'rollouts': lines,
+    'problem': int(problem),
+    'sample': int(sample),
+    'tokens': [int(t) for t in tokens],
+    'ends': ends,
+    'labels': [*labels, float(correct)],
+    'rollouts': lines,
   }
 
 
 def process_examples(
-    record: Mapping, prompt: Sequence[int], rollouts: bool = True
+  record: Mapping, prompt: Sequence[int], rollouts: bool = True
 ) -> list[LabelledDocument]:
   """Examples for a process reward model from one line of the stage `label`.
 
@@ -121,25 +127,34 @@ def process_examples(
     rollouts: whether each rollout is an example as well.
   """
   problem, start = record['problem'], len(prompt)
-  examples = [_example(
-      [*prompt, *record['tokens']], [start + end for end in record['ends']],
-      record['labels'], problem)]
+  examples = [
+    _example(
+      [*prompt, *record['tokens']],
+      [start + end for end in record['ends']],
+      record['labels'],
+      problem,
+    )
+  ]
   for rollout in record['rollouts'] if rollouts else ():
     if not rollout['tokens']:
       continue
     cut = record['ends'][rollout['branch']] + 1
-    examples.append(_example(
+    examples.append(
+      _example(
         [*prompt, *record['tokens'][:cut], *rollout['tokens']],
         [start + cut + end for end in rollout['ends']],
-        [float(rollout['correct'])] * len(rollout['ends']), problem))
+        [float(rollout['correct'])] * len(rollout['ends']),
+        problem,
+      )
+    )
   return examples
 
 
 def outcome_examples(
-    record: Mapping,
-    prompt: Sequence[int],
-    vocabulary: Vocabulary,
-    keep: int = 0,
+  record: Mapping,
+  prompt: Sequence[int],
+  vocabulary: Vocabulary,
+  keep: int = 0,
 ) -> list[LabelledDocument]:
   """Examples for an outcome reward model: one label, at each row's end.
 
@@ -163,14 +178,19 @@ def outcome_examples(
       if row['answer'] is not None:
         context = context_tokens(prompt, attempts, vocabulary.revise_id, keep)
         whole = [*context, *row['tokens']]
-        examples.append(_example(
-            whole, [len(whole) - 1], [float(row['correct'])],
-            record['problem']))
+        examples.append(
+          _example(
+            whole, [len(whole) - 1], [float(row['correct'])], record['problem']
+          )
+        )
       attempts.append(strip_end(row['tokens'], vocabulary))
   return examples
 
 
 def _example(tokens, positions, labels, problem) -> LabelledDocument:
   return LabelledDocument(
-      np.array(tokens, np.int32), np.array(positions, np.int32),
-      np.array(labels, np.float32), problem)
+    np.array(tokens, np.int32),
+    np.array(positions, np.int32),
+    np.array(labels, np.float32),
+    problem,
+  )

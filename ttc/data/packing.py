@@ -43,8 +43,10 @@ class Documents:
     if not documents:
       return cls({}, np.zeros(1, np.int64))
     lengths = [len(next(iter(d.values()))) for d in documents]
-    features = {name: np.concatenate([d[name] for d in documents])
-                for name in documents[0]}
+    features = {
+      name: np.concatenate([d[name] for d in documents])
+      for name in documents[0]
+    }
     return cls(features, np.concatenate([[0], np.cumsum(lengths)]))
 
 
@@ -55,8 +57,16 @@ class Batches:
   first into the next batch; a batch is full when as many wait as it has rows.
   """
 
-  def __init__(self, documents: Documents, *, batch: int, seq_len: int,
-               steps: int = 1, seed: int, shard: tuple[int, int] = (0, 1)):
+  def __init__(
+    self,
+    documents: Documents,
+    *,
+    batch: int,
+    seq_len: int,
+    steps: int = 1,
+    seed: int,
+    shard: tuple[int, int] = (0, 1),
+  ):
     """Packs `documents`, over and over.
 
     Args:
@@ -80,8 +90,11 @@ class Batches:
 
   def get_state(self) -> dict:
     """The place of the next batch, for `set_state`; plain JSON."""
-    return {'epoch': self._epoch, 'index': self._index,
-            'waiting': list(self._waiting)}
+    return {
+      'epoch': self._epoch,
+      'index': self._index,
+      'waiting': list(self._waiting),
+    }
 
   def set_state(self, state: Mapping) -> None:
     self._epoch, self._index = state['epoch'], state['index']
@@ -95,8 +108,9 @@ class Batches:
     rows = self._batch // self._shard[1]
     mine = slice(self._shard[0] * rows, (self._shard[0] + 1) * rows)
     batches = [
-        _gather(self._documents, self._pack()[mine], self._seq_len)
-        for _ in range(self._steps)]
+      _gather(self._documents, self._pack()[mine], self._seq_len)
+      for _ in range(self._steps)
+    ]
     return {name: np.stack([b[name] for b in batches]) for name in batches[0]}
 
   def _shuffled(self) -> np.ndarray:
@@ -126,8 +140,14 @@ class Batches:
     return rows
 
 
-def once(documents: Documents, *, batch: int, seq_len: int, steps: int = 1,
-         shard: tuple[int, int] = (0, 1)) -> list[dict[str, np.ndarray]]:
+def once(
+  documents: Documents,
+  *,
+  batch: int,
+  seq_len: int,
+  steps: int = 1,
+  shard: tuple[int, int] = (0, 1),
+) -> list[dict[str, np.ndarray]]:
   """Every document exactly once, as `Batches` shapes them; for evaluation.
 
   The last batches are filled with empty rows, whose loss weights are zero.
@@ -145,30 +165,35 @@ def once(documents: Documents, *, batch: int, seq_len: int, steps: int = 1,
     batches = []
     for first in range(start, start + steps * batch, batch):
       first += shard[0] * local
-      batches.append(_gather(documents, rows[first:first + local], seq_len))
-    calls.append({name: np.stack([b[name] for b in batches])
-                  for name in batches[0]})
+      batches.append(_gather(documents, rows[first : first + local], seq_len))
+    calls.append(
+      {name: np.stack([b[name] for b in batches]) for name in batches[0]}
+    )
   return calls
 
 
 def _check(documents, batch, seq_len, shard):
   if not len(documents):
-    raise ValueError('There are no documents to pack; check the stage that '
-                     'makes the examples.')
+    raise ValueError(
+      'There are no documents to pack; check the stage that makes the examples.'
+    )
   longest, count = documents.lengths.max(), len(documents)
   if longest > seq_len:
     long = int((documents.lengths > seq_len).sum())
     raise ValueError(
-        f'{long} of {count} documents are longer than seq_len={seq_len} (the '
-        f'longest has {longest} tokens); raise seq_len or drop them.')
+      f'{long} of {count} documents are longer than seq_len={seq_len} (the '
+      f'longest has {longest} tokens); raise seq_len or drop them.'
+    )
   if not documents.lengths.all():
     raise ValueError(
-        f'Document {int(documents.lengths.argmin())} of {count} has no token; '
-        'drop it.')
+      f'Document {int(documents.lengths.argmin())} of {count} has no token; '
+      'drop it.'
+    )
   if batch % shard[1]:
     raise ValueError(
-        f'batch={batch} does not divide over {shard[1]} processes; choose a '
-        'multiple.')
+      f'batch={batch} does not divide over {shard[1]} processes; choose a '
+      'multiple.'
+    )
 
 
 def _place(document, length, rows, room) -> bool:
@@ -190,12 +215,13 @@ def _gather(documents, rows, seq_len) -> dict[str, np.ndarray]:
   for row, members in enumerate(rows):
     end = 0
     for segment, document in enumerate(members, 1):
-      first, last = documents.starts[document:document + 2]
+      first, last = documents.starts[document : document + 2]
       begin, end = end, end + last - first
-      source[row, begin:end] = count[:end - begin] + first
+      source[row, begin:end] = count[: end - begin] + first
       segments[row, begin:end] = segment
-      positions[row, begin:end] = count[:end - begin]
+      positions[row, begin:end] = count[: end - begin]
   batch = {
-      name: np.where(segments > 0, values[source], 0).astype(values.dtype)
-      for name, values in documents.features.items()}
+    name: np.where(segments > 0, values[source], 0).astype(values.dtype)
+    for name, values in documents.features.items()
+  }
   return batch | {SEGMENTS: segments, POSITIONS: positions}

@@ -60,8 +60,9 @@ def read(path: str) -> Iterator[Rated]:
 class StepLabels:
   """Makes examples for a process reward model of rated solutions."""
 
-  def __init__(self, vocabulary: Vocabulary, delimiter: str = '\n',
-               neutral: float = 1.0):
+  def __init__(
+    self, vocabulary: Vocabulary, delimiter: str = '\n', neutral: float = 1.0
+  ):
     """Prepares the table of step ends.
 
     Args:
@@ -78,8 +79,9 @@ class StepLabels:
     self._labels = {-1: 0.0, 0: neutral, 1: 1.0}
     self._step_end = step_end_table(vocabulary, delimiter)
 
-  def document(self, rated: Rated, prompt: Sequence[int],
-               problem: int) -> LabelledDocument:
+  def document(
+    self, rated: Rated, prompt: Sequence[int], problem: int
+  ) -> LabelledDocument:
     """An example: each label at the token that ends its step.
 
     A step may hold the delimiter itself; ends within it have no label. A
@@ -95,12 +97,15 @@ class StepLabels:
     if rated.finished:
       tokens.append(self._vocabulary.eos_id)
       ends[-1] = len(tokens) - 1
-    labels = dict(zip(
-        ends, (self._labels[r] for r in rated.ratings), strict=True))
+    labels = dict(
+      zip(ends, (self._labels[r] for r in rated.ratings), strict=True)
+    )
     return LabelledDocument(
-        np.array([*prompt, *tokens], np.int32),
-        np.array(list(labels), np.int32) + len(prompt),
-        np.array(list(labels.values()), np.float32), problem)
+      np.array([*prompt, *tokens], np.int32),
+      np.array(list(labels), np.int32) + len(prompt),
+      np.array(list(labels.values()), np.float32),
+      problem,
+    )
 
   def _encoded(self, parts: list[str]) -> tuple[list[int], list[int]]:
     """Tokens of a text, and the place of the one that ends each part."""
@@ -119,21 +124,31 @@ class StepLabels:
     places = np.flatnonzero(self._step_end[tokens]).tolist()
     if not places or places[-1] != len(tokens) - 1:
       places.append(len(tokens) - 1)
-    read = [len(self._vocabulary.decode(tokens[:place + 1]))
-            for place in places]
+    read = [
+      len(self._vocabulary.decode(tokens[: place + 1])) for place in places
+    ]
     found = np.searchsorted(read, until).clip(max=len(places) - 1)
     return [places[i] for i in found]
 
 
 def _flat(fields: Mapping[str, Any]) -> Rated:
   steps, ratings = (jsonl.field(fields, name) for name in ('steps', 'ratings'))
-  if not isinstance(steps, list) or not isinstance(ratings, list) or len(
-      steps) != len(ratings):
+  if (
+    not isinstance(steps, list)
+    or not isinstance(ratings, list)
+    or len(steps) != len(ratings)
+  ):
     raise ValueError("expected lists 'steps' and 'ratings' of one length.")
-  finished = bool(steps) and _ANSWER in steps[-1] and not fields.get(
-      'truncated')
-  return Rated(jsonl.field(fields, 'problem'), fields.get('answer') or '',
-               tuple(steps), tuple(ratings), finished)
+  finished = (
+    bool(steps) and _ANSWER in steps[-1] and not fields.get('truncated')
+  )
+  return Rated(
+    jsonl.field(fields, 'problem'),
+    fields.get('answer') or '',
+    tuple(steps),
+    tuple(ratings),
+    finished,
+  )
 
 
 def _raw(fields: Mapping[str, Any]) -> Rated:
@@ -147,11 +162,16 @@ def _raw(fields: Mapping[str, Any]) -> Rated:
     if rating == -1 and step['chosen_completion'] is None:
       break
   question = jsonl.field(fields, 'question')
-  finished = (jsonl.field(fields, 'label.finish_reason') == 'solution'
-              and len(steps) == len(fields['label']['steps']))
-  return Rated(jsonl.field(question, 'problem'),
-               question.get('ground_truth_answer') or '',
-               tuple(steps), tuple(ratings), finished)
+  finished = jsonl.field(fields, 'label.finish_reason') == 'solution' and len(
+    steps
+  ) == len(fields['label']['steps'])
+  return Rated(
+    jsonl.field(question, 'problem'),
+    question.get('ground_truth_answer') or '',
+    tuple(steps),
+    tuple(ratings),
+    finished,
+  )
 
 
 def _chosen(step: Mapping[str, Any]) -> tuple[str, int | None]:

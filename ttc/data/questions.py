@@ -61,19 +61,22 @@ class Questions:
   def __post_init__(self):
     if not self.accepted or not set(self.accepted) <= set(HOW):
       raise ValueError(
-          f'Questions.accepted={self.accepted}; list one or more of {HOW}.')
+        f'Questions.accepted={self.accepted}; list one or more of {HOW}.'
+      )
     if not 0 <= self.pretrain < 1:
       raise ValueError(
-          f'Questions.pretrain={self.pretrain} is a share of the finetuning '
-          'questions, in [0, 1).')
+        f'Questions.pretrain={self.pretrain} is a share of the finetuning '
+        'questions, in [0, 1).'
+      )
     for number, (_, solution) in enumerate(self.template.shots, start=1):
       how = extraction.extract(solution).how
       if how not in self.accepted:
         raise ValueError(
-            f'The solution of shot {number} ends in an answer that would not '
-            f'be graded (found as {how or "none"!r}, '
-            f'Questions.accepted={self.accepted}); write it as '
-            r'`#### x` or \boxed{x}, or accept that form.')
+          f'The solution of shot {number} ends in an answer that would not '
+          f'be graded (found as {how or "none"!r}, '
+          f'Questions.accepted={self.accepted}); write it as '
+          r'`#### x` or \boxed{x}, or accept that form.'
+        )
 
   def problems(self, split: str) -> list[Problem]:
     """Problems of one split, in the order of their file.
@@ -107,8 +110,11 @@ class Questions:
     """
     found = [self._answer(text) for text in texts]
     given = [answer for answer in found if answer is not None]
-    verdicts = iter(self._grader.grade_many(
-        (problem.answer, answer, 'answer') for answer in given))
+    verdicts = iter(
+      self._grader.grade_many(
+        (problem.answer, answer, 'answer') for answer in given
+      )
+    )
     classes = iter(self._grader.classes(given))
     names: dict[int, str] = {}
     drafts = []
@@ -119,8 +125,10 @@ class Questions:
       number, name = next(classes), self._grader.canonical(answer)
       names[number] = min(name, names.get(number, name))
       drafts.append((number, next(verdicts).correct))
-    return [Grade(None if number is None else names[number], correct)
-            for number, correct in drafts]
+    return [
+      Grade(None if number is None else names[number], correct)
+      for number, correct in drafts
+    ]
 
   def _answer(self, text: str) -> str | None:
     found = extraction.extract(text)
@@ -147,8 +155,9 @@ class Questions:
         left_out[reason] += 1
         continue
       seen[_key(row.question)] = split
-      problems.append(Problem(
-          id, row.question, row.answer, row.level, row.solution))
+      problems.append(
+        Problem(id, row.question, row.answer, row.level, row.solution)
+      )
     return splits
 
   def _rows(self) -> Iterator[tuple[str, Row]]:
@@ -160,8 +169,9 @@ class Questions:
       share = int.from_bytes(digest[:8], 'big') / 2**64
       yield 'pretrain' if share < self.pretrain else 'finetune', row
 
-  def _reason(self, split: str, row: Row, shots: set[str],
-              seen: dict[str, str]) -> str:
+  def _reason(
+    self, split: str, row: Row, shots: set[str], seen: dict[str, str]
+  ) -> str:
     """Why a row is left out; '' where it is not."""
     key = _key(row.question)
     if extraction.unwrap(row.answer).answer is None:
@@ -179,20 +189,28 @@ class Questions:
     for spelt in sorted(set(_SPECIAL.findall(whole))):
       if vocabulary.spelt_special(spelt) != spelt:
         raise ValueError(
-            f'The template spells {spelt}, which is no special token of '
-            f'{vocabulary.path}; take the template of its family.')
+          f'The template spells {spelt}, which is no special token of '
+          f'{vocabulary.path}; take the template of its family.'
+        )
     if vocabulary.encode_template(whole)[-1:] == [vocabulary.eos_id]:
       raise ValueError(
-          f'The template ends in {vocabulary.piece(vocabulary.eos_id)}, the '
-          'end of a solution; let it stop where the solution begins.')
-    split = [text for text in _BESIDE if not any(
+        f'The template ends in {vocabulary.piece(vocabulary.eos_id)}, the '
+        'end of a solution; let it stop where the solution begins.'
+      )
+    split = [
+      text
+      for text in _BESIDE
+      if not any(
         self.delimiter in vocabulary.piece(token)
-        for token in vocabulary.encode(f'{text}{self.delimiter}a'))]
+        for token in vocabulary.encode(f'{text}{self.delimiter}a')
+      )
+    ]
     if split:
       raise ValueError(
-          f'The tokenizer of {vocabulary.path} splits the delimiter '
-          f'{self.delimiter!r} over tokens, after {" ".join(split[:10])} for '
-          "example; end steps with a text that one token holds, such as '\\n'.")
+        f'The tokenizer of {vocabulary.path} splits the delimiter '
+        f'{self.delimiter!r} over tokens, after {" ".join(split[:10])} for '
+        "example; end steps with a text that one token holds, such as '\\n'."
+      )
 
 
 def _key(question: str) -> str:

@@ -42,7 +42,8 @@ class SentencePiece:
     id = self._id('eos', self.eos) if self.eos else self._model.eos_id()
     if id < 0:
       raise ValueError(
-          f'{self.path} has no end of a text; name one in SentencePiece.eos.')
+        f'{self.path} has no end of a text; name one in SentencePiece.eos.'
+      )
     return id
 
   @functools.cached_property
@@ -55,8 +56,9 @@ class SentencePiece:
     id = self._id('revise', self.revise)
     if id in (self.eos_id, self.pad_id):
       raise ValueError(
-          f'SentencePiece.revise={self.revise!r} is also the end or the '
-          f'padding of {self.path}; name another piece.')
+        f'SentencePiece.revise={self.revise!r} is also the end or the '
+        f'padding of {self.path}; name another piece.'
+      )
     return id
 
   @property
@@ -84,8 +86,9 @@ class SentencePiece:
     found = self.special_ids & set(ids)
     if found:
       raise ValueError(
-          f'The text spells {self.piece(min(found))}, which {self.path} always '
-          'reads as that special token; leave the text out.')
+        f'The text spells {self.piece(min(found))}, which {self.path} always '
+        'reads as that special token; leave the text out.'
+      )
     return ids
 
   def encode_template(self, text: str) -> list[int]:
@@ -98,8 +101,9 @@ class SentencePiece:
 
   def decode(self, ids: Iterable[int]) -> str:
     """Text of tokens; special ids, and ids beyond the model, have none."""
-    return self._model.decode([
-        id for id in ids if 0 <= id < self.size and id not in self.special_ids])
+    return self._model.decode(
+      [id for id in ids if 0 <= id < self.size and id not in self.special_ids]
+    )
 
   def piece(self, id: int) -> str:
     """What one token stands for; '' beyond the model."""
@@ -113,9 +117,11 @@ class SentencePiece:
   def _spelt(self) -> list[str]:
     """Pieces in angle brackets but for bytes and those no text can spell."""
     model = self._model
-    pieces = [model.id_to_piece(id) for id in range(self.size)
-              if not (model.is_byte(id) or model.is_control(id)
-                      or model.is_unknown(id))]
+    pieces = [
+      model.id_to_piece(id)
+      for id in range(self.size)
+      if not (model.is_byte(id) or model.is_control(id) or model.is_unknown(id))
+    ]
     return [piece for piece in pieces if _BRACKETS.fullmatch(piece)]
 
   @functools.cached_property
@@ -128,6 +134,7 @@ class SentencePiece:
     id = self._model.piece_to_id(piece)
     if not piece or id == self._model.unk_id():
       raise ValueError(
-          f'SentencePiece.{role}={piece!r} is no piece of {self.path}; name '
-          'one that the model reserves.')
+        f'SentencePiece.{role}={piece!r} is no piece of {self.path}; name '
+        'one that the model reserves.'
+      )
     return id

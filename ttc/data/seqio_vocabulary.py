@@ -61,8 +61,7 @@ class SeqioVocabulary(seqio.Vocabulary):
     return text
 
   def __eq__(self, other) -> bool:
-    return (isinstance(other, SeqioVocabulary)
-            and self.wrapped == other.wrapped)
+    return isinstance(other, SeqioVocabulary) and self.wrapped == other.wrapped
 
   def __hash__(self) -> int:
     return hash(self.wrapped)

@@ -25,27 +25,36 @@ def make_task(folder: str, vocab_size: int) -> seqio.Task:
   """A Task over `folder`; not in seqio's registry, so nothing can collide."""
   kind = features.kind_of(folder)
   return over(
-      seqio.FunctionDataSource(
-          lambda split, shuffle_files, seed=None:
-              features.read(folder, split),
-          splits=('train', 'validation')),
-      kind, re.sub(r'\W+', '_', f'ttc_{kind}_{folder}'), vocab_size)
+    seqio.FunctionDataSource(
+      lambda split, shuffle_files, seed=None: features.read(folder, split),
+      splits=('train', 'validation'),
+    ),
+    kind,
+    re.sub(r'\W+', '_', f'ttc_{kind}_{folder}'),
+    vocab_size,
+  )
 
 
-def over(source: seqio.DataSource, kind: features.Kind, name: str,
-         vocab_size: int) -> seqio.Task:
+def over(
+  source: seqio.DataSource, kind: features.Kind, name: str, vocab_size: int
+) -> seqio.Task:
   """A Task over any source of examples of a kind; see `features`."""
-  inputs = seqio.Feature(seqio.PassThroughVocabulary(vocab_size),
-                         add_eos=False)
+  inputs = seqio.Feature(seqio.PassThroughVocabulary(vocab_size), add_eos=False)
   weights = seqio.ContinuousFeature(dtype=tf.float32)
-  target = {'lm': {'decoder_target_tokens': inputs},
-            'value': {'decoder_target_values': weights}}
+  target = {
+    'lm': {'decoder_target_tokens': inputs},
+    'value': {'decoder_target_values': weights},
+  }
   return seqio.Task(
-      name,
-      source=source,
-      preprocessors=[_PREPROCESSORS[kind]],
-      output_features={'decoder_input_tokens': inputs,
-                       'decoder_loss_weights': weights} | target[kind])
+    name,
+    source=source,
+    preprocessors=[_PREPROCESSORS[kind]],
+    output_features={
+      'decoder_input_tokens': inputs,
+      'decoder_loss_weights': weights,
+    }
+    | target[kind],
+  )
 
 
 def documents(task: seqio.Task, split: str) -> packing.Documents:
@@ -62,16 +71,17 @@ def documents(task: seqio.Task, split: str) -> packing.Documents:
   dataset = dataset.map(lambda example: {n: example[n] for n in names})
   chunks = list(dataset.ragged_batch(_CHUNK))
   joined = tf.nest.map_structure(
-      lambda *parts: tf.concat(parts, axis=0), *chunks,
-      expand_composites=False)
+    lambda *parts: tf.concat(parts, axis=0), *chunks, expand_composites=False
+  )
   starts = joined[names[0]].row_splits.numpy()
   columns = {name: column.values.numpy() for name, column in joined.items()}
   inputs = columns['decoder_input_tokens']
   size = task.output_features['decoder_input_tokens'].vocabulary.size
   if inputs.min() < 0 or inputs.max() >= size:
     raise ValueError(
-        f'Tokens of {task.name} are in [{inputs.min()}, {inputs.max()}], and '
-        f'the vocabulary has {size}; use the one that made the examples.')
+      f'Tokens of {task.name} are in [{inputs.min()}, {inputs.max()}], and '
+      f'the vocabulary has {size}; use the one that made the examples.'
+    )
   return packing.Documents(columns, starts)
 
 
@@ -80,10 +90,9 @@ def _language_model(example):
   tokens = example['tokens']
   index = tf.range(1, tf.size(tokens))
   return {
-      'decoder_input_tokens': tokens[:-1],
-      'decoder_target_tokens': tokens[1:],
-      'decoder_loss_weights': tf.cast(
-          index >= example['loss_start'], tf.float32),
+    'decoder_input_tokens': tokens[:-1],
+    'decoder_target_tokens': tokens[1:],
+    'decoder_loss_weights': tf.cast(index >= example['loss_start'], tf.float32),
   }
 
 
@@ -93,9 +102,9 @@ def _value(example):
   where, shape = example['positions'][:, None], tf.shape(tokens)
   ones = tf.ones_like(example['labels'])
   return {
-      'decoder_input_tokens': tokens,
-      'decoder_target_values': tf.scatter_nd(where, example['labels'], shape),
-      'decoder_loss_weights': tf.scatter_nd(where, ones, shape),
+    'decoder_input_tokens': tokens,
+    'decoder_target_values': tf.scatter_nd(where, example['labels'], shape),
+    'decoder_loss_weights': tf.scatter_nd(where, ones, shape),
   }
 
 

@@ -32,19 +32,23 @@ class Template:
   def __post_init__(self):
     if self.turn.count(QUESTION) != 1:
       raise ValueError(
-          f'Template.turn={self.turn!r} holds {QUESTION} '
-          f'{self.turn.count(QUESTION)} times; write it once, where the '
-          'question goes.')
+        f'Template.turn={self.turn!r} holds {QUESTION} '
+        f'{self.turn.count(QUESTION)} times; write it once, where the '
+        'question goes.'
+      )
     for number, shot in enumerate(self.shots, start=1):
       if len(shot) != 2 or not all(isinstance(x, str) and x for x in shot):
         raise ValueError(
-            f'Shot {number} of Template.shots is {shot!r}; give a question '
-            'and its solution.')
+          f'Shot {number} of Template.shots is {shot!r}; give a question '
+          'and its solution.'
+        )
 
   def __call__(self, question: str) -> str:
     """The prompt of a question."""
-    shots = [f'{self._turn(asked)}{solution}{self.after}'
-             for asked, solution in self.shots]
+    shots = [
+      f'{self._turn(asked)}{solution}{self.after}'
+      for asked, solution in self.shots
+    ]
     return ''.join([self.before, *shots, self._turn(question)])
 
   def _turn(self, question: str) -> str:

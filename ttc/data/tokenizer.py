@@ -42,17 +42,20 @@ class Tokenizer:
   def __post_init__(self):
     if not self._file.is_file():
       raise ValueError(
-          f'Tokenizer.path={self.path} holds no {FILE}; give a model folder '
-          'that has one, as `ttc convert` writes it.')
+        f'Tokenizer.path={self.path} holds no {FILE}; give a model folder '
+        'that has one, as `ttc convert` writes it.'
+      )
     if not self.revise:
       raise ValueError(
-          "Tokenizer.revise=''; name a token that the model reserves, such as "
-          "'<|reserved_special_token_0|>' (Llama 3), '<|quad_end|>' (Qwen 2.5) "
-          "or '<unused0>' (Gemma).")
+        "Tokenizer.revise=''; name a token that the model reserves, such as "
+        "'<|reserved_special_token_0|>' (Llama 3), '<|quad_end|>' (Qwen 2.5) "
+        "or '<unused0>' (Gemma)."
+      )
     if not isinstance(self.stops, tuple) or '' in self.stops:
       raise ValueError(
-          f'Tokenizer.stops={self.stops!r} is no tuple of texts with at least '
-          "one character; write ('\\n\\n',) for blank lines, or ().")
+        f'Tokenizer.stops={self.stops!r} is no tuple of texts with at least '
+        "one character; write ('\\n\\n',) for blank lines, or ()."
+      )
 
   @functools.cached_property
   def size(self) -> int:
@@ -73,17 +76,20 @@ class Tokenizer:
     id = self._id('revise', self.revise)
     if id in (*self._end_tokens, self.pad_id):
       raise ValueError(
-          f'Tokenizer.revise={self.revise!r} is also the end or the padding of '
-          f'{self._file}; name another token that the model reserves.')
+        f'Tokenizer.revise={self.revise!r} is also the end or the padding of '
+        f'{self._file}; name another token that the model reserves.'
+      )
     return id
 
   @functools.cached_property
   def end_ids(self) -> tuple[int, ...]:
     """Every end the model was given, `revise_id`, and tokens with a stop."""
-    stopping = [id for id, piece in enumerate(self._pieces)
-                if any(stop in piece for stop in self.stops)]
-    return tuple(dict.fromkeys(
-        [*self._end_tokens, self.revise_id, *stopping]))
+    stopping = [
+      id
+      for id, piece in enumerate(self._pieces)
+      if any(stop in piece for stop in self.stops)
+    ]
+    return tuple(dict.fromkeys([*self._end_tokens, self.revise_id, *stopping]))
 
   @functools.cached_property
   def begin_ids(self) -> tuple[int, ...]:
@@ -91,19 +97,21 @@ class Tokenizer:
     bare = self._plain.encode('a', add_special_tokens=False).ids
     whole = self._plain.encode('a', add_special_tokens=True).ids
     for start in range(len(whole)):
-      if whole[start:start + len(bare)] == bare:
+      if whole[start : start + len(bare)] == bare:
         return tuple(whole[:start])
     raise ValueError(
-        f'{self._file} changes a text when it adds special tokens around it; '
-        'its post-processor is none of those known.')
+      f'{self._file} changes a text when it adds special tokens around it; '
+      'its post-processor is none of those known.'
+    )
 
   @functools.cached_property
   def special_ids(self) -> frozenset[int]:
     """Tokens without text: those the file marks so, and our three."""
     added = self._plain.get_added_tokens_decoder()
     return frozenset(
-        [id for id, token in added.items() if token.special]
-        + [self.pad_id, self.revise_id, *self._end_tokens])
+      [id for id, token in added.items() if token.special]
+      + [self.pad_id, self.revise_id, *self._end_tokens]
+    )
 
   def encode(self, text: str) -> list[int]:
     """Tokens of a text, with no special id among them."""
@@ -117,12 +125,13 @@ class Tokenizer:
     """
     ids = self._parsing.encode(text, add_special_tokens=False).ids
     begin = list(self.begin_ids)
-    return ids if begin and ids[:len(begin)] == begin else begin + ids
+    return ids if begin and ids[: len(begin)] == begin else begin + ids
 
   def decode(self, ids: Iterable[int]) -> str:
     """Text of tokens; special ids, and ids beyond the tokenizer, have none."""
-    kept = [id for id in ids
-            if 0 <= id < self.size and id not in self.special_ids]
+    kept = [
+      id for id in ids if 0 <= id < self.size and id not in self.special_ids
+    ]
     return self._plain.decode(kept, skip_special_tokens=False)
 
   def piece(self, id: int) -> str:
@@ -151,8 +160,7 @@ class Tokenizer:
   @functools.cached_property
   def _spelt(self) -> list[str]:
     added = self._plain.get_added_tokens_decoder()
-    return [added[id].content for id in sorted(added)
-            if id in self.special_ids]
+    return [added[id].content for id in sorted(added) if id in self.special_ids]
 
   @functools.cached_property
   def _pieces(self) -> list[str]:
@@ -160,7 +168,8 @@ class Tokenizer:
     anchor = self._plain.encode('a', add_special_tokens=False).ids
     before = len(self._plain.decode(anchor, skip_special_tokens=False))
     texts = self._plain.decode_batch(
-        [[*anchor, id] for id in range(self.size)], skip_special_tokens=False)
+      [[*anchor, id] for id in range(self.size)], skip_special_tokens=False
+    )
     return [text[before:] for text in texts]
 
   @functools.cached_property
@@ -172,13 +181,15 @@ class Tokenizer:
     ids += given if isinstance(given, list) else [given]
     if not ids:
       raise ValueError(
-          f'Neither generation_config.json nor tokenizer_config.json beside '
-          f'{self._file} names the end of a text; set Tokenizer.eos.')
+        f'Neither generation_config.json nor tokenizer_config.json beside '
+        f'{self._file} names the end of a text; set Tokenizer.eos.'
+      )
     if max(ids) >= self.size:
       raise ValueError(
-          f'generation_config.json beside {self._file} has the end '
-          f'{max(ids)}, and the tokenizer has only {self.size} tokens; the '
-          'files are not of one model.')
+        f'generation_config.json beside {self._file} has the end '
+        f'{max(ids)}, and the tokenizer has only {self.size} tokens; the '
+        'files are not of one model.'
+      )
     return list(dict.fromkeys(ids))
 
   @functools.cached_property
@@ -198,8 +209,9 @@ class Tokenizer:
     id = self._plain.token_to_id(token)
     if id is None:
       raise ValueError(
-          f'Tokenizer.{role}={token!r} is no token of {self._file}; name one '
-          f'of its special tokens, such as {self._some_tokens()}.')
+        f'Tokenizer.{role}={token!r} is no token of {self._file}; name one '
+        f'of its special tokens, such as {self._some_tokens()}.'
+      )
     return id
 
   def _some_tokens(self) -> str:
@@ -215,8 +227,9 @@ def _read(path: pathlib.Path):
     tokenizer = tokenizers.Tokenizer.from_file(str(path))
   except Exception as error:  # the library raises nothing more specific
     raise ValueError(
-        f'{path} is not a tokenizer.json that the tokenizers library reads: '
-        f'{error}.') from error
+      f'{path} is not a tokenizer.json that the tokenizers library reads: '
+      f'{error}.'
+    ) from error
   tokenizer.no_truncation()  # some files bring both, for their own use
   tokenizer.no_padding()
   return tokenizer

@@ -42,18 +42,21 @@ class Trajectories:
   def __post_init__(self):
     if self.max_context < 0:
       raise ValueError(
-          f'Trajectories.max_context={self.max_context}; give 0 (no history) '
-          'or more.')
+        f'Trajectories.max_context={self.max_context}; give 0 (no history) '
+        'or more.'
+      )
     if self.max_targets is not None and self.max_targets < 1:
       raise ValueError(
-          f'Trajectories.max_targets={self.max_targets}; give 1 or more, or '
-          'None for all.')
+        f'Trajectories.max_targets={self.max_targets}; give 1 or more, or '
+        'None for all.'
+      )
     if not 0 <= self.right_share <= 1:
       raise ValueError(
-          f'Trajectories.right_share={self.right_share} is not in [0, 1].')
+        f'Trajectories.right_share={self.right_share} is not in [0, 1].'
+      )
 
   def __call__(
-      self, record: Mapping, prompt: Sequence[int], vocabulary: Vocabulary
+    self, record: Mapping, prompt: Sequence[int], vocabulary: Vocabulary
   ) -> list[Document]:
     """Trajectories of one question, one for each right sample that is used.
 
@@ -78,11 +81,16 @@ class Trajectories:
       history = self._history(rng, target, wrong, nearest[i])
       attempts = [strip_end(row['tokens'], vocabulary) for row in history]
       context = context_tokens(
-          prompt, attempts, vocabulary.revise_id, self.max_context)
-      tokens = [*context, *strip_end(target['tokens'], vocabulary),
-                vocabulary.eos_id]
-      documents.append(Document(
-          np.array(tokens, np.int32), len(context), record['problem']))
+        prompt, attempts, vocabulary.revise_id, self.max_context
+      )
+      tokens = [
+        *context,
+        *strip_end(target['tokens'], vocabulary),
+        vocabulary.eos_id,
+      ]
+      documents.append(
+        Document(np.array(tokens, np.int32), len(context), record['problem'])
+      )
     return documents
 
   def _history(self, rng, target, wrong, nearest) -> list[Mapping]:
@@ -100,7 +108,7 @@ class Trajectories:
 
 
 def nearest_rows(
-    targets: Sequence[Mapping], rows: Sequence[Mapping]
+  targets: Sequence[Mapping], rows: Sequence[Mapping]
 ) -> list[int | None]:
   """For each target the row of least character edit distance.
 
@@ -109,6 +117,9 @@ def nearest_rows(
   if not targets or not rows:
     return [None] * len(targets)
   distance = process.cdist(
-      [row['text'] for row in targets], [row['text'] for row in rows],
-      scorer=Levenshtein.distance, dtype=np.int32)
+    [row['text'] for row in targets],
+    [row['text'] for row in rows],
+    scorer=Levenshtein.distance,
+    dtype=np.int32,
+  )
   return np.argmin(distance, axis=1).tolist()

@@ -17,7 +17,8 @@ import numpy as np
 SPECIALS = ('<pad>', '<eos>', '<revise>')
 LETTER = '[0-9A-Za-z:]'
 WORDS = re.compile(
-    f'(?P<gap>(?<={LETTER}) (?={LETTER}))|{LETTER}+|.', re.DOTALL)
+  f'(?P<gap>(?<={LETTER}) (?={LETTER}))|{LETTER}+|.', re.DOTALL
+)
 
 
 class Vocabulary(Protocol):
@@ -63,12 +64,14 @@ class WordVocabulary:
     for word in self.words:
       if not re.fullmatch(f'{LETTER}+|[^\\w: ]', word):
         raise ValueError(
-            f'WordVocabulary.words holds {word!r}; give ASCII letters, digits '
-            'and colons, or one character that is none of them and no space.')
+          f'WordVocabulary.words holds {word!r}; give ASCII letters, digits '
+          'and colons, or one character that is none of them and no space.'
+        )
     if len(set(self.words)) < len(self.words):
       twice = next(w for w in self.words if self.words.count(w) > 1)
       raise ValueError(
-          f'WordVocabulary.words holds {twice!r} more than once; keep one.')
+        f'WordVocabulary.words holds {twice!r} more than once; keep one.'
+      )
 
   @property
   def size(self) -> int:
@@ -96,9 +99,10 @@ class WordVocabulary:
       word = match.group()
       if word not in self._ids:
         raise ValueError(
-            f'{word[:20]!r} at offset {match.start()} is none of the '
-            f'{len(self.words)} words of this vocabulary; a space stands only '
-            'between two of letters, digits and colons.')
+          f'{word[:20]!r} at offset {match.start()} is none of the '
+          f'{len(self.words)} words of this vocabulary; a space stands only '
+          'between two of letters, digits and colons.'
+        )
       tokens.append(self._ids[word])
     return tokens
 
@@ -137,9 +141,10 @@ def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:
   if not table[tokens].any():
     parts = [pieces[token] for token in tokens]
     raise ValueError(
-        f'The vocabulary splits the delimiter {delimiter!r} into {parts}, and '
-        'no token holds all of it; end steps with a text that one token holds, '
-        f'such as {parts[-1]!r} (blank lines are then steps of their own).')
+      f'The vocabulary splits the delimiter {delimiter!r} into {parts}, and '
+      'no token holds all of it; end steps with a text that one token holds, '
+      f'such as {parts[-1]!r} (blank lines are then steps of their own).'
+    )
   return table | end_table(vocabulary)
 
 

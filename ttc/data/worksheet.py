@@ -71,38 +71,50 @@ class Worksheet:
   def __post_init__(self):
     if not self.goals or min(self.goals) < 1:
       raise ValueError(
-          f'Worksheet.goals={self.goals}; give one or more positive counts.')
+        f'Worksheet.goals={self.goals}; give one or more positive counts.'
+      )
     if not 1 <= self.max_number <= self.max_value <= 999:
       raise ValueError(
-          f'Worksheet.max_number={self.max_number} and max_value='
-          f'{self.max_value}; they must rise from 1 to at most 999.')
+        f'Worksheet.max_number={self.max_number} and max_value='
+        f'{self.max_value}; they must rise from 1 to at most 999.'
+      )
     if not 1 <= self.min_target <= self.max_value:
       raise ValueError(
-          f'Worksheet.min_target={self.min_target} is not between 1 and '
-          f'max_value={self.max_value}.')
+        f'Worksheet.min_target={self.min_target} is not between 1 and '
+        f'max_value={self.max_value}.'
+      )
     for name in ('num_pretrain', 'num_finetune', 'num_test'):
       if getattr(self, name) < 0:
         raise ValueError(
-            f'Worksheet.{name}={getattr(self, name)}; give 0 or more.')
-    if (len(self.levels) < 2 or self.levels[0] < 0 or self.levels[-1] > 1
-        or min(np.diff(self.level_edges)) < 1):
+          f'Worksheet.{name}={getattr(self, name)}; give 0 or more.'
+        )
+    if (
+      len(self.levels) < 2
+      or self.levels[0] < 0
+      or self.levels[-1] > 1
+      or min(np.diff(self.level_edges)) < 1
+    ):
       raise ValueError(
-          f'Worksheet.levels={self.levels} part the {len(self.table.target)} '
-          f'goals at {self.level_edges.tolist()}; give shares that rise from 0 '
-          'to 1 and leave each level a goal, or lower min_target.')
+        f'Worksheet.levels={self.levels} part the {len(self.table.target)} '
+        f'goals at {self.level_edges.tolist()}; give shares that rise from 0 '
+        'to 1 and leave each level a goal, or lower min_target.'
+      )
     for level, part in enumerate(
-        np.split(self.table.target, self.level_edges)[1:-1], start=1):
+      np.split(self.table.target, self.level_edges)[1:-1], start=1
+    ):
       targets = len(np.unique(part))
       if targets < max(self.goals):
         raise ValueError(
-            f'Worksheet.goals={self.goals}, but level {level} has only '
-            f'{targets} targets and no question asks one twice; ask for fewer '
-            'goals or widen that level.')
+          f'Worksheet.goals={self.goals}, but level {level} has only '
+          f'{targets} targets and no question asks one twice; ask for fewer '
+          'goals or widen that level.'
+        )
 
   @functools.cached_property
   def table(self) -> countdown.GoalTable:
     return countdown.goal_table(
-        self.max_number, self.max_value, self.min_target)
+      self.max_number, self.max_value, self.min_target
+    )
 
   @functools.cached_property
   def level_edges(self) -> np.ndarray:
@@ -114,15 +126,20 @@ class Worksheet:
     """Each goal of `table` as it stands in a question."""
     numbers, targets = self.table.numbers.tolist(), self.table.target.tolist()
     return tuple(
-        '{}: {} {} {}'.format(target, *goal)
-        for goal, target in zip(numbers, targets, strict=True))
+      '{}: {} {} {}'.format(target, *goal)
+      for goal, target in zip(numbers, targets, strict=True)
+    )
 
   @functools.cached_property
   def vocabulary(self) -> WordVocabulary:
     numbers = range(1, self.max_value + 1)
-    return WordVocabulary((
-        *map(str, numbers), *(f'{n}:' for n in numbers[self.min_target - 1:]),
-        *SYMBOLS))
+    return WordVocabulary(
+      (
+        *map(str, numbers),
+        *(f'{n}:' for n in numbers[self.min_target - 1 :]),
+        *SYMBOLS,
+      )
+    )
 
   def problems(self, split: str) -> list[Problem]:
     """Problems of one split.
@@ -134,7 +151,8 @@ class Worksheet:
     levels = self.goal_levels(rows[:, 0])
     problems = []
     for id, (row, level) in enumerate(
-        zip(rows.tolist(), levels.tolist(), strict=True), self.first_id(split)):
+      zip(rows.tolist(), levels.tolist(), strict=True), self.first_id(split)
+    ):
       goals = [self.goal_texts[goal] for goal in row if goal >= 0]
       problems.append(Problem(id, ' '.join(goals), level=level))
     return problems
@@ -166,11 +184,12 @@ class Worksheet:
     correct, answer = True, []
     for line, (numbers, target) in zip(texts, goals, strict=True):
       label = LABEL.match(line)
-      equations = label and countdown.read_line(line[label.end():])
+      equations = label and countdown.read_line(line[label.end() :])
       if equations is None:
         return wrong
       correct &= int(label[1]) == target and countdown.is_solution(
-          equations, numbers, target)
+        equations, numbers, target
+      )
       answer.append(label[0] + countdown.canonical(equations))
     return Grade('\n'.join(answer), correct)
 
@@ -190,7 +209,7 @@ class Worksheet:
 
   def first_id(self, split: str) -> int:
     """The id of a split's first problem; the others follow one by one."""
-    return sum(map(self._size, SPLITS[:SPLITS.index(_known(split))]))
+    return sum(map(self._size, SPLITS[: SPLITS.index(_known(split))]))
 
   def _size(self, split: str) -> int:
     return getattr(self, f'num_{split}')
@@ -202,7 +221,7 @@ class Worksheet:
     for i, split in enumerate(SPLITS):
       mixed = np.concatenate([level[split] for level in levels])
       rng = np.random.default_rng((self.seed, 1, i))
-      rows[split] = rng.permutation(mixed)[:self._size(split)]
+      rows[split] = rng.permutation(mixed)[: self._size(split)]
     return rows
 
   def _draw(self, level: int) -> dict[str, np.ndarray]:
@@ -221,16 +240,17 @@ class Worksheet:
         tried += 1
         if tried > 100 * (wanted + 100):
           raise ValueError(
-              f'Worksheet.num_{split}={self._size(split)} needs {wanted} '
-              f'questions of level {level + 1}, but only {len(rows)} turned up '
-              f'in {tried} draws; ask for fewer questions in all, for other '
-              f'numbers of goals than {self.goals}, or widen that level.')
+            f'Worksheet.num_{split}={self._size(split)} needs {wanted} '
+            f'questions of level {level + 1}, but only {len(rows)} turned up '
+            f'in {tried} draws; ask for fewer questions in all, for other '
+            f'numbers of goals than {self.goals}, or widen that level.'
+          )
       drawn[split] = np.array(list(rows), int).reshape(-1, max(self.goals))
     return drawn
 
   def _candidates(self, level: int) -> Iterator[tuple[int, ...]]:
     """Random questions of one level without end, none with a target twice."""
-    begin, end = self.level_edges[level:level + 2]
+    begin, end = self.level_edges[level : level + 2]
     slots, counts = np.arange(max(self.goals)), np.array(self.goals)
     rng = np.random.default_rng((self.seed, 0, level))
     while True:
@@ -246,7 +266,8 @@ def read_question(question: str) -> list[tuple[list[int], int]]:
   goals = [tuple(map(int, goal)) for goal in GOAL.findall(question)]
   if not goals:
     raise ValueError(
-        f"{question[:80]!r} is no worksheet; one looks like '13: 7 2 1'.")
+      f"{question[:80]!r} is no worksheet; one looks like '13: 7 2 1'."
+    )
   return [(numbers, target) for target, *numbers in goals]
 
 

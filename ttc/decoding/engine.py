@@ -43,8 +43,9 @@ class Batch:
   lanes: jax.Array  # [B, 8] int32, columns for the properties below
 
   @classmethod
-  def pack(cls, rows: Sequence[Sequence[int]], temperature: Sequence[float],
-           least: int) -> 'Batch':
+  def pack(
+    cls, rows: Sequence[Sequence[int]], temperature: Sequence[float], least: int
+  ) -> 'Batch':
     """The lanes of one device, in a numpy array.
 
     Args:
@@ -55,7 +56,8 @@ class Batch:
     lanes = np.zeros((len(rows), 8), np.int32)
     lanes[:, :4] = [row[:4] for row in rows]
     lanes[:, 4:6] = np.array([row[4:] for row in rows], np.uint32).view(
-        np.int32)
+      np.int32
+    )
     lanes[:, 6] = np.array(temperature, np.float32).view(np.int32)
     lanes[:, 7] = least
     return cls(lanes)
@@ -84,7 +86,8 @@ class Batch:
   def key(self) -> jax.Array:
     """Of the rows [B]."""
     return jax.random.wrap_key_data(
-        jax.lax.bitcast_convert_type(self.lanes[:, 4:6], jnp.uint32))
+      jax.lax.bitcast_convert_type(self.lanes[:, 4:6], jnp.uint32)
+    )
 
   @property
   def temperature(self) -> jax.Array:
@@ -123,11 +126,22 @@ class _Loop:
 
 
 @functools.partial(
-    jax.jit, static_argnames=('cfg', 'mesh', 'max_new'),
-    donate_argnames=('cache',))
-def extend(params, table: Angles, cache: KVCache, batch: Batch, stops: Stops,
-           top_p, *, cfg: TransformerConfig, mesh: Mesh,
-           max_new: int) -> tuple[KVCache, Grown]:
+  jax.jit,
+  static_argnames=('cfg', 'mesh', 'max_new'),
+  donate_argnames=('cache',),
+)
+def extend(
+  params,
+  table: Angles,
+  cache: KVCache,
+  batch: Batch,
+  stops: Stops,
+  top_p,
+  *,
+  cfg: TransformerConfig,
+  mesh: Mesh,
+  max_new: int,
+) -> tuple[KVCache, Grown]:
   """Samples until rows pause, end, or have `max_new` more tokens.
 
   A token's key is fold_in(row key, position): a row's text does not depend on
@@ -153,52 +167,74 @@ def extend(params, table: Angles, cache: KVCache, batch: Batch, stops: Stops,
     def body(loop: _Loop) -> _Loop:
       position = batch.position + loop.t
       logits, memory = model.apply(
-          {'params': params}, loop.pending[:, None],
-          table.at(position[:, None]), Lanes(loop.cache, position),
-          method='extend')
+        {'params': params},
+        loop.pending[:, None],
+        table.at(position[:, None]),
+        Lanes(loop.cache, position),
+        method='extend',
+      )
       token, logprob = draw(
-          logits[:, 0], jax.vmap(jax.random.fold_in)(keys, position + 1),
-          batch.temperature, top_p)
+        logits[:, 0],
+        jax.vmap(jax.random.fold_in)(keys, position + 1),
+        batch.temperature,
+        top_p,
+      )
       count = loop.count + loop.live
       steps = loop.steps + (loop.live & stops.step_end[token])
       paused = (batch.steps > 0) & (steps >= batch.steps)
       ended = paused | stops.end[token] | (count >= batch.most)
       return _Loop(
-          t=loop.t + 1,
-          token=jax.lax.dynamic_update_slice_in_dim(
-              loop.token, token[:, None], loop.t, axis=1),
-          pending=token,
-          count=count,
-          steps=steps,
-          live=loop.live & ~ended,
-          logprob=loop.logprob + jnp.where(loop.live, logprob, 0.0),
-          cache=memory.cache)
+        t=loop.t + 1,
+        token=jax.lax.dynamic_update_slice_in_dim(
+          loop.token, token[:, None], loop.t, axis=1
+        ),
+        pending=token,
+        count=count,
+        steps=steps,
+        live=loop.live & ~ended,
+        logprob=loop.logprob + jnp.where(loop.live, logprob, 0.0),
+        cache=memory.cache,
+      )
 
     loop = jax.lax.while_loop(
-        lambda loop: (loop.t < max_new) & (loop.live.sum() > batch.least[0]),
-        body,
-        _Loop(
-            t=jnp.int32(0),
-            token=jnp.zeros((lanes, max_new), jnp.int32),
-            pending=batch.token,
-            count=jnp.zeros(lanes, jnp.int32),
-            steps=jnp.zeros(lanes, jnp.int32),
-            live=batch.most > 0,
-            logprob=jnp.zeros(lanes, jnp.float32),
-            cache=cache))
-    return loop.cache, Grown(loop.token, loop.count, loop.live, loop.logprob,
-                             loop.t[None])
+      lambda loop: (loop.t < max_new) & (loop.live.sum() > batch.least[0]),
+      body,
+      _Loop(
+        t=jnp.int32(0),
+        token=jnp.zeros((lanes, max_new), jnp.int32),
+        pending=batch.token,
+        count=jnp.zeros(lanes, jnp.int32),
+        steps=jnp.zeros(lanes, jnp.int32),
+        live=batch.most > 0,
+        logprob=jnp.zeros(lanes, jnp.float32),
+        cache=cache,
+      ),
+    )
+    return loop.cache, Grown(
+      loop.token, loop.count, loop.live, loop.logprob, loop.t[None]
+    )
 
-  return _on_devices(local, mesh, params, table, cache, batch, stops, top_p,
-                     shared=(0, 1, 4, 5))
+  return _on_devices(
+    local, mesh, params, table, cache, batch, stops, top_p, shared=(0, 1, 4, 5)
+  )
 
 
 @functools.partial(
-    jax.jit, static_argnames=('head', 'cfg', 'mesh', 'cells'),
-    donate_argnames=('pool',))
-def read(params, table: Angles, pool: KVCache, line: Line, *, head: Head,
-         cfg: TransformerConfig, mesh: Mesh, cells: int
-         ) -> tuple[KVCache, jax.Array | None]:
+  jax.jit,
+  static_argnames=('head', 'cfg', 'mesh', 'cells'),
+  donate_argnames=('pool',),
+)
+def read(
+  params,
+  table: Angles,
+  pool: KVCache,
+  line: Line,
+  *,
+  head: Head,
+  cfg: TransformerConfig,
+  mesh: Mesh,
+  cells: int,
+) -> tuple[KVCache, jax.Array | None]:
   """Reads known tokens: prompts, forced text, a verifier's next step.
 
   Args:
@@ -219,8 +255,12 @@ def read(params, table: Angles, pool: KVCache, line: Line, *, head: Head,
   def local(params, table, pool, line):
     memory = line.memory(pool, cells)
     out, memory = model.apply(
-        {'params': params}, line.tokens[None, :, 0],
-        table.at(memory.position[None]), memory, method='extend')
+      {'params': params},
+      line.tokens[None, :, 0],
+      table.at(memory.position[None]),
+      memory,
+      method='extend',
+    )
     value = jax.nn.sigmoid(out[0]) if head == 'value' else None
     return memory.cache, value
 
@@ -228,9 +268,16 @@ def read(params, table: Angles, pool: KVCache, line: Line, *, head: Head,
 
 
 @functools.partial(
-    jax.jit, static_argnames=('mesh', 'size'), donate_argnames=('target',))
-def copy(source: KVCache | None, target: KVCache, pieces: jax.Array, *,
-         mesh: Mesh, size: int) -> KVCache:
+  jax.jit, static_argnames=('mesh', 'size'), donate_argnames=('target',)
+)
+def copy(
+  source: KVCache | None,
+  target: KVCache,
+  pieces: jax.Array,
+  *,
+  mesh: Mesh,
+  size: int,
+) -> KVCache:
   """Copies pieces of rows, one after the other.
 
   Args:
@@ -248,7 +295,8 @@ def copy(source: KVCache | None, target: KVCache, pieces: jax.Array, *,
 
       def one(x, y):
         piece = jax.lax.dynamic_slice(
-            x, (read, 0, cell, 0), (1, x.shape[1], size, x.shape[3]))
+          x, (read, 0, cell, 0), (1, x.shape[1], size, x.shape[3])
+        )
         return jax.lax.dynamic_update_slice(y, piece, (write, 0, cell, 0))
 
       return jax.tree.map(one, target if source is None else source, target)
@@ -274,13 +322,19 @@ def _on_devices(local: Callable, mesh: Mesh, *args, shared: tuple[int, ...]):
   constraints on them are off.
   """
   rows = PartitionSpec('data')
-  specs = tuple(PartitionSpec() if i in shared else rows
-                for i in range(len(args)))
+  specs = tuple(
+    PartitionSpec() if i in shared else rows for i in range(len(args))
+  )
 
   def run(*args):
     with nn.logical_axis_rules(()):
       return local(*args)
 
   return jax.shard_map(
-      run, mesh=mesh, in_specs=specs, out_specs=rows, axis_names={'data'},
-      check_vma=False)(*args)
+    run,
+    mesh=mesh,
+    in_specs=specs,
+    out_specs=rows,
+    axis_names={'data'},
+    check_vma=False,
+  )(*args)

@@ -27,16 +27,17 @@ class Line:
   @property
   def tokens(self) -> jax.Array:
     """[T, 2] token, and its segment."""
-    return self.table[:self.size, :2]
+    return self.table[: self.size, :2]
 
   @property
   def segments(self) -> jax.Array:
     """[E, 3] slot, position and place of its first token."""
-    return self.table[self.size:]
+    return self.table[self.size :]
 
   @classmethod
-  def pack(cls, rows: Sequence[tuple[int, int, Sequence[int]]], size: int,
-           nobody: int) -> 'Line':
+  def pack(
+    cls, rows: Sequence[tuple[int, int, Sequence[int]]], size: int, nobody: int
+  ) -> 'Line':
     """Lays out rows, which fit by `room`, in a numpy array.
 
     Args:
@@ -50,20 +51,21 @@ class Line:
     needed = sum(num_segments(len(row)) for _, _, row in rows)
     if needed > max_segments(size) or sum(len(r) for *_, r in rows) > size:
       raise ValueError(
-          f'Rows of {[len(r) for *_, r in rows]} tokens do not fit a line of '
-          f'{size} tokens and {max_segments(size)} segments; ask `room`.')
+        f'Rows of {[len(r) for *_, r in rows]} tokens do not fit a line of '
+        f'{size} tokens and {max_segments(size)} segments; ask `room`.'
+      )
     # Lists: numpy is slow at a few numbers at a time.
     tokens, places, segments = [], [], []
     for slot, start, row in rows:
       for first in range(0, len(row), SEGMENT):
-        part = row[first:first + SEGMENT]
+        part = row[first : first + SEGMENT]
         places += [len(segments)] * len(part)
         segments.append((slot, start + first, len(tokens)))
         tokens += part
     line = cls.empty(size, nobody)
-    line.tokens[:len(tokens), 0] = tokens
-    line.tokens[:len(tokens), 1] = places
-    line.segments[:len(segments)] = np.reshape(segments, (-1, 3))
+    line.tokens[: len(tokens), 0] = tokens
+    line.tokens[: len(tokens), 1] = places
+    line.segments[: len(segments)] = np.reshape(segments, (-1, 3))
     line.segments[-1, 2] = len(tokens)
     return line
 
@@ -84,14 +86,15 @@ class Line:
     offset = jnp.minimum(offset, SEGMENT - 1)
     index = first[:, None] + jnp.arange(SEGMENT)[None]
     return Segments(
-        cache=cache,
-        row=slot[segment],
-        position=start[segment] + offset,
-        place=segment * SEGMENT + offset,
-        segment_row=slot,
-        segment_start=start,
-        token=jnp.minimum(index, segment.shape[0] - 1),
-        cells=cells)
+      cache=cache,
+      row=slot[segment],
+      position=start[segment] + offset,
+      place=segment * SEGMENT + offset,
+      segment_row=slot,
+      segment_start=start,
+      token=jnp.minimum(index, segment.shape[0] - 1),
+      cells=cells,
+    )
 
 
 def max_segments(size: int) -> int:

@@ -8,15 +8,17 @@ def check(temperature: float, top_p: float) -> None:
   """Raises ValueError where a number is outside its range."""
   if not 0 <= temperature < float('inf'):
     raise ValueError(
-        f'temperature={temperature} must be finite and at least 0 (0 is '
-        'greedy).')
+      f'temperature={temperature} must be finite and at least 0 (0 is greedy).'
+    )
   if not 0 < top_p <= 1:
     raise ValueError(f'top_p={top_p} must be in (0, 1] (1 keeps all).')
 
 
 def draw(
-    logits: jax.Array, keys: jax.Array, temperature: jax.Array,
-    top_p: jax.Array | None = None,
+  logits: jax.Array,
+  keys: jax.Array,
+  temperature: jax.Array,
+  top_p: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
   """Draws a token for each row with the row's own key.
 
@@ -47,8 +49,9 @@ def _first_max(x):
   """The first index [B] int32 of the largest of each row of x [B, V]."""
   x = jax.lax.optimization_barrier(x)
   last = x.shape[-1] - 1
-  places = jnp.where(x == jnp.max(x, axis=-1, keepdims=True),
-                     jnp.arange(last + 1)[None], last)
+  places = jnp.where(
+    x == jnp.max(x, axis=-1, keepdims=True), jnp.arange(last + 1)[None], last
+  )
   return jnp.min(places, axis=-1).astype(jnp.int32)
 
 
@@ -57,6 +60,5 @@ def _nucleus(logits, top_p):
   ordered = jnp.sort(logits, axis=-1)[:, ::-1]
   mass = jnp.cumsum(jax.nn.softmax(ordered), axis=-1)
   kept = mass - jax.nn.softmax(ordered) < top_p  # mass before this token
-  least = jnp.min(
-      jnp.where(kept, ordered, jnp.inf), axis=-1, keepdims=True)
+  least = jnp.min(jnp.where(kept, ordered, jnp.inf), axis=-1, keepdims=True)
   return jnp.where(logits >= least, logits, -jnp.inf)

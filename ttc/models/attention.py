@@ -14,8 +14,13 @@ _HEADS = ('batch', 'length', 'heads', 'head_dim')
 _WIDE = 32  # heads of which it pays to put the keys first
 
 
-def mix(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array,
-        cfg: TransformerConfig) -> jax.Array:
+def mix(
+  q: jax.Array,
+  k: jax.Array,
+  v: jax.Array,
+  mask: jax.Array,
+  cfg: TransformerConfig,
+) -> jax.Array:
   """Values mixed by softmax of the scores.
 
   Args:
@@ -30,7 +35,8 @@ def mix(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array,
   """
   if platform() != 'cpu' and cfg.attn_softcap is None:
     return jax.nn.dot_product_attention(
-        q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask=mask[:, None], scale=1.0)
+      q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask=mask[:, None], scale=1.0
+    )
   rows, length, heads, width = q.shape
   kv = k.shape[1]
   # One matrix a (row, key head): CPUs train a quarter faster than with
@@ -67,7 +73,8 @@ def _scores(q: jax.Array, k: jax.Array) -> jax.Array:
   # Keys on the left are read as they lie, three times as fast on a CPU. The
   # barrier keeps XLA from turning the product round again.
   return jax.lax.optimization_barrier(
-      products('BKSH,BKQH->BKSQ', k, q)).swapaxes(2, 3)
+    products('BKSH,BKQH->BKSQ', k, q)
+  ).swapaxes(2, 3)
 
 
 class RMSNorm(nn.Module):
@@ -79,14 +86,15 @@ class RMSNorm(nn.Module):
   def __call__(self, x):
     init = nn.initializers.constant(1.0 - self.cfg.norm_offset)
     scale = self.param(
-        'scale',
-        nn.with_logical_partitioning(init, ('norm',)),
-        (x.shape[-1],),
-        jnp.dtype(self.cfg.param_dtype),
+      'scale',
+      nn.with_logical_partitioning(init, ('norm',)),
+      (x.shape[-1],),
+      jnp.dtype(self.cfg.param_dtype),
     )
     y = x.astype(jnp.float32)
     y *= jax.lax.rsqrt(
-        jnp.mean(y * y, axis=-1, keepdims=True) + self.cfg.norm_eps)
+      jnp.mean(y * y, axis=-1, keepdims=True) + self.cfg.norm_eps
+    )
     scale = scale.astype(jnp.float32) + self.cfg.norm_offset
     return (y * scale.reshape((1,) * (x.ndim - 1) + (-1,))).astype(x.dtype)
 
@@ -112,7 +120,8 @@ class Attention(nn.Module):
     """
     cfg = self.cfg
     q = nn.with_logical_constraint(
-        self._project('q', x, cfg.num_heads, 'heads'), _HEADS)
+      self._project('q', x, cfg.num_heads, 'heads'), _HEADS
+    )
     k = self._project('k', x, cfg.num_kv_heads, 'kv')
     v = self._project('v', x, cfg.num_kv_heads, 'kv')
     if cfg.qk_norm:
@@ -123,37 +132,47 @@ class Attention(nn.Module):
     memory, out = memory.attend(layer, sliding, q * scale, k, v, cfg)
     out = nn.with_logical_constraint(out, _HEADS)
     kernel = self.param(
-        'out',
-        nn.with_logical_partitioning(
-            nn.initializers.variance_scaling(
-                1.0, 'fan_in', 'normal', in_axis=(0, 1), out_axis=2),
-            ('heads', 'head_dim', 'embed')),
-        (cfg.num_heads, cfg.head_dim, cfg.embed_dim),
-        jnp.dtype(cfg.param_dtype))
+      'out',
+      nn.with_logical_partitioning(
+        nn.initializers.variance_scaling(
+          1.0, 'fan_in', 'normal', in_axis=(0, 1), out_axis=2
+        ),
+        ('heads', 'head_dim', 'embed'),
+      ),
+      (cfg.num_heads, cfg.head_dim, cfg.embed_dim),
+      jnp.dtype(cfg.param_dtype),
+    )
     out = jnp.einsum('BTNH,NHD->BTD', out, kernel.astype(x.dtype))
     if cfg.out_bias:
       bias = self.param(
-          'out_bias',
-          nn.with_logical_partitioning(nn.initializers.zeros, ('embed',)),
-          (cfg.embed_dim,), jnp.dtype(cfg.param_dtype))
+        'out_bias',
+        nn.with_logical_partitioning(nn.initializers.zeros, ('embed',)),
+        (cfg.embed_dim,),
+        jnp.dtype(cfg.param_dtype),
+      )
       out += bias.astype(x.dtype)[None, None]
     return out, memory
 
   def _project(self, name, x, heads, axis):
     cfg = self.cfg
     kernel = self.param(
-        name,
-        nn.with_logical_partitioning(
-            nn.initializers.variance_scaling(
-                1.0, 'fan_in', 'normal', in_axis=0, out_axis=(1, 2)),
-            ('embed', axis, 'head_dim')),
-        (cfg.embed_dim, heads, cfg.head_dim), jnp.dtype(cfg.param_dtype))
+      name,
+      nn.with_logical_partitioning(
+        nn.initializers.variance_scaling(
+          1.0, 'fan_in', 'normal', in_axis=0, out_axis=(1, 2)
+        ),
+        ('embed', axis, 'head_dim'),
+      ),
+      (cfg.embed_dim, heads, cfg.head_dim),
+      jnp.dtype(cfg.param_dtype),
+    )
     y = jnp.einsum('BTD,DNH->BTNH', x, kernel.astype(x.dtype))
     if cfg.qkv_bias:
       bias = self.param(
-          f'{name}_bias',
-          nn.with_logical_partitioning(
-              nn.initializers.zeros, (axis, 'head_dim')),
-          (heads, cfg.head_dim), jnp.dtype(cfg.param_dtype))
+        f'{name}_bias',
+        nn.with_logical_partitioning(nn.initializers.zeros, (axis, 'head_dim')),
+        (heads, cfg.head_dim),
+        jnp.dtype(cfg.param_dtype),
+      )
       y += bias.astype(x.dtype)[None, None]
     return y

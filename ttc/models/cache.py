@@ -31,7 +31,8 @@ class KVCache:
   def empty(cls, cfg: TransformerConfig, rows: int, cells: int) -> 'KVCache':
     shape = (rows, cfg.num_kv_heads, cells, cfg.head_dim)
     zeros = lambda: tuple(
-        jnp.zeros(shape, cfg.dtype) for _ in range(cfg.num_layers))
+      jnp.zeros(shape, cfg.dtype) for _ in range(cfg.num_layers)
+    )
     return cls(k=zeros(), v=zeros())
 
   @property
@@ -39,11 +40,18 @@ class KVCache:
     """Cells a row (S)."""
     return self.k[0].shape[2]
 
-  def write(self, layer: int, k: jax.Array, v: jax.Array, row: jax.Array,
-            cell: jax.Array) -> 'KVCache':
+  def write(
+    self,
+    layer: int,
+    k: jax.Array,
+    v: jax.Array,
+    row: jax.Array,
+    cell: jax.Array,
+  ) -> 'KVCache':
     """Puts n tokens' keys and values [n, K, H] into (row [n], cell [n])."""
     put = lambda all_layers, new: (
-        *all_layers[:layer],
-        all_layers[layer].at[row, :, cell].set(new),
-        *all_layers[layer + 1:])
+      *all_layers[:layer],
+      all_layers[layer].at[row, :, cell].set(new),
+      *all_layers[layer + 1 :],
+    )
     return KVCache(k=put(self.k, k), v=put(self.v, v))

@@ -45,17 +45,21 @@ class RopeScaling:
   def __post_init__(self):
     if self.kind not in ROPE_KINDS:
       raise ValueError(
-          f'RopeScaling.kind={self.kind!r} is unknown; choose one of '
-          f'{", ".join(ROPE_KINDS)}.')
+        f'RopeScaling.kind={self.kind!r} is unknown; choose one of '
+        f'{", ".join(ROPE_KINDS)}.'
+      )
     if not (self.factor >= 1 and math.isfinite(self.factor)):
       raise ValueError(
-          f'RopeScaling.factor={self.factor}; a context grows by 1 or more.')
+        f'RopeScaling.factor={self.factor}; a context grows by 1 or more.'
+      )
     if self.kind != 'linear' and not (
-        self.context > 0 and 0 < self.low < self.high):
+      self.context > 0 and 0 < self.low < self.high
+    ):
       raise ValueError(
-          f'RopeScaling of kind {self.kind!r} has context={self.context}, '
-          f'low={self.low}, high={self.high}; give a positive context and '
-          '0 < low < high.')
+        f'RopeScaling of kind {self.kind!r} has context={self.context}, '
+        f'low={self.low}, high={self.high}; give a positive context and '
+        '0 < low < high.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,53 +133,72 @@ class TransformerConfig:
   param_dtype: str = 'float32'
 
   def __post_init__(self):
-    for name in ('vocab_size', 'num_layers', 'embed_dim', 'num_heads',
-                 'num_kv_heads', 'head_dim', 'mlp_dim'):
+    for name in (
+      'vocab_size',
+      'num_layers',
+      'embed_dim',
+      'num_heads',
+      'num_kv_heads',
+      'head_dim',
+      'mlp_dim',
+    ):
       if getattr(self, name) < 1:
         raise ValueError(
-            f'TransformerConfig.{name} is {getattr(self, name)}; it must be '
-            'at least 1.')
+          f'TransformerConfig.{name} is {getattr(self, name)}; it must be '
+          'at least 1.'
+        )
     if self.num_heads % self.num_kv_heads:
       raise ValueError(
-          f'TransformerConfig.num_heads={self.num_heads} is not a multiple of '
-          f'num_kv_heads={self.num_kv_heads}; lower num_kv_heads to a divisor.')
+        f'TransformerConfig.num_heads={self.num_heads} is not a multiple of '
+        f'num_kv_heads={self.num_kv_heads}; lower num_kv_heads to a divisor.'
+      )
     if self.head_dim % 2:
       raise ValueError(
-          f'TransformerConfig.head_dim={self.head_dim} is odd; rotary '
-          'embeddings turn pairs of channels, so make it even.')
+        f'TransformerConfig.head_dim={self.head_dim} is odd; rotary '
+        'embeddings turn pairs of channels, so make it even.'
+      )
     if self.activation not in ACTIVATIONS:
       raise ValueError(
-          f'TransformerConfig.activation={self.activation!r} is unknown; '
-          f'choose one of {", ".join(ACTIVATIONS)}.')
+        f'TransformerConfig.activation={self.activation!r} is unknown; '
+        f'choose one of {", ".join(ACTIVATIONS)}.'
+      )
     if self.sliding and len(self.sliding) != self.num_layers:
       raise ValueError(
-          f'TransformerConfig.sliding has {len(self.sliding)} flags for '
-          f'num_layers={self.num_layers}; give one a layer, or none.')
+        f'TransformerConfig.sliding has {len(self.sliding)} flags for '
+        f'num_layers={self.num_layers}; give one a layer, or none.'
+      )
     if any(self.sliding) and not self.window:
       raise ValueError(
-          'TransformerConfig.sliding marks layers but window is '
-          f'{self.window}; set window to the number of keys they see.')
+        'TransformerConfig.sliding marks layers but window is '
+        f'{self.window}; set window to the number of keys they see.'
+      )
     if self.local_rope_theta and not self.sliding:
       raise ValueError(
-          f'TransformerConfig.local_rope_theta={self.local_rope_theta} is for '
-          'sliding layers and sliding marks none; leave it None.')
+        f'TransformerConfig.local_rope_theta={self.local_rope_theta} is for '
+        'sliding layers and sliding marks none; leave it None.'
+      )
     if self.context is not None and self.context < 1:
       raise ValueError(
-          f'TransformerConfig.context={self.context}; it must be at least 1, '
-          'or None for no limit.')
+        f'TransformerConfig.context={self.context}; it must be at least 1, '
+        'or None for no limit.'
+      )
     if self.value_hidden < 0:
       raise ValueError(
-          f'TransformerConfig.value_hidden={self.value_hidden}; it must be at '
-          'least 0.')
+        f'TransformerConfig.value_hidden={self.value_hidden}; it must be at '
+        'least 0.'
+      )
     if not 0 <= self.dropout < 1:
       raise ValueError(
-          f'TransformerConfig.dropout={self.dropout} is not in [0, 1).')
+        f'TransformerConfig.dropout={self.dropout} is not in [0, 1).'
+      )
 
   @classmethod
   def from_json(cls, fields: Mapping[str, Any]) -> 'TransformerConfig':
     """The inverse of `dataclasses.asdict` and JSON."""
-    fields = {name: tuple(value) if isinstance(value, list) else value
-              for name, value in fields.items()}
+    fields = {
+      name: tuple(value) if isinstance(value, list) else value
+      for name, value in fields.items()
+    }
     if fields.get('rope_scaling'):
       fields['rope_scaling'] = RopeScaling(**fields['rope_scaling'])
     return cls(**fields)

@@ -26,11 +26,13 @@ _COPIED = ('k', 'v', 'k_bias', 'v_bias')
 def config(cfg: TransformerConfig, model: int) -> TransformerConfig:
   """The model as it is sampled from on so many devices of the `model` axis."""
   return dataclasses.replace(
-      cfg, num_kv_heads=math.lcm(cfg.num_kv_heads, model))
+    cfg, num_kv_heads=math.lcm(cfg.num_kv_heads, model)
+  )
 
 
-def params(params: dict, cfg: TransformerConfig, head: Head, mesh: Mesh
-           ) -> dict:
+def params(
+  params: dict, cfg: TransformerConfig, head: Head, mesh: Mesh
+) -> dict:
   """Parameters of `cfg` as those of `config`, laid out on the mesh."""
   wider = config(cfg, mesh.shape['model'])
   times = wider.num_kv_heads // cfg.num_kv_heads
@@ -43,4 +45,5 @@ def params(params: dict, cfg: TransformerConfig, head: Head, mesh: Mesh
     return jax.device_put(jnp.repeat(x, times, axis=-2), placed.sharding)
 
   return jax.tree_util.tree_map_with_path(
-      one, params, abstract.params(wider, head, mesh))
+    one, params, abstract.params(wider, head, mesh)
+  )

@@ -33,8 +33,12 @@ class Whole:
   near: jax.Array | None  # [B, T, T] the same in sliding layers
 
   @classmethod
-  def create(cls, cfg: TransformerConfig, shape: tuple[int, int],
-             segment_ids: jax.Array | None) -> 'Whole':
+  def create(
+    cls,
+    cfg: TransformerConfig,
+    shape: tuple[int, int],
+    segment_ids: jax.Array | None,
+  ) -> 'Whole':
     """Causal sequences [B, T]; segment_ids [B, T] keeps packed ones apart."""
     index = jnp.arange(shape[1])
     distance = (index[:, None] - index[None, :])[None]  # [1, T, T]
@@ -93,15 +97,17 @@ class Segments:
   token: jax.Array  # [E, A] which of the T; any where there is none
   cells: int = flax.struct.field(pytree_node=False)  # read of each row
 
-  def attend(self, layer, sliding, q, k, v,
-             cfg) -> tuple['Segments', jax.Array]:
+  def attend(
+    self, layer, sliding, q, k, v, cfg
+  ) -> tuple['Segments', jax.Array]:
     """As `Whole.attend`, with q, k, v [1, T, heads, H]."""
     cache = self.cache.write(layer, k[0], v[0], self.row, self.position)
 
     def some(segments):
       row, start, token = segments
-      keys, values = (x[:, :, :self.cells][row]
-                      for x in (cache.k[layer], cache.v[layer]))  # [e, K, S, H]
+      keys, values = (
+        x[:, :, : self.cells][row] for x in (cache.k[layer], cache.v[layer])
+      )  # [e, K, S, H]
       position = start[:, None] + jnp.arange(token.shape[1])[None]  # [e, A]
       mask = _visible(position, self.cells, sliding, cfg)
       return mix(q[0][token], keys, values, mask, cfg)  # [e, A, N, H]
@@ -109,13 +115,17 @@ class Segments:
     each = 2 * self.cells * k[0, 0].size * k.dtype.itemsize
     size = _TOGETHER.get(platform(), _TOGETHER_ELSEWHERE) // each
     out = _in_parts(
-        some, (self.segment_row, self.segment_start, self.token), size)
+      some, (self.segment_row, self.segment_start, self.token), size
+    )
     out = out.reshape(-1, *out.shape[2:])[self.place]
     return self.replace(cache=cache), out[None]
 
 
-def _in_parts(function: Callable[[tuple], jax.Array],
-              arrays: tuple[jax.Array, ...], size: int) -> jax.Array:
+def _in_parts(
+  function: Callable[[tuple], jax.Array],
+  arrays: tuple[jax.Array, ...],
+  size: int,
+) -> jax.Array:
   """function(arrays), of about `size` rows at a time, one after the other."""
   count = arrays[0].shape[0]
   parts = -(-count // max(size, 1))
@@ -124,7 +134,8 @@ def _in_parts(function: Callable[[tuple], jax.Array],
   each = -(-count // parts)
   rest = parts * each - count
   cut = lambda x: jnp.pad(x, [(0, rest)] + [(0, 0)] * (x.ndim - 1)).reshape(
-      parts, each, *x.shape[1:])
+    parts, each, *x.shape[1:]
+  )
   out = jax.lax.map(function, jax.tree.map(cut, arrays))
   return out.reshape(-1, *out.shape[2:])
 

@@ -30,7 +30,8 @@ class Angles:
     if cfg.local_rope_theta is not None:
       near = cls._of(frequencies(cfg.local_rope_theta, cfg.head_dim), positions)
     far = cls._of(
-        frequencies(cfg.rope_theta, cfg.head_dim, cfg.rope_scaling), positions)
+      frequencies(cfg.rope_theta, cfg.head_dim, cfg.rope_scaling), positions
+    )
     if cfg.rope_scaling is None or cfg.rope_scaling.attention == 1:
       return far.replace(near=near)
     scale = cfg.rope_scaling.attention
@@ -58,11 +59,13 @@ class Angles:
     if isinstance(sliding, bool):
       return self.near if sliding else far
     return jax.tree.map(
-        lambda near, far: jnp.where(sliding, near, far), self.near, far)
+      lambda near, far: jnp.where(sliding, near, far), self.near, far
+    )
 
 
-def frequencies(theta: float, width: int,
-                scaling: RopeScaling | None = None) -> np.ndarray:
+def frequencies(
+  theta: float, width: int, scaling: RopeScaling | None = None
+) -> np.ndarray:
   """Radians that each of `width` / 2 channel pairs turns a token, float32.
 
   They are worked out in float64: an error of one bit would be a thousandth of
@@ -79,8 +82,10 @@ def frequencies(theta: float, width: int,
     turns = scaling.context * plain / (2 * math.pi)
     kept = (turns - scaling.low) / (scaling.high - scaling.low)
   else:
-    first, last = (_channel(turns, theta, width, scaling.context)
-                   for turns in (scaling.high, scaling.low))
+    first, last = (
+      _channel(turns, theta, width, scaling.context)
+      for turns in (scaling.high, scaling.low)
+    )
     if scaling.whole:
       first, last = math.floor(first), math.ceil(last)
     first, last = max(first, 0), min(last, width - 1)
@@ -91,8 +96,9 @@ def frequencies(theta: float, width: int,
 
 def _channel(turns: float, theta: float, width: int, context: int) -> float:
   """Where on the ladder a pair turns so often in a context."""
-  return width * math.log(context / (turns * 2 * math.pi)) / (
-      2 * math.log(theta))
+  return (
+    width * math.log(context / (turns * 2 * math.pi)) / (2 * math.log(theta))
+  )
 
 
 def rotate(x: jax.Array, angles: Angles) -> jax.Array:

@@ -23,19 +23,19 @@ Head = Literal['logits', 'value']
 Remat = Literal['none', 'dots', 'full']
 
 _KEPT = {  # of a layer's numbers, from the forward to the backward pass
-    'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-    'full': jax.checkpoint_policies.nothing_saveable,
+  'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+  'full': jax.checkpoint_policies.nothing_saveable,
 }
 REMATS = ('none', *_KEPT)
 
 RESIDUAL = ('batch', 'length', 'residual')
 
 _ACTIVATIONS = {
-    'silu': jax.nn.silu,
-    'gelu': lambda x: jax.nn.gelu(x, approximate=False),
-    'gelu_tanh': lambda x: jax.nn.gelu(x, approximate=True),
-    'relu': jax.nn.relu,
-    'relu2': lambda x: jnp.square(jax.nn.relu(x)),
+  'silu': jax.nn.silu,
+  'gelu': lambda x: jax.nn.gelu(x, approximate=False),
+  'gelu_tanh': lambda x: jax.nn.gelu(x, approximate=True),
+  'relu': jax.nn.relu,
+  'relu2': lambda x: jnp.square(jax.nn.relu(x)),
 }
 
 
@@ -52,19 +52,23 @@ class Mlp(nn.Module):
     hidden = jnp.einsum('BTD,DF->BTF', x, up.astype(x.dtype))
     if cfg.gated:
       gate = self._kernel(
-          'gate', (cfg.embed_dim, cfg.mlp_dim), ('embed', 'mlp'))
+        'gate', (cfg.embed_dim, cfg.mlp_dim), ('embed', 'mlp')
+      )
       hidden *= act(jnp.einsum('BTD,DF->BTF', x, gate.astype(x.dtype)))
     else:
       hidden = act(hidden)
     hidden = nn.with_logical_constraint(hidden, ('batch', 'length', 'mlp'))
-    down = self._kernel(
-        'down', (cfg.mlp_dim, cfg.embed_dim), ('mlp', 'embed'))
+    down = self._kernel('down', (cfg.mlp_dim, cfg.embed_dim), ('mlp', 'embed'))
     return jnp.einsum('BTF,FD->BTD', hidden, down.astype(x.dtype))
 
   def _kernel(self, name, shape, axes):
     init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
-    return self.param(name, nn.with_logical_partitioning(init, axes), shape,
-                      jnp.dtype(self.cfg.param_dtype))
+    return self.param(
+      name,
+      nn.with_logical_partitioning(init, axes),
+      shape,
+      jnp.dtype(self.cfg.param_dtype),
+    )
 
 
 class Block(nn.Module):
@@ -79,7 +83,8 @@ class Block(nn.Module):
     x, memory = carry
     y = RMSNorm(cfg, name='attention_norm')(x)
     y, memory = Attention(cfg, name='attention')(
-        y, angles, layer, sliding, memory)
+      y, angles, layer, sliding, memory
+    )
     x += self._branch(y, 'attention_post_norm')
     y = Mlp(cfg, name='mlp')(RMSNorm(cfg, name='mlp_norm')(x))
     x += self._branch(y, 'mlp_post_norm')
@@ -101,10 +106,11 @@ class Backbone(nn.Module):
   def setup(self):
     init = nn.initializers.normal(self.cfg.embed_dim**-0.5)
     self.embedding = self.param(
-        'embedding',
-        nn.with_logical_partitioning(init, ('vocab', 'embed')),
-        (self.cfg.vocab_size, self.cfg.embed_dim),
-        jnp.dtype(self.cfg.param_dtype))
+      'embedding',
+      nn.with_logical_partitioning(init, ('vocab', 'embed')),
+      (self.cfg.vocab_size, self.cfg.embed_dim),
+      jnp.dtype(self.cfg.param_dtype),
+    )
     self.final_norm = RMSNorm(self.cfg)
 
   @nn.compact
@@ -112,7 +118,8 @@ class Backbone(nn.Module):
     cfg = self.cfg
     # Each device needs whole vectors of its own rows' tokens.
     table = nn.with_logical_constraint(
-        self.embedding.astype(cfg.dtype), ('vocab', 'residual'))
+      self.embedding.astype(cfg.dtype), ('vocab', 'residual')
+    )
     x = nn.with_logical_constraint(table[tokens], RESIDUAL)
     if cfg.scale_embed:
       x *= jnp.asarray(cfg.embed_dim**0.5, x.dtype)
@@ -120,22 +127,27 @@ class Backbone(nn.Module):
     carry = x, memory
     if self.scan:
       # In a scan nothing would be merged with what is computed again.
-      block = Block if self.remat == 'none' else nn.remat(
-          Block, policy=_KEPT[self.remat], prevent_cse=False)
+      block = (
+        Block
+        if self.remat == 'none'
+        else nn.remat(Block, policy=_KEPT[self.remat], prevent_cse=False)
+      )
       layers = nn.scan(
-          block,
-          variable_axes={'params': 0},
-          split_rngs={'params': True, 'dropout': True},
-          in_axes=(0, 0, nn.broadcast),
-          length=cfg.num_layers,
-          metadata_params={nn.PARTITION_NAME: 'layers'},
+        block,
+        variable_axes={'params': 0},
+        split_rngs={'params': True, 'dropout': True},
+        in_axes=(0, 0, nn.broadcast),
+        length=cfg.num_layers,
+        metadata_params={nn.PARTITION_NAME: 'layers'},
       )(cfg, deterministic, name='layers')
-      carry, _ = layers(carry, jnp.arange(cfg.num_layers),
-                        jnp.asarray(sliding), angles)
+      carry, _ = layers(
+        carry, jnp.arange(cfg.num_layers), jnp.asarray(sliding), angles
+      )
     else:
       for layer in range(cfg.num_layers):
         carry, _ = Block(cfg, name=f'layer_{layer}')(
-            carry, layer, sliding[layer], angles)
+          carry, layer, sliding[layer], angles
+        )
     x, memory = carry
     return self.final_norm(x), memory
 
@@ -156,8 +168,10 @@ def unstack(params: dict, consume: bool = False) -> dict:
     if consume:
       jax.block_until_ready(apart[-1])
       stack.delete()
-  backbone |= {f'layer_{i}': jax.tree.unflatten(tree, layer)
-               for i, layer in enumerate(zip(*apart, strict=True))}
+  backbone |= {
+    f'layer_{i}': jax.tree.unflatten(tree, layer)
+    for i, layer in enumerate(zip(*apart, strict=True))
+  }
   return {**params, 'backbone': backbone}
 
 
@@ -189,31 +203,41 @@ class Transformer(nn.Module):
     elif not cfg.tied:
       init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
       self.logits = self.param(
-          'logits', nn.with_logical_partitioning(init, ('embed', 'vocab')),
-          (cfg.embed_dim, cfg.vocab_size), dtype)
+        'logits',
+        nn.with_logical_partitioning(init, ('embed', 'vocab')),
+        (cfg.embed_dim, cfg.vocab_size),
+        dtype,
+      )
 
   def _value_head(self):
     width, hidden = self.cfg.embed_dim, self.cfg.value_hidden
     zeros, boxed = nn.initializers.zeros, nn.with_logical_partitioning
     if hidden:
       self.value_hidden = self.param(
-          'value_hidden', boxed(
-              nn.initializers.normal(width**-0.5), ('embed', 'value')),
-          (width, hidden), jnp.float32)
+        'value_hidden',
+        boxed(nn.initializers.normal(width**-0.5), ('embed', 'value')),
+        (width, hidden),
+        jnp.float32,
+      )
       self.value_hidden_bias = self.param(
-          'value_hidden_bias', boxed(zeros, ('value',)), (hidden,),
-          jnp.float32)
+        'value_hidden_bias', boxed(zeros, ('value',)), (hidden,), jnp.float32
+      )
       width = hidden
     self.value = self.param(
-        'value', boxed(
-            nn.initializers.normal(width**-0.5),
-            ('value' if hidden else 'embed',)),
-        (width,), jnp.float32)
+      'value',
+      boxed(
+        nn.initializers.normal(width**-0.5), ('value' if hidden else 'embed',)
+      ),
+      (width,),
+      jnp.float32,
+    )
     self.value_bias = self.param(
-        'value_bias', boxed(zeros, ()), (), jnp.float32)
+      'value_bias', boxed(zeros, ()), (), jnp.float32
+    )
 
-  def __call__(self, tokens, *, positions=None, segment_ids=None,
-               deterministic=True):
+  def __call__(
+    self, tokens, *, positions=None, segment_ids=None, deterministic=True
+  ):
     """Reads whole sequences, as training does.
 
     Args:
@@ -230,7 +254,8 @@ class Transformer(nn.Module):
     """
     if positions is None:
       positions = jnp.broadcast_to(
-          jnp.arange(tokens.shape[1])[None], tokens.shape)
+        jnp.arange(tokens.shape[1])[None], tokens.shape
+      )
     memory = Whole.create(self.cfg, tokens.shape, segment_ids)
     angles = Angles.create(self.cfg, positions)
     return self.extend(tokens, angles, memory, deterministic)[0]
@@ -259,11 +284,16 @@ class Transformer(nn.Module):
       return jnp.einsum('BTD,D->BT', x, self.value) + self.value_bias
     if self.cfg.tied:
       kernel = self.backbone.embedding.astype(x.dtype)
-      logits = jnp.einsum('BTD,VD->BTV', x, kernel,
-                          preferred_element_type=jnp.float32)
+      logits = jnp.einsum(
+        'BTD,VD->BTV', x, kernel, preferred_element_type=jnp.float32
+      )
     else:
-      logits = jnp.einsum('BTD,DV->BTV', x, self.logits.astype(x.dtype),
-                          preferred_element_type=jnp.float32)
+      logits = jnp.einsum(
+        'BTD,DV->BTV',
+        x,
+        self.logits.astype(x.dtype),
+        preferred_element_type=jnp.float32,
+      )
     logits = nn.with_logical_constraint(logits, ('batch', 'length', 'vocab'))
     cap = self.cfg.final_softcap
     return logits if cap is None else cap * jnp.tanh(logits / cap)

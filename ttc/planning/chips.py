@@ -45,11 +45,21 @@ class Chip:
     return self.ici / self.links
 
 
-CHIPS = {chip.name: chip for chip in (
+CHIPS = {
+  chip.name: chip
+  for chip in (
     Chip('v4', int(30.75 * _GIB), 275e12, 1.2e12, 600e9, 6, config='megacore'),
     Chip('v5e', int(15.75 * _GIB), 197e12, 819e9, 400e9, 4),
     Chip('v5p', int(95.73 * _GIB), 459e12, 2765e9, 1200e9, 6),
     Chip('v6e', int(31.24 * _GIB), 918e12, 1638e9, 800e9, 4),
-    Chip('tpu7x', int(94.74 * _GIB), 2307e12 / 2, 7380e9 / 2, 1200e9 / 2, 6,
-         devices=2),
-)}
+    Chip(
+      'tpu7x',
+      int(94.74 * _GIB),
+      2307e12 / 2,
+      7380e9 / 2,
+      1200e9 / 2,
+      6,
+      devices=2,
+    ),
+  )
+}

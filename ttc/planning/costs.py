@@ -17,16 +17,39 @@ from jax.extend.core import jaxprs_in_params
 
 from ttc.planning.hlo import Array, Computation, Instruction, Module
 
-COLLECTIVES = ('all-reduce', 'all-gather', 'reduce-scatter', 'all-to-all',
-               'collective-permute')
+COLLECTIVES = (
+  'all-reduce',
+  'all-gather',
+  'reduce-scatter',
+  'all-to-all',
+  'collective-permute',
+)
 
 # They name data or wait for it, and move none.
 _FREE = {
-    'parameter', 'constant', 'get-tuple-element', 'tuple', 'bitcast', 'while',
-    'call', 'conditional', 'after-all', 'partition-id', 'replica-id',
-    'opt-barrier', 'copy-done', 'slice-done', 'dynamic-slice-done',
-    'async-done', 'async-update', 'all-gather-done', 'all-reduce-done',
-    'collective-permute-done', 'send-done', 'recv-done', 'domain',
+  'parameter',
+  'constant',
+  'get-tuple-element',
+  'tuple',
+  'bitcast',
+  'while',
+  'call',
+  'conditional',
+  'after-all',
+  'partition-id',
+  'replica-id',
+  'opt-barrier',
+  'copy-done',
+  'slice-done',
+  'dynamic-slice-done',
+  'async-done',
+  'async-update',
+  'all-gather-done',
+  'all-reduce-done',
+  'collective-permute-done',
+  'send-done',
+  'recv-done',
+  'domain',
 }
 _SLICES = {'dynamic-slice', 'slice', 'gather'}
 # They write a piece of their first operand, in place: which one is the piece.
@@ -65,23 +88,32 @@ class Costs:
   flops: float = 0.0
   bytes: float = 0.0
   collectives: Mapping[Collective, float] = dataclasses.field(
-      default_factory=dict)
+    default_factory=dict
+  )
   unknown: bool = False
   partial: bool = False
 
   def __add__(self, other: 'Costs') -> 'Costs':
     both = self.collectives.keys() | other.collectives.keys()
     return Costs(
-        self.flops + other.flops, self.bytes + other.bytes,
-        {key: self.collectives.get(key, 0) + other.collectives.get(key, 0)
-         for key in both}, self.unknown or other.unknown,
-        self.partial or other.partial)
+      self.flops + other.flops,
+      self.bytes + other.bytes,
+      {
+        key: self.collectives.get(key, 0) + other.collectives.get(key, 0)
+        for key in both
+      },
+      self.unknown or other.unknown,
+      self.partial or other.partial,
+    )
 
   def __mul__(self, times: float) -> 'Costs':
     return Costs(
-        self.flops * times, self.bytes * times,
-        {key: x * times for key, x in self.collectives.items()}, self.unknown,
-        self.partial)
+      self.flops * times,
+      self.bytes * times,
+      {key: x * times for key, x in self.collectives.items()},
+      self.unknown,
+      self.partial,
+    )
 
   @classmethod
   def of(cls, text: str, loops: bool = True) -> 'Costs':
@@ -118,8 +150,11 @@ def _traced(jaxpr: Any) -> float:
     if equation.primitive.name == 'dot_general':
       over = equation.params['dimension_numbers'][0][0]
       left = equation.invars[0].aval.shape
-      total += 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(
-          left[i] for i in over)
+      total += (
+        2.0
+        * math.prod(equation.outvars[0].aval.shape)
+        * math.prod(left[i] for i in over)
+      )
     for inner in jaxprs_in_params(equation.params):
       total += _traced(inner) * equation.params.get('length', 1)
   return total
@@ -164,12 +199,13 @@ def _exchanged(computation: Computation, x: Instruction) -> Costs:
   if kind == 'reduce-scatter':
     arrays = [a for n in x.operands for a in computation.instructions[n].shape]
   elif x.op.endswith('-start') and kind != 'all-reduce':
-    arrays = arrays[len(x.operands):2 * len(x.operands)]  # what comes of them
+    arrays = arrays[len(x.operands) : 2 * len(x.operands)]  # what comes of them
   devices = _group(x.text)
   if devices == 1:
     return Costs()
-  return Costs(collectives={
-      Collective(kind, devices): float(sum(a.bytes for a in arrays))})
+  return Costs(
+    collectives={Collective(kind, devices): float(sum(a.bytes for a in arrays))}
+  )
 
 
 def _group(text: str) -> int:
@@ -182,8 +218,9 @@ def _group(text: str) -> int:
     return int(tiled[2])
   if mesh := re.search(r'replica_groups=mesh\[([^\]]*)\] ?\{([^}]*)\}', text):
     sizes = dict(re.findall(r"'(\w+)'=(\d+)", mesh[1]))
-    return math.prod(int(sizes[name])
-                     for name in re.findall(r"'(\w+)'", mesh[2]))
+    return math.prod(
+      int(sizes[name]) for name in re.findall(r"'(\w+)'", mesh[2])
+    )
   raise ValueError(f'A collective names no groups: {text[:200]}')
 
 
@@ -191,14 +228,19 @@ def _flops(computation: Computation, x: Instruction) -> float:
   if x.op == 'dot':
     left = computation.instructions[x.operands[0]].shape[0].dims
     over = re.search(r'lhs_contracting_dims=\{([\d,]*)\}', x.text)[1]
-    return 2.0 * math.prod(x.shape[0].dims) * math.prod(
-        left[int(i)] for i in over.split(',') if i)
+    return (
+      2.0
+      * math.prod(x.shape[0].dims)
+      * math.prod(left[int(i)] for i in over.split(',') if i)
+    )
   if x.op != 'convolution':
     return 0.0
-  left, right = (computation.instructions[n].shape[0].dims
-                 for n in x.operands[:2])
+  left, right = (
+    computation.instructions[n].shape[0].dims for n in x.operands[:2]
+  )
   given, kernel, made = re.search(
-      r'dim_labels=(\w+)_(\w+)->(\w+)', x.text).groups()
+    r'dim_labels=(\w+)_(\w+)->(\w+)', x.text
+  ).groups()
   out = x.shape[0].dims
   total = 2.0 * out[made.index('b')] * out[made.index('f')]
   total *= right[kernel.index('i')]
@@ -207,8 +249,11 @@ def _flops(computation: Computation, x: Instruction) -> float:
   window = _Window(x.text)
   for axis in sorted(c for c in made if c.isdigit()):
     total *= window.products(
-        int(axis), left[given.index(axis)], right[kernel.index(axis)],
-        out[made.index(axis)])
+      int(axis),
+      left[given.index(axis)],
+      right[kernel.index(axis)],
+      out[made.index(axis)],
+    )
   return total
 
 
@@ -217,8 +262,9 @@ class _Window:
 
   def __init__(self, text: str):
     found = re.search(r'window=\{([^}]*)\}', text)
-    self._fields = dict(
-        part.split('=') for part in found[1].split()) if found else {}
+    self._fields = (
+      dict(part.split('=') for part in found[1].split()) if found else {}
+    )
 
   def products(self, axis: int, given: int, kernel: int, made: int) -> int:
     """Pairs along one axis that are multiplied, padding left out."""
@@ -228,9 +274,10 @@ class _Window:
     low = int(self._part('pad', axis, '0_0').split('_')[0])
     last = (given - 1) * apart
     return sum(
-        0 <= at <= last and at % apart == 0
-        for o in range(made) for at in (
-            o * stride - low + k * wide for k in range(kernel)))
+      0 <= at <= last and at % apart == 0
+      for o in range(made)
+      for at in (o * stride - low + k * wide for k in range(kernel))
+    )
 
   def _part(self, name: str, axis: int, default: str) -> str:
     parts = self._fields.get(name)
@@ -254,8 +301,9 @@ def _traffic(module: Module, computation: Computation, x: Instruction) -> int:
   if x.op in _PLACES:
     piece = arrays(x.operands[_PLACES[x.op]])
     return _hbm(piece) + 2 * _part_of(x.shape[0], piece)
-  if x.op == 'custom-call' and ('AllocateBuffer' in x.text
-                                or 'Bitcast' in x.text):
+  if x.op == 'custom-call' and (
+    'AllocateBuffer' in x.text or 'Bitcast' in x.text
+  ):
     return 0
   if x.op != 'fusion':
     return _hbm(x.shape) + sum(_hbm(arrays(name)) for name in x.operands)

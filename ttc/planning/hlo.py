@@ -14,8 +14,9 @@ _SHAPE = re.compile(r'([a-z]+\d*(?:e\d+m\d+\w*)?)\[([\d,<=]*)\](\{[^}]*\})?')
 _HEAD = re.compile(r'(ENTRY )?%?([\w.\-]+) \(.*\{$')
 _NAMED = re.compile(r'(ROOT )?%([\w.\-]+) = ')
 _CALLED = re.compile(
-    r'(?:calls|to_apply|body|condition|branch_computations)=\{?((?:%[\w.\-]+'
-    r'(?:, )?)+)')
+  r'(?:calls|to_apply|body|condition|branch_computations)=\{?((?:%[\w.\-]+'
+  r'(?:, )?)+)'
+)
 _BITS = re.compile(r'[a-z]+(\d+)')
 
 
@@ -133,16 +134,22 @@ class Module:
           found += [-(-limit // step) for limit in limits]
     return max(found, default=None)
 
-  def _compared(self, condition: Computation
-                ) -> Iterator[tuple[Computation, dict[str, str]]]:
+  def _compared(
+    self, condition: Computation
+  ) -> Iterator[tuple[Computation, dict[str, str]]]:
     """A condition and what is fused in it, with what parameters stand for."""
     yield condition, {}
     for fusion in condition.instructions.values():
       for name in fusion.called:
         fused = self.computations[name]
-        yield fused, {
+        yield (
+          fused,
+          {
             x.name: fusion.operands[int(x.text)]
-            for x in fused.instructions.values() if x.op == 'parameter'}
+            for x in fused.instructions.values()
+            if x.op == 'parameter'
+          },
+        )
 
   def body(self, loop: Instruction) -> Computation:
     return self.computations[_attribute(loop, 'body')]
@@ -150,9 +157,13 @@ class Module:
 
 def _constants(computation: Computation) -> dict[str, int]:
   """Whole numbers by name."""
-  return {x.name: int(x.text) for x in computation.instructions.values()
-          if x.op == 'constant' and x.shape[0].dtype in ('s32', 'u32')
-          and re.fullmatch(r'-?\d+', x.text)}
+  return {
+    x.name: int(x.text)
+    for x in computation.instructions.values()
+    if x.op == 'constant'
+    and x.shape[0].dtype in ('s32', 'u32')
+    and re.fullmatch(r'-?\d+', x.text)
+  }
 
 
 def _step(body: Computation, counter: Instruction) -> int:
@@ -164,33 +175,43 @@ def _step(body: Computation, counter: Instruction) -> int:
   x = body.instructions[body.root.operands[place]]
   while x.op in ('add', 'copy'):
     step += sum(constants.get(name, 0) for name in x.operands)
-    x = body.instructions[next(
-        n for n in x.operands if n not in constants)]
+    x = body.instructions[next(n for n in x.operands if n not in constants)]
   return step or 1
 
 
 def _instruction(found: re.Match, line: str) -> Instruction:
-  rest = line[found.end():]
+  rest = line[found.end() :]
   end = _close(rest, 0) + 1 if rest.startswith('(') else rest.index(' ')
   shape, rest = rest[:end], rest[end:].lstrip()
   op, _, rest = rest.partition('(')
   end = _close('(' + rest, 0) - 1
-  inside, text = rest[:end], rest[end + 1:]
+  inside, text = rest[:end], rest[end + 1 :]
   kept = inside if op in ('constant', 'parameter') else text
-  called = [name for group in _CALLED.findall(text)
-            for name in re.findall(r'%([\w.\-]+)', group)]
+  called = [
+    name
+    for group in _CALLED.findall(text)
+    for name in re.findall(r'%([\w.\-]+)', group)
+  ]
   return Instruction(
-      name=found[2], op=op, shape=_arrays(shape),
-      operands=tuple(re.findall(r'%([\w.\-]+)', inside)),
-      called=tuple(called), text=kept,
-      root=bool(found[1]))
+    name=found[2],
+    op=op,
+    shape=_arrays(shape),
+    operands=tuple(re.findall(r'%([\w.\-]+)', inside)),
+    called=tuple(called),
+    text=kept,
+    root=bool(found[1]),
+  )
 
 
 def _arrays(shape: str) -> tuple[Array, ...]:
   return tuple(
-      Array(dtype, tuple(int(x.lstrip('<=')) for x in dims.split(',') if x),
-            'S(1)' in layout)
-      for dtype, dims, layout in _SHAPE.findall(shape))
+    Array(
+      dtype,
+      tuple(int(x.lstrip('<=')) for x in dims.split(',') if x),
+      'S(1)' in layout,
+    )
+    for dtype, dims, layout in _SHAPE.findall(shape)
+  )
 
 
 def _close(text: str, start: int) -> int:

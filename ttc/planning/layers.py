@@ -26,8 +26,9 @@ def sample(cfgs: Iterable[TransformerConfig]) -> tuple[int, int] | None:
   return few, 2 * few
 
 
-def extend(few: Compiled, more: Compiled, counts: tuple[int, int],
-           layers: int) -> Compiled:
+def extend(
+  few: Compiled, more: Compiled, counts: tuple[int, int], layers: int
+) -> Compiled:
   """What a program of `layers` layers comes to.
 
   Args:
@@ -38,9 +39,13 @@ def extend(few: Compiled, more: Compiled, counts: tuple[int, int],
   times = (layers - counts[0]) / (counts[1] - counts[0])
   between = lambda a, b: max(0.0, a + (b - a) * times)
   fields = ('arguments', 'outputs', 'temporaries')
-  memory = Memory(*(
+  memory = Memory(
+    *(
       between(getattr(few.memory, name), getattr(more.memory, name))
-      for name in fields), few.memory.overflow or more.memory.overflow)
+      for name in fields
+    ),
+    few.memory.overflow or more.memory.overflow,
+  )
   return Compiled(memory, few.costs + (more.costs + few.costs * -1) * times)
 
 
@@ -48,5 +53,6 @@ def _period(cfg: TransformerConfig) -> int:
   """Layers after which the kinds repeat."""
   kinds = cfg.sliding or (False,)
   repeats: Callable[[int], bool] = lambda n: all(
-      kind == kinds[i % n] for i, kind in enumerate(kinds))
+    kind == kinds[i % n] for i, kind in enumerate(kinds)
+  )
   return next(n for n in range(1, len(kinds) + 1) if repeats(n))

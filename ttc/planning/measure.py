@@ -43,31 +43,51 @@ class Measured:
   bound: Bound
 
   @classmethod
-  def of(cls, program: Program, compiled: Compiled, beside: float,
-         estimate: float, chip: Chip) -> 'Measured':
+  def of(
+    cls,
+    program: Program,
+    compiled: Compiled,
+    beside: float,
+    estimate: float,
+    chip: Chip,
+  ) -> 'Measured':
     memory = compiled.memory
     return cls(
-        program.name, memory.arguments, estimate, memory.outputs,
-        memory.temporaries, beside, memory.overflow, compiled.costs,
-        Bound.of(compiled.costs, chip))
+      program.name,
+      memory.arguments,
+      estimate,
+      memory.outputs,
+      memory.temporaries,
+      beside,
+      memory.overflow,
+      compiled.costs,
+      Bound.of(compiled.costs, chip),
+    )
 
   @property
   def peak(self) -> float:
     """Bytes in use while it runs."""
-    return (max(self.arguments, self.estimate) + self.outputs
-            + self.temporaries + self.beside)
+    return (
+      max(self.arguments, self.estimate)
+      + self.outputs
+      + self.temporaries
+      + self.beside
+    )
 
 
 def training(work: Training, chip: Chip) -> list[Measured]:
   """Compiles the programs of a training, whole."""
-  return [Measured.of(program, program.compile(), beside,
-                      nbytes(program.arguments), chip)
-          for program, beside in work.programs()]
+  return [
+    Measured.of(
+      program, program.compile(), beside, nbytes(program.arguments), chip
+    )
+    for program, beside in work.programs()
+  ]
 
 
-def sampling(work: Sampling, chip: Chip,
-             wanted: Callable[[str], bool] = lambda _: True
-             ) -> list[Measured]:
+def sampling(
+  work: Sampling, chip: Chip, wanted: Callable[[str], bool] = lambda _: True
+) -> list[Measured]:
   """Compiles the programs of a sampler, of a few layers where it has many.
 
   Args:
@@ -78,16 +98,18 @@ def sampling(work: Sampling, chip: Chip,
   whole = [(p, beside) for p, beside in work.programs() if wanted(p.name)]
   counts = layers.sample(work.cfgs.values())
   if counts is None:
-    return [Measured.of(p, p.compile(), beside, nbytes(p.arguments), chip)
-            for p, beside in whole]
+    return [
+      Measured.of(p, p.compile(), beside, nbytes(p.arguments), chip)
+      for p, beside in whole
+    ]
   shallow = [
-      [p.compile() for p, _ in work.with_layers(n).programs()
-       if wanted(p.name)] for n in counts]
+    [p.compile() for p, _ in work.with_layers(n).programs() if wanted(p.name)]
+    for n in counts
+  ]
   found = []
   for (p, beside), few, more in zip(whole, *shallow, strict=True):
     compiled = layers.extend(few, more, counts, work.layers(p.name))
-    found.append(
-        Measured.of(p, compiled, beside, nbytes(p.arguments), chip))
+    found.append(Measured.of(p, compiled, beside, nbytes(p.arguments), chip))
   return found
 
 
@@ -96,8 +118,12 @@ def peak(programs: Sequence[Measured]) -> float:
   return max(program.peak for program in programs)
 
 
-def largest(now: tuple[int, float], other: tuple[int, float],
-            resident: Callable[[int], float], hbm: float) -> int:
+def largest(
+  now: tuple[int, float],
+  other: tuple[int, float],
+  resident: Callable[[int], float],
+  hbm: float,
+) -> int:
   """How many rows fit where two numbers of them took so many temporaries.
 
   Args:
@@ -110,8 +136,7 @@ def largest(now: tuple[int, float], other: tuple[int, float],
   """
   (rows, used), (more, then) = now, other
   each = max(0.0, (then - used) / (more - rows))
-  fits = lambda n: (
-      resident(n) + used + each * (n - rows) <= _SPARE * hbm)
+  fits = lambda n: resident(n) + used + each * (n - rows) <= _SPARE * hbm
   low, high = 0, 1
   while fits(high) and high < _MANY:
     low, high = high, 2 * high

@@ -66,20 +66,30 @@ def training(work: Training, topology: Topology) -> Plan:
   programs = measure.training(work, chip)
   parts = config.microbatches * work.rows
   most = _most(
-      config.batch // parts, programs, chip.hbm, lambda rows: total,
-      lambda rows: measure.training(work.with_batch(rows * parts), chip))
+    config.batch // parts,
+    programs,
+    chip.hbm,
+    lambda rows: total,
+    lambda rows: measure.training(work.with_batch(rows * parts), chip),
+  )
   largest = Largest('FitConfig.batch', config.batch, parts * most)
   advice = ''
   if overflows(programs, chip.hbm):
     advice = _smaller_training(work, topology, largest)
   step = next(p for p in programs if p.name == _STEP)
   bound = step.bound * (config.steps / config.steps_per_call)
-  return Plan(dict(work.mesh.shape), work.resident, programs, bound, largest,
-              advice)
+  return Plan(
+    dict(work.mesh.shape), work.resident, programs, bound, largest, advice
+  )
 
 
-def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
-             read: dict[str, int]) -> Plan:
+def sampling(
+  work: Sampling,
+  topology: Topology,
+  grown: int,
+  by_step: bool,
+  read: dict[str, int],
+) -> Plan:
   """Plans a sampler whose lanes and lines are always full.
 
   Args:
@@ -99,31 +109,37 @@ def sampling(work: Sampling, topology: Topology, grown: int, by_step: bool,
   chunk = (min if by_step else max)(capacity.chunks)
   groups = len(topology.devices) // work.mesh.shape['model']
   bound = by_name[f'extend by {chunk}'].bound * (
-      grown / (chunk * capacity.lanes * groups))
+    grown / (chunk * capacity.lanes * groups)
+  )
   for who, tokens in read.items():
     if who in work.cfgs:
       bound += by_name[f'read ({who})'].bound * (
-          tokens / (capacity.line * groups))
-  large = lambda name: name.startswith('read') or (
-      name == f'extend by {max(capacity.chunks)}')
+        tokens / (capacity.line * groups)
+      )
+  large = lambda name: (
+    name.startswith('read') or (name == f'extend by {max(capacity.chunks)}')
+  )
   rows = _most(
-      2 * capacity.lanes, [p for p in programs if large(p.name)], chip.hbm,
-      resident,
-      lambda rows: measure.sampling(
-          work.with_rows(rows), chip, large))
+    2 * capacity.lanes,
+    [p for p in programs if large(p.name)],
+    chip.hbm,
+    resident,
+    lambda rows: measure.sampling(work.with_rows(rows), chip, large),
+  )
   largest = Largest('Solver.rows', 2 * capacity.lanes, rows)
   advice = ''
   if overflows(programs, chip.hbm):
     advice = _smaller_sampling(work, topology, largest)
-  return Plan(dict(work.mesh.shape), work.resident, programs, bound, largest,
-              advice)
+  return Plan(
+    dict(work.mesh.shape), work.resident, programs, bound, largest, advice
+  )
 
 
-def _refused(work: Training | Sampling, largest: Largest,
-             advice: str) -> Plan:
+def _refused(work: Training | Sampling, largest: Largest, advice: str) -> Plan:
   """Of what lies in memory there is too much; no program can change that."""
-  return Plan(dict(work.mesh.shape), work.resident, [], Bound(0, 0, 0),
-              largest, advice)
+  return Plan(
+    dict(work.mesh.shape), work.resident, [], Bound(0, 0, 0), largest, advice
+  )
 
 
 def overflows(programs: list[Measured], hbm: int) -> bool:
@@ -131,17 +147,24 @@ def overflows(programs: list[Measured], hbm: int) -> bool:
   return any(p.overflow for p in programs) or measure.peak(programs) > hbm
 
 
-def _most(now: int, programs: list[Measured], hbm: int,
-          resident: Callable[[int], float],
-          again: Callable[[int], list[Measured]]) -> int:
+def _most(
+  now: int,
+  programs: list[Measured],
+  hbm: int,
+  resident: Callable[[int], float],
+  again: Callable[[int], list[Measured]],
+) -> int:
   """The most rows that fit, from what two numbers of them take."""
   beside = lambda rows, found: measure.peak(found) - resident(rows)
   other = max(1, now // 2) if overflows(programs, hbm) else 2 * now
   if other == now:
     return 0
   return measure.largest(
-      (now, beside(now, programs)), (other, beside(other, again(other))),
-      resident, hbm)
+    (now, beside(now, programs)),
+    (other, beside(other, again(other))),
+    resident,
+    hbm,
+  )
 
 
 def _held(work: Sampling) -> tuple[int, int, int]:
@@ -155,12 +178,16 @@ def resident_at(work: Sampling, rows: int) -> float:
   """Bytes a device of what lives through the stage, with so many rows."""
   weights, pools, lanes = _held(work)
   now, then = work.capacity, work.sizes(rows)
-  return (weights + pools * (then.slots + 1) / (now.slots + 1)
-          + lanes * then.lanes / now.lanes)
+  return (
+    weights
+    + pools * (then.slots + 1) / (now.slots + 1)
+    + lanes * then.lanes / now.lanes
+  )
 
 
-def _smaller_training(work: Training, topology: Topology,
-                      largest: Largest) -> str:
+def _smaller_training(
+  work: Training, topology: Topology, largest: Largest
+) -> str:
   """The first binding whose change helps, and why."""
   hbm, config, shape = topology.chip.hbm, work.config, work.mesh.shape
   total = sum(work.resident.values())
@@ -169,31 +196,43 @@ def _smaller_training(work: Training, topology: Topology,
   if total > hbm:
     why = f'parameters and optimizer take {total / _GIB:.1f} GiB a device'
     chips = math.ceil(total * topology.chips / hbm)
-    return f'{cut}: {why}' if whole else (
-        f'--topology: {why}; {chips} chips or more would hold them')
+    return (
+      f'{cut}: {why}'
+      if whole
+      else (f'--topology: {why}; {chips} chips or more would hold them')
+    )
   if config.remat == 'none':
     return "FitConfig.remat='full' (now 'none')"
   if largest.most:
     return f'FitConfig.batch={largest.most} (now {largest.now})'
   if config.batch // config.microbatches > work.rows:
-    return (f'FitConfig.microbatches={config.batch // work.rows} (now '
-            f'{config.microbatches})')
+    return (
+      f'FitConfig.microbatches={config.batch // work.rows} (now '
+      f'{config.microbatches})'
+    )
   return cut if whole else f'FitConfig.seq_len (now {config.seq_len})'
 
 
-def _smaller_sampling(work: Sampling, topology: Topology,
-                      largest: Largest) -> str:
+def _smaller_sampling(
+  work: Sampling, topology: Topology, largest: Largest
+) -> str:
   host, parts = len(topology.host.devices), work.mesh.shape['model']
   weights, *_ = _held(work)
   if largest.most:
     return f'Solver.rows={largest.most} (now {largest.now})'
   if parts < host:
     rows = resident_at(work, 1) - weights
-    return (f'Solver.model_parallel={2 * parts} (now {parts}): weights take '
-            f'{weights / _GIB:.1f} GiB a device, and the {work.width} rows of '
-            f'a question that live at once {rows / _GIB:.1f} GiB')
+    return (
+      f'Solver.model_parallel={2 * parts} (now {parts}): weights take '
+      f'{weights / _GIB:.1f} GiB a device, and the {work.width} rows of '
+      f'a question that live at once {rows / _GIB:.1f} GiB'
+    )
   if weights < topology.chip.hbm and work.width > 1:
-    return (f'the largest budget of Search.arms: its {work.width} rows of a '
-            'question live at once')
-  return (f'--topology: weights take {weights / _GIB:.1f} GiB of each of the '
-          f'{host} devices of a host')
+    return (
+      f'the largest budget of Search.arms: its {work.width} rows of a '
+      'question live at once'
+    )
+  return (
+    f'--topology: weights take {weights / _GIB:.1f} GiB of each of the '
+    f'{host} devices of a host'
+  )

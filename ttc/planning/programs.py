@@ -14,8 +14,7 @@ from ttc.planning.costs import Costs
 
 _SIZE = r'([\d.]+)([BKMGT]?)'
 # What the TPU compiler says of a program that does not fit.
-_ALONE = re.compile(
-    rf'total memory required for HLO temporaries \({_SIZE}\)')
+_ALONE = re.compile(rf'total memory required for HLO temporaries \({_SIZE}\)')
 _TOGETHER = re.compile(rf'Used {_SIZE} of {_SIZE} hbm')
 _UNITS = {'': 1, 'B': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 
@@ -81,13 +80,15 @@ class Program:
       needed = _needed(str(error), given)
       if needed is None:
         raise RuntimeError(
-            f'The program {self.name!r} does not compile: {error}') from error
+          f'The program {self.name!r} does not compile: {error}'
+        ) from error
       return Compiled(Memory(given, 0, needed, True), Costs())
     stats = compiled.memory_analysis()
     memory = Memory(
-        stats.argument_size_in_bytes,
-        stats.output_size_in_bytes - stats.alias_size_in_bytes,
-        stats.temp_size_in_bytes + stats.generated_code_size_in_bytes)
+      stats.argument_size_in_bytes,
+      stats.output_size_in_bytes - stats.alias_size_in_bytes,
+      stats.temp_size_in_bytes + stats.generated_code_size_in_bytes,
+    )
     try:
       text = compiled.as_text()
     except jax.errors.JaxRuntimeError:

@@ -26,8 +26,9 @@ class Bound:
   @classmethod
   def of(cls, costs: Costs, chip: Chip) -> 'Bound':
     sent = sum(kind.sent * count for kind, count in costs.collectives.items())
-    return cls(costs.flops / chip.flops, costs.bytes / chip.bandwidth,
-               sent / chip.axis)
+    return cls(
+      costs.flops / chip.flops, costs.bytes / chip.bandwidth, sent / chip.axis
+    )
 
   @property
   def seconds(self) -> float:
@@ -39,8 +40,9 @@ class Bound:
     return max(LIMITS, key=lambda name: getattr(self, name))
 
   def __add__(self, other: 'Bound') -> 'Bound':
-    return Bound(*(getattr(self, name) + getattr(other, name)
-                   for name in LIMITS))
+    return Bound(
+      *(getattr(self, name) + getattr(other, name) for name in LIMITS)
+    )
 
   def __mul__(self, times: float) -> 'Bound':
     return Bound(*(getattr(self, name) * times for name in LIMITS))

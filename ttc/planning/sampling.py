@@ -56,8 +56,10 @@ class Sampling:
   def resident(self) -> dict[str, int]:
     """Bytes a device that live as long as the stage."""
     found = {}
-    others = {f'scorer {i}': _Model('verifier', cfg, self)
-              for i, cfg in enumerate(self.scorers, start=1)}
+    others = {
+      f'scorer {i}': _Model('verifier', cfg, self)
+      for i, cfg in enumerate(self.scorers, start=1)
+    }
     for who, model in {**self.models, **others}.items():
       found[who] = nbytes(model.params)
       found[f'{who} pool'] = nbytes(model.pool)
@@ -89,12 +91,15 @@ class Sampling:
   def sizes(self, rows: int) -> Capacity:
     """Sizes for so many rows; what must live at once stays."""
     return Capacity.create(
-        rows, self.capacity.cells, self.width, self.capacity.line)
+      rows, self.capacity.cells, self.width, self.capacity.line
+    )
 
   def with_layers(self, count: int) -> 'Sampling':
     """The same with so many layers in each model."""
-    return dataclasses.replace(self, cfgs={
-        who: with_layers(cfg, count) for who, cfg in self.cfgs.items()})
+    return dataclasses.replace(
+      self,
+      cfgs={who: with_layers(cfg, count) for who, cfg in self.cfgs.items()},
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,38 +138,56 @@ class _Model:
     flags = jax.ShapeDtypeStruct((self.cfg.vocab_size,), jnp.bool_)
     top_p = jax.ShapeDtypeStruct((), jnp.float32) if self.of.top_p else None
     return self._program(
-        f'extend by {chunk}', engine.extend,
-        (self.params, self._table, self.lanes,
-         self._shapes(batch, 'data'),
-         self._shapes(Stops(flags, flags)), self._shapes(top_p)),
-        cfg=self.cfg, max_new=chunk)
+      f'extend by {chunk}',
+      engine.extend,
+      (
+        self.params,
+        self._table,
+        self.lanes,
+        self._shapes(batch, 'data'),
+        self._shapes(Stops(flags, flags)),
+        self._shapes(top_p),
+      ),
+      cfg=self.cfg,
+      max_new=chunk,
+    )
 
   def read(self) -> Program:
     """Reads a line of tokens."""
     capacity = self.of.capacity
     size, devices = capacity.line, self._devices
     table = lines.Line.empty(size, 0).table
-    line = lines.Line(jax.ShapeDtypeStruct(
-        (devices * len(table), 3), jnp.int32), size)
+    line = lines.Line(
+      jax.ShapeDtypeStruct((devices * len(table), 3), jnp.int32), size
+    )
     return self._program(
-        f'read ({self.who})', engine.read,
-        (self.params, self._table, self.pool,
-         self._shapes(line, 'data')),
-        head=HEADS[self.who], cfg=self.cfg, cells=capacity.cells)
+      f'read ({self.who})',
+      engine.read,
+      (self.params, self._table, self.pool, self._shapes(line, 'data')),
+      head=HEADS[self.who],
+      cfg=self.cfg,
+      cells=capacity.cells,
+    )
 
   def fork(self) -> Program:
     """Copies rows."""
     pieces = jax.ShapeDtypeStruct((self._devices * COPIES, 3), jnp.int32)
     return self._program(
-        f'fork ({self.who})', engine.copy,
-        (None, self.pool, self._shapes(pieces, 'data')),
-        size=self.of.capacity.piece)
+      f'fork ({self.who})',
+      engine.copy,
+      (None, self.pool, self._shapes(pieces, 'data')),
+      size=self.of.capacity.piece,
+    )
 
   def _cache(self, rows: int) -> KVCache:
-    empty = jax.eval_shape(lambda: KVCache.empty(
-        self.cfg, self._devices * rows, self.of.capacity.cells))
+    empty = jax.eval_shape(
+      lambda: KVCache.empty(
+        self.cfg, self._devices * rows, self.of.capacity.cells
+      )
+    )
     return self._shapes(
-        empty, 'data', 'model' if self.of.mesh.shape['model'] > 1 else None)
+      empty, 'data', 'model' if self.of.mesh.shape['model'] > 1 else None
+    )
 
   @property
   def _devices(self) -> int:
@@ -172,25 +195,29 @@ class _Model:
 
   @property
   def _table(self) -> Angles:
-    return self._shapes(jax.eval_shape(
-        lambda: Angles.table(self.cfg, self.of.capacity.cells)))
+    return self._shapes(
+      jax.eval_shape(lambda: Angles.table(self.cfg, self.of.capacity.cells))
+    )
 
   def _shapes(self, tree, *axes: str | None):
     where = NamedSharding(self.of.mesh, PartitionSpec(*axes))
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(
-        x.shape, x.dtype, sharding=where), tree)
+    return jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree
+    )
 
   def _program(self, name, function, arguments, **static) -> Program:
     mesh = self.of.mesh
     return Program(
-        name, lambda: function.trace(*arguments, mesh=mesh, **static),
-        arguments, mesh)
+      name,
+      lambda: function.trace(*arguments, mesh=mesh, **static),
+      arguments,
+      mesh,
+    )
 
 
 def with_layers(cfg: TransformerConfig, count: int) -> TransformerConfig:
   """A model of so many layers; `count` at most those that it has."""
-  return dataclasses.replace(
-      cfg, num_layers=count, sliding=cfg.sliding[:count])
+  return dataclasses.replace(cfg, num_layers=count, sliding=cfg.sliding[:count])
 
 
 def _unstacked(stacked):
@@ -203,9 +230,13 @@ def _unstacked(stacked):
       layer = str(key.key).startswith('layer_')
       where = where['layers' if layer else key.key]
     spec = where.sharding.spec
-    spec = spec[len(spec) - len(x.shape):] if len(spec) > len(x.shape) else spec
+    spec = (
+      spec[len(spec) - len(x.shape) :] if len(spec) > len(x.shape) else spec
+    )
     return jax.ShapeDtypeStruct(
-        x.shape, x.dtype,
-        sharding=NamedSharding(where.sharding.mesh, PartitionSpec(*spec)))
+      x.shape,
+      x.dtype,
+      sharding=NamedSharding(where.sharding.mesh, PartitionSpec(*spec)),
+    )
 
   return jax.tree_util.tree_map_with_path(one, shapes)

@@ -50,7 +50,8 @@ class Topology:
     shape = _host(tuple(map(int, self.name.split(':')[1].split('x'))))
     axes = self.name.count('x') + 1
     return describe(
-        f'{self.chip.name}:{"x".join(str(n) for n in shape[:axes])}')
+      f'{self.chip.name}:{"x".join(str(n) for n in shape[:axes])}'
+    )
 
 
 @functools.cache
@@ -65,32 +66,40 @@ def describe(name: str) -> Topology:
   match = _NAME.fullmatch(name)
   if not match or match[1] not in CHIPS:
     raise ValueError(
-        f'--topology={name!r} is no slice; write a generation of '
-        f'{", ".join(CHIPS)} and its shape in chips, such as v5e:4x4 or '
-        'v5p:2x2x2.')
+      f'--topology={name!r} is no slice; write a generation of '
+      f'{", ".join(CHIPS)} and its shape in chips, such as v5e:4x4 or '
+      'v5p:2x2x2.'
+    )
   if importlib.util.find_spec('libtpu') is None:
     raise ValueError(
-        "programs are compiled for TPUs by libtpu, which is not installed; "
-        "pip install -c constraints.txt '.[plan]'.")
+      'programs are compiled for TPUs by libtpu, which is not installed; '
+      "pip install -c constraints.txt '.[plan]'."
+    )
   chip, shape = CHIPS[match[1]], tuple(map(int, match[2].split('x')))
   # Without these libtpu asks the network who it is and waits, and wants to be
   # the only one on this machine, as if there were chips.
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')
   from jax.experimental import topologies
+
   try:
     devices = topologies.get_topology_desc(
-        platform='tpu', topology_name=name, chip_config_name=chip.config,
-        chips_per_host_bounds=_host(shape)).devices
+      platform='tpu',
+      topology_name=name,
+      chip_config_name=chip.config,
+      chips_per_host_bounds=_host(shape),
+    ).devices
   except Exception as error:  # of a class that JAX does not name
     raise ValueError(
-        f'--topology={name} is not what libtpu knows: '
-        f'{str(error).splitlines()[0]}') from error
+      f'--topology={name} is not what libtpu knows: '
+      f'{str(error).splitlines()[0]}'
+    ) from error
   found = Topology(name, chip, tuple(devices))
   if found.chips != math.prod(shape):
     raise ValueError(
-        f'--topology={name} has {math.prod(shape)} chips, and libtpu describes '
-        f'{len(devices)} devices.')
+      f'--topology={name} has {math.prod(shape)} chips, and libtpu describes '
+      f'{len(devices)} devices.'
+    )
   return found
 
 

@@ -44,28 +44,36 @@ class Training:
   def with_batch(self, batch: int) -> 'Training':
     """The same with so many rows in a step."""
     return dataclasses.replace(
-        self, config=dataclasses.replace(self.config, batch=batch))
+      self, config=dataclasses.replace(self.config, batch=batch)
+    )
 
   @functools.cached_property
   def resident(self) -> dict[str, int]:
     """Bytes a device that live as long as the training."""
-    return {'parameters': nbytes(self._state.params),
-            'optimizer': nbytes(self._state.opt_state),
-            'batches': 2 * nbytes(self._batch)}  # one of them on its way
+    return {
+      'parameters': nbytes(self._state.params),
+      'optimizer': nbytes(self._state.opt_state),
+      'batches': 2 * nbytes(self._batch),
+    }  # one of them on its way
 
   def programs(self) -> Iterator[tuple[Program, int]]:
     """Each program, and bytes a device of what it does not see."""
     total = sum(self.resident.values())
     step = (self._state, self._batch)
     check = (self._state.params, self._batch)
-    yield self._program('train step', self._made.run, step), (
-        total - nbytes(step))
-    yield self._program('evaluate', self._made.evaluate, check), (
-        total - nbytes(check))
+    yield (
+      self._program('train step', self._made.run, step),
+      (total - nbytes(step)),
+    )
+    yield (
+      self._program('evaluate', self._made.evaluate, check),
+      (total - nbytes(check)),
+    )
 
   def _program(self, name, function, arguments) -> Program:
     return Program(
-        name, lambda: function.trace(*arguments), arguments, self.mesh)
+      name, lambda: function.trace(*arguments), arguments, self.mesh
+    )
 
   @functools.cached_property
   def _model(self) -> Transformer:
@@ -79,7 +87,8 @@ class Training:
   def _made(self):
     with partitioning.use(self.mesh):
       return loop._programs(
-          self._model, self._tx, self.config.microbatches, self.mesh)
+        self._model, self._tx, self.config.microbatches, self.mesh
+      )
 
   @functools.cached_property
   def _state(self) -> state.TrainState:
@@ -88,10 +97,9 @@ class Training:
 
   @functools.cached_property
   def _batch(self) -> dict[str, jax.ShapeDtypeStruct]:
-    shape = (self.config.steps_per_call, self.config.batch,
-             self.config.seq_len)
-    where = NamedSharding(
-        self.mesh, PartitionSpec(None, partitioning.ROWS))
-    return {name: jax.ShapeDtypeStruct(shape, dtype, sharding=where)
-            for name, dtype in losses.features(self.head).items()}
-
+    shape = (self.config.steps_per_call, self.config.batch, self.config.seq_len)
+    where = NamedSharding(self.mesh, PartitionSpec(None, partitioning.ROWS))
+    return {
+      name: jax.ShapeDtypeStruct(shape, dtype, sharding=where)
+      for name, dtype in losses.features(self.head).items()
+    }

@@ -55,9 +55,9 @@ class Dvts:
     del draw
     width = self.resolve(value.shape[0])
     trees = lambda x: x.reshape(-1, width)
-    return np.concatenate([
-        _beam(v, d, 1)
-        for v, d in zip(trees(value), trees(done), strict=True)])
+    return np.concatenate(
+      [_beam(v, d, 1) for v, d in zip(trees(value), trees(done), strict=True)]
+    )
 
   def resolve(self, rows: int) -> int:
     """The width for W rows; ValueError if it does not divide them."""
@@ -166,22 +166,23 @@ def _largest_remainder(share, slots, rank=None):
   if rank is None:
     rank = np.arange(len(share))
   order = np.lexsort((rank, -np.round(remainder, 4)))
-  whole[order[:slots - whole.sum()]] += 1
+  whole[order[: slots - whole.sum()]] += 1
   return whole
 
 
 def _check_width(allocator, width, rows, square=False):
   if square and width * width != rows:
     raise ValueError(
-        f'{allocator!r} needs a square number of rows, not {rows}; use a '
-        f'budget of {width**2} or {(width + 1) ** 2}.')
+      f'{allocator!r} needs a square number of rows, not {rows}; use a '
+      f'budget of {width**2} or {(width + 1) ** 2}.'
+    )
   if width < 1 or rows % width:
     raise ValueError(
-        f'{allocator!r} does not divide {rows} rows; choose a budget that is '
-        f'a multiple of {width}, or another width.')
+      f'{allocator!r} does not divide {rows} rows; choose a budget that is '
+      f'a multiple of {width}, or another width.'
+    )
 
 
 def _check_temperature(allocator):
   if not 0 < allocator.temperature < math.inf:
-    raise ValueError(
-        f'{allocator!r}: temperature must be positive and finite.')
+    raise ValueError(f'{allocator!r}: temperature must be positive and finite.')

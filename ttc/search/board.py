@@ -59,9 +59,14 @@ class Board:
       reading['verifier']   tokens that the verifier has not read
   """
 
-  def __init__(self, slots: int, max_step_tokens: int, who: Collection[str],
-               finished: Callable[[Job, list[Row]], None],
-               bridge: Bridge | None = None):
+  def __init__(
+    self,
+    slots: int,
+    max_step_tokens: int,
+    who: Collection[str],
+    finished: Callable[[Job, list[Row]], None],
+    bridge: Bridge | None = None,
+  ):
     """Begins with all slots free.
 
     Args:
@@ -75,7 +80,8 @@ class Board:
     self.reading: dict[str, list[Task]] = {'proposer': [], 'verifier': []}
     self.growing: list[Task] = []
     self.copies: dict[str, list[tuple[int, int, int]]] = {
-        name: [] for name in who}
+      name: [] for name in who
+    }
     self.jobs: list[Job] = []
     self._free = list(range(slots))
     self._max_step = max_step_tokens
@@ -116,8 +122,10 @@ class Board:
     job.held.add(fresh)
     if slot is not None:
       slot.users -= 1
-      for who, length in (('proposer', 0 if lane else row.read),
-                          ('verifier', row.scored)):
+      for who, length in (
+        ('proposer', 0 if lane else row.read),
+        ('verifier', row.scored),
+      ):
         if length and who in self.copies:
           self.copies[who].append((slot.index, fresh.index, length))
     row.slot = fresh
@@ -141,8 +149,7 @@ class Board:
     while self._ready:
       self._resume(self._ready.popleft())
 
-  def take_line(self, who: str, size: int
-                ) -> list[tuple[Task, int, list[int]]]:
+  def take_line(self, who: str, size: int) -> list[tuple[Task, int, list[int]]]:
     """(task, first position, tokens) for a line of a model.
 
     Args:
@@ -161,14 +168,15 @@ class Board:
         left.append(task)
         continue
       text = task.row.text(who)
-      taken.append((task, start, list(text[start:start + count])))
+      taken.append((task, start, list(text[start : start + count])))
       size -= count
       segments -= lines.num_segments(count)
     self.reading[who] = left
     return taken
 
-  def take_lanes(self, count: int, fits: Callable[[Task], bool]
-                 ) -> list[tuple[Task, int | None]]:
+  def take_lanes(
+    self, count: int, fits: Callable[[Task], bool]
+  ) -> list[tuple[Task, int | None]]:
     """Tasks for free lanes, in order; they leave the queue.
 
     Args:
@@ -207,7 +215,8 @@ class Board:
     if self._bridge is not None:
       if script is None or script.of != tuple(row.tokens):
         script = self._bridge.script(
-            task.job.question.id, row.tokens, row.start)
+          task.job.question.id, row.tokens, row.start
+        )
       row.rewrite(script)
     return self._lacks(row, 'verifier')
 
@@ -253,8 +262,16 @@ class Board:
         most = min(most, request.most[index])
       elif request.steps:
         most = min(most, request.steps * self._max_step)
-      yield Task(row, job, most, request.steps, request.greedy,
-                 grows=True, growing=most > 0, keep=request.keep)
+      yield Task(
+        row,
+        job,
+        most,
+        request.steps,
+        request.greedy,
+        grows=True,
+        growing=most > 0,
+        keep=request.keep,
+      )
 
   def _sweep(self, job: Job, slots) -> None:
     """Frees the slots that no row looks at any more."""

@@ -33,8 +33,9 @@ class Caches:
     self._models, self._piece = models, capacity.piece
     self._launcher = launcher
     self.pools = {
-        who: self._empty(model.cfg, capacity.slots + 1, capacity.cells)
-        for who, model in models.present.items()}
+      who: self._empty(model.cfg, capacity.slots + 1, capacity.cells)
+      for who, model in models.present.items()
+    }
 
   def open(self, crew: Crew, width: int, cells: int) -> None:
     """Gives a crew lanes of another shape, which nobody has yet."""
@@ -59,7 +60,8 @@ class Caches:
 
     def program(where):
       self.pools['proposer'] = self._copy(
-          crew.cache, self.pools['proposer'], where)
+        crew.cache, self.pools['proposer'], where
+      )
 
     self._launch(program, pieces)
 
@@ -68,9 +70,13 @@ class Caches:
     for who in self.pools:
       pieces = []
       for board in boards:
-        pieces.append([
-            (read, write, cell) for read, write, length in board.copies[who]
-            for cell in range(0, length, self._piece)])
+        pieces.append(
+          [
+            (read, write, cell)
+            for read, write, length in board.copies[who]
+            for cell in range(0, length, self._piece)
+          ]
+        )
         board.copies[who].clear()
 
       def program(where, who=who):
@@ -78,22 +84,27 @@ class Caches:
 
       self._launch(program, pieces)
 
-  def _launch(self, program: Callable[[np.ndarray], None],
-              pieces: Sequence[Sequence[Piece]]) -> None:
+  def _launch(
+    self,
+    program: Callable[[np.ndarray], None],
+    pieces: Sequence[Sequence[Piece]],
+  ) -> None:
     """Launches it as often as it takes, each time with a table of pieces."""
     for first in range(0, max(map(len, pieces)), COPIES):
       where = np.full((len(pieces), COPIES, 3), -1, np.int32)
       for device, wanted in enumerate(pieces):
-        part = wanted[first:first + COPIES]
-        where[device, :len(part)] = np.reshape(part, (-1, 3))
+        part = wanted[first : first + COPIES]
+        where[device, : len(part)] = np.reshape(part, (-1, 3))
       self._launcher.launch(functools.partial(program, where.reshape(-1, 3)))
 
-  def _copy(self, source: KVCache | None, target: KVCache,
-            where: np.ndarray) -> KVCache:
+  def _copy(
+    self, source: KVCache | None, target: KVCache, where: np.ndarray
+  ) -> KVCache:
     """The target with pieces of the source, or of itself."""
     mesh = self._models.mesh
-    return engine.copy(source, target, partitioning.put(where, mesh),
-                       mesh=mesh, size=self._piece)
+    return engine.copy(
+      source, target, partitioning.put(where, mesh), mesh=mesh, size=self._piece
+    )
 
   def _empty(self, cfg, rows: int, cells: int) -> KVCache:
     mesh = self._models.mesh

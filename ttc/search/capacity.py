@@ -39,12 +39,14 @@ class Capacity:
     for field in dataclasses.fields(self):
       if getattr(self, field.name) < 1:
         raise ValueError(
-            f'Capacity.{field.name}={getattr(self, field.name)}; it must be '
-            'at least 1.')
+          f'Capacity.{field.name}={getattr(self, field.name)}; it must be '
+          'at least 1.'
+        )
 
   @classmethod
-  def create(cls, rows: int, longest: int, width: int,
-             line: int = 512) -> 'Capacity':
+  def create(
+    cls, rows: int, longest: int, width: int, line: int = 512
+  ) -> 'Capacity':
     """Sizes for what is asked for.
 
     Args:
@@ -90,11 +92,14 @@ class Capacity:
   def bytes(self, models: Models) -> int:
     """What the pools and the lanes take on a device, weights not counted."""
     cut = models.mesh.shape['model']
-    rows = {'proposer': self.slots + 1 + 2 * self.lanes,
-            'verifier': self.slots + 1}
+    rows = {
+      'proposer': self.slots + 1 + 2 * self.lanes,
+      'verifier': self.slots + 1,
+    }
     return sum(
-        rows[who] * self.cells * _cell_bytes(model.cfg) // cut
-        for who, model in models.present.items())
+      rows[who] * self.cells * _cell_bytes(model.cfg) // cut
+      for who, model in models.present.items()
+    )
 
   def check(self, models: Models) -> None:
     """Raises ValueError where the caches cannot fit, before any is made."""
@@ -102,10 +107,11 @@ class Capacity:
     needed = self.bytes(models)
     if there is not None and needed > there:
       raise ValueError(
-          f'The caches of {self.slots} rows of {self.cells} tokens need '
-          f'{needed / 2**30:.2f} GiB a device, and {there / 2**30:.2f} GiB are '
-          f'free; lower Solver.rows (now {2 * self.lanes} a device) or '
-          'Generation.max_tokens.')
+        f'The caches of {self.slots} rows of {self.cells} tokens need '
+        f'{needed / 2**30:.2f} GiB a device, and {there / 2**30:.2f} GiB are '
+        f'free; lower Solver.rows (now {2 * self.lanes} a device) or '
+        'Generation.max_tokens.'
+      )
 
 
 def _cell_bytes(cfg: TransformerConfig) -> int:

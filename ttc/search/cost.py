@@ -6,8 +6,12 @@ parent's tokens once for every child.
 
 import dataclasses
 
-KINDS = ('proposer_prefill', 'proposer_decode',
-         'verifier_prefill', 'verifier_decode')
+KINDS = (
+  'proposer_prefill',
+  'proposer_decode',
+  'verifier_prefill',
+  'verifier_decode',
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +32,12 @@ class Work:
   executed_keys: float = 0
 
   def __add__(self, other: 'Work') -> 'Work':
-    return Work(self.tokens + other.tokens, self.executed + other.executed,
-                self.keys + other.keys,
-                self.executed_keys + other.executed_keys)
+    return Work(
+      self.tokens + other.tokens,
+      self.executed + other.executed,
+      self.keys + other.keys,
+      self.executed_keys + other.executed_keys,
+    )
 
   @property
   def counts(self) -> list[float]:
@@ -56,8 +63,11 @@ class Cost:
     return {kind: work.counts for kind, work in self._work.items()}
 
 
-def share_out(executed: float, executed_keys: float,
-              useful: list[tuple[Cost, str, int, int]]) -> None:
+def share_out(
+  executed: float,
+  executed_keys: float,
+  useful: list[tuple[Cost, str, int, int]],
+) -> None:
   """Charges questions for a program call.
 
   Padding and idle lanes are nobody's: what was executed is charged in

@@ -55,11 +55,14 @@ class Crew:
       boards: of the devices.
       most: of those who wait are named.
     """
-    return [[seat.task for seat in seats.values()] + board.growing[:most]
-            for seats, board in zip(self.seats, boards, strict=True)]
+    return [
+      [seat.task for seat in seats.values()] + board.growing[:most]
+      for seats, board in zip(self.seats, boards, strict=True)
+    ]
 
-  def shape(self, wanted: Sequence[Sequence[int]],
-            widths: Sequence[int]) -> tuple[int, int]:
+  def shape(
+    self, wanted: Sequence[Sequence[int]], widths: Sequence[int]
+  ) -> tuple[int, int]:
     """Lanes and cells for the next chunk.
 
     Where enough rows fit the cells that the first one needs, longer ones wait
@@ -73,23 +76,31 @@ class Crew:
     width = min((w for w in widths if w >= most), default=max(widths))
 
     def enough(cells: int) -> bool:
-      return all(sum(n <= cells for n in needs) >= min(width, len(needs))
-                 for needs in wanted)
+      return all(
+        sum(n <= cells for n in needs) >= min(width, len(needs))
+        for needs in wanted
+      )
 
-    if (width == self.width and enough(self.cells)
-        and any(n == self.cells for needs in wanted for n in needs)):
+    if (
+      width == self.width
+      and enough(self.cells)
+      and any(n == self.cells for needs in wanted for n in needs)
+    ):
       return width, self.cells
     first = max(needs[0] for needs in wanted if needs)
-    return width, (first if enough(first)
-                   else max(n for needs in wanted for n in needs))
+    return width, (
+      first if enough(first) else max(n for needs in wanted for n in needs)
+    )
 
-  def sit(self, device: int, board: Board,
-          fits: Callable[[Task], bool]) -> list[Piece]:
+  def sit(
+    self, device: int, board: Board, fits: Callable[[Task], bool]
+  ) -> list[Piece]:
     """Gives free lanes to tasks that fit; the copies from slots to lanes."""
     seats, pieces = self.seats[device], []
     free = [lane for lane in range(self.width) if lane not in seats]
     for lane, (task, source) in zip(
-        free, board.take_lanes(len(free), fits), strict=False):
+      free, board.take_lanes(len(free), fits), strict=False
+    ):
       own = source in (None, task.row.slot.index)
       seats[lane] = Seat(task, task.row.read if own else 0)
       if source is not None:
@@ -99,8 +110,9 @@ class Crew:
   def rise(self, gone: Sequence[Sequence[int]]) -> list[list[Piece]]:
     """Frees lanes, a list a device; the copies from them to slots."""
     return [
-        [piece for lane in lanes for piece in self._leave(seats, lane)]
-        for seats, lanes in zip(self.seats, gone, strict=True)]
+      [piece for lane in lanes for piece in self._leave(seats, lane)]
+      for seats, lanes in zip(self.seats, gone, strict=True)
+    ]
 
   def _leave(self, seats: dict[int, Seat], lane: int) -> list[Piece]:
     seat = seats.pop(lane)
@@ -109,8 +121,9 @@ class Crew:
       return []
     return self._pieces(lane, row.slot.index, seat.stored, row.read)
 
-  def _pieces(self, read: int, write: int, start: int,
-             stop: int) -> list[Piece]:
+  def _pieces(
+    self, read: int, write: int, start: int, stop: int
+  ) -> list[Piece]:
     """Copies of the cells [start, stop) of a row."""
     first = start - start % self._piece
     return [(read, write, cell) for cell in range(first, stop, self._piece)]

@@ -24,6 +24,7 @@ class Generation:
   def __post_init__(self):
     if not 1 <= self.max_step_tokens <= self.max_tokens:
       raise ValueError(
-          f'Generation.max_step_tokens={self.max_step_tokens} must be between '
-          f'1 and max_tokens={self.max_tokens}.')
+        f'Generation.max_step_tokens={self.max_step_tokens} must be between '
+        f'1 and max_tokens={self.max_tokens}.'
+      )
     sampling.check(self.temperature, self.top_p)

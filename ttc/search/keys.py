@@ -33,8 +33,9 @@ def fold(key: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
   """
   numbers = np.asarray(numbers, np.uint64).astype(np.uint32)
   key = np.broadcast_to(key, (len(numbers), 2))
-  return np.stack(_threefry(key[:, 0], key[:, 1], np.zeros_like(numbers),
-                            numbers), axis=1)
+  return np.stack(
+    _threefry(key[:, 0], key[:, 1], np.zeros_like(numbers), numbers), axis=1
+  )
 
 
 def uniform(key: np.ndarray) -> float:

@@ -30,7 +30,8 @@ class Launcher:
     # Its default, 5 ms, is longer than a small program runs.
     sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
     self._thread = ThreadPoolExecutor(
-        1, 'launcher', partitioning.use(mesh).__enter__)
+      1, 'launcher', partitioning.use(mesh).__enter__
+    )
     self._error: BaseException | None = None
 
   def launch(self, program: Callable[[], T]) -> Future[T]:

@@ -24,6 +24,8 @@ class Load:
   slots: int = 0
 
   def __str__(self) -> str:
-    return (f'{self.rows} rows in flight, '
-            f'lanes {100 * self.lanes / max(self.of, 1):.0f}% used, '
-            f'{self.executed / max(self.useful, 1):.2f} executed/useful')
+    return (
+      f'{self.rows} rows in flight, '
+      f'lanes {100 * self.lanes / max(self.of, 1):.0f}% used, '
+      f'{self.executed / max(self.useful, 1):.2f} executed/useful'
+    )

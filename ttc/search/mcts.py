@@ -52,16 +52,18 @@ class Mcts:
 
   def __post_init__(self):
     if self.width != 'sqrt' and not (
-        isinstance(self.width, int) and self.width >= 2):
+      isinstance(self.width, int) and self.width >= 2
+    ):
       raise ValueError(
-          f"{self!r}: width must be at least 2, or 'sqrt'; with a single "
-          'child there is nothing to choose.')
+        f"{self!r}: width must be at least 2, or 'sqrt'; with a single "
+        'child there is nothing to choose.'
+      )
     if self.rollouts < 0 or self.leaves < 1:
       raise ValueError(
-          f'{self!r}: rollouts must be at least 0 and leaves at least 1.')
+        f'{self!r}: rollouts must be at least 0 and leaves at least 1.'
+      )
     if not 0 <= self.explore < math.inf:
-      raise ValueError(
-          f'{self!r}: explore must be at least 0 and finite.')
+      raise ValueError(f'{self!r}: explore must be at least 0 and finite.')
 
   def rows(self, budget: int) -> int:
     return at_least_one(self, budget)
@@ -102,11 +104,9 @@ class Mcts:
       yield Extend(attempts)
     return attempts
 
-  def _claim(self, tree: Tree, left: int,
-             budget: int) -> list[tuple[int, int]]:
+  def _claim(self, tree: Tree, left: int, budget: int) -> list[tuple[int, int]]:
     """Leaves to expand at once, and how many children each can pay for."""
-    width = (max(2, math.isqrt(budget)) if self.width == 'sqrt'
-             else self.width)
+    width = max(2, math.isqrt(budget)) if self.width == 'sqrt' else self.width
     price = self.rollouts or 1
     claims = []
     while left > 0 and len(claims) < self.leaves:
@@ -122,8 +122,9 @@ class Mcts:
       claims.append((node, count))
     return claims
 
-  def _branch(self, tree: Tree, rows: Sequence[Row],
-              claims: Sequence[tuple[int, int]]) -> list[Row]:
+  def _branch(
+    self, tree: Tree, rows: Sequence[Row], claims: Sequence[tuple[int, int]]
+  ) -> list[Row]:
     """The next children; what they come from goes, but for the root."""
     fold_keys(rows[node] for node, _ in claims)
     children = []
@@ -140,22 +141,31 @@ class Mcts:
     runs = []
     for child in children:
       count = 1 if child.done else min(self.rollouts, left)
-      runs.append([child] if child.done else
-                  [child.child(ordinal) for ordinal in range(count)])
+      runs.append(
+        [child]
+        if child.done
+        else [child.child(ordinal) for ordinal in range(count)]
+      )
       left -= count
     return runs
 
-  def _expand(self, tree: Tree, claims: Sequence[tuple[int, int]],
-              children: Sequence[Row], values: Sequence[float],
-              seen: set[tuple[int, ...]]) -> None:
+  def _expand(
+    self,
+    tree: Tree,
+    claims: Sequence[tuple[int, int]],
+    children: Sequence[Row],
+    values: Sequence[float],
+    seen: set[tuple[int, ...]],
+  ) -> None:
     """Puts children into the tree.
 
     Args:
       seen: prefixes that are in the tree; equal ones are siblings.
     """
     fold_keys(children)
-    ties = keys.fold(np.stack([child.key for child in children]),
-                     [keys.ASIDE] * len(children))[:, 0]
+    ties = keys.fold(
+      np.stack([child.key for child in children]), [keys.ASIDE] * len(children)
+    )[:, 0]
     open_ = []
     for child in children:
       known = self.distinct and tuple(child.tokens) in seen

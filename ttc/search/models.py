@@ -63,9 +63,10 @@ class Models:
   def __post_init__(self):
     if self.step_end.shape != self.end.shape:
       raise ValueError(
-          f'step_end has {self.step_end.shape} entries and end '
-          f'{self.end.shape}; both are one flag a token of the same '
-          'vocabulary.')
+        f'step_end has {self.step_end.shape} entries and end '
+        f'{self.end.shape}; both are one flag a token of the same '
+        'vocabulary.'
+      )
 
   @functools.cached_property
   def marks(self) -> tuple[list[bool], list[bool]]:

@@ -9,8 +9,9 @@ from ttc.search.scheduler import Scheduler
 from ttc.search.solutions import Solution
 
 
-def final_values(scheduler: Scheduler,
-                 solutions: Sequence[Solution]) -> list[list[float]]:
+def final_values(
+  scheduler: Scheduler, solutions: Sequence[Solution]
+) -> list[list[float]]:
   """The value at the last token of each attempt, in [0, 1].
 
   Args:
@@ -22,8 +23,10 @@ def final_values(scheduler: Scheduler,
     For each solution the values of its attempts, in order.
   """
   values = [[] for _ in solutions]
-  plans = ((solution.question, _plan(solution, found), 2)
-           for solution, found in zip(solutions, values, strict=True))
+  plans = (
+    (solution.question, _plan(solution, found), 2)
+    for solution, found in zip(solutions, values, strict=True)
+  )
   for _ in scheduler.run(plans):
     pass
   return values

@@ -68,7 +68,8 @@ class Chains:
       raise ValueError(f'Chains.turns={self.turns}: each must be at least 1.')
     if list(self.turns) != sorted(self.turns, reverse=True):
       raise ValueError(
-          f'Chains.turns={self.turns} must fall, the longest chain first.')
+        f'Chains.turns={self.turns} must fall, the longest chain first.'
+      )
 
   @property
   def slots(self) -> int:
@@ -80,8 +81,7 @@ class Chains:
     earlier = min(self.turns[0] - 1, self.keep)
     return prompt + earlier * (attempt + 1) + attempt
 
-  def plan(self, question: Question, models: Models,
-           trail: Trail) -> Plan:
+  def plan(self, question: Question, models: Models, trail: Trail) -> Plan:
     """Runs every chain of a question.
 
     Args:
@@ -111,18 +111,24 @@ class Chains:
       trail.spent.append(question.cost.record())
     return rows
 
-  def _begin(self, question: Question, rows: Sequence[Row],
-             history: Sequence[Sequence[list[int]]], own: np.ndarray) -> None:
+  def _begin(
+    self,
+    question: Question,
+    rows: Sequence[Row],
+    history: Sequence[Sequence[list[int]]],
+    own: np.ndarray,
+  ) -> None:
     """Puts the contexts of a turn before its attempts."""
     for row, attempts, key in zip(rows, history, own, strict=False):
       context = context_tokens(
-          question.prompt, attempts, self.vocabulary.revise_id,
-          keep=self.keep)
+        question.prompt, attempts, self.vocabulary.revise_id, keep=self.keep
+      )
       row.restart(context, len(context) + question.room, key)
 
   def _streams(self, question: Question) -> np.ndarray:
     """The key [turn, chain, 2] of each attempt."""
     turns, chains = self.turns[0], len(self.turns)
     own = keys.fold(question.key, range(1, turns + 1))
-    return keys.fold(np.repeat(own, chains, axis=0),
-                     [*range(chains)] * turns).reshape(turns, chains, 2)
+    return keys.fold(
+      np.repeat(own, chains, axis=0), [*range(chains)] * turns
+    ).reshape(turns, chains, 2)

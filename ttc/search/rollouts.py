@@ -29,8 +29,12 @@ class Branch:
   key: np.ndarray
 
 
-def continuations(question: Question, solution: Sequence[int],
-                  branches: Sequence[Branch], num: int) -> Plan:
+def continuations(
+  question: Question,
+  solution: Sequence[int],
+  branches: Sequence[Branch],
+  num: int,
+) -> Plan:
   """Samples `num` rollouts of each branch, branch by branch in the result.
 
   Args:
@@ -41,7 +45,7 @@ def continuations(question: Question, solution: Sequence[int],
   """
   prompt = len(question.prompt)
   root = question.root()
-  root.tokens += solution[:branches[-1].tokens]
+  root.tokens += solution[: branches[-1].tokens]
   yield Read([root])
   rows = []
   for branch in branches:

@@ -72,7 +72,7 @@ class Row:
   @property
   def attempt(self) -> list[int]:
     """What stands behind the prompt."""
-    return self.tokens[self.start:]
+    return self.tokens[self.start :]
 
   @property
   def value(self) -> float:
@@ -97,9 +97,14 @@ class Row:
     Tokens that were rewound and drawn again have a script, but no values.
     """
     old, new = self.script.tokens if self.script else (), script.tokens
-    shared = next((i for i, (one, other) in enumerate(
-        zip(old, new, strict=False)) if one != other),
-        min(len(old), len(new)))
+    shared = next(
+      (
+        i
+        for i, (one, other) in enumerate(zip(old, new, strict=False))
+        if one != other
+      ),
+      min(len(old), len(new)),
+    )
     self.script, self.scored = script, min(self.scored, shared)
     for place, length in script.spots:
       if length > len(self.values):  # not valued yet: to be read again
@@ -109,7 +114,7 @@ class Row:
   def hear(self, start: int, values: Sequence[float]) -> None:
     """Takes in what a verifier said at its tokens from `start` on."""
     if self.script is None:
-      self.values += values[max(0, self.start - start):]
+      self.values += values[max(0, self.start - start) :]
       return
     for place, length in self.script.spots:
       if start <= place < start + len(values):
@@ -133,8 +138,11 @@ class Row:
     if self.slot:
       self.slot.users += 1
     born = dataclasses.replace(
-        self, tokens=self.tokens.copy(), values=self.values.copy(),
-        ordinal=ordinal)
+      self,
+      tokens=self.tokens.copy(),
+      values=self.values.copy(),
+      ordinal=ordinal,
+    )
     if length is not None:
       born.cut(length)
     return born
@@ -157,13 +165,12 @@ class Row:
   def cut(self, length: int) -> None:
     """Drops the tokens beyond the first `length`."""
     del self.tokens[length:]
-    del self.values[max(0, length - self.start):]
+    del self.values[max(0, length - self.start) :]
     self.read = min(self.read, length - 1)
     if self.script is None:
       self.scored = min(self.scored, length)
 
-  def restart(self, prompt: Sequence[int], limit: int,
-              key: np.ndarray) -> None:
+  def restart(self, prompt: Sequence[int], limit: int, key: np.ndarray) -> None:
     """Begins another attempt, keeping what both prompts have in common."""
     shared = 0
     for old, new in zip(self.tokens, prompt, strict=False):
@@ -184,7 +191,8 @@ def fold_keys(rows: Iterable[Row]) -> None:
   waiting = [row for row in rows if row.ordinal is not None]
   if not waiting:
     return
-  keys = fold(np.stack([row.key for row in waiting]),
-              [row.ordinal for row in waiting])
+  keys = fold(
+    np.stack([row.key for row in waiting]), [row.ordinal for row in waiting]
+  )
   for row, key in zip(waiting, keys, strict=True):
     row.key, row.ordinal = key, None

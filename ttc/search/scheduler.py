@@ -43,8 +43,12 @@ _ENDED = 8  # a chunk ends when one lane in so many has nothing to do
 class Scheduler:
   """The pools of two models, and the programs that work on them."""
 
-  def __init__(self, models: Models, capacity: Capacity,
-               watch: Callable[[Load], None] = lambda _: None):
+  def __init__(
+    self,
+    models: Models,
+    capacity: Capacity,
+    watch: Callable[[Load], None] = lambda _: None,
+  ):
     """Makes the pools.
 
     Args:
@@ -70,11 +74,13 @@ class Scheduler:
     self._launcher = Launcher(models.mesh)
     self._caches = Caches(models, capacity, self._launcher)
     self._angles = {
-        who: self._share(Angles.table(model.cfg, capacity.cells))
-        for who, model in models.present.items()}
+      who: self._share(Angles.table(model.cfg, capacity.cells))
+      for who, model in models.present.items()
+    }
 
-  def run(self, plans: Iterable[tuple[Question, Plan, int]]
-          ) -> Iterator[tuple[Question, list[Row]]]:
+  def run(
+    self, plans: Iterable[tuple[Question, Plan, int]]
+  ) -> Iterator[tuple[Question, list[Row]]]:
     """Works on questions and yields them as they finish.
 
     Args:
@@ -85,11 +91,15 @@ class Scheduler:
     """
     finished = []
     boards = [
-        Board(self.capacity.slots, self._models.generation.max_step_tokens,
-              self._models.present,
-              lambda job, rows: finished.append((job.question, rows)),
-              self._models.bridge)
-        for _ in range(self._devices)]
+      Board(
+        self.capacity.slots,
+        self._models.generation.max_step_tokens,
+        self._models.present,
+        lambda job, rows: finished.append((job.question, rows)),
+        self._models.bridge,
+      )
+      for _ in range(self._devices)
+    ]
     for crew in self._crews:  # an abandoned run may have left rows there
       crew.seats = [{} for _ in boards]
     self._flying = []
@@ -109,14 +119,19 @@ class Scheduler:
     """The board with the least to do that has use and room for a job."""
     if slots > self.capacity.slots:
       raise ValueError(
-          f'A question needs {slots} rows at once, and a device has '
-          f'{self.capacity.slots} slots; raise Solver.rows.')
-    seated = {board: len(seats) for board, seats in zip(
-        boards, self._crews[0].seats, strict=True)}
+        f'A question needs {slots} rows at once, and a device has '
+        f'{self.capacity.slots} slots; raise Solver.rows.'
+      )
+    seated = {
+      board: len(seats)
+      for board, seats in zip(boards, self._crews[0].seats, strict=True)
+    }
     to_grow = lambda board: board.to_grow + seated[board]
     wanting = [
-        board for board in boards
-        if to_grow(board) < self.capacity.lanes and board.room(slots)]
+      board
+      for board in boards
+      if to_grow(board) < self.capacity.lanes and board.room(slots)
+    ]
     return min(wanting, default=None, key=lambda b: (to_grow(b), len(b.jobs)))
 
   def _round(self, boards: list[Board]) -> None:
@@ -127,7 +142,8 @@ class Scheduler:
     unless devices starve for the rows that this sets free.
     """
     starving = self._starved or (
-        min(map(len, self._tasks(boards))) < self.capacity.lanes)
+      min(map(len, self._tasks(boards))) < self.capacity.lanes
+    )
     issued = []
     for who in self._models.present:
       issued += self._read(boards, who, starving and not issued)
@@ -136,15 +152,19 @@ class Scheduler:
       _take_in(issued, boards)
     chunk = self._extend(boards)
     self._starved = chunk is None
-    if (starving and not (progress or chunk)
-        and any(board.jobs for board in boards)):
+    if (
+      starving
+      and not (progress or chunk)
+      and any(board.jobs for board in boards)
+    ):
       raise RuntimeError('Rows wait for slots that no row will give back.')
     _take_in(issued + self._flying, boards)
     self._flying = [chunk] if chunk else []
     self._crews.reverse()
 
-  def _read(self, boards: list[Board], who: str,
-            starving: bool) -> list[Callable[[], None]]:
+  def _read(
+    self, boards: list[Board], who: str, starving: bool
+  ) -> list[Callable[[], None]]:
     """Reads full lines; what is left over only if lanes are starving."""
     small, full = min(self._sizes), max(self._sizes)
     issued = []
@@ -157,37 +177,50 @@ class Scheduler:
       issued.append(finish)
     return issued
 
-  def _line(self, boards: list[Board], who: str,
-            size: int) -> Callable[[], None] | None:
+  def _line(
+    self, boards: list[Board], who: str, size: int
+  ) -> Callable[[], None] | None:
     """Sends one line to each device; None if no row could get a slot."""
     taken = [board.take_line(who, size) for board in boards]
     if not any(taken):
       return None
     self._caches.fork(boards)
     model = self._models.present[who]
-    cells = self._cells(max(
-        start + len(tokens) for t in taken for _, start, tokens in t))
+    cells = self._cells(
+      max(start + len(tokens) for t in taken for _, start, tokens in t)
+    )
     if size < max(self._sizes):
       # It costs little; one program for it is compiled, not four.
       cells = self.capacity.cells
     line = _stack(
-        Line.pack([(task.row.slot.index, start, tokens)
-                   for task, start, tokens in t], size, board.nobody)
-        for board, t in zip(boards, taken, strict=True))
+      Line.pack(
+        [(task.row.slot.index, start, tokens) for task, start, tokens in t],
+        size,
+        board.nobody,
+      )
+      for board, t in zip(boards, taken, strict=True)
+    )
 
     def program():
       pools = self._caches.pools
       pools[who], values = engine.read(
-          model.layers, self._angles[who], pools[who], self._put(line),
-          head='logits' if who == 'proposer' else 'value', cfg=model.cfg,
-          mesh=self._models.mesh, cells=cells)
+        model.layers,
+        self._angles[who],
+        pools[who],
+        self._put(line),
+        head='logits' if who == 'proposer' else 'value',
+        cfg=model.cfg,
+        mesh=self._models.mesh,
+        cells=cells,
+      )
       return values
 
     values = self._launcher.launch(program)
     executed = size * len(boards)
     keys = len(boards) * (max_segments(size) + 1) * SEGMENT * cells
     finish = functools.partial(
-        self._finish_line, boards, who, taken, values, executed, keys)
+      self._finish_line, boards, who, taken, values, executed, keys
+    )
     if who == 'verifier':
       return finish
     finish()  # nothing to wait for: the rows may grow at once
@@ -196,14 +229,15 @@ class Scheduler:
   def _finish_line(self, boards, who, taken, values, executed, keys) -> None:
     useful = []
     if who == 'verifier':
-      values = partitioning.fetch(values.result()).reshape(
-          len(boards), -1).tolist()
+      values = (
+        partitioning.fetch(values.result()).reshape(len(boards), -1).tolist()
+      )
     for device, (board, t) in enumerate(zip(boards, taken, strict=True)):
       at = 0
       for task, start, tokens in t:
         row, stop = task.row, start + len(tokens)
         if who == 'verifier':
-          row.hear(start, values[device][at:at + len(tokens)])
+          row.hear(start, values[device][at : at + len(tokens)])
         row.advance(who, stop)
         at += len(tokens)
         useful += _reading(task, who, start, stop)
@@ -218,79 +252,114 @@ class Scheduler:
     steps = all(task.steps for board in tasks for task in board)
     chunks = self.capacity.chunks
     chunk = min(chunks) if steps else max(chunks)
-    needed = functools.cache(lambda task: self._cells(
-        len(task.row.tokens) + min(task.most, chunk)))
+    needed = functools.cache(
+      lambda task: self._cells(len(task.row.tokens) + min(task.most, chunk))
+    )
     self._seat(crew, boards, tasks, needed)
     if not any(crew.seats):
       return None
     batch = _stack(
-        _batch(seats, crew.width, self._models.generation.temperature)
-        for seats in crew.seats)
+      _batch(seats, crew.width, self._models.generation.temperature)
+      for seats in crew.seats
+    )
     model = self._models.proposer
 
     def program():
       crew.cache, grown = engine.extend(
-          model.layers, self._angles['proposer'], crew.cache,
-          self._put(batch), self._stops, self._top_p, cfg=model.cfg,
-          mesh=self._models.mesh, max_new=chunk)
+        model.layers,
+        self._angles['proposer'],
+        crew.cache,
+        self._put(batch),
+        self._stops,
+        self._top_p,
+        cfg=model.cfg,
+        mesh=self._models.mesh,
+        max_new=chunk,
+      )
       return grown
 
     return functools.partial(
-        self._finish_extend, crew, boards, self._launcher.launch(program))
+      self._finish_extend, crew, boards, self._launcher.launch(program)
+    )
 
   def _tasks(self, boards: list[Board]) -> list[list[Task]]:
     """Those who have or could have lanes now; enough of them to choose."""
     return self._crews[0].tasks(boards, 2 * self.capacity.lanes)
 
-  def _seat(self, crew: Crew, boards: list[Board], tasks: list[list[Task]],
-            needed: Callable[[Task], int]) -> None:
+  def _seat(
+    self,
+    crew: Crew,
+    boards: list[Board],
+    tasks: list[list[Task]],
+    needed: Callable[[Task], int],
+  ) -> None:
     """Fills the lanes of a crew; rows that do not fit them any more leave."""
     width, cells = crew.shape(
-        [[needed(task) for task in board] for board in tasks],
-        self.capacity.widths)
+      [[needed(task) for task in board] for board in tasks],
+      self.capacity.widths,
+    )
     changed = (width, cells) != (crew.width, crew.cells)
     gone = [
-        [lane for lane, seat in seats.items()
-         if changed or needed(seat.task) > cells] for seats in crew.seats]
+      [
+        lane
+        for lane, seat in seats.items()
+        if changed or needed(seat.task) > cells
+      ]
+      for seats in crew.seats
+    ]
     for board, seats, lanes in zip(boards, crew.seats, gone, strict=True):
       board.growing[:0] = [seats[lane].task for lane in lanes]
     self._caches.store(crew, crew.rise(gone))
     if changed:
       self._caches.open(crew, width, cells)
-    came = [crew.sit(device, board, lambda task: needed(task) <= cells)
-            for device, board in enumerate(boards)]
+    came = [
+      crew.sit(device, board, lambda task: needed(task) <= cells)
+      for device, board in enumerate(boards)
+    ]
     fold_keys(seat.task.row for seats in crew.seats for seat in seats.values())
     self._caches.fork(boards)
     self._caches.load(crew, came)
 
   def _finish_extend(self, crew: Crew, boards: list[Board], grown) -> None:
     grown = partitioning.fetch(grown.result())
-    tokens, counts, live, logprob = (x.tolist() for x in (
-        grown.token, grown.count, grown.live, grown.logprob))
+    tokens, counts, live, logprob = (
+      x.tolist() for x in (grown.token, grown.count, grown.live, grown.logprob)
+    )
     useful, gone = [], [[] for _ in boards]
     for device, seats in enumerate(crew.seats):
       for lane, seat in seats.items():
         task, at = seat.task, device * crew.width + lane
         count = counts[at]
-        useful.append((task.job.question.cost, 'proposer_decode', count,
-                       _keys(len(task.row.tokens) - 1, count)))
+        useful.append(
+          (
+            task.job.question.cost,
+            'proposer_decode',
+            count,
+            _keys(len(task.row.tokens) - 1, count),
+          )
+        )
         if not self._grow(task, tokens[at][:count], live[at], logprob[at]):
           gone[device].append(lane)
     executed = crew.width * int(grown.ran.sum())
     self.load.of += executed
-    self.load.lanes += sum(int(ran) * len(seats) for ran, seats in zip(
-        grown.ran, crew.seats, strict=True))
+    self.load.lanes += sum(
+      int(ran) * len(seats)
+      for ran, seats in zip(grown.ran, crew.seats, strict=True)
+    )
     self.load.rows = sum(len(job.held) for b in boards for job in b.jobs)
     self._charge(executed, executed * crew.cells, useful)
-    left = [[seats[lane].task for lane in lanes]
-            for seats, lanes in zip(crew.seats, gone, strict=True)]
+    left = [
+      [seats[lane].task for lane in lanes]
+      for seats, lanes in zip(crew.seats, gone, strict=True)
+    ]
     self._caches.store(crew, crew.rise(gone))
     for board, tasks in zip(boards, left, strict=True):
       for task in tasks:
         board.route(task)
 
-  def _grow(self, task: Task, new: list[int], live: bool,
-            logprob: float) -> bool:
+  def _grow(
+    self, task: Task, new: list[int], live: bool, logprob: float
+  ) -> bool:
     """Adds tokens to a row; whether it wants more of them."""
     row, (step_end, end) = task.row, self._models.marks
     row.tokens += new
@@ -300,16 +369,16 @@ class Scheduler:
     if task.steps:
       task.steps -= sum(step_end[token] for token in new)
     task.growing = live
-    row.done = (len(row.tokens) >= row.limit
-                or (bool(new) and end[new[-1]]))
+    row.done = len(row.tokens) >= row.limit or (bool(new) and end[new[-1]])
     return live
 
   def _cells(self, longest: int) -> int:
     """Cells of the shortest program in which so many tokens fit."""
     if longest > self.capacity.cells:
       raise ValueError(
-          f'A verifier reads {longest} tokens of a row and there is room for '
-          f'{self.capacity.cells}; raise Solver.verifier_tokens.')
+        f'A verifier reads {longest} tokens of a row and there is room for '
+        f'{self.capacity.cells}; raise Solver.verifier_tokens.'
+      )
     lengths = self.capacity.lengths
     return lengths[bisect.bisect_left(lengths, longest)]
 
@@ -322,8 +391,12 @@ class Scheduler:
     return partitioning.put(tree, self._models.mesh)
 
   def _share(self, tree):
-    return jax.device_put(tree, jax.sharding.NamedSharding(
-        self._models.mesh, jax.sharding.PartitionSpec()))
+    return jax.device_put(
+      tree,
+      jax.sharding.NamedSharding(
+        self._models.mesh, jax.sharding.PartitionSpec()
+      ),
+    )
 
 
 def _take_in(issued: list[Callable[[], None]], boards: list[Board]) -> None:
@@ -340,8 +413,13 @@ def _batch(seats: dict[int, Seat], width: int, temperature: float) -> Batch:
   rows, heat = [(0,) * 6] * width, [temperature] * width
   for lane, seat in seats.items():
     task, row = seat.task, seat.task.row
-    rows[lane] = (row.tokens[-1], len(row.tokens) - 1, task.most, task.steps,
-                  *row.key.tolist())
+    rows[lane] = (
+      row.tokens[-1],
+      len(row.tokens) - 1,
+      task.most,
+      task.steps,
+      *row.key.tolist(),
+    )
     if task.greedy:
       heat[lane] = 0.0
   least = len(seats) - math.ceil(len(seats) / _ENDED)
@@ -356,8 +434,10 @@ def _reading(task: Task, who: str, start: int, stop: int):
     yield cost, 'proposer_prefill', stop - start, _keys(start, stop - start)
     return
   middle = min(max(start, prompt), stop)
-  for kind, low, high in (('verifier_prefill', start, middle),
-                          ('verifier_decode', middle, stop)):
+  for kind, low, high in (
+    ('verifier_prefill', start, middle),
+    ('verifier_decode', middle, stop),
+  ):
     if high > low:
       yield cost, kind, high - low, _keys(low, high - low)
 

@@ -32,8 +32,9 @@ class Attempt:
     values = None
     if models.verifier is not None:
       ends = [step_end[token] or end[token] for token in tokens]
-      values = [value for value, ended in zip(row.values, ends, strict=True)
-                if ended]
+      values = [
+        value for value, ended in zip(row.values, ends, strict=True) if ended
+      ]
       if tokens and not ends[-1]:
         values.append(row.values[-1])  # it is judged where it stopped
     return cls(tokens, not (tokens and end[tokens[-1]]), values, row.logprob)

@@ -57,8 +57,9 @@ class Greedy:
   def rows(self, budget: int) -> int:
     if budget != 1:
       raise ValueError(
-          f'Greedy() always gives the same attempt; its budget is 1, not '
-          f'{budget}.')
+        f'Greedy() always gives the same attempt; its budget is 1, not '
+        f'{budget}.'
+      )
     return 1
 
   def slots(self, budget: int) -> int:
@@ -94,14 +95,16 @@ class StepSearch:
   def __post_init__(self):
     if self.lookahead < 0 or self.rounds < 1:
       raise ValueError(
-          f'{self!r}: lookahead must be at least 0 and rounds at least 1.')
+        f'{self!r}: lookahead must be at least 0 and rounds at least 1.'
+      )
 
   def rows(self, budget: int) -> int:
     price = self.lookahead + 1
     if budget % price:
       raise ValueError(
-          f'A budget of {budget} is not a multiple of lookahead + 1 = {price} '
-          f'in {self!r}; use {budget // price * price or price}.')
+        f'A budget of {budget} is not a multiple of lookahead + 1 = {price} '
+        f'in {self!r}; use {budget // price * price or price}.'
+      )
     rows = at_least_one(self, budget // price)
     self.allocator.resolve(rows)
     return rows
@@ -135,8 +138,9 @@ class StepSearch:
       row.rewind(mark)
     return values
 
-  def parents(self, key: np.ndarray, round_: int, rows: list[Row],
-              values: list[float]) -> list[int]:
+  def parents(
+    self, key: np.ndarray, round_: int, rows: list[Row], values: list[float]
+  ) -> list[int]:
     """The parent of each of the next rows.
 
     Args:
@@ -149,11 +153,16 @@ class StepSearch:
       first = {}
       for index, row in enumerate(rows):
         first.setdefault(tuple(row.tokens), index)
-      values = [v if first[tuple(row.tokens)] == i else -np.inf
-                for i, (v, row) in enumerate(zip(values, rows, strict=True))]
+      values = [
+        v if first[tuple(row.tokens)] == i else -np.inf
+        for i, (v, row) in enumerate(zip(values, rows, strict=True))
+      ]
     own = lambda: keys.fold(keys.fold(key, [keys.ASIDE])[0], [round_])[0]
-    counts = self.allocator(lambda: keys.uniform(own()), np.array(values),
-                            np.array([row.done for row in rows]))
+    counts = self.allocator(
+      lambda: keys.uniform(own()),
+      np.array(values),
+      np.array([row.done for row in rows]),
+    )
     return parents(counts).tolist()
 
 

@@ -37,11 +37,11 @@ class Tree:
 
   def children(self, node: int) -> np.ndarray:
     """Their numbers, rising."""
-    return np.flatnonzero(self.parent[:self.size] == node)
+    return np.flatnonzero(self.parent[: self.size] == node)
 
   def leaves(self) -> np.ndarray:
     """Nodes without children, rising."""
-    return np.setdiff1d(np.arange(self.size), self.parent[:self.size])
+    return np.setdiff1d(np.arange(self.size), self.parent[: self.size])
 
   def select(self, explore: float) -> int | None:
     """The leaf to expand next, or None where none is open.
@@ -77,8 +77,13 @@ class Tree:
       self.visits[above] += 1
       self._reopen(above)
 
-  def expand(self, node: int, values: Sequence[float], open_: Sequence[bool],
-             ties: Sequence[int]) -> None:
+  def expand(
+    self,
+    node: int,
+    values: Sequence[float],
+    open_: Sequence[bool],
+    ties: Sequence[int],
+  ) -> None:
     """Ends an expansion: adds children, and their values all the way up.
 
     Args:

@@ -16,8 +16,15 @@ from tensorflow.io import gfile
 from ttc.data.vocabulary import Vocabulary
 
 
-def write(path: str, inferences: tuple, task_ds: Any, mode: str,
-          vocabulary: Any, *, task: Any) -> None:
+def write(
+  path: str,
+  inferences: tuple,
+  task_ds: Any,
+  mode: str,
+  vocabulary: Any,
+  *,
+  task: Any,
+) -> None:
   """A `write_fn` of `t5x.infer`, once its `task` is bound.
 
   Args:
@@ -36,19 +43,23 @@ def write(path: str, inferences: tuple, task_ds: Any, mode: str,
     raise ValueError(f"infer.mode={mode!r}; answers are written in 'predict'.")
   with gfile.GFile(path, 'w') as file:
     for example, sampled in zip(
-        task_ds.as_numpy_iterator(), inferences[0], strict=True):
+      task_ds.as_numpy_iterator(), inferences[0], strict=True
+    ):
       record = _record(example, np.atleast_2d(sampled), task.vocabulary)
       file.write(json.dumps(record, sort_keys=True) + '\n')
 
 
-def _record(example: Mapping, samples: Sequence, vocabulary: Vocabulary
-            ) -> dict:
+def _record(
+  example: Mapping, samples: Sequence, vocabulary: Vocabulary
+) -> dict:
   length = int(np.argmax(example['decoder_loss_weights'] > 0)) + 1
   prompt = example['decoder_input_tokens'][:length].tolist()
   record = {
-      'prompt': vocabulary.decode(prompt),
-      'samples': [_sample(row.tolist(), len(row) - length, vocabulary)
-                  for row in samples]}
+    'prompt': vocabulary.decode(prompt),
+    'samples': [
+      _sample(row.tolist(), len(row) - length, vocabulary) for row in samples
+    ],
+  }
   if 'problem' in example:
     record['problem'] = int(example['problem'])
   return record
@@ -56,8 +67,12 @@ def _record(example: Mapping, samples: Sequence, vocabulary: Vocabulary
 
 def _sample(tokens: list[int], room: int, vocabulary: Vocabulary) -> dict:
   """One sample; `room` tokens without an end among them are truncated."""
-  ends = [i for i, token in enumerate(tokens[:room])
-          if token in vocabulary.end_ids]
-  tokens = tokens[:ends[0] + 1 if ends else room]
-  return {'text': vocabulary.decode(tokens), 'tokens': tokens,
-          'truncated': not ends}
+  ends = [
+    i for i, token in enumerate(tokens[:room]) if token in vocabulary.end_ids
+  ]
+  tokens = tokens[: ends[0] + 1 if ends else room]
+  return {
+    'text': vocabulary.decode(tokens),
+    'tokens': tokens,
+    'truncated': not ends,
+  }

@@ -14,13 +14,23 @@ MODEL = 'model'
 def main(argv: list[str] | None = None) -> int:
   """Reads the newest or a given checkpoint; returns 0, or 1 with a reason."""
   parser = argparse.ArgumentParser(
-      prog='python -m ttc.t5x.convert', description=__doc__.split('\n\n')[0])
-  parser.add_argument('--base', required=True, metavar='FOLDER',
-                      help='the finished model that gave the config')
-  parser.add_argument('--checkpoint', required=True, metavar='FOLDER',
-                      help='a checkpoint_<step>, or a MODEL_DIR for its newest')
-  parser.add_argument('--output', required=True, metavar='FOLDER',
-                      help='gets model/')
+    prog='python -m ttc.t5x.convert', description=__doc__.split('\n\n')[0]
+  )
+  parser.add_argument(
+    '--base',
+    required=True,
+    metavar='FOLDER',
+    help='the finished model that gave the config',
+  )
+  parser.add_argument(
+    '--checkpoint',
+    required=True,
+    metavar='FOLDER',
+    help='a checkpoint_<step>, or a MODEL_DIR for its newest',
+  )
+  parser.add_argument(
+    '--output', required=True, metavar='FOLDER', help='gets model/'
+  )
   options = parser.parse_args(argv)
   from ttc.checkpoints import orbax, t5x
 

@@ -32,9 +32,12 @@ class _Model(t5x_models.BaseTransformerModel):
 
   HEAD: Head
 
-  def __init__(self, cfg: TransformerConfig,
-               optimizer_def: optimizers.OptimizerDefType | None = None,
-               microbatches: int = 1):
+  def __init__(
+    self,
+    cfg: TransformerConfig,
+    optimizer_def: optimizers.OptimizerDefType | None = None,
+    microbatches: int = 1,
+  ):
     """Wraps a Transformer.
 
     Args:
@@ -46,20 +49,26 @@ class _Model(t5x_models.BaseTransformerModel):
     self.cfg, self._microbatches = cfg, microbatches
     vocabulary = seqio.PassThroughVocabulary(cfg.vocab_size)
     super().__init__(
-        Transformer(cfg, head=self.HEAD), vocabulary, vocabulary,
-        optimizer_def)
+      Transformer(cfg, head=self.HEAD), vocabulary, vocabulary, optimizer_def
+    )
 
   def get_initial_variables(self, rng, input_shapes, input_types=None):
     """Parameters, and their logical axes as T5X wants to find them."""
     boxed = self.module.init(rng, jnp.zeros((1, 2), jnp.int32))['params']
     axes = {
-        (*path[:-1], f'{path[-1]}_axes'):
-            flax_partitioning.AxisMetadata(names=tuple(spec))
-        for path, spec in traverse_util.flatten_dict(
-            nn.get_partition_spec(boxed)).items()}
-    return core.freeze({
+      (*path[:-1], f'{path[-1]}_axes'): flax_partitioning.AxisMetadata(
+        names=tuple(spec)
+      )
+      for path, spec in traverse_util.flatten_dict(
+        nn.get_partition_spec(boxed)
+      ).items()
+    }
+    return core.freeze(
+      {
         'params': nn.unbox(boxed),
-        'params_axes': traverse_util.unflatten_dict(axes)})
+        'params_axes': traverse_util.unflatten_dict(axes),
+      }
+    )
 
   def loss_fn(self, params, batch, dropout_rng):
     """The mean loss of a batch, and T5X's metrics."""
@@ -68,18 +77,25 @@ class _Model(t5x_models.BaseTransformerModel):
     mean = sums['loss'] / jnp.maximum(sums['weight'], 1e-9)
     logits, targets = self._classes(outputs, batch)
     metrics = self._compute_metrics(
-        logits=logits, targets=targets, mask=batch[_WEIGHTS],
-        loss=sums['loss'],
-        segment_ids={'decoder': batch[SEGMENTS]})
+      logits=logits,
+      targets=targets,
+      mask=batch[_WEIGHTS],
+      loss=sums['loss'],
+      segment_ids={'decoder': batch[SEGMENTS]},
+    )
     return mean / self._microbatches, metrics
 
   def _compute_logits(self, params, batch, dropout_rng=None):
     """What the head says at every position."""
     drop = dropout_rng is not None and self.cfg.dropout > 0
     return self.module.apply(
-        {'params': params}, batch['decoder_input_tokens'],
-        positions=batch[POSITIONS], segment_ids=batch[SEGMENTS],
-        deterministic=not drop, rngs={'dropout': dropout_rng} if drop else None)
+      {'params': params},
+      batch['decoder_input_tokens'],
+      positions=batch[POSITIONS],
+      segment_ids=batch[SEGMENTS],
+      deterministic=not drop,
+      rngs={'dropout': dropout_rng} if drop else None,
+    )
 
   def _classes(self, outputs, batch) -> tuple[jax.Array, jax.Array]:
     """Logits [B, T, classes] and targets [B, T], for the metrics alone."""
@@ -91,13 +107,18 @@ class LanguageModel(_Model):
 
   HEAD = 'logits'
   FEATURE_CONVERTER_CLS = functools.partial(
-      converter.DocumentConverter, 'decoder_target_tokens')
+    converter.DocumentConverter, 'decoder_target_tokens'
+  )
 
-  def __init__(self, cfg: TransformerConfig,
-               optimizer_def: optimizers.OptimizerDefType | None = None,
-               microbatches: int = 1,
-               decode_fn: Any = decoding.temperature_sample,
-               end_ids: tuple[int, ...] = (), num_decodes: int = 1):
+  def __init__(
+    self,
+    cfg: TransformerConfig,
+    optimizer_def: optimizers.OptimizerDefType | None = None,
+    microbatches: int = 1,
+    decode_fn: Any = decoding.temperature_sample,
+    end_ids: tuple[int, ...] = (),
+    num_decodes: int = 1,
+  ):
     """Wraps a Transformer with a logits head.
 
     Args:
@@ -132,23 +153,27 @@ class LanguageModel(_Model):
     """
     if not self._end_ids:
       raise ValueError(
-          'LanguageModel.end_ids is empty, so that no sample would end; give '
-          "the vocabulary's.")
+        'LanguageModel.end_ids is empty, so that no sample would end; give '
+        "the vocabulary's."
+      )
     tokens, length = batch['decoder_input_tokens'], _prompt_length(batch)
     prompt = jnp.where(
-        jnp.arange(tokens.shape[1])[None] < length[:, None], tokens, 0)
+      jnp.arange(tokens.shape[1])[None] < length[:, None], tokens, 0
+    )
     params = unstack(params)
     decodes, scores = self._sample(
-        inputs=jnp.pad(prompt, ((0, 0), (1, 0)))[:, :-1],
-        cache=sampling.prefill(params, self.cfg, prompt),
-        tokens_to_logits=sampling.next_logits(params, self.cfg),
-        eos_id=self._end_ids[0],
-        decode_rng=rng,
-        num_decodes=self._num_decodes,
-        initial_index=length,
-        state_callback_fn=sampling.stop_at(self._end_ids))
+      inputs=jnp.pad(prompt, ((0, 0), (1, 0)))[:, :-1],
+      cache=sampling.prefill(params, self.cfg, prompt),
+      tokens_to_logits=sampling.next_logits(params, self.cfg),
+      eos_id=self._end_ids[0],
+      decode_rng=rng,
+      num_decodes=self._num_decodes,
+      initial_index=length,
+      state_callback_fn=sampling.stop_at(self._end_ids),
+    )
     decodes = jax.vmap(t5x_models.remove_prefix, in_axes=(1, None), out_axes=1)(
-        decodes, length)
+      decodes, length
+    )
     if self._num_decodes == 1:
       return decodes[:, 0], {'scores': scores[:, 0]}
     return decodes, {'scores': scores}
@@ -158,7 +183,8 @@ class LanguageModel(_Model):
     _refuse(return_intermediates)
     logprobs = jax.nn.log_softmax(self._compute_logits(params, batch))
     picked = jnp.take_along_axis(
-        logprobs, batch['decoder_target_tokens'][..., None], axis=-1)[..., 0]
+      logprobs, batch['decoder_target_tokens'][..., None], axis=-1
+    )[..., 0]
     return jnp.sum(picked * batch[_WEIGHTS], axis=-1)
 
   def _classes(self, outputs, batch):
@@ -170,7 +196,8 @@ class ValueModel(_Model):
 
   HEAD = 'value'
   FEATURE_CONVERTER_CLS = functools.partial(
-      converter.DocumentConverter, 'decoder_target_values')
+    converter.DocumentConverter, 'decoder_target_values'
+  )
 
   def predict_batch_with_aux(self, params, batch, rng=None):
     """Values in [0, 1] at every position [B, T]; steps' ends are meant."""
@@ -200,5 +227,7 @@ def _prompt_length(batch: Mapping) -> jax.Array:
 
 def _refuse(return_intermediates):
   if return_intermediates:
-    raise ValueError('return_intermediates=True: our Transformer keeps no '
-                     'intermediate values; leave it False.')
+    raise ValueError(
+      'return_intermediates=True: our Transformer keeps no '
+      'intermediate values; leave it False.'
+    )

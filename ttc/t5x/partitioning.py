@@ -23,10 +23,14 @@ from ttc import partitioning
 class Partitioner(t5x_partitioning.PjitPartitioner):
   """Cuts our models over a mesh with `num_partitions` devices on `model`."""
 
-  def __init__(self, num_partitions=1, logical_axis_rules=partitioning.RULES,
-               **rest):
-    super().__init__(num_partitions=num_partitions,
-                     logical_axis_rules=logical_axis_rules, **rest)
+  def __init__(
+    self, num_partitions=1, logical_axis_rules=partitioning.RULES, **rest
+  ):
+    super().__init__(
+      num_partitions=num_partitions,
+      logical_axis_rules=logical_axis_rules,
+      **rest,
+    )
 
   @functools.cached_property
   def mesh(self) -> Mesh:
@@ -35,19 +39,27 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
     # T5X's, (data, model), knows what it was told about the hardware.
     return Mesh(super().mesh.devices[:, None], partitioning.AXES)
 
-  def partition(self, fn, in_axis_resources, out_axis_resources,
-                static_argnums=(), donate_argnums=()):
+  def partition(
+    self,
+    fn,
+    in_axis_resources,
+    out_axis_resources,
+    static_argnums=(),
+    donate_argnums=(),
+  ):
     """See T5X; specs become shardings, so that no context is asked for one.
 
     A result without a spec is whole on every device: T5X reads the first one.
     """
     program = jax.jit(
-        fn,
-        in_shardings=self._shardings(in_axis_resources),
-        out_shardings=self._shardings(
-            out_axis_resources, NamedSharding(self.mesh, PartitionSpec())),
-        static_argnums=static_argnums,
-        donate_argnums=donate_argnums)
+      fn,
+      in_shardings=self._shardings(in_axis_resources),
+      out_shardings=self._shardings(
+        out_axis_resources, NamedSharding(self.mesh, PartitionSpec())
+      ),
+      static_argnums=static_argnums,
+      donate_argnums=donate_argnums,
+    )
     return _Program(program, self.mesh, self._logical_axis_rules)
 
   def get_mesh_axes(self, train_state):
@@ -69,14 +81,17 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
       parts = self.mesh.shape[axis] if isinstance(axis, str) else 1
       if size % parts:
         raise ValueError(
-            f'{name} {shape} has an axis of {size}, which does not divide over '
-            f'{axis}={parts} devices; set NUM_PARTITIONS to a divisor.')
+          f'{name} {shape} has an axis of {size}, which does not divide over '
+          f'{axis}={parts} devices; set NUM_PARTITIONS to a divisor.'
+        )
 
   def _shardings(self, specs, none=None):
     leaf = lambda x: x is None or isinstance(x, PartitionSpec)
     return jax.tree.map(
-        lambda spec: none if spec is None else NamedSharding(self.mesh, spec),
-        specs, is_leaf=leaf)
+      lambda spec: none if spec is None else NamedSharding(self.mesh, spec),
+      specs,
+      is_leaf=leaf,
+    )
 
 
 class _Program:
@@ -96,6 +111,9 @@ class _Program:
   @contextlib.contextmanager
   def _context(self):
     # T5X's own constraints look for the first of the three.
-    with (Mesh(self._mesh.devices, self._mesh.axis_names),
-          jax.set_mesh(self._mesh), nn.logical_axis_rules(self._rules)):
+    with (
+      Mesh(self._mesh.devices, self._mesh.axis_names),
+      jax.set_mesh(self._mesh),
+      nn.logical_axis_rules(self._rules),
+    ):
       yield

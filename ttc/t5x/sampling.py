@@ -37,7 +37,10 @@ class _Kept:
     """As `Whole.attend`."""
     _, out = self.whole.attend(layer, sliding, q, k, v, cfg)
     put = lambda layers, new: (
-        *layers[:layer], new.swapaxes(1, 2), *layers[layer + 1:])
+      *layers[:layer],
+      new.swapaxes(1, 2),
+      *layers[layer + 1 :],
+    )
     cache = KVCache(k=put(self.cache.k, k), v=put(self.cache.v, v))
     return self.replace(cache=cache), out
 
@@ -50,18 +53,23 @@ def prefill(params: Any, cfg: TransformerConfig, prompt: jax.Array) -> Cache:
     cfg: of the model.
     prompt: cells at and after a prompt's end hold anything.
   """
-  positions = jnp.broadcast_to(
-      jnp.arange(prompt.shape[1])[None], prompt.shape)
-  memory = _Kept(Whole.create(cfg, prompt.shape, None),
-                 KVCache.empty(cfg, *prompt.shape))
+  positions = jnp.broadcast_to(jnp.arange(prompt.shape[1])[None], prompt.shape)
+  memory = _Kept(
+    Whole.create(cfg, prompt.shape, None), KVCache.empty(cfg, *prompt.shape)
+  )
   _, memory = Transformer(cfg, scan=False).apply(
-      {'params': params}, prompt, Angles.create(cfg, positions), memory,
-      method='extend')
+    {'params': params},
+    prompt,
+    Angles.create(cfg, positions),
+    memory,
+    method='extend',
+  )
   return _to_dict(memory.cache)
 
 
-def next_logits(params: Any, cfg: TransformerConfig
-                ) -> Callable[[decoding.DecodingState], tuple]:
+def next_logits(
+  params: Any, cfg: TransformerConfig
+) -> Callable[[decoding.DecodingState], tuple]:
   """From a decoding state to logits [B, V] and the cache with its token."""
   model = Transformer(cfg, scan=False)
 
@@ -69,8 +77,12 @@ def next_logits(params: Any, cfg: TransformerConfig
     position = state.cur_index - 1
     memory = Lanes(_from_dict(state.cache), position)
     logits, memory = model.apply(
-        {'params': params}, state.cur_token,
-        Angles.create(cfg, position[:, None]), memory, method='extend')
+      {'params': params},
+      state.cur_token,
+      Angles.create(cfg, position[:, None]),
+      memory,
+      method='extend',
+    )
     return logits[:, 0], _to_dict(memory.cache)
 
   return step
@@ -78,9 +90,11 @@ def next_logits(params: Any, cfg: TransformerConfig
 
 def stop_at(end_ids: tuple[int, ...]) -> decoding.StateCallbackFn:
   """Ends rows whose last drawn token is one of several; T5X knows only one."""
+
   def stop(state: decoding.SamplingLoopState) -> decoding.SamplingLoopState:
-    drawn = (state.cur_token[:, :, None] == jnp.asarray(end_ids)[None, None]
-             ).any(-1)
+    drawn = (
+      state.cur_token[:, :, None] == jnp.asarray(end_ids)[None, None]
+    ).any(-1)
     return state.replace(ended=state.ended | (drawn & (state.step > 0)))
 
   return stop
@@ -92,5 +106,7 @@ def _to_dict(cache: KVCache) -> Cache:
 
 def _from_dict(cache: Cache) -> KVCache:
   layers = range(len(cache['k']))
-  return KVCache(k=tuple(cache['k'][i] for i in layers),
-                 v=tuple(cache['v'][i] for i in layers))
+  return KVCache(
+    k=tuple(cache['k'][i] for i in layers),
+    v=tuple(cache['v'][i] for i in layers),
+  )

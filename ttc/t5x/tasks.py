@@ -16,8 +16,12 @@ from ttc.data.problems import Task
 from ttc.models.config import TransformerConfig
 
 
-def stages(folders: Sequence[str], cfg: TransformerConfig, seq_len: int,
-           rates: Sequence[float] = ()) -> str:
+def stages(
+  folders: Sequence[str],
+  cfg: TransformerConfig,
+  seq_len: int,
+  rates: Sequence[float] = (),
+) -> str:
   """What stages wrote for training: `data/` of prm, orm, revision, …
 
   Args:
@@ -36,19 +40,24 @@ def stages(folders: Sequence[str], cfg: TransformerConfig, seq_len: int,
     raise ValueError(f'stages(folders={folders!r}); give a list of folders.')
   if len({features.kind_of(folder) for folder in folders}) > 1:
     raise ValueError(
-        f'{list(folders)} are data of language models and of verifiers; one '
-        'model trains on one kind.')
+      f'{list(folders)} are data of language models and of verifiers; one '
+      'model trains on one kind.'
+    )
   if rates and len(rates) != len(folders):
-    raise ValueError(f'{len(rates)} rates for {len(folders)} folders; give as '
-                     'many, or none.')
-  names, sizes = zip(*(_stage(folder, cfg.vocab_size, seq_len)
-                       for folder in folders), strict=True)
+    raise ValueError(
+      f'{len(rates)} rates for {len(folders)} folders; give as many, or none.'
+    )
+  names, sizes = zip(
+    *(_stage(folder, cfg.vocab_size, seq_len) for folder in folders),
+    strict=True,
+  )
   if len(names) == 1:
     return names[0]
   name = 'ttc_mixture_' + '_'.join(names)
   if name not in seqio.MixtureRegistry.names():
     seqio.MixtureRegistry.add(
-        name, list(zip(names, rates or sizes, strict=True)))
+      name, list(zip(names, rates or sizes, strict=True))
+    )
   return name
 
 
@@ -67,32 +76,40 @@ def questions(task: Task, split: str, seq_len: int, limit: int = 0) -> str:
   name = f'ttc_{type(task).__name__}_{split}_{limit}_{seq_len}'
   if name in seqio.TaskRegistry.names():
     return name
-  problems = task.problems(split)[:limit or None]
+  problems = task.problems(split)[: limit or None]
   prompts = [task.prompt_tokens(p) for p in problems]
-  long = [p.id for p, prompt in zip(problems, prompts, strict=True)
-          if len(prompt) >= seq_len]
+  long = [
+    p.id
+    for p, prompt in zip(problems, prompts, strict=True)
+    if len(prompt) >= seq_len
+  ]
   if long:
     raise ValueError(
-        f'{len(long)} of {len(problems)} prompts leave no room in seq_len='
-        f'{seq_len} (first: problem {long[0]}); raise it.')
+      f'{len(long)} of {len(problems)} prompts leave no room in seq_len='
+      f'{seq_len} (first: problem {long[0]}); raise it.'
+    )
 
   def dataset(split, shuffle_files, seed=None):
     del split, shuffle_files, seed
     tokens = tf.ragged.constant(prompts, dtype=tf.int32)
     ids = tf.constant([p.id for p in problems], tf.int64)
     return tf.data.Dataset.from_tensor_slices(
-        {'tokens': tokens, 'problem': ids})
+      {'tokens': tokens, 'problem': ids}
+    )
 
   vocabulary = seqio.Feature(
-      seqio.PassThroughVocabulary(task.vocabulary.size), add_eos=False)
+    seqio.PassThroughVocabulary(task.vocabulary.size), add_eos=False
+  )
   seqio.TaskRegistry.add(
-      name,
-      source=seqio.FunctionDataSource(dataset, splits=(split,)),
-      preprocessors=[_prompt],
-      output_features={
-          'decoder_input_tokens': vocabulary,
-          'decoder_target_tokens': vocabulary,
-          'decoder_loss_weights': seqio.ContinuousFeature(dtype=tf.float32)})
+    name,
+    source=seqio.FunctionDataSource(dataset, splits=(split,)),
+    preprocessors=[_prompt],
+    output_features={
+      'decoder_input_tokens': vocabulary,
+      'decoder_target_tokens': vocabulary,
+      'decoder_loss_weights': seqio.ContinuousFeature(dtype=tf.float32),
+    },
+  )
   return name
 
 
@@ -113,14 +130,16 @@ def verify(dataset: Any, model: Any) -> None:
   missing = [name for name in wanted if name not in found]
   if missing:
     raise ValueError(
-        f'{provider.name} has the features {sorted(found)} and no '
-        f'{", ".join(missing)}, which {type(model).__name__} needs; is it data '
-        'of the other head?')
+      f'{provider.name} has the features {sorted(found)} and no '
+      f'{", ".join(missing)}, which {type(model).__name__} needs; is it data '
+      'of the other head?'
+    )
   size = found['decoder_input_tokens'].vocabulary.vocab_size
   if size > model.cfg.vocab_size:
     raise ValueError(
-        f'{provider.name} has {size} tokens and the model '
-        f'{model.cfg.vocab_size}; take the model whose vocabulary it is.')
+      f'{provider.name} has {size} tokens and the model '
+      f'{model.cfg.vocab_size}; take the model whose vocabulary it is.'
+    )
 
 
 def end_ids(task: Task) -> tuple[int, ...]:
@@ -143,8 +162,9 @@ def _check(documents: packing.Documents, folder, seq_len):
   if longest > seq_len:
     count = int((documents.lengths > seq_len).sum())
     raise ValueError(
-        f'{count} of {len(documents)} documents of {folder} are longer than '
-        f'seq_len={seq_len} (the longest has {longest} tokens); raise it.')
+      f'{count} of {len(documents)} documents of {folder} are longer than '
+      f'seq_len={seq_len} (the longest has {longest} tokens); raise it.'
+    )
 
 
 @seqio.map_over_dataset
@@ -153,8 +173,8 @@ def _prompt(example):
   tokens = example['tokens']
   size = tf.size(tokens)
   return {
-      'decoder_input_tokens': tokens,
-      'decoder_target_tokens': tf.concat([tokens[1:], [0]], axis=0),
-      'decoder_loss_weights': tf.one_hot(size - 1, size),
-      'problem': example['problem'],
+    'decoder_input_tokens': tokens,
+    'decoder_target_tokens': tf.concat([tokens[1:], [0]], axis=0),
+    'decoder_loss_weights': tf.one_hot(size - 1, size),
+    'problem': example['problem'],
   }

@@ -31,9 +31,11 @@ class Agreement:
     if not self._many:
       return wanted
     sharding = NamedSharding(self._mesh, PartitionSpec(self._mesh.axis_names))
-    votes = _total(self._mesh)(jax.make_array_from_callback(
-        (self._mesh.size,), sharding,
-        lambda index: np.full(1, wanted, np.int32)))
+    votes = _total(self._mesh)(
+      jax.make_array_from_callback(
+        (self._mesh.size,), sharding, lambda index: np.full(1, wanted, np.int32)
+      )
+    )
     before, self._votes = self._votes, votes
     return before is not None and bool(jax.device_get(before))
 

@@ -75,8 +75,7 @@ class FitConfig:
   checkpoint_every: int
   steps_per_call: int = 20
   microbatches: int = 1
-  remat: Remat = dataclasses.field(
-      default='none', metadata={'recorded': False})
+  remat: Remat = dataclasses.field(default='none', metadata={'recorded': False})
   stop: stopping.Stop = stopping.Stop()
   seed: int = 0
 
@@ -85,16 +84,19 @@ class FitConfig:
       value = getattr(self, name)
       if value < 1 or value % self.steps_per_call:
         raise ValueError(
-            f'FitConfig.{name}={value} is not a positive multiple of '
-            f'steps_per_call={self.steps_per_call}; change one of them.')
+          f'FitConfig.{name}={value} is not a positive multiple of '
+          f'steps_per_call={self.steps_per_call}; change one of them.'
+        )
     if self.batch % self.microbatches:
       raise ValueError(
-          f'FitConfig.batch={self.batch} does not divide into microbatches='
-          f'{self.microbatches}.')
+        f'FitConfig.batch={self.batch} does not divide into microbatches='
+        f'{self.microbatches}.'
+      )
     if self.remat not in REMATS:
       raise ValueError(
-          f'FitConfig.remat={self.remat!r} is unknown; choose one of '
-          f'{", ".join(REMATS)}.')
+        f'FitConfig.remat={self.remat!r} is unknown; choose one of '
+        f'{", ".join(REMATS)}.'
+      )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,11 +119,19 @@ class _Programs(NamedTuple):
   evaluate: Callable[[Any, Batch], Mapping]
 
 
-def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
-        batches: Batches, eval_batches: Sequence[Batch], folder: str, *,
-        init_params: Mapping | None = None, mesh: Mesh | None = None,
-        report: Report = lambda _: None,
-        asked: Callable[[int], bool] = lambda _: False) -> Fitted:
+def fit(
+  config: FitConfig,
+  cfg: TransformerConfig,
+  head: Head,
+  batches: Batches,
+  eval_batches: Sequence[Batch],
+  folder: str,
+  *,
+  init_params: Mapping | None = None,
+  mesh: Mesh | None = None,
+  report: Report = lambda _: None,
+  asked: Callable[[int], bool] = lambda _: False,
+) -> Fitted:
   """Trains, or continues to train.
 
   Args:
@@ -145,8 +155,9 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
   """
   if not eval_batches and config.stop.rule != 'last':
     raise ValueError(
-        f'Stop.rule={config.stop.rule!r} needs held-out questions, and there '
-        'are no evaluation batches; hold some out, or use the rule last.')
+      f'Stop.rule={config.stop.rule!r} needs held-out questions, and there '
+      'are no evaluation batches; hold some out, or use the rule last.'
+    )
   mesh = partitioning.make_mesh() if mesh is None else mesh
   check_rows(config, mesh)
   model = Transformer(cfg, head=head, remat=config.remat)
@@ -154,22 +165,35 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
   fixed = dataclasses.asdict(config)
   del fixed['remat']
   described = {'fit': fixed, 'head': head, 'model': dataclasses.asdict(cfg)}
-  with (partitioning.use(mesh),
-        orbax.Checkpoints(folder, described) as checkpoints):
+  with (
+    partitioning.use(mesh),
+    orbax.Checkpoints(folder, described) as checkpoints,
+  ):
     abstract = states.abstract(model, tx, mesh)
     newest = checkpoints.newest()
     if newest is None:
       evaluations = []
-      state = states.create(model, tx, mesh, jax.random.key(config.seed),
-                            init_params)
+      state = states.create(
+        model, tx, mesh, jax.random.key(config.seed), init_params
+      )
     else:
       state, progress = _restore(checkpoints, newest, abstract)
       evaluations = [tuple(e) for e in progress['evaluations']]
       batches.set_state(progress['batches'])
     programs = _programs(model, tx, config.microbatches, mesh)
-    state = _advance(config, programs, state, newest or 0, batches,
-                     eval_batches, evaluations, checkpoints, mesh, report,
-                     asked)
+    state = _advance(
+      config,
+      programs,
+      state,
+      newest or 0,
+      batches,
+      eval_batches,
+      evaluations,
+      checkpoints,
+      mesh,
+      report,
+      asked,
+    )
     step = int(state.step)
     if config.stop.rule == 'best':
       best = stopping.lowest(_losses(evaluations))
@@ -178,8 +202,19 @@ def fit(config: FitConfig, cfg: TransformerConfig, head: Head,
   return Fitted(state.params, step, tuple(evaluations))
 
 
-def _advance(config, programs, state, step, batches, eval_batches,
-             evaluations, checkpoints, mesh, report, asked) -> TrainState:
+def _advance(
+  config,
+  programs,
+  state,
+  step,
+  batches,
+  eval_batches,
+  evaluations,
+  checkpoints,
+  mesh,
+  report,
+  asked,
+) -> TrainState:
   """Runs calls until the rule says that training ends."""
   unread, agreed = None, Agreement(mesh)
   while step < config.steps and not config.stop.ended(_losses(evaluations)):
@@ -197,18 +232,25 @@ def _advance(config, programs, state, step, batches, eval_batches,
       _check_finite(means['loss'], step, 'validation')
       evaluations.append((step, means))
       report({'step': step, 'validation': means})
-      if (config.stop.rule == 'best'
-          and stopping.lowest(_losses(evaluations)) == step):
+      if (
+        config.stop.rule == 'best'
+        and stopping.lowest(_losses(evaluations)) == step
+      ):
         lowest = means['loss']
       last |= config.stop.ended(_losses(evaluations))
     stops = agreed(asked(step)) and not last
-    if (last or stops or lowest is not None
-        or step % config.checkpoint_every == 0):
+    if (
+      last or stops or lowest is not None or step % config.checkpoint_every == 0
+    ):
       if unread:
         _read(*unread, report)  # before it is kept: it may not be finite
         unread = None
-      checkpoints.save(step, state.to_tree(),
-                       {'batches': place, 'evaluations': evaluations}, lowest)
+      checkpoints.save(
+        step,
+        state.to_tree(),
+        {'batches': place, 'evaluations': evaluations},
+        lowest,
+      )
     if stops:
       raise Stopped(step)
   return state
@@ -224,11 +266,13 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
 
   def sums_of(params, batch, key):
     outputs = model.apply(
-        {'params': params}, batch['decoder_input_tokens'],
-        positions=batch['decoder_positions'],
-        segment_ids=batch['decoder_segment_ids'],
-        deterministic=key is None or not model.cfg.dropout,
-        rngs=None if key is None else {'dropout': key})
+      {'params': params},
+      batch['decoder_input_tokens'],
+      positions=batch['decoder_positions'],
+      segment_ids=batch['decoder_segment_ids'],
+      deterministic=key is None or not model.cfg.dropout,
+      rngs=None if key is None else {'dropout': key},
+    )
     sums = losses.measure(model.head, outputs, batch)
     return sums['loss'], sums
 
@@ -241,13 +285,16 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
   def one_step(state, batch):
     key = jax.random.fold_in(state.key, state.step)
     gradients, sums = _accumulate(
-        gradient, state.params, batch, key, microbatches)
+      gradient, state.params, batch, key, microbatches
+    )
     weight = jnp.maximum(sums['weight'], 1e-9)
     gradients = jax.tree.map(lambda g: (g / weight).astype(g.dtype), gradients)
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
     state = state.replace(
-        step=state.step + 1, opt_state=opt_state,
-        params=optax.apply_updates(state.params, updates))
+      step=state.step + 1,
+      opt_state=opt_state,
+      params=optax.apply_updates(state.params, updates),
+    )
     return state, sums | {'gradient': optax.tree.norm(gradients)}
 
   @jax.named_scope('evaluate')
@@ -256,9 +303,13 @@ def _programs(model, tx, microbatches, mesh) -> _Programs:
     return jax.tree.map(lambda x: x.sum(0), sums)
 
   return _Programs(
-      run=jax.jit(lambda state, batch: jax.lax.scan(one_step, state, batch),
-                  donate_argnums=0, out_shardings=(lie, None)),
-      evaluate=jax.jit(evaluate))
+    run=jax.jit(
+      lambda state, batch: jax.lax.scan(one_step, state, batch),
+      donate_argnums=0,
+      out_shardings=(lie, None),
+    ),
+    evaluate=jax.jit(evaluate),
+  )
 
 
 def _accumulate(gradient, params, batch, key, parts):
@@ -266,6 +317,7 @@ def _accumulate(gradient, params, batch, key, parts):
 
   Every `parts`-th row forms a part, so that rows stay on their devices.
   """
+
   def part(carry, inputs):
     batch, index = inputs
     added = gradient(params, batch, jax.random.fold_in(key, index))
@@ -274,9 +326,11 @@ def _accumulate(gradient, params, batch, key, parts):
   if parts == 1:
     return gradient(params, batch, jax.random.fold_in(key, 0))
   batch = jax.tree.map(
-      lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
+    lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch
+  )
   shapes = jax.eval_shape(
-      gradient, params, jax.tree.map(lambda x: x[0], batch), key)
+    gradient, params, jax.tree.map(lambda x: x[0], batch), key
+  )
   zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
   return jax.lax.scan(part, zeros, (batch, jnp.arange(parts)))[0]
 
@@ -295,7 +349,8 @@ def _read(step, sums, report):
   gradients = sums.pop('gradient')
   first = step - len(gradients) + 1
   for offset, (loss, norm) in enumerate(
-      zip(sums['loss'], gradients, strict=True)):
+    zip(sums['loss'], gradients, strict=True)
+  ):
     _check_finite(loss + norm, first + offset, 'training')
   means = losses.average({k: x.sum(0) for k, x in sums.items()})
   report({'step': step, 'gradient': float(gradients.mean())} | means)
@@ -304,8 +359,9 @@ def _read(step, sums, report):
 def _check_finite(loss, step, name):
   if not math.isfinite(loss):
     raise FloatingPointError(
-        f'The {name} loss or its gradient is not finite at step {step}; lower '
-        'the learning rate, or look at the examples of that step.')
+      f'The {name} loss or its gradient is not finite at step {step}; lower '
+      'the learning rate, or look at the examples of that step.'
+    )
 
 
 def _restore(checkpoints, step, abstract):
@@ -318,9 +374,11 @@ def _put(batch, mesh):
   _, parts = partitioning.share(mesh)
   rows = NamedSharding(mesh, PartitionSpec(None, partitioning.ROWS))
   return jax.tree.map(
-      lambda x: jax.make_array_from_process_local_data(
-          rows, x, (x.shape[0], parts * x.shape[1], *x.shape[2:])),
-      dict(batch))
+    lambda x: jax.make_array_from_process_local_data(
+      rows, x, (x.shape[0], parts * x.shape[1], *x.shape[2:])
+    ),
+    dict(batch),
+  )
 
 
 def _losses(evaluations):
@@ -333,7 +391,8 @@ def check_rows(config: FitConfig, mesh: Mesh) -> None:
   rows = config.batch // config.microbatches
   if rows % size:
     raise ValueError(
-        f'{rows} rows of a microbatch (FitConfig.batch={config.batch} / '
-        f'microbatches={config.microbatches}) do not divide over {size} '
-        f'devices (data={mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); '
-        'choose a multiple, or a smaller mesh.')
+      f'{rows} rows of a microbatch (FitConfig.batch={config.batch} / '
+      f'microbatches={config.microbatches}) do not divide over {size} '
+      f'devices (data={mesh.shape["data"]} x fsdp={mesh.shape["fsdp"]}); '
+      'choose a multiple, or a smaller mesh.'
+    )

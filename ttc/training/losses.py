@@ -48,11 +48,16 @@ def binary_cross_entropy(logits, values, weights):
 def features(head: str) -> dict[str, np.dtype]:
   """Names and types of the arrays [B, T] of a batch."""
   ints, floats = np.dtype(np.int32), np.dtype(np.float32)
-  target = {'logits': {'decoder_target_tokens': ints},
-            'value': {'decoder_target_values': floats}}[head]
+  target = {
+    'logits': {'decoder_target_tokens': ints},
+    'value': {'decoder_target_values': floats},
+  }[head]
   return target | {
-      'decoder_input_tokens': ints, 'decoder_positions': ints,
-      'decoder_segment_ids': ints, 'decoder_loss_weights': floats}
+    'decoder_input_tokens': ints,
+    'decoder_positions': ints,
+    'decoder_segment_ids': ints,
+    'decoder_loss_weights': floats,
+  }
 
 
 def measure(head: str, outputs, batch: Mapping) -> dict:
@@ -62,19 +67,24 @@ def measure(head: str, outputs, batch: Mapping) -> dict:
     targets = batch['decoder_target_tokens']
     loss, weight = cross_entropy(outputs, targets, weights)
     right = jnp.argmax(outputs, axis=-1) == targets
-    return {'loss': loss, 'weight': weight,
-            'accuracy': jnp.sum(right * weights)}
+    return {
+      'loss': loss,
+      'weight': weight,
+      'accuracy': jnp.sum(right * weights),
+    }
   labels = batch['decoder_target_values']
   loss, weight = binary_cross_entropy(outputs, labels, weights)
   values = jax.nn.sigmoid(outputs)
   right = (values > 0.5) == (labels > 0.5)
   bins = jax.nn.one_hot(
-      jnp.minimum((values * _BINS).astype(jnp.int32), _BINS - 1), _BINS)
+    jnp.minimum((values * _BINS).astype(jnp.int32), _BINS - 1), _BINS
+  )
   return {
-      'loss': loss, 'weight': weight,
-      'accuracy': jnp.sum(right * weights),
-      'squared_error': jnp.sum(jnp.square(values - labels) * weights),
-      'gap': jnp.einsum('BTK,BT->K', bins, (values - labels) * weights),
+    'loss': loss,
+    'weight': weight,
+    'accuracy': jnp.sum(right * weights),
+    'squared_error': jnp.sum(jnp.square(values - labels) * weights),
+    'gap': jnp.einsum('BTK,BT->K', bins, (values - labels) * weights),
   }
 
 

@@ -33,22 +33,29 @@ class AdamW:
   def __post_init__(self):
     if self.learning_rate <= 0 or self.clip <= 0:
       raise ValueError(
-          f'AdamW.learning_rate={self.learning_rate} and clip={self.clip} '
-          'must be positive.')
+        f'AdamW.learning_rate={self.learning_rate} and clip={self.clip} '
+        'must be positive.'
+      )
     if not 0 <= self.warmup < 1:
       raise ValueError(
-          f'AdamW.warmup={self.warmup} is a part of the steps, in [0, 1).')
+        f'AdamW.warmup={self.warmup} is a part of the steps, in [0, 1).'
+      )
     if self.schedule not in ('cosine', 'constant'):
-      raise ValueError(f'AdamW.schedule={self.schedule!r} is unknown; choose '
-                       'cosine or constant.')
+      raise ValueError(
+        f'AdamW.schedule={self.schedule!r} is unknown; choose '
+        'cosine or constant.'
+      )
 
 
 def rate(config: AdamW, steps: int) -> optax.Schedule:
   """Learning rate as a function of the step, for a run of `steps`."""
   warmup = round(config.warmup * steps)
   peak = config.learning_rate
-  after = (optax.cosine_decay_schedule(peak, steps - warmup)
-           if config.schedule == 'cosine' else optax.constant_schedule(peak))
+  after = (
+    optax.cosine_decay_schedule(peak, steps - warmup)
+    if config.schedule == 'cosine'
+    else optax.constant_schedule(peak)
+  )
   if not warmup:
     return after
   # One step up already at the first, which would else change nothing.
@@ -60,9 +67,15 @@ def rate(config: AdamW, steps: int) -> optax.Schedule:
 def build(config: AdamW, steps: int) -> optax.GradientTransformation:
   """The transformation for a run of `steps`; the same object every time."""
   return optax.chain(
-      optax.clip_by_global_norm(config.clip),
-      optax.adamw(rate(config, steps), b1=config.b1, b2=config.b2,
-                  weight_decay=config.weight_decay, mask=_matrices))
+    optax.clip_by_global_norm(config.clip),
+    optax.adamw(
+      rate(config, steps),
+      b1=config.b1,
+      b2=config.b2,
+      weight_decay=config.weight_decay,
+      mask=_matrices,
+    ),
+  )
 
 
 def _matrices(params):
@@ -70,9 +83,11 @@ def _matrices(params):
 
   By name: scanned layers give every parameter one more axis.
   """
+
   def one(path, _):
-    name = [key.key for key in path
-            if isinstance(key, jax.tree_util.DictKey)][-1]
+    name = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)][
+      -1
+    ]
     return not (name.endswith(('scale', 'bias')) or name == 'value')
 
   return jax.tree_util.tree_map_with_path(one, params)

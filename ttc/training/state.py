@@ -31,23 +31,34 @@ class TrainState:
 
   def to_tree(self) -> dict:
     """As checkpoints store it."""
-    return {'target': self.params,
-            'state': {'step': self.step, 'opt_state': self.opt_state,
-                      'key': self.key}}
+    return {
+      'target': self.params,
+      'state': {
+        'step': self.step,
+        'opt_state': self.opt_state,
+        'key': self.key,
+      },
+    }
 
   @classmethod
   def from_tree(cls, tree) -> 'TrainState':
     return cls(params=tree['target'], **tree['state'])
 
 
-def abstract(model: Transformer, tx: optax.GradientTransformation,
-             mesh: Mesh) -> TrainState:
+def abstract(
+  model: Transformer, tx: optax.GradientTransformation, mesh: Mesh
+) -> TrainState:
   """Shapes, dtypes and shardings of a state."""
   return laid_out(lambda: _init(model, tx, jax.random.key(0), {}), mesh)
 
 
-def create(model: Transformer, tx: optax.GradientTransformation, mesh: Mesh,
-           key: jax.Array, source: Mapping | None = None) -> TrainState:
+def create(
+  model: Transformer,
+  tx: optax.GradientTransformation,
+  mesh: Mesh,
+  key: jax.Array,
+  source: Mapping | None = None,
+) -> TrainState:
   """A state at step 0.
 
   Args:
@@ -62,8 +73,9 @@ def create(model: Transformer, tx: optax.GradientTransformation, mesh: Mesh,
   Raises:
     ValueError: `source` has no backbone, or one of another shape.
   """
-  start = {} if source is None else _shared(
-      source, abstract(model, tx, mesh).params)
+  start = (
+    {} if source is None else _shared(source, abstract(model, tx, mesh).params)
+  )
   return _initializer(model, tx, mesh)(key, start)
 
 
@@ -83,10 +95,16 @@ def _initializer(model, tx, mesh):
 def _init(model, tx, key, start) -> TrainState:
   init_key, step_key = jax.random.split(key)
   params = model.init(init_key, jnp.zeros((1, 2), jnp.int32))['params']
-  params = {name: _fill(tree, start[name]) if name in start else tree
-            for name, tree in params.items()}
-  return TrainState(step=jnp.zeros((), jnp.int32), params=params,
-                    opt_state=tx.init(params), key=step_key)
+  params = {
+    name: _fill(tree, start[name]) if name in start else tree
+    for name, tree in params.items()
+  }
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    opt_state=tx.init(params),
+    key=step_key,
+  )
 
 
 def _fill(boxed, values):
@@ -96,21 +114,22 @@ def _fill(boxed, values):
     return value
 
   return jax.tree.map(
-      one, boxed, values,
-      is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned))
+    one, boxed, values, is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned)
+  )
 
 
 def _shared(source, target):
   if 'backbone' not in source:
     raise ValueError(
-        f'The parameters to start from have {sorted(source)} and no backbone; '
-        'give those of a Transformer.')
+      f'The parameters to start from have {sorted(source)} and no backbone; '
+      'give those of a Transformer.'
+    )
   shared = {name: source[name] for name in target if name in source}
   wanted = {name: target[name] for name in shared}
-  if differs := difference(
-      shared, wanted, lambda x: (*x.shape, str(x.dtype))):
+  if differs := difference(shared, wanted, lambda x: (*x.shape, str(x.dtype))):
     path, here, there = differs
     raise ValueError(
-        f'The parameters to start from do not fit the model: {path} is {here} '
-        f'there and {there} here; use the same model config.')
+      f'The parameters to start from do not fit the model: {path} is {here} '
+      f'there and {there} here; use the same model config.'
+    )
   return shared

@@ -28,12 +28,15 @@ class Stop:
   def __post_init__(self):
     if self.rule not in ('last', 'best', 'overfit'):
       raise ValueError(
-          f'Stop.rule={self.rule!r} is unknown; choose last, best or overfit.')
+        f'Stop.rule={self.rule!r} is unknown; choose last, best or overfit.'
+      )
     if (self.rule == 'overfit') != (self.patience is not None) and (
-        self.rule != 'best'):
+      self.rule != 'best'
+    ):
       raise ValueError(
-          f'Stop.rule={self.rule!r} does not go with patience='
-          f'{self.patience}; overfit needs a number of steps, last needs None.')
+        f'Stop.rule={self.rule!r} does not go with patience='
+        f'{self.patience}; overfit needs a number of steps, last needs None.'
+      )
 
   def ended(self, losses: Sequence[tuple[int, float]]) -> bool:
     """Whether training ends after these evaluations, each (step, loss)."""

@@ -22,7 +22,8 @@ import numpy as np
 
 Reduction = Literal['last', 'min', 'prod']
 Selector = Callable[
-    [np.ndarray, np.ndarray | None, np.random.Generator | None], np.ndarray]
+  [np.ndarray, np.ndarray | None, np.random.Generator | None], np.ndarray
+]
 
 UNPARSABLE = -1
 
@@ -31,8 +32,9 @@ def answer_ids(answers: Sequence[Hashable | None]) -> np.ndarray:
   """Numbers answers by first appearance; None becomes UNPARSABLE. int [W]."""
   ids: dict[Hashable, int] = {}
   return np.array(
-      [UNPARSABLE if a is None else ids.setdefault(a, len(ids))
-       for a in answers], np.int64)
+    [UNPARSABLE if a is None else ids.setdefault(a, len(ids)) for a in answers],
+    np.int64,
+  )
 
 
 def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
@@ -51,12 +53,14 @@ def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
   values = np.asarray(values, np.float64)
   size = values.shape[-1]
   count = np.broadcast_to(
-      np.asarray(size if num_steps is None else num_steps), values.shape[:-1])
+    np.asarray(size if num_steps is None else num_steps), values.shape[:-1]
+  )
   used = np.arange(size) < count[..., None]
   if not ((values >= 0) & (values <= 1) | ~used).all():
     raise ValueError(
-        f'A step value is {values[used & ~((values >= 0) & (values <= 1))][0]},'
-        ' outside [0, 1]; give sigmoids of the value logits, without NaN.')
+      f'A step value is {values[used & ~((values >= 0) & (values <= 1))][0]},'
+      ' outside [0, 1]; give sigmoids of the value logits, without NaN.'
+    )
   if not size:
     return np.zeros(values.shape[:-1])
   match how:
@@ -69,7 +73,8 @@ def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
       score = np.where(used, values, 1.0).prod(axis=-1)
     case _:
       raise ValueError(
-          f'step_score knows no {how!r}; choose last, min or prod.')
+        f'step_score knows no {how!r}; choose last, min or prod.'
+      )
   return np.where(count > 0, score, 0.0)
 
 
@@ -160,10 +165,12 @@ def _checked(answer, score) -> tuple[np.ndarray, np.ndarray]:
   answer, score = np.asarray(answer), np.asarray(score, np.float64)
   if answer.shape != score.shape:
     raise ValueError(
-        f'answer has shape {answer.shape} and score {score.shape}; give one '
-        'score for each answer.')
+      f'answer has shape {answer.shape} and score {score.shape}; give one '
+      'score for each answer.'
+    )
   if not (score >= 0).all():
     raise ValueError(
-        f'A score is {score[~(score >= 0)][0]}; votes are weighted by scores '
-        'that are at least 0, without NaN.')
+      f'A score is {score[~(score >= 0)][0]}; votes are weighted by scores '
+      'that are at least 0, without NaN.'
+    )
   return answer, score

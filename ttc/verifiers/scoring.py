@@ -52,9 +52,15 @@ class Script:
 class Bridge:
   """From rows of one vocabulary to scripts of another."""
 
-  def __init__(self, reader: Reader, tokenizer: pathlib.Path,
-               vocabulary: Decoder, step_end: np.ndarray,
-               questions: Mapping[int, str], cfg: TransformerConfig):
+  def __init__(
+    self,
+    reader: Reader,
+    tokenizer: pathlib.Path,
+    vocabulary: Decoder,
+    step_end: np.ndarray,
+    questions: Mapping[int, str],
+    cfg: TransformerConfig,
+  ):
     """Reads the verifier's tokenizer.
 
     Args:
@@ -72,22 +78,23 @@ class Bridge:
 
     if not tokenizer.is_file():
       raise ValueError(
-          f'There is no {tokenizer}, with which the verifier reads; convert it '
-          'with --tokenizer=FOLDER.')
+        f'There is no {tokenizer}, with which the verifier reads; convert it '
+        'with --tokenizer=FOLDER.'
+      )
     self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
     self._tokenizer.no_truncation()
     self._tokenizer.no_padding()
     if self._tokenizer.get_vocab_size() > cfg.vocab_size:
       raise ValueError(
-          f'{tokenizer} has {self._tokenizer.get_vocab_size()} tokens and the '
-          f'verifier knows {cfg.vocab_size}; use the tokenizer of that model.')
+        f'{tokenizer} has {self._tokenizer.get_vocab_size()} tokens and the '
+        f'verifier knows {cfg.vocab_size}; use the tokenizer of that model.'
+      )
     self._reader, self._vocabulary, self._cfg = reader, vocabulary, cfg
     self._step_end, self._questions = step_end, questions
     added = self._tokenizer.get_added_tokens_decoder().values()
     self._special = [token.content for token in added if token.special]
 
-  def script(self, question: int, tokens: Sequence[int],
-             start: int) -> Script:
+  def script(self, question: int, tokens: Sequence[int], start: int) -> Script:
     """What is read of a row.
 
     Args:
@@ -101,23 +108,29 @@ class Bridge:
     steps, lengths = self._steps(tokens[start:])
     asked = self._plain(self._questions[question])
     text = self._reader.text(asked, steps)
-    ends = [len(self._reader.text(asked, steps[:i + 1]))
-            for i in range(len(steps))]
+    ends = [
+      len(self._reader.text(asked, steps[: i + 1])) for i in range(len(steps))
+    ]
     opening = len(self._reader.text(asked, []))
     encoded = self._tokenizer.encode(text, add_special_tokens=False)
     begin = self._begin
-    if tuple(encoded.ids[:len(begin)]) == begin:
+    if tuple(encoded.ids[: len(begin)]) == begin:
       begin = ()  # the text spells it
     length = len(begin) + len(encoded.ids)
     if self._cfg.context is not None and length > self._cfg.context:
       raise ValueError(
-          f'Question {question} and an attempt are {length} tokens of the '
-          f'verifier, whose context has {self._cfg.context}; lower '
-          'Generation.max_tokens or Solver.prompt_tokens.')
+        f'Question {question} and an attempt are {length} tokens of the '
+        f'verifier, whose context has {self._cfg.context}; lower '
+        'Generation.max_tokens or Solver.prompt_tokens.'
+      )
     places = [len(begin) + _token_at(encoded, end - 1) for end in ends]
     first = _token_at(encoded, opening) if steps else len(encoded.ids)
-    return Script(tuple(tokens), begin + tuple(encoded.ids),
-                  len(begin) + first, tuple(zip(places, lengths, strict=True)))
+    return Script(
+      tuple(tokens),
+      begin + tuple(encoded.ids),
+      len(begin) + first,
+      tuple(zip(places, lengths, strict=True)),
+    )
 
   def _steps(self, attempt) -> tuple[list[str], list[int]]:
     """Texts of the steps, and where each ends; blank ones join the last."""
@@ -146,8 +159,9 @@ class Bridge:
     """What the tokenizer puts before a text."""
     bare = self._tokenizer.encode('a', add_special_tokens=False).ids
     whole = self._tokenizer.encode('a', add_special_tokens=True).ids
-    at = next((i for i in range(len(whole))
-               if whole[i:i + len(bare)] == bare), 0)
+    at = next(
+      (i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0
+    )
     return tuple(whole[:at])
 
 

@@ -14,5 +14,9 @@ def build(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
     studies: one a seed.
     size_ratio: M of the large model, None where there is none.
   """
-  return [*verifier.claims(studies), *search.claims(studies),
-          *revisions.claims(studies), *matched.claims(studies, size_ratio)]
+  return [
+    *verifier.claims(studies),
+    *search.claims(studies),
+    *revisions.claims(studies),
+    *matched.claims(studies, size_ratio),
+  ]

@@ -16,8 +16,11 @@ Questions = Sequence[np.ndarray]  # [Q] for each seed
 
 
 def better(
-    id: str, statement: str, a: Questions, b: Questions,
-    members: Questions | None = None,
+  id: str,
+  statement: str,
+  a: Questions,
+  b: Questions,
+  members: Questions | None = None,
 ) -> Claim:
   """That the mean of a exceeds that of b, in points.
 
@@ -28,16 +31,20 @@ def better(
   """
   if members is None:
     members = [np.ones(len(x), bool) for x in a]
-  rows = [np.stack([(x - y) * m, m])
-          for x, y, m in zip(a, b, members, strict=True)]
+  rows = [
+    np.stack([(x - y) * m, m]) for x, y, m in zip(a, b, members, strict=True)
+  ]
   return evidence.judge(
-      id, statement, rows, lambda m: 100 * evidence.ratio(m),
-      grain=GRAIN)
+    id, statement, rows, lambda m: 100 * evidence.ratio(m), grain=GRAIN
+  )
 
 
 def factor(
-    id: str, statement: str, curves: Sequence[Curve],
-    baselines: Sequence[Curve], budget: int,
+  id: str,
+  statement: str,
+  curves: Sequence[Curve],
+  baselines: Sequence[Curve],
+  budget: int,
 ) -> Claim:
   """That the baseline needs more than `budget` generations to be as good.
 
@@ -46,8 +53,10 @@ def factor(
   its smallest: both understate.
   """
   budgets = sorted(set.intersection(*(set(b) for b in baselines)))
-  rows = [np.stack([c[budget], *(b[n] for n in budgets)])
-          for c, b in zip(curves, baselines, strict=True)]
+  rows = [
+    np.stack([c[budget], *(b[n] for n in budgets)])
+    for c, b in zip(curves, baselines, strict=True)
+  ]
 
   def needed(means: np.ndarray) -> float:
     baseline = dict(zip(budgets, means[1:].tolist(), strict=True))
@@ -57,13 +66,21 @@ def factor(
     return found / budget
 
   return evidence.judge(
-      id, statement, rows, lambda m: np.apply_along_axis(needed, -1, m),
-      above=1.0, unit='factor')
+    id,
+    statement,
+    rows,
+    lambda m: np.apply_along_axis(needed, -1, m),
+    above=1.0,
+    unit='factor',
+  )
 
 
 def optimal(
-    side: str, name: str, studies: Sequence[Study], fits, baselines:
-    Mapping[str, Sequence[Curve]],
+  side: str,
+  name: str,
+  studies: Sequence[Study],
+  fits,
+  baselines: Mapping[str, Sequence[Curve]],
 ) -> list[Claim]:
   """Compute-optimal against fixed ways to spend a budget.
 
@@ -84,14 +101,25 @@ def optimal(
     stem = f'{side}.optimal-{kind}'
     for n in shared([*curves, *baselines[reference]], above=1):
       claims += [
-          better(f'{stem}.vs-{slug(other)}.n{n}',
-                 f'{subject} is more accurate than {other} at {n} generations.',
-                 at(curves, n), at(others, n))
-          for other, others in baselines.items() if all(n in o for o in others)]
-      claims.append(factor(
+        better(
+          f'{stem}.vs-{slug(other)}.n{n}',
+          f'{subject} is more accurate than {other} at {n} generations.',
+          at(curves, n),
+          at(others, n),
+        )
+        for other, others in baselines.items()
+        if all(n in o for o in others)
+      ]
+      claims.append(
+        factor(
           f'{stem}.factor.n{n}',
           f'{subject} at {n} generations needs fewer of them than {reference} '
-          'for equal accuracy.', curves, baselines[reference], n))
+          'for equal accuracy.',
+          curves,
+          baselines[reference],
+          n,
+        )
+      )
     claims += _fourfold(stem, subject, curves, reference, baselines[reference])
   return claims
 
@@ -100,10 +128,15 @@ def _fourfold(stem, subject, curves, reference, others) -> list[Claim]:
   top = max(shared(others))
   if top % 4 or not all(top // 4 in c for c in curves):
     return []
-  return [better(
+  return [
+    better(
       f'{stem}.fourfold',
       f'{subject} is more accurate at {top // 4} generations than {reference} '
-      f'at {top}: four times fewer.', at(curves, top // 4), at(others, top))]
+      f'at {top}: four times fewer.',
+      at(curves, top // 4),
+      at(others, top),
+    )
+  ]
 
 
 def at(curves: Sequence[Curve], budget: int) -> Questions:
@@ -113,8 +146,9 @@ def at(curves: Sequence[Curve], budget: int) -> Questions:
 
 def shared(curves: Sequence[Curve], above: int = 0) -> list[int]:
   """Budgets above a number that all curves have."""
-  return sorted(n for n in set.intersection(*(set(c) for c in curves))
-                if n > above)
+  return sorted(
+    n for n in set.intersection(*(set(c) for c in curves)) if n > above
+  )
 
 
 def members(studies: Sequence[Study], bin: int) -> Questions:

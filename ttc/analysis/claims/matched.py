@@ -18,13 +18,23 @@ def claims(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
     for side in ('revisions', 'search'):
       for e in exchanges(studies, side, size_ratio, accounting):
         stem = f'matched.{accounting}.{side}.R{e.token_ratio:.2g}'
-        what = (f'Compute-optimal {side} at {e.budget:.3g} generations beats '
-                f'the {size_ratio:.3g}× larger greedy model at equal FLOPs '
-                f'(R={e.token_ratio:.2g}, {ACCOUNTS[accounting]})')
+        what = (
+          f'Compute-optimal {side} at {e.budget:.3g} generations beats '
+          f'the {size_ratio:.3g}× larger greedy model at equal FLOPs '
+          f'(R={e.token_ratio:.2g}, {ACCOUNTS[accounting]})'
+        )
         found.append(
-            compare.better(f'{stem}.all', f'{what}.', e.small, e.large))
+          compare.better(f'{stem}.all', f'{what}.', e.small, e.large)
+        )
         if accounting == 'v1':
-          found += [compare.better(
-              f'{stem}.bin{k}', f'{what}, in bin {k}.', e.small, e.large,
-              [b == k for b in e.bins]) for k in range(1, NUM_BINS + 1)]
+          found += [
+            compare.better(
+              f'{stem}.bin{k}',
+              f'{what}, in bin {k}.',
+              e.small,
+              e.large,
+              [b == k for b in e.bins],
+            )
+            for k in range(1, NUM_BINS + 1)
+          ]
   return found

@@ -15,8 +15,9 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
   tables = [questions(s.search_arms) for s in studies]
   if not all(names.WEIGHTED in t for t in tables):
     return []
-  arms = [a for a in tables[0] if a != names.WEIGHTED
-          and all(a in t for t in tables)]
+  arms = [
+    a for a in tables[0] if a != names.WEIGHTED and all(a in t for t in tables)
+  ]
   found = []
   for arm in arms:
     found += _against_best_of_n(studies, tables, arm)
@@ -24,11 +25,17 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
   fits = [s.search_optimal for s in studies]
   if all(fits):
     majority = [questions(s.base_arms)[names.MAJORITY] for s in studies]
-    found += compare.optimal('search', 'search', studies, fits, {
+    found += compare.optimal(
+      'search',
+      'search',
+      studies,
+      fits,
+      {
         names.WEIGHTED: [t[names.WEIGHTED] for t in tables],
         names.MAJORITY: majority,
         'the best uniform arm': [fit.uniform for fit in fits],
-    })
+      },
+    )
   return found
 
 
@@ -38,20 +45,32 @@ def _against_best_of_n(studies, tables: Tables, arm: str) -> list[Claim]:
   for n in compare.shared([*a, *b]):
     stem = f'search.{compare.slug(arm)}-vs-best-of-n'
     what = f'{arm} is more accurate than best-of-N weighted at {n} generations'
-    found.append(compare.better(f'{stem}.all.n{n}', f'{what}.',
-                                compare.at(a, n), compare.at(b, n)))
+    found.append(
+      compare.better(
+        f'{stem}.all.n{n}', f'{what}.', compare.at(a, n), compare.at(b, n)
+      )
+    )
     if arm == names.BEAM and all(s.bins for s in studies):
-      found += [compare.better(
-          f'{stem}.bin{k}.n{n}', f'{what}, in bin {k}.', compare.at(a, n),
-          compare.at(b, n), compare.members(studies, k))
-                for k in range(1, NUM_BINS + 1)]
+      found += [
+        compare.better(
+          f'{stem}.bin{k}.n{n}',
+          f'{what}, in bin {k}.',
+          compare.at(a, n),
+          compare.at(b, n),
+          compare.members(studies, k),
+        )
+        for k in range(1, NUM_BINS + 1)
+      ]
   return found
 
 
 def _over_optimisation(studies, tables: Tables, arms) -> list[Claim]:
   """Whether more generations hurt: the paper sees it in easy bins."""
-  curves = {arm: [t[arm] for t in tables] for arm in arms
-            if arm == names.BEAM or 'lookahead' in arm}
+  curves = {
+    arm: [t[arm] for t in tables]
+    for arm in arms
+    if arm == names.BEAM or 'lookahead' in arm
+  }
   best = [questions(s.base_arms).get(names.BEST) for s in studies]
   if all(best):
     curves[names.BEST] = best
@@ -66,10 +85,18 @@ def _over_optimisation(studies, tables: Tables, arms) -> list[Claim]:
     stem = f'over-optimisation.{compare.slug(arm)}'
     groups = {'all': (None, '')}
     if all(s.bins for s in studies):
-      groups |= {f'bin{k}': (compare.members(studies, k), f', in bin {k}')
-                 for k in (1, 2)}
-    found += [compare.better(f'{stem}.{key}', f'{what}{where}.',
-                             compare.at(table, low), compare.at(table, high),
-                             group)
-              for key, (group, where) in groups.items()]
+      groups |= {
+        f'bin{k}': (compare.members(studies, k), f', in bin {k}')
+        for k in (1, 2)
+      }
+    found += [
+      compare.better(
+        f'{stem}.{key}',
+        f'{what}{where}.',
+        compare.at(table, low),
+        compare.at(table, high),
+        group,
+      )
+      for key, (group, where) in groups.items()
+    ]
   return found

@@ -17,16 +17,23 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
     return []
   found = [*_spread(studies), *_ranking(studies)]
   tables = [questions(s.base_arms) for s in studies]
-  pairs = ((names.WEIGHTED, names.MAJORITY), (names.WEIGHTED, names.BEST),
-           (names.BEST, names.MAJORITY))
+  pairs = (
+    (names.WEIGHTED, names.MAJORITY),
+    (names.WEIGHTED, names.BEST),
+    (names.BEST, names.MAJORITY),
+  )
   for a, b in pairs:
     if all(a in t and b in t for t in tables):
       budgets = compare.shared([t[a] for t in tables], above=2)
-      found += [compare.better(
+      found += [
+        compare.better(
           f'selection.{compare.slug(a)}-vs-{compare.slug(b)}.n{n}',
           f'{a} is more accurate than {b} at {n} generations.',
-          [t[a][n] for t in tables], [t[b][n] for t in tables])
-                for n in budgets]
+          [t[a][n] for t in tables],
+          [t[b][n] for t in tables],
+        )
+        for n in budgets
+      ]
   return found
 
 
@@ -39,12 +46,17 @@ def _spread(studies) -> list[Claim]:
         right, bins = s.base.correct.mean(1), s.bins[kind]
         ends = [bins == 1, bins == bins.max()]
         rows.append(np.stack([x for e in ends for x in (right * e, e)]))
-      found.append(evidence.judge(
+      found.append(
+        evidence.judge(
           f'base.spread.{kind}',
           'The base model is right more often (pass@1, samples that made no '
-          f'bin) in the easiest {kind} bin than in the hardest.', rows,
-          lambda m: 100 * (evidence.ratio(m[..., :2])
-                           - evidence.ratio(m[..., 2:]))))
+          f'bin) in the easiest {kind} bin than in the hardest.',
+          rows,
+          lambda m: (
+            100 * (evidence.ratio(m[..., :2]) - evidence.ratio(m[..., 2:]))
+          ),
+        )
+      )
   return found
 
 
@@ -52,15 +64,22 @@ def _ranking(studies) -> list[Claim]:
   if not all(s.base.values is not None for s in studies):
     return []
   told = {
-      'final': 'The verifier\'s final value ranks right answers above wrong '
-               'ones of the same question.',
-      'inner': 'The verifier\'s value at an inner step ranks answers that end '
-               'right above those that end wrong, same question and step.',
+    'final': "The verifier's final value ranks right answers above wrong "
+    'ones of the same question.',
+    'inner': "The verifier's value at an inner step ranks answers that end "
+    'right above those that end wrong, same question and step.',
   }
-  return [evidence.judge(
-      f'verifier.auc.{where}', statement,
-      [_auc_rows(s.base, where == 'inner') for s in studies], evidence.ratio,
-      above=0.5, unit='AUC') for where, statement in told.items()]
+  return [
+    evidence.judge(
+      f'verifier.auc.{where}',
+      statement,
+      [_auc_rows(s.base, where == 'inner') for s in studies],
+      evidence.ratio,
+      above=0.5,
+      unit='AUC',
+    )
+    for where, statement in told.items()
+  ]
 
 
 def _auc_rows(pool: Pool, inner: bool) -> np.ndarray:

@@ -12,11 +12,11 @@ from ttc.analysis.study import Study
 BUDGET = 'generation budget'
 ACCURACY = 'test accuracy (%)'
 HUES = {
-    names.WEIGHTED: 0,
-    names.BEAM: 1,
-    names.COMPUTE_OPTIMAL: 2,
-    names.MAJORITY: 6,
-    names.BEST: 5,
+  names.WEIGHTED: 0,
+  names.BEAM: 1,
+  names.COMPUTE_OPTIMAL: 2,
+  names.MAJORITY: 6,
+  names.BEST: 5,
 }
 
 Point = Accuracy | np.ndarray
@@ -35,7 +35,8 @@ def need(found, what: str):
 
 
 def summarise(
-    values: Sequence[np.ndarray], sd: float | None = None,
+  values: Sequence[np.ndarray],
+  sd: float | None = None,
 ) -> tuple[float, float, float] | tuple[None, None, None]:
   """Mean, low and high in percent of per-question values [Q], one a seed.
 
@@ -56,12 +57,12 @@ def summarise(
 
 
 def curve(
-    name: str,
-    curves: Sequence[Curve],
-    members: Sequence[np.ndarray] | None = None,
-    *,
-    subsets: bool = False,
-    **style,
+  name: str,
+  curves: Sequence[Curve],
+  members: Sequence[np.ndarray] | None = None,
+  *,
+  subsets: bool = False,
+  **style,
 ) -> Series:
   """A line over the budgets that every seed has.
 
@@ -93,8 +94,10 @@ def band(studies: Sequence[Study], subsets: bool = False) -> str:
   if len(studies) > 1:
     return f'Bands and whiskers: ±1 SD over {len(studies)} seeds.'
   if subsets:
-    return (f'Bands: ±1 SD over {studies[0].subsets} random subsets (one '
-            'seed), 0 where a subset is the whole pool.')
+    return (
+      f'Bands: ±1 SD over {studies[0].subsets} random subsets (one '
+      'seed), 0 where a subset is the whole pool.'
+    )
   return 'Bands and whiskers: ±1 standard error over questions (one seed).'
 
 

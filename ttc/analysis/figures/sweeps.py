@@ -16,9 +16,11 @@ from ttc.analysis.figures import common
 from ttc.analysis.optimal import Optimal
 
 FLOPS = 'FLOPs a question, as executed'
-NOTE = ('The panel beside it shows the same against exact FLOPs a question as '
-        'they were executed, padding included: reading, sampling and the '
-        'verifier, if one is asked. ')
+NOTE = (
+  'The panel beside it shows the same against exact FLOPs a question as '
+  'they were executed, padding included: reading, sampling and the '
+  'verifier, if one is asked. '
+)
 
 
 class Line(NamedTuple):
@@ -34,8 +36,9 @@ def line(name: str, curves: Sequence[Mapping[int, Accuracy]], **style) -> Line:
   return Line(name, curves, style)
 
 
-def policy_lines(fits: Sequence[Optimal], template: str, uniform: str,
-                 **style) -> list[Line]:
+def policy_lines(
+  fits: Sequence[Optimal], template: str, uniform: str, **style
+) -> list[Line]:
   """The best single arm, and the policies by kind of bins.
 
   Args:
@@ -46,22 +49,35 @@ def policy_lines(fits: Sequence[Optimal], template: str, uniform: str,
   """
   found = []
   if uniform:
-    found.append(line(uniform, [_priced(f, 'uniform', f.uniform) for f in fits],
-                      **{'hue': 7, 'marker': 'square', **style}))
+    found.append(
+      line(
+        uniform,
+        [_priced(f, 'uniform', f.uniform) for f in fits],
+        **{'hue': 7, 'marker': 'square', **style},
+      )
+    )
   for kind, hue in (('predicted', 3), ('oracle', 2)):
     if all(kind in f.adaptive for f in fits):
-      found.append(line(
+      found.append(
+        line(
           template.format(kind),
           [_priced(f, kind, f.adaptive[kind]) for f in fits],
-          **{'hue': hue, **style}))
+          **{'hue': hue, **style},
+        )
+      )
   return found
 
 
 def by_generations(title: str, lines: Sequence[Line]) -> Panel:
   """Accuracy against the budget."""
-  return Panel('lines', title, common.BUDGET, common.ACCURACY,
-               tuple(common.curve(one.name, one.curves, **one.style)
-                     for one in lines), x_scale='log2')
+  return Panel(
+    'lines',
+    title,
+    common.BUDGET,
+    common.ACCURACY,
+    tuple(common.curve(one.name, one.curves, **one.style) for one in lines),
+    x_scale='log2',
+  )
 
 
 def by_flops(lines: Sequence[Line]) -> tuple[Panel, ...]:
@@ -69,24 +85,37 @@ def by_flops(lines: Sequence[Line]) -> tuple[Panel, ...]:
   priced = tuple(_against_flops(one) for one in lines if _is_priced(one))
   if not priced:
     return ()
-  return (Panel('lines', 'The same by exact FLOPs', FLOPS, common.ACCURACY,
-                priced, x_scale='log10'),)
+  return (
+    Panel(
+      'lines',
+      'The same by exact FLOPs',
+      FLOPS,
+      common.ACCURACY,
+      priced,
+      x_scale='log10',
+    ),
+  )
 
 
 def _against_flops(one: Line) -> Series:
   series = common.curve(one.name, one.curves, **one.style)
-  spent = [np.mean([curve[int(n)].flops.mean() for curve in one.curves])
-           for n in series.x]
+  spent = [
+    np.mean([curve[int(n)].flops.mean() for curve in one.curves])
+    for n in series.x
+  ]
   return dataclasses.replace(series, x=tuple(spent))
 
 
 def _is_priced(one: Line) -> bool:
-  return all(point.flops is not None for curve in one.curves
-             for point in curve.values())
+  return all(
+    point.flops is not None for curve in one.curves for point in curve.values()
+  )
 
 
-def _priced(fit: Optimal, rule: str, curve: Mapping[int, np.ndarray]
-            ) -> dict[int, Accuracy]:
+def _priced(
+  fit: Optimal, rule: str, curve: Mapping[int, np.ndarray]
+) -> dict[int, Accuracy]:
   flops = fit.flops.get(rule, {})
-  return {n: Accuracy(question, 0.0, flops.get(n))
-          for n, question in curve.items()}
+  return {
+    n: Accuracy(question, 0.0, flops.get(n)) for n, question in curve.items()
+  }

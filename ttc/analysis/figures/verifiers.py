@@ -12,16 +12,19 @@ from ttc.verifiers import aggregate
 def aggregation(studies: Sequence[Study]) -> Figure:
   """Paper's figure 13: last, min or product over the steps."""
   _need_values(studies)
-  series = [_weighted(f'PRM {how}', [s.selections(s.base, how)
-                                     for s in studies], hue)
-            for how, hue in (('last', 0), ('min', 2), ('prod', 3))]
+  series = [
+    _weighted(f'PRM {how}', [s.selections(s.base, how) for s in studies], hue)
+    for how, hue in (('last', 0), ('min', 2), ('prod', 3))
+  ]
   series += [*_orm(studies), _majority(studies)]
   return Figure(
-      'aggregation', 'From step values to a score',
-      'Best-of-N weighted with the value of the last step, the least value, '
-      'or their product as the score of an answer. (Paper: figure 13.) '
-      f'{common.band(studies, subsets=True)}',
-      (_panel('Aggregation over steps', series),))
+    'aggregation',
+    'From step values to a score',
+    'Best-of-N weighted with the value of the last step, the least value, '
+    'or their product as the score of an answer. (Paper: figure 13.) '
+    f'{common.band(studies, subsets=True)}',
+    (_panel('Aggregation over steps', series),),
+  )
 
 
 def selection(studies: Sequence[Study]) -> Figure:
@@ -29,16 +32,21 @@ def selection(studies: Sequence[Study]) -> Figure:
   _need_values(studies)
   tables = [s.base_arms for s in studies]
   series = [
-      _weighted('PRM weighted', tables, 0),
-      common.curve('PRM best', [t[names.BEST] for t in tables], hue=5,
-                   subsets=True),
-      *_orm(studies), _majority(studies)]
+    _weighted('PRM weighted', tables, 0),
+    common.curve(
+      'PRM best', [t[names.BEST] for t in tables], hue=5, subsets=True
+    ),
+    *_orm(studies),
+    _majority(studies),
+  ]
   return Figure(
-      'verifiers', 'Choosing among the same answers',
-      'The same samples of the base model, chosen by weighted vote, by the '
-      'highest score, and by majority. (Paper: figure 14.) '
-      f'{common.band(studies, subsets=True)}',
-      (_panel('PRM, ORM and majority', series),))
+    'verifiers',
+    'Choosing among the same answers',
+    'The same samples of the base model, chosen by weighted vote, by the '
+    'highest score, and by majority. (Paper: figure 14.) '
+    f'{common.band(studies, subsets=True)}',
+    (_panel('PRM, ORM and majority', series),),
+  )
 
 
 def revision_verifiers(studies: Sequence[Study]) -> Figure:
@@ -50,41 +58,59 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
   common.need(others, 'scores of a second verifier in the revise stage')
   tables = [s.revision_arms['verifier'] for s in studies]
   line = lambda name, curves, **style: common.curve(
-      name, curves, subsets=True, **style)
-  parallel = line('parallel', [along(t, parallel=True) for t in tables], hue=6,
-                  dashed=True)
-  main = line('sequential, revision ORM',
-              [along(t, parallel=False) for t in tables], hue=0)
+    name, curves, subsets=True, **style
+  )
+  parallel = line(
+    'parallel', [along(t, parallel=True) for t in tables], hue=6, dashed=True
+  )
+  main = line(
+    'sequential, revision ORM',
+    [along(t, parallel=False) for t in tables],
+    hue=0,
+  )
   panels = []
   for i, other in enumerate(others):
     name = other.replace('_', ' ')
-    series = line(f'sequential, {name}',
-                  [_judged_by(other, s) for s in studies], hue=1 + i)
-    panels.append(_panel(f'Revision ORM against {name}',
-                         [main, series, parallel]))
+    series = line(
+      f'sequential, {name}', [_judged_by(other, s) for s in studies], hue=1 + i
+    )
+    panels.append(
+      _panel(f'Revision ORM against {name}', [main, series, parallel])
+    )
   return Figure(
-      'revision-verifiers', 'Verifiers of revisions',
-      'One chain of N revisions, its best answer chosen by the verifier that '
-      'sees the earlier attempts and by others. (Paper: figure 15.) '
-      f'{common.band(studies, subsets=True)}', tuple(panels))
+    'revision-verifiers',
+    'Verifiers of revisions',
+    'One chain of N revisions, its best answer chosen by the verifier that '
+    'sees the earlier attempts and by others. (Paper: figure 15.) '
+    f'{common.band(studies, subsets=True)}',
+    tuple(panels),
+  )
 
 
 def _judged_by(verifier: str, study: Study) -> common.Curve:
   """Accuracy of one chain by its length, its best answer as `verifier` says."""
   attempts = study.revise.chains(verifier)
   lengths = along(study.revision_arms['verifier'], parallel=False)
-  return {n: study.split(attempts, n, 1, aggregate.hierarchical)
-          for n in lengths}
+  return {
+    n: study.split(attempts, n, 1, aggregate.hierarchical) for n in lengths
+  }
 
 
 def _panel(title: str, series: Sequence[Series]) -> Panel:
-  return Panel('lines', title, common.BUDGET, common.ACCURACY, tuple(series),
-               x_scale='log2')
+  return Panel(
+    'lines',
+    title,
+    common.BUDGET,
+    common.ACCURACY,
+    tuple(series),
+    x_scale='log2',
+  )
 
 
 def _weighted(name: str, tables: Sequence[Table], hue: int) -> Series:
-  return common.curve(name, [t[names.WEIGHTED] for t in tables], hue=hue,
-                      subsets=True)
+  return common.curve(
+    name, [t[names.WEIGHTED] for t in tables], hue=hue, subsets=True
+  )
 
 
 def _orm(studies: Sequence[Study]) -> list[Series]:
@@ -95,8 +121,12 @@ def _orm(studies: Sequence[Study]) -> list[Series]:
 
 def _majority(studies: Sequence[Study]) -> Series:
   return common.curve(
-      names.MAJORITY, [s.base_arms[names.MAJORITY] for s in studies], hue=6,
-      dashed=True, subsets=True)
+    names.MAJORITY,
+    [s.base_arms[names.MAJORITY] for s in studies],
+    hue=6,
+    dashed=True,
+    subsets=True,
+  )
 
 
 def _need_values(studies: Sequence[Study]):
