@@ -8,17 +8,16 @@ import numpy as np
 
 from benchmarks import side, weights
 from benchmarks.protocol import MODEL, Protocol, ROPE_THETA
-from ttc import partitioning
-from ttc.decoding import engine
+from ttc.inference import engine, keys
+from ttc.inference.capacity import Capacity
+from ttc.inference.generation import Generation
+from ttc.inference.models import Model, Models
+from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
+from ttc.inference.scheduler import Scheduler
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
-from ttc.search import keys
 from ttc.search.allocate import Beam, ParticleFilter
-from ttc.search.capacity import Capacity
-from ttc.search.generation import Generation
-from ttc.search.models import Model, Models
-from ttc.search.plans import Extend, fork, Plan, Question, Read
-from ttc.search.scheduler import Scheduler
 from ttc.search.strategies import BestOfN, StepSearch
 
 _SPARE = 8  # tokens that rows gain while programs are compiled
@@ -49,7 +48,7 @@ class Ours:
 
   @property
   def executed(self) -> int:
-    return self.scheduler.load.executed
+    return self.scheduler.utilization.executed
 
   def answer(self, questions: int) -> int:
     """Works on the first so many questions; new tokens."""
@@ -63,8 +62,8 @@ class Ours:
     prompt = self.protocol.prompts(MODEL['vocab_size'])[0].tolist()
     together = 2 + 2 * self.scheduler.capacity.slots // budget
     self._run([prompt] * together, lambda question: _little(question, budget))
-    for cells in capacity.lengths:
-      long = (prompt * cells)[: cells - _SPARE]
+    for cache_len in capacity.lengths:
+      long = (prompt * cache_len)[: cache_len - _SPARE]
       for rows in capacity.widths:
         self._run([long], lambda question, rows=rows: _little(question, rows))
 
@@ -94,7 +93,7 @@ class Ours:
   def _search(self, question: Question) -> Plan:
     """`StepSearch` with the protocol's step lengths."""
     root = question.root()
-    yield Read([root])
+    yield Prefill([root])
     rows = fork([root], [0] * self.protocol.budget)
     lengths = self.protocol.lengths(question.id)
     for round_, most in enumerate(lengths.tolist()):
@@ -111,7 +110,7 @@ class Ours:
   def _sample(self, question: Question) -> Plan:
     """`BestOfN` with the protocol's lengths."""
     root = question.root()
-    yield Read([root])
+    yield Prefill([root])
     rows = fork([root], [0] * self.protocol.budget)
     lengths = self.protocol.lengths(question.id).sum(axis=0).tolist()
     for row, length in zip(rows, lengths, strict=True):
@@ -126,7 +125,7 @@ class Ours:
 
 def _little(question: Question, rows: int) -> Plan:
   root = question.root()
-  yield Read([root])
+  yield Prefill([root])
   grown = fork([root], [0] * rows)
   for row in grown:
     row.limit = row.start + _SPARE

@@ -14,10 +14,10 @@ import time
 import jax
 import numpy as np
 
-from ttc import partitioning
 from ttc.checkpoints import orbax
 from ttc.cli import configuration
 from ttc.data.vocabulary import step_end_table
+from ttc.models import partitioning
 from ttc.search.allocate import Beam
 from ttc.search.strategies import BestOfN, StepSearch
 
@@ -54,7 +54,9 @@ def main() -> None:
     mesh=mesh,
   )
   driver = (
-    _scheduled if importlib.util.find_spec('ttc.search.scheduler') else _plain
+    _scheduled
+    if importlib.util.find_spec('ttc.inference.scheduler')
+    else _plain
   )
   with partitioning.use(mesh):
     once = driver(given, strategy, solver, problems, options)
@@ -72,11 +74,11 @@ def main() -> None:
 
 
 def _scheduled(given, strategy, solver, problems, options):
-  from ttc.search import keys
-  from ttc.search.capacity import Capacity
-  from ttc.search.models import Model, Models
-  from ttc.search.plans import Question
-  from ttc.search.scheduler import Scheduler
+  from ttc.inference import keys
+  from ttc.inference.capacity import Capacity
+  from ttc.inference.models import Model, Models
+  from ttc.inference.requests import Question
+  from ttc.inference.scheduler import Scheduler
 
   for who in ('proposer', 'verifier'):
     given[who] = given[who] and Model(*given[who])

@@ -21,12 +21,11 @@ import jax
 import numpy as np
 
 from tests import testing
-from ttc import partitioning
-from ttc.models import abstract, copies
-from ttc.partitioning import Layout
+from ttc.inference.generation import Generation
+from ttc.inference.models import Model, Models
+from ttc.models import abstract, copies, partitioning
+from ttc.models.partitioning import Layout
 from ttc.search.allocate import Beam
-from ttc.search.generation import Generation
-from ttc.search.models import Model, Models
 from ttc.search.strategies import BestOfN, StepSearch
 from ttc.training.loop import fit, FitConfig
 from ttc.training.optimizer import AdamW
@@ -144,7 +143,7 @@ def sample(mesh):
   """What each strategy writes, by its name."""
   made = models(mesh)
   # One length, one chunk, one line: few programs.
-  scheduler = testing.scheduler(made, cells=16, line=16, chunk=16)
+  scheduler = testing.scheduler(made, cache_len=16, line=16, chunk=16)
   return {
     name: [
       testing.tokens(solution)

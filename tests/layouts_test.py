@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests import layouts, testing
-from ttc import partitioning
-from ttc.partitioning import Layout
+from ttc.models import partitioning
+from ttc.models.partitioning import Layout
 
 
 @pytest.fixture(scope='module')

@@ -14,12 +14,13 @@ import jax.numpy as jnp
 import pytest
 
 from tests.data import toys
-from ttc import partitioning, records
 from ttc.checkpoints import huggingface
 from ttc.data.jsonl import Rows
 from ttc.data.tokenizer import Tokenizer
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
+from ttc.pipeline import records
 
 _RUN = """
 import sys

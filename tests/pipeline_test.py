@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tests import joined
-from ttc import records
-from ttc.cli import metrics
+from ttc.pipeline import records
+from ttc.runtime import metrics
 
 _HERE = pathlib.Path(__file__).parent
 

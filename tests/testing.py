@@ -11,15 +11,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttc import partitioning
+from ttc.inference import keys
+from ttc.inference.capacity import Capacity
+from ttc.inference.generation import Generation
+from ttc.inference.models import Model, Models
+from ttc.inference.requests import Question
+from ttc.inference.scheduler import Scheduler
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
-from ttc.search import keys
-from ttc.search.capacity import Capacity
-from ttc.search.generation import Generation
-from ttc.search.models import Model, Models
-from ttc.search.plans import Question
-from ttc.search.scheduler import Scheduler
 from ttc.search.solutions import Attempt, Solution
 
 PAD, END, STEP = 0, 1, 2
@@ -96,10 +96,10 @@ def scripted_models(table, values=None, devices=1, **generation) -> Models:
   )
 
 
-def scheduler(models, lanes=8, slots=32, cells=64, line=32, chunk=4):
+def scheduler(models, lanes=8, slots=32, cache_len=64, line=32, chunk=4):
   """Small programs, the same for most tests: they compile once."""
   with partitioning.use(models.mesh):
-    return Scheduler(models, Capacity(lanes, slots, cells, line, chunk))
+    return Scheduler(models, Capacity(lanes, slots, cache_len, line, chunk))
 
 
 def questions(models, *sequences, seed=0, first=10):

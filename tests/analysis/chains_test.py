@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ttc.analysis import chains
-from ttc.verifiers import aggregate
+from ttc.analysis import aggregate, chains
 
 
 def _rows(rng, turns, questions=6):

@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ttc.analysis import curves
-from ttc.verifiers import aggregate
+from ttc.analysis import aggregate, curves
 
 
 def _pool(rng, questions, width):

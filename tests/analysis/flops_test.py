@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 import gin
-from ttc import partitioning
 from ttc.analysis import flops
-from ttc.decoding import engine, lines
-from ttc.decoding.engine import Batch
-from ttc.decoding.lines import Line
-from ttc.decoding.stops import Stops
-from ttc.models import abstract, memory
+from ttc.inference import engine, prefill
+from ttc.inference.engine import LaneBatch
+from ttc.inference.prefill import PackedPrefill
+from ttc.inference.stops import Stops
+from ttc.models import abstract, memory, partitioning
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
 from ttc.models.rope import Angles
@@ -146,9 +145,9 @@ class Compiled:
 
   def read(self, head):
     """XLA's FLOPs of reading one line."""
-    line = jax.eval_shape(lambda: Line.empty(LINE, 0))
+    line = jax.eval_shape(lambda: PackedPrefill.empty(LINE, 0))
     return self._count(
-      engine.read.lower(
+      engine.prefill.lower(
         self.params(head),
         self.table,
         self.pool,
@@ -156,13 +155,13 @@ class Compiled:
         head=head,
         cfg=self.cfg,
         mesh=self.mesh,
-        cells=CELLS,
+        cache_len=CELLS,
       )
     )
 
   def extend(self, top_p):
     """XLA's FLOPs of one token of each lane: it counts a loop's body once."""
-    batch = Batch(ABSTRACT((LANES, 8), jnp.int32))
+    batch = LaneBatch(ABSTRACT((LANES, 8), jnp.int32))
     flags = ABSTRACT((self.cfg.vocab_size,), bool)
     return self._count(
       engine.extend.lower(
@@ -189,7 +188,7 @@ def test_agrees_with_xla(name, monkeypatch):
   monkeypatch.setattr(memory, '_TOGETHER', {'cpu': 2**40})
   cfg = CONFIGS[name]()
   compiled = Compiled(cfg)
-  read_keys = (lines.max_segments(LINE) + 1) * lines.SEGMENT * CELLS
+  read_keys = (prefill.max_segments(LINE) + 1) * prefill.SEGMENT * CELLS
   read, one = (0, LINE, 0, read_keys), (0, LANES, 0, LANES * CELLS)
   counted = flops.exact(
     {'proposer_prefill': read, 'proposer_decode': one, 'verifier_decode': read},

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.analysis import world
-from ttc import records
 from ttc.analysis import pools
+from ttc.pipeline import records
 
 
 def answer(text, correct, **fields):

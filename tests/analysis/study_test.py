@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.analysis import world
-from ttc import records
 from ttc.analysis import names, pools, spending, study
+from ttc.pipeline import records
 
 TRUTH = world.Truth(questions=25, width=4, chains=4)
 

@@ -10,9 +10,9 @@ import pathlib
 
 import numpy as np
 
-from ttc import records
 from ttc.analysis.chains import turns_needed
 from ttc.models.config import TransformerConfig
+from ttc.pipeline import records
 
 BEST_OF_N = 'BestOfN()'
 GREEDY = 'Greedy()'
@@ -133,7 +133,7 @@ def write(
 def write_solver(stage: pathlib.Path, proposer: str, verifier: str):
   """What a stage notes about its models, among all else."""
   bindings = {
-    'Search.solver': 'ttc.cli.solver.Solver',
+    'Search.solver': 'ttc.stages.solver.Solver',
     'Search.size': 64,
     'Search.solver.proposer': proposer,
     'Search.solver.verifier': verifier,

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttc import partitioning
 from ttc.checkpoints import orbax
-from ttc.models import abstract
+from ttc.models import abstract, partitioning
 from ttc.models.config import TransformerConfig
 
 CFG = TransformerConfig(

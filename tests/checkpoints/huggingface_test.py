@@ -15,9 +15,9 @@ import pytest
 
 from tests import testing
 from tests.checkpoints import huggingface_cases as cases
-from ttc import partitioning
 from ttc.checkpoints import huggingface, orbax, safetensors
-from ttc.decoding.lines import Line
+from ttc.inference.prefill import PackedPrefill
+from ttc.models import partitioning
 from ttc.models.cache import KVCache
 from ttc.models.memory import Lanes
 from ttc.models.reader import Reader
@@ -114,7 +114,7 @@ def cached(loaded, greedy):
     method='extend',
   )
   pool = KVCache.empty(cfg, ROWS + 1, CELLS)
-  line = Line.pack(
+  line = PackedPrefill.pack(
     [(row, 0, list(prompt)) for row, prompt in enumerate(cases.PROMPTS)],
     32,
     ROWS,

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttc import partitioning
 from ttc.checkpoints import orbax
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests import testing
-from ttc import partitioning
 from ttc.checkpoints import orbax, t5x
+from ttc.models import partitioning
 
 CFG = testing.small_config()
 

@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 
-from ttc import records, storage
+from ttc.pipeline import records
+from ttc.runtime import storage
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 

@@ -12,16 +12,16 @@ import tokenizers
 
 from tests import testing
 from tests.data import toys
-from ttc import records
 from ttc.checkpoints import huggingface, orbax, safetensors
 from ttc.cli import main
-from ttc.cli.experiment import Experiment
-from ttc.cli.sample import Sample
-from ttc.cli.solver import Solver
-from ttc.cli.stage import Place, RefusedError, StageRun
 from ttc.data.worksheet import Worksheet
+from ttc.inference.generation import Generation
 from ttc.models import abstract
-from ttc.search.generation import Generation
+from ttc.pipeline import records
+from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.stages.sample import Sample
+from ttc.stages.solver import Solver
 
 TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
 
@@ -104,7 +104,7 @@ def test_dtypes_and_tokenizers_on_the_way(tmp_path, capsys):
 
 _MEASURED = """
 import sys
-from ttc import partitioning
+from ttc.models import partitioning
 from ttc.checkpoints import huggingface, orbax
 from ttc.cli import main
 

@@ -10,7 +10,7 @@ import gin
 from tests.data import toys
 from ttc.cli import configuration
 from ttc.models.config import TransformerConfig
-from ttc.partitioning import Layout
+from ttc.models.partitioning import Layout
 
 _GIN = pathlib.Path(__file__).parents[2] / 'gin'
 _EXPERIMENTS = sorted((_GIN / 'experiments').glob('worksheet_*.gin'))
@@ -38,8 +38,8 @@ def test_the_large_model_is_about_fourteen_times_the_base(tmp_path):
   path.write_text(
     """
 from __gin__ import dynamic_registration
-from ttc.cli import experiment
-from ttc.cli import pretrain
+from ttc.pipeline import experiment
+from ttc.stages import pretrain
 include 'gin/tasks/worksheet.gin'
 include 'gin/models/worksheet.gin'
 include 'gin/runs/pretrain.gin'

@@ -5,8 +5,8 @@ import random
 import time
 from typing import ClassVar
 
-from ttc.cli.experiment import Experiment
-from ttc.cli.stage import StageRun
+from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.stage import StageRun
 
 
 @dataclasses.dataclass(frozen=True)

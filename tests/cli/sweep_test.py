@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from ttc import records, status
 from ttc.cli import main
+from ttc.pipeline import records, status
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _STAGES = ('seed-0/toss', 'seed-0/count', 'report')

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.data import toys
-from ttc.data.jsonl import Row, Rows
+from ttc.data.jsonl import JsonRow, Rows
 
 MATH = dict(
   question='problem', answer='answer', solution='solution', level='level'
@@ -21,8 +21,8 @@ def test_fields_are_found_by_name(tmp_path):
   with gzip.open(path, 'wt') as file:
     file.write('\n\n'.join(map(json.dumps, lines)))
   assert Rows(str(path), 'q.text', 'a', level='l').read() == [
-    Row(1, 'Why?', '5', level=3),
-    Row(3, 'How?', 'x'),
+    JsonRow(1, 'Why?', '5', level=3),
+    JsonRow(3, 'How?', 'x'),
   ]
 
 

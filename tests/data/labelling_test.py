@@ -4,7 +4,7 @@ import pytest
 from ttc.data import labelling
 from ttc.data.vocabulary import step_end_table
 from ttc.data.worksheet import Worksheet
-from ttc.records import canonical
+from ttc.pipeline.records import canonical
 
 TASK = Worksheet()
 V = TASK.vocabulary

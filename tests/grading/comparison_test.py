@@ -3,7 +3,7 @@
 import pytest
 
 from ttc.grading.comparison import same
-from ttc.grading.reading import read
+from ttc.grading.parser import read
 
 _SAME = [
   # numbers

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from ttc.grading.grader import Grader, Limits
-from ttc.grading.pool import Pool, WorkerError
+from ttc.grading.pool import WorkerError, WorkerPool
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _EASY = {'gold': '6', 'pred': '\\sum_{k=1}^{3} k', 'lenient': True}
@@ -25,7 +25,7 @@ _ENDLESS = {
 
 @pytest.fixture(scope='module')
 def pool():
-  pool = Pool(1, 0.5, 1024)
+  pool = WorkerPool(1, 0.5, 1024)
   yield pool
   pool.close()
 
@@ -84,7 +84,7 @@ def test_killed_processes_are_replaced(pool):
 
 
 def test_a_question_whose_workers_die_is_given_up_and_others_go_on():
-  patient = Pool(1, 60, 1024)
+  patient = WorkerPool(1, 60, 1024)
   assert patient.ask(_EASY) == {'same': True}
   with concurrent.futures.ThreadPoolExecutor(1) as executor:
     asked = executor.submit(patient.ask, _ENDLESS)
@@ -101,7 +101,7 @@ def test_a_question_whose_workers_die_is_given_up_and_others_go_on():
 
 
 def test_children_are_confined():
-  small = Pool(1, 30, 200)
+  small = WorkerPool(1, 30, 200)
   assert small.ask({'gold': '3', 'pred': 'x', 'lenient': True})['same'] is False
   limits = _limits(_child(small.processes[0]))
   assert limits['Max address space'] == str(200 << 20)
@@ -143,8 +143,8 @@ def test_other_processes_have_workers_of_their_own(method):
 
 _KILLED = """
 import os, signal
-from ttc.grading.pool import Pool
-pool = Pool(1, 1, 1024)
+from ttc.grading.pool import WorkerPool
+pool = WorkerPool(1, 1, 1024)
 pool.ask({'gold': '7', 'pred': r'\\sum_{k=1}^{3} k', 'lenient': True})
 print(*pool.processes, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -167,4 +167,4 @@ def test_a_worker_that_cannot_start_says_why(monkeypatch, tmp_path):
   (tmp_path / 'math_verify.py').write_text("raise ImportError('not this one')")
   monkeypatch.setenv('PYTHONPATH', str(tmp_path))
   with pytest.raises(WorkerError, match=r'not this one.*pip install'):
-    Pool(1, 1, 1024).ask(_EASY)
+    WorkerPool(1, 1, 1024).ask(_EASY)

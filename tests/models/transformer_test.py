@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests import testing
-from ttc import partitioning
-from ttc.decoding.lines import Line
+from ttc.inference.prefill import PackedPrefill
+from ttc.models import partitioning
 from ttc.models.cache import KVCache
 from ttc.models.config import RopeScaling, TransformerConfig
 from ttc.models.memory import Lanes
@@ -122,7 +122,7 @@ def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
       (row, at[row], int(np.clip(stop - row, at[row], LENGTH)))
       for row in range(ROWS)
     ]
-    line = Line.pack(
+    line = PackedPrefill.pack(
       [(slots[r], a, tokens[r, a:b].tolist()) for r, a, b in spans], 32, nobody
     )
     memory = jax.tree.map(jnp.asarray, line).memory(pool, 12)

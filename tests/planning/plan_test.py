@@ -6,10 +6,10 @@ import pytest
 
 from tests.planning import tpu
 from ttc.planning import layers, measure, plan, topology
-from ttc.planning.chips import CHIPS
 from ttc.planning.costs import Costs
 from ttc.planning.programs import nbytes
 from ttc.planning.roofline import Bound
+from ttc.runtime.chips import CHIPS
 
 pytestmark = tpu.needs_libtpu
 V5E = CHIPS['v5e']
@@ -52,7 +52,9 @@ def test_products_are_those_of_the_paper(trained):
 
 
 def test_layers_not_compiled_are_like_those_that_are():
-  few, more, whole = (compiled(tpu.sampling(n), 'read')[1] for n in (1, 2, 4))
+  few, more, whole = (
+    compiled(tpu.sampling(n), 'prefill')[1] for n in (1, 2, 4)
+  )
   found = layers.extend(few, more, (1, 2), 4)
   assert found.memory.peak == pytest.approx(whole.memory.peak, rel=0.05)
   assert found.memory.arguments == whole.memory.arguments
@@ -67,7 +69,7 @@ def test_a_sampler_multiplies_weights_for_each_token():
     found.memory.arguments, rel=0.05
   )
   cfg, lanes = work.cfgs['proposer'], work.capacity.lanes
-  seen = 2 * work.capacity.cells * cfg.num_heads * cfg.head_dim
+  seen = 2 * work.capacity.cache_len * cfg.num_heads * cfg.head_dim
   products = 2 * (cfg.num_params + cfg.num_layers * seen) * lanes * 16
   assert found.costs.flops == pytest.approx(
     products / work.mesh.shape['model'], rel=0.2

@@ -4,7 +4,7 @@ import pytest
 
 from tests.planning.tpu import needs_libtpu
 from ttc.planning import topology
-from ttc.planning.chips import CHIPS
+from ttc.runtime.chips import CHIPS
 
 
 @needs_libtpu

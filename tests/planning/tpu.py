@@ -4,12 +4,12 @@ import importlib.util
 
 import pytest
 
-from ttc import partitioning
+from ttc.inference.capacity import Capacity
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.planning import topology
 from ttc.planning.sampling import Sampling
 from ttc.planning.training import Training
-from ttc.search.capacity import Capacity
 from ttc.training.loop import FitConfig
 from ttc.training.optimizer import AdamW
 

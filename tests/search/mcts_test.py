@@ -12,10 +12,10 @@ import pytest
 from tests import testing
 from tests.search import reference
 from tests.testing import tokens
-from ttc import partitioning
-from ttc.search.capacity import Capacity
+from ttc.inference.capacity import Capacity
+from ttc.inference.scheduler import Scheduler
+from ttc.models import partitioning
 from ttc.search.mcts import Mcts
-from ttc.search.scheduler import Scheduler
 
 RNG = np.random.default_rng(2)
 TABLE = RNG.normal(size=(testing.WORDS, testing.WORDS)) * 1.5
@@ -247,7 +247,7 @@ def test_never_more_slots_than_said(strategy, budget):
     dict(devices=4),
     dict(lanes=3, slots=9),
     dict(chunk=2, line=16),
-    dict(lanes=32, slots=100, cells=128),
+    dict(lanes=32, slots=100, cache_len=128),
   ],
   ids=repr,
 )

@@ -7,9 +7,9 @@ import pytest
 
 from tests import testing
 from ttc.data.vocabulary import WordVocabulary
+from ttc.inference.generation import Generation
+from ttc.inference.models import Model, Models
 from ttc.models.transformer import Transformer
-from ttc.search.generation import Generation
-from ttc.search.models import Model, Models
 from ttc.search.revisions import Chains, Trail
 
 CFG = testing.small_config()

@@ -7,8 +7,8 @@ import pytest
 from tests import testing
 from tests.search import reference
 from tests.testing import tokens
+from ttc.inference.requests import fork, Question
 from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
-from ttc.search.plans import fork, Question
 from ttc.search.strategies import BestOfN, Greedy, StepSearch
 
 RNG = np.random.default_rng(0)
@@ -82,7 +82,7 @@ def test_lookahead_is_inert_where_the_choice_is_forced():
     dict(devices=4),
     dict(lanes=3, slots=9),
     dict(chunk=2, line=16),
-    dict(lanes=32, slots=100, cells=128),
+    dict(lanes=32, slots=100, cache_len=128),
   ],
   ids=repr,
 )

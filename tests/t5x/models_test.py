@@ -11,8 +11,8 @@ import optax
 import pytest
 
 from tests import testing
-from ttc import partitioning
 from ttc.data import packing
+from ttc.models import partitioning
 from ttc.models.transformer import Transformer
 from ttc.training import losses, optimizer
 

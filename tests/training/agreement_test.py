@@ -2,7 +2,7 @@
 
 import jax
 
-from ttc import partitioning
+from ttc.models import partitioning
 from ttc.training.agreement import Agreement
 
 

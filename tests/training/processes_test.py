@@ -11,8 +11,8 @@ import pytest
 
 from tests import joined
 from tests.training import loop_test
-from ttc import partitioning
 from ttc.checkpoints import orbax
+from ttc.models import partitioning
 from ttc.training import loop
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -23,7 +23,7 @@ import os, sys
 os.environ['XLA_FLAGS'] = sys.argv[4]
 import jax
 from tests.training import loop_test
-from ttc import partitioning
+from ttc.models import partitioning
 from ttc.checkpoints import orbax
 from ttc.data import packing
 from ttc.training import loop

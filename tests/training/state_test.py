@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ttc import partitioning
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
 from ttc.training import optimizer

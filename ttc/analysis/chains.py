@@ -14,12 +14,12 @@ import dataclasses
 
 import numpy as np
 
+from ttc.analysis import aggregate
 from ttc.analysis.curves import Accuracy
-from ttc.verifiers import aggregate
 
 
 @dataclasses.dataclass(frozen=True)
-class Chains:
+class ChainOutcomes:
   """C chains of up to T turns for each of Q questions.
 
   Attributes:
@@ -50,7 +50,7 @@ def turns_needed(budget: int) -> np.ndarray:
   return turns
 
 
-def arrange(correct, answer, score, chain, turn) -> Chains:
+def arrange(correct, answer, score, chain, turn) -> ChainOutcomes:
   """Puts attempts, in any order, at their places in the chains.
 
   Args:
@@ -82,7 +82,7 @@ def arrange(correct, answer, score, chain, turn) -> Chains:
     grid[:, held] = x
     return grid
 
-  return Chains(
+  return ChainOutcomes(
     turns=turns,
     correct=spread(correct, False),
     answer=spread(answer, aggregate.UNPARSABLE),
@@ -91,7 +91,7 @@ def arrange(correct, answer, score, chain, turn) -> Chains:
 
 
 def split_accuracy(
-  pool: Chains,
+  pool: ChainOutcomes,
   sequential: int,
   parallel: int,
   select: aggregate.Selector,

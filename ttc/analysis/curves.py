@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttc.verifiers.aggregate import Selector
+from ttc.analysis.aggregate import Selector
 
 
 class Accuracy(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Difficulty:
+class DifficultyBins:
   """Bins of the test questions, and what they cost.
 
   Attributes:
@@ -28,17 +28,17 @@ class Difficulty:
   generations: int
 
 
-def oracle(correct, num_bins: int = 5) -> Difficulty:
+def oracle(correct, num_bins: int = 5) -> DifficultyBins:
   """By pass@1 over the samples. correct: bool [Q, S]."""
   return _by_mean(correct, num_bins)
 
 
-def predicted(score, num_bins: int = 5) -> Difficulty:
+def predicted(score, num_bins: int = 5) -> DifficultyBins:
   """By the verifier's mean final score over the samples. score: [Q, S]."""
   return _by_mean(score, num_bins)
 
 
-def classes(correct, easy: float = 0.5, hard: float = 0.1) -> Difficulty:
+def classes(correct, easy: float = 0.5, hard: float = 0.1) -> DifficultyBins:
   """Absolute classes of Liu et al. (2502.06703): 1 easy, 2 medium, 3 hard.
 
   Easy is pass@1 >= `easy`, hard is pass@1 <= `hard`. correct: bool [Q, S].
@@ -50,7 +50,7 @@ def classes(correct, easy: float = 0.5, hard: float = 0.1) -> Difficulty:
     )
   easiness, generations = _mean(correct)
   thresholds = (easy, float(np.nextafter(hard, 1)))
-  return Difficulty(
+  return DifficultyBins(
     easiness, thresholds, assign(easiness, thresholds), generations
   )
 
@@ -98,10 +98,10 @@ def by_bin(values, bins, num_bins: int = 5) -> np.ndarray:
   )
 
 
-def _by_mean(samples, num_bins: int) -> Difficulty:
+def _by_mean(samples, num_bins: int) -> DifficultyBins:
   easiness, generations = _mean(samples)
   thresholds = quantiles(easiness, num_bins)
-  return Difficulty(
+  return DifficultyBins(
     easiness, thresholds, assign(easiness, thresholds), generations
   )
 
@@ -110,7 +110,7 @@ def _mean(samples) -> tuple[np.ndarray, int]:
   samples = np.asarray(samples, np.float64)
   if samples.ndim != 2 or not samples.shape[1]:
     raise ValueError(
-      f'Difficulty is estimated from samples [Q, S] with S >= 1, not from '
+      f'DifficultyBins is estimated from samples [Q, S] with S >= 1, not from '
       f'an array of shape {samples.shape}.'
     )
   return samples.mean(axis=1), samples.shape[1]

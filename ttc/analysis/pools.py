@@ -14,15 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttc import records as records_lib
-from ttc.analysis import chains, models
-from ttc.verifiers import aggregate
+from ttc.analysis import aggregate, chains
+from ttc.pipeline import model_folders
+from ttc.pipeline import records as records_lib
 
 Cost = Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Pool:
+class AnswerPool:
   """What one strategy sampled at one budget.
 
   Attributes:
@@ -58,7 +58,7 @@ class Pool:
   turn: np.ndarray | None
   cost: Cost
   spent: Cost
-  models: models.Models | None
+  models: model_folders.ModelShapes | None
 
   @property
   def width(self) -> int:
@@ -72,14 +72,14 @@ class Pool:
     steps = (~np.isnan(self.values)).sum(-1)
     return aggregate.step_score(self.values, how, steps)
 
-  def chains(self, verifier: str | None = None) -> chains.Chains:
+  def chains(self, verifier: str | None = None) -> chains.ChainOutcomes:
     """The answers as chains, scored by the stage's or another verifier."""
     score = self.scores[verifier] if verifier else self.score()
     return chains.arrange(
       self.correct, self.answer, score, self.chain, self.turn
     )
 
-  def at(self, problem: np.ndarray) -> 'Pool':
+  def at(self, problem: np.ndarray) -> 'AnswerPool':
     """Only these question ids, all of which the pool must hold."""
     missing = np.setdiff1d(problem, self.problem)
     if missing.size:
@@ -105,7 +105,7 @@ class Pool:
     )
 
 
-class Stage(NamedTuple):
+class StageRecords(NamedTuple):
   """What a stage sampled, and what it did not.
 
   Attributes:
@@ -114,30 +114,30 @@ class Stage(NamedTuple):
     skipped: by question, why it was skipped by any of the strategies.
   """
 
-  pools: list[Pool]
+  pools: list[AnswerPool]
   skipped: dict[int, str]
 
 
-def read(folder: pathlib.Path) -> list[Pool]:
+def read(folder: pathlib.Path) -> list[AnswerPool]:
   """The pools of `read_stage`."""
   return read_stage(folder).pools
 
 
-def read_stage(folder: pathlib.Path) -> Stage:
+def read_stage(folder: pathlib.Path) -> StageRecords:
   """A stage's records; nothing where there is no folder.
 
   Raises:
     ValueError: a question comes twice in a pool, the questions of a pool
       have different numbers of answers, or costs are not 4 numbers a kind.
-    ttc.records.IncompleteError: the stage has not finished.
+    ttc.pipeline.records.IncompleteError: the stage has not finished.
   """
   if not folder.is_dir():
-    return Stage([], {})
+    return StageRecords([], {})
   groups: dict[tuple[str, int, int], list[Mapping]] = {}
   for record in records_lib.read_rows(folder):
     key = record['strategy'], record['budget'], record['seed']
     groups.setdefault(key, []).append(_slim(record))
-  made_by = models.used(folder)
+  made_by = model_folders.used(folder)
   found, skipped = [], {}
   for key, group in sorted(groups.items()):
     where = '{}: {} at budget {}, seed {}'.format(folder, *key)
@@ -146,10 +146,10 @@ def read_stage(folder: pathlib.Path) -> Stage:
     answered = [r for r in group if 'skipped' not in r]
     if answered:
       found.append(_pool(where, *key, answered, made_by))
-  return Stage(found, dict(sorted(skipped.items())))
+  return StageRecords(found, dict(sorted(skipped.items())))
 
 
-def largest(pools: Sequence[Pool], kind: str) -> Pool | None:
+def largest(pools: Sequence[AnswerPool], kind: str) -> AnswerPool | None:
   """The pool with the largest budget of a kind of strategy, e.g. 'BestOfN'."""
   found = [p for p in pools if p.strategy.startswith(f'{kind}(')]
   return max(found, key=lambda p: p.budget, default=None)
@@ -173,7 +173,7 @@ def _check_once(where: str, group: Sequence[Mapping]) -> None:
     )
 
 
-def _pool(where, strategy, budget, seed, group, made_by) -> Pool:
+def _pool(where, strategy, budget, seed, group, made_by) -> AnswerPool:
   group = sorted(group, key=lambda record: record['problem'])
   rows = [record['rows'] for record in group]
   widths = sorted({len(question) for question in rows})
@@ -184,7 +184,7 @@ def _pool(where, strategy, budget, seed, group, made_by) -> Pool:
     )
   column = lambda name: np.array([[row[name] for row in q] for q in rows])
   linked = 'chain' in rows[0][0]
-  return Pool(
+  return AnswerPool(
     strategy=strategy,
     budget=budget,
     seed=seed,

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from ttc.analysis import flops
-from ttc.analysis.pools import Pool
+from ttc.analysis.pools import AnswerPool
 
 
-def whole(pool: Pool, scored: bool = True) -> np.ndarray | None:
+def whole(pool: AnswerPool, scored: bool = True) -> np.ndarray | None:
   """FLOPs of all answers [Q, 2]; None where cost or models are not known."""
   kinds = _flops(pool, pool.cost)
   return None if kinds is None else _sum(kinds, scored)
 
 
-def answers(pool: Pool, n: int, scored: bool) -> np.ndarray | None:
+def answers(pool: AnswerPool, n: int, scored: bool) -> np.ndarray | None:
   """Expected FLOPs of n random ones of independent answers [Q, 2].
 
   Args:
@@ -42,7 +42,7 @@ def answers(pool: Pool, n: int, scored: bool) -> np.ndarray | None:
 
 
 def split(
-  pool: Pool, sequential: int, parallel: int, scored: bool
+  pool: AnswerPool, sequential: int, parallel: int, scored: bool
 ) -> np.ndarray | None:
   """Expected FLOPs of the first turns of random chains [Q, 2].
 
@@ -62,7 +62,7 @@ def split(
   return (by_turn[:, : 1 + sequential] * share[:, None]).sum(1)
 
 
-def _flops(pool: Pool, cost: Mapping[str, np.ndarray]):
+def _flops(pool: AnswerPool, cost: Mapping[str, np.ndarray]):
   if not cost or pool.models is None:
     return None
   return flops.exact(cost, *pool.models)

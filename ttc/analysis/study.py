@@ -16,6 +16,7 @@ import zlib
 import numpy as np
 
 from ttc.analysis import (
+  aggregate,
   chains,
   curves,
   difficulty,
@@ -25,7 +26,6 @@ from ttc.analysis import (
   spending,
 )
 from ttc.analysis.curves import Accuracy
-from ttc.verifiers import aggregate
 
 Table = dict[str, dict[int, Accuracy]]
 Curve = Mapping[int, np.ndarray]  # [Q] by budget
@@ -67,20 +67,20 @@ class Study:
 
   seed: int
   problem: np.ndarray
-  difficulty: pools.Pool | None = None
-  search: tuple[pools.Pool, ...] = ()
-  revise: pools.Pool | None = None
-  base_greedy: pools.Pool | None = None
-  greedy: pools.Pool | None = None
-  large: pools.Pool | None = None
-  control: pools.Pool | None = None
+  difficulty: pools.AnswerPool | None = None
+  search: tuple[pools.AnswerPool, ...] = ()
+  revise: pools.AnswerPool | None = None
+  base_greedy: pools.AnswerPool | None = None
+  greedy: pools.AnswerPool | None = None
+  large: pools.AnswerPool | None = None
+  control: pools.AnswerPool | None = None
   subsets: int = 100
   skipped: Mapping[str, Mapping[int, str]] = dataclasses.field(
     default_factory=dict
   )
 
   @property
-  def base(self) -> pools.Pool | None:
+  def base(self) -> pools.AnswerPool | None:
     """The pool of independent answers of the base model."""
     return pools.largest(self.search, 'BestOfN')
 
@@ -158,7 +158,7 @@ class Study:
 
   def selections(
     self,
-    pool: pools.Pool,
+    pool: pools.AnswerPool,
     how: aggregate.Reduction = 'last',
     verifier: str | None = None,
   ) -> Table:
@@ -189,7 +189,7 @@ class Study:
       for arm, select in arms.items()
     }
 
-  def coverage(self, pool: pools.Pool) -> dict[int, Accuracy]:
+  def coverage(self, pool: pools.AnswerPool) -> dict[int, Accuracy]:
     """pass@N: whether any of N answers is right."""
     return {
       n: Accuracy(curves.coverage(pool.correct, n), 0.0)
@@ -198,7 +198,7 @@ class Study:
 
   def split(
     self,
-    attempts: chains.Chains,
+    attempts: chains.ChainOutcomes,
     sequential: int,
     parallel: int,
     select: aggregate.Selector,
@@ -221,7 +221,9 @@ class Study:
     first = attempts.correct[:, :, 0].mean(1)
     return found._replace(question=first) if single else found
 
-  def _ratios(self, pool: pools.Pool, select: aggregate.Selector) -> Table:
+  def _ratios(
+    self, pool: pools.AnswerPool, select: aggregate.Selector
+  ) -> Table:
     """Accuracy of every split of every budget, by ratio."""
     attempts = pool.chains()
     table: Table = {}
@@ -250,7 +252,7 @@ class Study:
     )
     return found._replace(question=pool.correct.mean(1)) if n == 1 else found
 
-  def _whole(self, pool: pools.Pool) -> Accuracy:
+  def _whole(self, pool: pools.AnswerPool) -> Accuracy:
     """Accuracy of the vote over all answers of a search, if scored weighted."""
     score = pool.score()
     vote = aggregate.majority if score is None else aggregate.weighted

@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 
-from ttc import storage
+from ttc.runtime import storage
 
 # How TensorStore says what the system answered.
 _NUMBER = re.compile(r"os_error_code='(\d+)'")

@@ -21,13 +21,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from ttc import partitioning, storage
 from ttc.checkpoints import faults
 from ttc.checkpoints.filling import at
-from ttc.models import abstract
+from ttc.models import abstract, partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
 from ttc.models.transformer import Head
+from ttc.runtime import storage
 
 _DESCRIPTION = 'model.json'
 _AGAIN = (

@@ -14,9 +14,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import orbax.checkpoint as ocp
 
-from ttc import partitioning
 from ttc.checkpoints import orbax
-from ttc.models import abstract
+from ttc.models import abstract, partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head
 

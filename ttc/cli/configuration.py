@@ -12,17 +12,14 @@ import re
 
 import gin
 from gin import config as gin_config
-from ttc.cli.experiment import Experiment
+from ttc.cli import moved_modules
+from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _NO_MACRO = re.compile(r"No bindings specified for '(.*)/gin.macro'")
 _REQUIRED = re.compile(r'(\w+)/macro\.value set to `%gin\.REQUIRED`')
 _NO_VALUE = re.compile(r'(\w+)\.__init__\(\) missing .*?: (.*)')
 _CALL = re.compile(r" *In call to configurable '([^']*)'.*")
-
-
-class ConfigurationError(ValueError):
-  """The experiment cannot be built from what was given."""
 
 
 def load(
@@ -55,6 +52,9 @@ def load(
       experiment.check()
   except ConfigurationError:
     raise
+  except ImportError as error:
+    text = moved_modules.advice(error) or _one_line(error)
+    raise ConfigurationError(text) from error
   except Exception as error:
     raise ConfigurationError(_one_line(error)) from error
   return experiment, gin.operative_config_str()

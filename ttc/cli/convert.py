@@ -138,9 +138,9 @@ def _run(options: argparse.Namespace) -> str:
 def _bring_in(source, target, tokenizer, options):
   import jax
 
-  from ttc import partitioning, records
   from ttc.checkpoints import huggingface, orbax
-  from ttc.cli import fingerprint
+  from ttc.models import partitioning
+  from ttc.pipeline import fingerprint, records
 
   if (source / 'model.json').exists():
     raise ValueError(
@@ -166,14 +166,14 @@ def _bring_in(source, target, tokenizer, options):
 
 
 def _take_out(source, target, tokenizer, options):
-  from ttc.analysis import models
   from ttc.checkpoints import huggingface, orbax
+  from ttc.pipeline import model_folders
 
   if options.reader is not None:
     raise ValueError(
       f'--reader has no place in a checkpoint of format {_THEIRS}.'
     )
-  cfg, head, params = orbax.stored_model(str(models.folder(source)))
+  cfg, head, params = orbax.stored_model(str(model_folders.folder(source)))
   huggingface.save(
     str(target), cfg, head, params, options.dtype, _token_ids(tokenizer)
   )

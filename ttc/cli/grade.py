@@ -19,8 +19,10 @@ import os
 import pathlib
 import signal
 import sys
-import threading
 from typing import Any, TextIO
+
+from ttc.runtime import termination
+from ttc.runtime.termination import Terminated
 
 _CHUNK = 512
 _SHOWN_ERRORS = 5
@@ -30,7 +32,7 @@ _WORK_FAILED, _CANNOT_START = 1, 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class AnswerRow:
   """One line of the input, checked.
 
   Attributes:
@@ -46,10 +48,6 @@ class Row:
   pred: str | None
   kind: str
   truncated: bool
-
-
-class Terminated(BaseException):
-  """The process was asked to end; passes through `except Exception`."""
 
 
 class InputError(ValueError):
@@ -103,7 +101,7 @@ def add_parser(stages) -> None:
 def run(options: argparse.Namespace) -> int:
   """Grades; prints errors and returns the exit code as `ttc run` does."""
   try:
-    with _termination_raises():
+    with termination.watched():
       print(_run(options), flush=True)
   except InputError as error:
     return _say(f'ttc: {error}', _CANNOT_START)
@@ -119,8 +117,8 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> str:
   source, target = pathlib.Path(options.input), pathlib.Path(options.output)
   count = _check(source, target, options)
-  from ttc.cli.progress import Progress
   from ttc.grading.grader import Grader, Limits
+  from ttc.runtime.progress import Progress
 
   given = {} if options.seconds is None else {'seconds': options.seconds}
   try:
@@ -146,7 +144,7 @@ def _run(options: argparse.Namespace) -> str:
   return tally.text(target)
 
 
-def _line(row: Row, verdict, options: argparse.Namespace) -> str:
+def _line(row: AnswerRow, verdict, options: argparse.Namespace) -> str:
   added = {
     options.correct_field: verdict.correct if verdict else None,
     options.reason_field: verdict.reason if verdict else 'no reference',
@@ -162,7 +160,7 @@ class _Tally:
     self._reasons = collections.Counter()
     self._left_out = 0
 
-  def add(self, row: Row, verdict) -> None:
+  def add(self, row: AnswerRow, verdict) -> None:
     if verdict is None:
       self._left_out += 1
       return
@@ -223,7 +221,7 @@ def _rows(
   source: pathlib.Path,
   options: argparse.Namespace,
   errors: list[str] | None = None,
-) -> Iterator[Row]:
+) -> Iterator[AnswerRow]:
   """The rows of a file; what is wrong with others goes to `errors`."""
   with open(source, 'rb') as file:
     for number, line in enumerate(file, start=1):
@@ -238,7 +236,7 @@ def _rows(
         errors.append(text)
 
 
-def _row(line: bytes, options: argparse.Namespace) -> Row:
+def _row(line: bytes, options: argparse.Namespace) -> AnswerRow:
   try:
     fields = json.loads(line)
   except (ValueError, RecursionError) as error:
@@ -269,7 +267,7 @@ def _row(line: bytes, options: argparse.Namespace) -> Row:
       f'field {options.gold_field!r}: expected text or a number, got null.'
     )
   pred = _text(fields, options.pred_field)
-  return Row(fields, gold.strip(), pred, kind, truncated)
+  return AnswerRow(fields, gold.strip(), pred, kind, truncated)
 
 
 def _text(fields: dict[str, Any], name: str) -> str | None:
@@ -309,21 +307,6 @@ def _new_file(path: pathlib.Path) -> Iterator[TextIO]:
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _termination_raises() -> Iterator[None]:
-  def terminate(number, frame):
-    raise Terminated
-
-  if threading.current_thread() is not threading.main_thread():
-    yield  # only the main one may set handlers
-    return
-  before = signal.signal(signal.SIGTERM, terminate)
-  try:
-    yield
-  finally:
-    signal.signal(signal.SIGTERM, before)
 
 
 def _say(text: str, code: int) -> int:

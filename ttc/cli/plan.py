@@ -75,19 +75,21 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
   os.environ['JAX_PLATFORMS'] = 'cpu'
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
-  from ttc.cli import planned
+  from ttc.cli import plan_report
 
   try:
-    plans, topology = planned.plans(options, bindings, _tell)
+    plans, topology = plan_report.plans(options, bindings, _tell)
   except ValueError as error:
     if options.debug:
       raise
     _tell(f'ttc: {error}')
     return _CANNOT_START
   if options.json:
-    print(json.dumps(planned.facts(plans, topology, options.price), indent=1))
+    print(
+      json.dumps(plan_report.facts(plans, topology, options.price), indent=1)
+    )
   else:
-    print(planned.table(plans, topology, options.price))
+    print(plan_report.table(plans, topology, options.price))
   return 0 if all(plan.fits for plan in plans.values()) else _DOES_NOT_FIT
 
 

@@ -6,17 +6,18 @@ import sys
 import time
 import traceback
 
-from ttc.attempts import Attempt
-from ttc.cli import fingerprint, joining, reuse, signals
-from ttc.cli.configuration import ConfigurationError, load
-from ttc.cli.experiment import Experiment
-from ttc.cli.hub import JoinError
-from ttc.cli.joining import Cluster
-from ttc.cli.processes import Alone, Processes
-from ttc.cli.progress import duration
-from ttc.cli.signals import Terminated
-from ttc.cli.stage import Place, RefusedError, StageRun
-from ttc.records import IncompleteError
+from ttc.cli.configuration import load
+from ttc.pipeline import agreement, fingerprint, reuse
+from ttc.pipeline.experiment import ConfigurationError, Experiment
+from ttc.pipeline.records import IncompleteError
+from ttc.pipeline.run_log import RunLog
+from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.runtime import join, termination
+from ttc.runtime.coordinator import JoinError
+from ttc.runtime.join import Cluster
+from ttc.runtime.process_group import Alone, Processes
+from ttc.runtime.progress import duration
+from ttc.runtime.termination import Terminated
 
 _WORK_FAILED, _CANNOT_START = 1, 2
 
@@ -50,7 +51,7 @@ class Request:
 class _Session:
   """One command at work."""
 
-  attempt: Attempt
+  attempt: RunLog
   processes: Processes = Alone()
 
   def leave(self, code: int) -> None:
@@ -65,11 +66,11 @@ def run(request: Request) -> int:
   configuration or a folder does not allow it (one message, nothing was
   changed); 130 and 143 an interrupt and a termination.
   """
-  session = _Session(Attempt())
-  with signals.watched(session.leave):
+  session = _Session(RunLog())
+  with termination.watched(session.leave):
     code, error = _outcome(request, session)
     session.attempt.end(code, error)
-  joining.depart(session.processes, code)
+  join.depart(session.processes, code)
   return code
 
 
@@ -90,7 +91,7 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
       _listen(session, error)
       raise
     finally:
-      signals.settle()
+      termination.settle()
   except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()
@@ -127,24 +128,24 @@ def _listen(session: _Session, error: Exception) -> None:
 
 def _run(request: Request, session: _Session) -> None:
   if request.cluster is not None:
-    cluster = joining.found(request.cluster)
-    session.processes = joining.called(cluster)
-    joining.start_jax(cluster, session.processes)
+    cluster = join.found(request.cluster)
+    session.processes = join.called(cluster)
+    devices = join.start_jax(cluster, session.processes)
+    agreement.check(session.processes, 'devices', devices)
   processes, attempt = session.processes, session.attempt
   experiment, runs = _prepared(request, processes)
   place = runs[0][1].place
-  joining.check_agreement(
-    processes,
-    place.config,
-    fingerprint.bindings(experiment)
-    | {'stages': [run.label for _, run in runs]},
-  )
+  labels = [run.label for _, run in runs]
+  described = fingerprint.bindings(experiment) | {'stages': labels}
+  agreement.check(processes, 'bindings', described)
+  lines = dict.fromkeys(place.config.splitlines(), True)
+  agreement.check(processes, 'configuration', lines)
   root = place.root
   attempt.begin(
     root,
     process=(processes.index, processes.count),
     command=request.command,
-    stages=[run.label for _, run in runs],
+    stages=labels,
   )
   if experiment.reuse:
     for text in reuse.take(experiment, root):

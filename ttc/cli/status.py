@@ -46,7 +46,7 @@ def add_parser(stages) -> None:
 
 def run(options: argparse.Namespace) -> int:
   """Prints the table; 0, or 2 where a folder holds no experiment."""
-  from ttc import status
+  from ttc.pipeline import status
 
   tables = []
   for name in options.folder:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _facts(name: str, runs) -> dict:
-  from ttc import status
+  from ttc.pipeline import status
 
   seconds, unknown = status.remaining(runs)
   return {
@@ -82,8 +82,8 @@ def _facts(name: str, runs) -> dict:
 
 
 def _table(runs) -> str:
-  from ttc import status
-  from ttc.cli.progress import duration
+  from ttc.pipeline import status
+  from ttc.runtime.progress import duration
 
   if len(runs) == 1 and runs[0].stages:
     rows = [('stage', 'state', 'parts', 'took', 'left', '')]
@@ -146,6 +146,6 @@ def _left(of) -> str:
 
 
 def _time(seconds: float | None) -> str:
-  from ttc.cli.progress import duration
+  from ttc.runtime.progress import duration
 
   return '' if seconds is None else duration(seconds)

@@ -106,20 +106,20 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
     rest: what the parser did not know.
     command: what was typed.
   """
-  from ttc import storage
-  from ttc.cli import cells, jobs
-  from ttc.cli.configuration import ConfigurationError
+  from ttc.cli import sweep_jobs, sweep_runner
+  from ttc.pipeline.experiment import ConfigurationError
+  from ttc.runtime import storage
 
   try:
     sweep, chosen = _expanded(options, rest)
     if options.check:
-      return cells.check(chosen)
+      return sweep_runner.check(chosen)
     if options.run:
       folder = storage.absolute(sweep.output)
       sweep.write(folder, sweep.cells())
-      return cells.run(folder, chosen, command)
+      return sweep_runner.run(folder, chosen, command)
     if options.sky or options.xpk:
-      write = jobs.write_sky if options.sky else jobs.write_xpk
+      write = sweep_jobs.write_sky if options.sky else sweep_jobs.write_xpk
       folder = storage.absolute(options.sky or options.xpk)
       print(write(sweep, chosen, folder, options.accelerator))
       return 0
@@ -133,8 +133,8 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
 
 def _expanded(options: argparse.Namespace, rest: list[str]):
   """The sweep, and the cells that are asked for."""
-  from ttc.cli.axes import axes
-  from ttc.sweeps import Sweep
+  from ttc.cli.sweep_axes import axes
+  from ttc.pipeline.sweep_cells import Sweep
 
   given = [text for text in rest if text.startswith('--sweep.')]
   bindings = [text for text in rest if text.startswith('--gin.')]
@@ -191,6 +191,6 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
 
 
 def _place(output: str) -> str:
-  from ttc import storage
+  from ttc.runtime import storage
 
   return output if storage.is_remote(output) else os.path.normpath(output)

@@ -17,7 +17,7 @@ _NO_LEVEL = ('', 'Level ?')
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class JsonRow:
   """A question as a line gives it; see `Rows` for the fields.
 
   Attributes:
@@ -52,7 +52,7 @@ class Rows:
   solution: str = ''
   level: str = ''
 
-  def read(self) -> list[Row]:
+  def read(self) -> list[JsonRow]:
     """The rows, in order.
 
     Raises:
@@ -66,7 +66,7 @@ class Rows:
         raise ValueError(f'{self.path}: line {line}: {error}') from error
     return rows
 
-  def _row(self, line: int, fields: dict) -> Row:
+  def _row(self, line: int, fields: dict) -> JsonRow:
     question = _text(fields, self.question)
     if not question.strip():
       raise ValueError(
@@ -74,7 +74,7 @@ class Rows:
       )
     solution = _text(fields, self.solution) if self.solution else ''
     level = _level(fields, self.level) if self.level else None
-    return Row(
+    return JsonRow(
       line, question, _text(fields, self.answer).strip(), solution, level
     )
 

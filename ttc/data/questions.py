@@ -16,7 +16,7 @@ import re
 
 import numpy as np
 
-from ttc.data.jsonl import Row, Rows
+from ttc.data.jsonl import JsonRow, Rows
 from ttc.data.problems import Grade, Problem
 from ttc.data.sentencepiece import SentencePiece
 from ttc.data.templates import Template
@@ -160,7 +160,7 @@ class Questions:
       )
     return splits
 
-  def _rows(self) -> Iterator[tuple[str, Row]]:
+  def _rows(self) -> Iterator[tuple[str, JsonRow]]:
     """The test first, so that ids and who keeps a question never change."""
     for row in self.test.read():
       yield 'test', row
@@ -170,7 +170,7 @@ class Questions:
       yield 'pretrain' if share < self.pretrain else 'finetune', row
 
   def _reason(
-    self, split: str, row: Row, shots: set[str], seen: dict[str, str]
+    self, split: str, row: JsonRow, shots: set[str], seen: dict[str, str]
   ) -> str:
     """Why a row is left out; '' where it is not."""
     key = _key(row.question)

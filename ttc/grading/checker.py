@@ -13,7 +13,7 @@ import re
 from ttc.grading import comparison, precise
 from ttc.grading.answer import Answer, Group, Named, Relation, Scalar
 from ttc.grading.comparison import Truth
-from ttc.grading.reading import read
+from ttc.grading.parser import read
 
 _MAX_LENGTH = 400
 _MAX_NESTING = 12

@@ -10,7 +10,7 @@ from fractions import Fraction
 import re
 from typing import NamedTuple
 
-from ttc.grading.spelling import FUNCTIONS
+from ttc.grading.normal_form import FUNCTIONS
 
 MAX_DEPTH = 25
 _MAX_POSTFIXES = 100  # factorials and powers

@@ -14,11 +14,11 @@ import dataclasses
 import functools
 import os
 
-from ttc.grading import classes, extraction, reading
+from ttc.grading import classes, extraction, parser
 from ttc.grading.answer import Answer
 from ttc.grading.comparison import same
 from ttc.grading.extraction import Extraction
-from ttc.grading.pool import Pool
+from ttc.grading.pool import WorkerPool
 
 KINDS = ('answer', 'response')
 
@@ -83,7 +83,7 @@ class Grader:
       )
     self._limits = limits
     self._workers = count
-    self._pool = Pool(count, limits.seconds, limits.megabytes)
+    self._pool = WorkerPool(count, limits.seconds, limits.megabytes)
     self._outcome = functools.lru_cache(remembered)(self._compared)
 
   def __enter__(self) -> 'Grader':
@@ -179,7 +179,7 @@ class Grader:
     """The structure of an answer; None where it is too long for one."""
     if len(answer) > self._limits.characters:
       return None
-    return reading.read(answer)
+    return parser.read(answer)
 
   def _compared(self, gold: str, pred: str) -> str:
     if gold == pred:
@@ -187,8 +187,8 @@ class Grader:
     if max(len(gold), len(pred)) > self._limits.characters:
       return 'too long'
     unknown = False
-    for reference in reading.alternatives(gold):
-      found = same(reading.read(reference), reading.read(pred), lenient=True)
+    for reference in parser.alternatives(gold):
+      found = same(parser.read(reference), parser.read(pred), lenient=True)
       if found:
         return 'equal'
       unknown |= found is None

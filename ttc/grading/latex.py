@@ -9,8 +9,8 @@ import functools
 import re
 import unicodedata
 
-from ttc.grading import spelling
-from ttc.grading.spelling import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
+from ttc.grading import normal_form
+from ttc.grading.normal_form import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
 
 _TEXT = re.compile(
   r'\\(?:text(?:bf|it|rm|normal|sf|tt|sc)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|'
@@ -39,14 +39,16 @@ _RUN = re.compile(
 )
 _PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ '.-]*[A-Za-z]+)*[.,]?")
 _SPACES = re.compile(r'\s+')
-_SCRIPTS = re.compile(f'[{spelling.SUPERSCRIPTS}]+|[{spelling.SUBSCRIPTS}]+')
+_SCRIPTS = re.compile(
+  f'[{normal_form.SUPERSCRIPTS}]+|[{normal_form.SUBSCRIPTS}]+'
+)
 _NESTED_TEXT = 3
 
 
 @functools.lru_cache(maxsize=20_000)
 def clean(text: str) -> str:
   """`text` in the one spelling; '' where nothing is left."""
-  text = text.translate(spelling.UNICODE)
+  text = text.translate(normal_form.UNICODE)
   if not text.isascii():
     text = _SCRIPTS.sub(_script, text)
     text = unicodedata.normalize('NFKC', text)
@@ -66,17 +68,17 @@ def clean(text: str) -> str:
 
 
 def _script(match: re.Match) -> str:
-  mark = '^' if match[0][0] in spelling.SUPERSCRIPTS else '_'
-  return f'{mark}{{{match[0].translate(spelling.SCRIPT_DIGITS)}}}'
+  mark = '^' if match[0][0] in normal_form.SUPERSCRIPTS else '_'
+  return f'{mark}{{{match[0].translate(normal_form.SCRIPT_DIGITS)}}}'
 
 
 def _command(match: re.Match) -> str:
   name, symbol = match.groups()
   if name is None:
-    return spelling.SYMBOLS.get(symbol, ' ')
-  if name in spelling.IGNORED:
+    return normal_form.SYMBOLS.get(symbol, ' ')
+  if name in normal_form.IGNORED:
     return ' '
-  return spelling.RENAMED.get(name, match[0])
+  return normal_form.RENAMED.get(name, match[0])
 
 
 def _unwrapped(text: str) -> str:
@@ -128,7 +130,7 @@ def _word(match: re.Match) -> str:
     return f' {NAMES[lowered]}'
   if lowered[:-1] in FUNCTIONS:  # sinx
     return f'\\{lowered[:-1]} {run[-1]}'
-  if len(run) > 3 or lowered in spelling.SHORT_WORDS:
+  if len(run) > 3 or lowered in normal_form.SHORT_WORDS:
     return f'{OPEN_WORD}{run}{CLOSE_WORD}'
   return run
 

@@ -26,7 +26,7 @@ class WorkerError(RuntimeError):
   """Workers cannot be started, or die without a reason."""
 
 
-class Pool:
+class WorkerPool:
   """Answers questions in at most `workers` processes, started when needed.
 
   Args:

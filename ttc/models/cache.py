@@ -28,15 +28,17 @@ class KVCache:
   v: tuple[jax.Array, ...]  # L of [R, K, S, H]
 
   @classmethod
-  def empty(cls, cfg: TransformerConfig, rows: int, cells: int) -> 'KVCache':
-    shape = (rows, cfg.num_kv_heads, cells, cfg.head_dim)
+  def empty(
+    cls, cfg: TransformerConfig, rows: int, cache_len: int
+  ) -> 'KVCache':
+    shape = (rows, cfg.num_kv_heads, cache_len, cfg.head_dim)
     zeros = lambda: tuple(
       jnp.zeros(shape, cfg.dtype) for _ in range(cfg.num_layers)
     )
     return cls(k=zeros(), v=zeros())
 
   @property
-  def cells(self) -> int:
+  def cache_len(self) -> int:
     """Cells a row (S)."""
     return self.k[0].shape[2]
 
@@ -46,12 +48,12 @@ class KVCache:
     k: jax.Array,
     v: jax.Array,
     row: jax.Array,
-    cell: jax.Array,
+    position: jax.Array,
   ) -> 'KVCache':
     """Puts n tokens' keys and values [n, K, H] into (row [n], cell [n])."""
     put = lambda all_layers, new: (
       *all_layers[:layer],
-      all_layers[layer].at[row, :, cell].set(new),
+      all_layers[layer].at[row, :, position].set(new),
       *all_layers[layer + 1 :],
     )
     return KVCache(k=put(self.k, k), v=put(self.v, v))

@@ -69,7 +69,7 @@ class Lanes:
     """As `Whole.attend`, with q, k, v [C, 1, heads, H]."""
     lanes = jnp.arange(self.position.shape[0])
     cache = self.cache.write(layer, k[:, 0], v[:, 0], lanes, self.position)
-    mask = _visible(self.position[:, None], cache.cells, sliding, cfg)
+    mask = _visible(self.position[:, None], cache.cache_len, sliding, cfg)
     out = mix(q, cache.k[layer], cache.v[layer], mask, cfg)
     return self.replace(cache=cache), out
 
@@ -95,7 +95,7 @@ class Segments:
   segment_row: jax.Array  # [E]
   segment_start: jax.Array  # [E] position of its first token
   token: jax.Array  # [E, A] which of the T; any where there is none
-  cells: int = flax.struct.field(pytree_node=False)  # read of each row
+  cache_len: int = flax.struct.field(pytree_node=False)  # read of each row
 
   def attend(
     self, layer, sliding, q, k, v, cfg
@@ -106,13 +106,13 @@ class Segments:
     def some(segments):
       row, start, token = segments
       keys, values = (
-        x[:, :, : self.cells][row] for x in (cache.k[layer], cache.v[layer])
+        x[:, :, : self.cache_len][row] for x in (cache.k[layer], cache.v[layer])
       )  # [e, K, S, H]
       position = start[:, None] + jnp.arange(token.shape[1])[None]  # [e, A]
-      mask = _visible(position, self.cells, sliding, cfg)
+      mask = _visible(position, self.cache_len, sliding, cfg)
       return mix(q[0][token], keys, values, mask, cfg)  # [e, A, N, H]
 
-    each = 2 * self.cells * k[0, 0].size * k.dtype.itemsize
+    each = 2 * self.cache_len * k[0, 0].size * k.dtype.itemsize
     size = _TOGETHER.get(platform(), _TOGETHER_ELSEWHERE) // each
     out = _in_parts(
       some, (self.segment_row, self.segment_start, self.token), size
@@ -140,8 +140,8 @@ def _in_parts(
   return out.reshape(-1, *out.shape[2:])
 
 
-def _visible(position, cells, sliding, cfg):
+def _visible(position, cache_len, sliding, cfg):
   """Which cells [.., .., S] a query at a position [.., ..] sees."""
-  distance = position[:, :, None] - jnp.arange(cells)[None, None]
+  distance = position[:, :, None] - jnp.arange(cache_len)[None, None]
   seen = distance >= 0
   return seen & (distance < cfg.window) if sliding else seen

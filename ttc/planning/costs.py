@@ -299,8 +299,8 @@ def _traffic(module: Module, computation: Computation, x: Instruction) -> int:
   if x.op in _SLICES:
     return _hbm(x.shape) + _part_of(arrays(x.operands[0])[0], x.shape)
   if x.op in _PLACES:
-    piece = arrays(x.operands[_PLACES[x.op]])
-    return _hbm(piece) + 2 * _part_of(x.shape[0], piece)
+    copy_size = arrays(x.operands[_PLACES[x.op]])
+    return _hbm(copy_size) + 2 * _part_of(x.shape[0], copy_size)
   if x.op == 'custom-call' and (
     'AllocateBuffer' in x.text or 'Bitcast' in x.text
   ):
@@ -345,8 +345,8 @@ def _written(fused: Computation, output: Instruction, array: Array) -> int:
     output = fused.instructions[output.operands[0]]
   if output.op in _PLACES:
     # What stood there is read too, where it is not whole tiles.
-    piece = fused.instructions[output.operands[_PLACES[output.op]]].shape[0]
-    return min(2 * piece.bytes, array.bytes)
+    copy_size = fused.instructions[output.operands[_PLACES[output.op]]].shape[0]
+    return min(2 * copy_size.bytes, array.bytes)
   return array.bytes
 
 
@@ -354,5 +354,5 @@ def _hbm(arrays) -> int:
   return sum(a.bytes for a in arrays if not a.fast)
 
 
-def _part_of(whole: Array, piece) -> int:
-  return 0 if whole.fast else sum(a.bytes for a in piece)
+def _part_of(whole: Array, copy_size) -> int:
+  return 0 if whole.fast else sum(a.bytes for a in copy_size)

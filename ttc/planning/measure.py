@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 import dataclasses
 
 from ttc.planning import layers
-from ttc.planning.chips import Chip
 from ttc.planning.costs import Costs
 from ttc.planning.programs import Compiled, nbytes, Program
 from ttc.planning.roofline import Bound
 from ttc.planning.sampling import Sampling
 from ttc.planning.training import Training
+from ttc.runtime.chips import Chip
 
 _SPARE = 0.97  # of a chip's memory that a proposal fills
 _MANY = 2**20  # rows that nobody asks for

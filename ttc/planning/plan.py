@@ -113,11 +113,11 @@ def sampling(
   )
   for who, tokens in read.items():
     if who in work.cfgs:
-      bound += by_name[f'read ({who})'].bound * (
+      bound += by_name[f'prefill ({who})'].bound * (
         tokens / (capacity.line * groups)
       )
   large = lambda name: (
-    name.startswith('read') or (name == f'extend by {max(capacity.chunks)}')
+    name.startswith('prefill') or (name == f'extend by {max(capacity.chunks)}')
   )
   rows = _most(
     2 * capacity.lanes,

@@ -9,7 +9,7 @@ import jax
 from jax.sharding import Mesh
 import numpy as np
 
-from ttc import partitioning
+from ttc.models import partitioning
 from ttc.planning.costs import Costs
 
 _SIZE = r'([\d.]+)([BKMGT]?)'

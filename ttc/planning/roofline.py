@@ -9,8 +9,8 @@ as long.
 
 import dataclasses
 
-from ttc.planning.chips import Chip
 from ttc.planning.costs import Costs
+from ttc.runtime.chips import Chip
 
 LIMITS = ('flops', 'hbm', 'interconnect')
 

@@ -13,17 +13,16 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ttc import partitioning
-from ttc.decoding import engine, lines
-from ttc.decoding.stops import Stops
-from ttc.models import abstract, copies
+from ttc.inference import engine, prefill
+from ttc.inference.capacity import Capacity
+from ttc.inference.kv_pools import COPIES
+from ttc.inference.stops import Stops
+from ttc.models import abstract, copies, partitioning
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
 from ttc.models.rope import Angles
 from ttc.models.transformer import unstack
 from ttc.planning.programs import nbytes, Program
-from ttc.search.caches import COPIES
-from ttc.search.capacity import Capacity
 
 HEADS = {'proposer': 'logits', 'verifier': 'value'}
 
@@ -50,7 +49,7 @@ class Sampling:
 
   @functools.cached_property
   def models(self) -> dict[str, '_Model']:
-    return {who: _Model(who, cfg, self) for who, cfg in self.cfgs.items()}
+    return {role: _Model(role, cfg, self) for role, cfg in self.cfgs.items()}
 
   @functools.cached_property
   def resident(self) -> dict[str, int]:
@@ -60,9 +59,9 @@ class Sampling:
       f'scorer {i}': _Model('verifier', cfg, self)
       for i, cfg in enumerate(self.scorers, start=1)
     }
-    for who, model in {**self.models, **others}.items():
-      found[who] = nbytes(model.params)
-      found[f'{who} pool'] = nbytes(model.pool)
+    for role, model in {**self.models, **others}.items():
+      found[role] = nbytes(model.params)
+      found[f'{role} pool'] = nbytes(model.pool)
     if 'proposer' in self.models:
       found['lanes'] = 2 * nbytes(self.models['proposer'].lanes)
     return found
@@ -70,19 +69,19 @@ class Sampling:
   def programs(self) -> Iterator[tuple[Program, int]]:
     """Each program, and bytes a device of what it does not see."""
     total = sum(self.resident.values())
-    for who, model in self.models.items():
-      weights, pool = self.resident[who], self.resident[f'{who} pool']
-      if who == 'proposer':
+    for role, model in self.models.items():
+      weights, pool = self.resident[role], self.resident[f'{role} pool']
+      if role == 'proposer':
         lanes = nbytes(model.lanes)
         for chunk in self.capacity.chunks:
           yield model.extend(chunk), total - weights - lanes
-      yield model.read(), total - weights - pool
+      yield model.prefill(), total - weights - pool
       yield model.fork(), total - pool
 
   def layers(self, name: str) -> int:
     """Of the model that a program of this name is about."""
-    who = 'verifier' if 'verifier' in name else 'proposer'
-    return self.cfgs[who].num_layers
+    role = 'verifier' if 'verifier' in name else 'proposer'
+    return self.cfgs[role].num_layers
 
   def with_rows(self, rows: int) -> 'Sampling':
     """The same with so many rows at once."""
@@ -91,14 +90,14 @@ class Sampling:
   def sizes(self, rows: int) -> Capacity:
     """Sizes for so many rows; what must live at once stays."""
     return Capacity.create(
-      rows, self.capacity.cells, self.width, self.capacity.line
+      rows, self.capacity.cache_len, self.width, self.capacity.line
     )
 
   def with_layers(self, count: int) -> 'Sampling':
     """The same with so many layers in each model."""
     return dataclasses.replace(
       self,
-      cfgs={who: with_layers(cfg, count) for who, cfg in self.cfgs.items()},
+      cfgs={role: with_layers(cfg, count) for role, cfg in self.cfgs.items()},
     )
 
 
@@ -106,7 +105,7 @@ class Sampling:
 class _Model:
   """One of them, as arrays without content."""
 
-  who: str
+  role: str
   given: TransformerConfig
   of: Sampling
 
@@ -117,7 +116,7 @@ class _Model:
   @functools.cached_property
   def params(self):
     with partitioning.use(self.of.mesh):
-      stacked = abstract.params(self.cfg, HEADS[self.who], self.of.mesh)
+      stacked = abstract.params(self.cfg, HEADS[self.role], self.of.mesh)
     return _unstacked(stacked)
 
   @functools.cached_property
@@ -134,7 +133,7 @@ class _Model:
     """Samples up to `chunk` tokens for every lane."""
     capacity = self.of.capacity
     rows = self._devices * capacity.lanes
-    batch = engine.Batch(jax.ShapeDtypeStruct((rows, 8), jnp.int32))
+    batch = engine.LaneBatch(jax.ShapeDtypeStruct((rows, 8), jnp.int32))
     flags = jax.ShapeDtypeStruct((self.cfg.vocab_size,), jnp.bool_)
     top_p = jax.ShapeDtypeStruct((), jnp.float32) if self.of.top_p else None
     return self._program(
@@ -152,37 +151,37 @@ class _Model:
       max_new=chunk,
     )
 
-  def read(self) -> Program:
-    """Reads a line of tokens."""
+  def prefill(self) -> Program:
+    """Reads packed tokens."""
     capacity = self.of.capacity
     size, devices = capacity.line, self._devices
-    table = lines.Line.empty(size, 0).table
-    line = lines.Line(
+    table = prefill.PackedPrefill.empty(size, 0).table
+    packed = prefill.PackedPrefill(
       jax.ShapeDtypeStruct((devices * len(table), 3), jnp.int32), size
     )
     return self._program(
-      f'read ({self.who})',
-      engine.read,
-      (self.params, self._table, self.pool, self._shapes(line, 'data')),
-      head=HEADS[self.who],
+      f'prefill ({self.role})',
+      engine.prefill,
+      (self.params, self._table, self.pool, self._shapes(packed, 'data')),
+      head=HEADS[self.role],
       cfg=self.cfg,
-      cells=capacity.cells,
+      cache_len=capacity.cache_len,
     )
 
   def fork(self) -> Program:
     """Copies rows."""
     pieces = jax.ShapeDtypeStruct((self._devices * COPIES, 3), jnp.int32)
     return self._program(
-      f'fork ({self.who})',
+      f'fork ({self.role})',
       engine.copy,
       (None, self.pool, self._shapes(pieces, 'data')),
-      size=self.of.capacity.piece,
+      size=self.of.capacity.copy_size,
     )
 
   def _cache(self, rows: int) -> KVCache:
     empty = jax.eval_shape(
       lambda: KVCache.empty(
-        self.cfg, self._devices * rows, self.of.capacity.cells
+        self.cfg, self._devices * rows, self.of.capacity.cache_len
       )
     )
     return self._shapes(
@@ -196,7 +195,7 @@ class _Model:
   @property
   def _table(self) -> Angles:
     return self._shapes(
-      jax.eval_shape(lambda: Angles.table(self.cfg, self.of.capacity.cells))
+      jax.eval_shape(lambda: Angles.table(self.cfg, self.of.capacity.cache_len))
     )
 
   def _shapes(self, tree, *axes: str | None):

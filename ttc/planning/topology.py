@@ -12,7 +12,7 @@ import os
 import re
 from typing import Any
 
-from ttc.planning.chips import Chip, CHIPS
+from ttc.runtime.chips import Chip, CHIPS
 
 _NAME = re.compile(r'(\w+):(\d+(?:x\d+){1,2})')
 

@@ -7,11 +7,11 @@ import functools
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ttc import partitioning
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head, Transformer
 from ttc.planning.programs import nbytes, Program
-from ttc.training import loop, losses, optimizer, state
+from ttc.training import losses, optimizer, programs, state
 from ttc.training.loop import FitConfig
 
 
@@ -86,7 +86,7 @@ class Training:
   @functools.cached_property
   def _made(self):
     with partitioning.use(self.mesh):
-      return loop._programs(
+      return programs.build(
         self._model, self._tx, self.config.microbatches, self.mesh
       )
 

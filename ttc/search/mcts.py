@@ -19,9 +19,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ttc.search import keys
-from ttc.search.plans import Extend, Plan, Question, Read
-from ttc.search.rows import fold_keys, Row
+from ttc.inference import keys
+from ttc.inference.requests import Extend, Plan, Prefill, Question
+from ttc.inference.rows import fold_keys, Row
 from ttc.search.strategies import at_least_one
 from ttc.search.tree import ROOT, Tree
 
@@ -75,7 +75,7 @@ class Mcts:
 
   def plan(self, question: Question, budget: int) -> Plan:
     root = question.root()
-    yield Read([root])
+    yield Prefill([root])
     tree = Tree(2 * self.rows(budget) + 1)
     rows, attempts, seen, left = [root], [], set(), budget
     while left:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 import dataclasses
 
-from ttc.search.cost import Cost
-from ttc.search.plans import Extend, fork, Plan, Read
-from ttc.search.scheduler import Scheduler
+from ttc.inference.cost import Cost
+from ttc.inference.requests import Extend, fork, Plan, Prefill
+from ttc.inference.scheduler import Scheduler
 from ttc.search.solutions import Solution
 
 
@@ -35,7 +35,7 @@ def final_values(
 def _plan(solution: Solution, found: list[float]) -> Plan:
   question = dataclasses.replace(solution.question, cost=Cost())
   root = question.root()
-  yield Read([root])
+  yield Prefill([root])
   rows = fork([root], [0] * len(solution.attempts))
   for row, attempt in zip(rows, solution.attempts, strict=True):
     row.tokens += attempt.tokens

@@ -18,10 +18,10 @@ import numpy as np
 
 from ttc.data.context import context_tokens, KEEP, strip_end
 from ttc.data.vocabulary import Vocabulary
-from ttc.search import keys
-from ttc.search.models import Models
-from ttc.search.plans import Extend, Plan, Question, Read
-from ttc.search.rows import Row
+from ttc.inference import keys
+from ttc.inference.models import Models
+from ttc.inference.requests import Extend, Plan, Prefill, Question
+from ttc.inference.rows import Row
 from ttc.search.solutions import Attempt
 
 
@@ -91,7 +91,7 @@ class Chains:
       trail: to be added to, turn by turn.
     """
     root = question.root()
-    yield Read([root])
+    yield Prefill([root])
     trail.spent.append(question.cost.record())
     rows = [root.child(chain) for chain in range(len(self.turns))]
     root.leave()

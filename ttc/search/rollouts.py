@@ -13,7 +13,7 @@ import dataclasses
 
 import numpy as np
 
-from ttc.search.plans import Extend, Plan, Question, Read
+from ttc.inference.requests import Extend, Plan, Prefill, Question
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ def continuations(
   prompt = len(question.prompt)
   root = question.root()
   root.tokens += solution[: branches[-1].tokens]
-  yield Read([root])
+  yield Prefill([root])
   rows = []
   for branch in branches:
     for ordinal in range(num):

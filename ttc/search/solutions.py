@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 import dataclasses
 
-from ttc.search.models import Models
-from ttc.search.plans import Question
-from ttc.search.rows import Row
+from ttc.inference.models import Models
+from ttc.inference.requests import Question
+from ttc.inference.rows import Row
 
 
 @dataclasses.dataclass(frozen=True)

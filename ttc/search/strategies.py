@@ -5,12 +5,12 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from ttc.search import keys
+from ttc.inference import keys
+from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
+from ttc.inference.rows import Row
 from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
-from ttc.search.plans import Extend, fork, Plan, Question, Read
-from ttc.search.rows import Row
 
-_FEW = 2  # slots of a plan whose rows run to their ends one by one
+_SEQUENTIAL_SLOTS = 2  # slots of a plan whose rows run to their ends one by one
 
 
 class Strategy(Protocol):
@@ -38,11 +38,11 @@ class BestOfN:
     return at_least_one(self, budget)
 
   def slots(self, budget: int) -> int:
-    return min(budget, _FEW)
+    return min(budget, _SEQUENTIAL_SLOTS)
 
   def plan(self, question: Question, budget: int) -> Plan:
     root = question.root()
-    yield Read([root])
+    yield Prefill([root])
     rows = fork([root], [0] * self.rows(budget))
     yield Extend(rows)
     return rows
@@ -68,7 +68,7 @@ class Greedy:
   def plan(self, question: Question, budget: int) -> Plan:
     self.rows(budget)
     row = question.root()
-    yield Read([row])
+    yield Prefill([row])
     yield Extend([row], greedy=True)
     return [row]
 
@@ -114,7 +114,7 @@ class StepSearch:
 
   def plan(self, question: Question, budget: int) -> Plan:
     root = question.root()
-    yield Read([root])
+    yield Prefill([root])
     rows = fork([root], [0] * self.rows(budget))
     yield Extend(rows, steps=1)
     for round_ in range(self.rounds):

@@ -1,11 +1,11 @@
 """T5X's partitioner with our mesh rules.
 
-Three things differ. The rules are `ttc.partitioning.RULES`, because parameters
-carry those names ('kv' are key/value heads here and a head's width there). On
-CPUs `num_partitions` counts as elsewhere; the mesh has our three axes, of which
-`fsdp` is 1 here. And programs are traced under
-`jax.set_mesh` too: under the `with mesh:` that T5X uses alone, flax drops
-logical constraints without a word.
+Three things differ. The rules are `ttc.models.partitioning.RULES`, because
+parameters carry those names ('kv' are key/value heads here and a head's width
+there). On CPUs `num_partitions` counts as elsewhere; the mesh has our three
+axes, of which `fsdp` is 1 here. And programs are traced under `jax.set_mesh`
+too: under the `with mesh:` that T5X uses alone, flax drops logical constraints
+without a word.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from t5x import partitioning as t5x_partitioning
 from t5x import state_utils
 
-from ttc import partitioning
+from ttc.models import partitioning
 
 
 class Partitioner(t5x_partitioning.PjitPartitioner):

@@ -8,26 +8,23 @@ the iterator included, and ends bit-equal to an uninterrupted run.
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
-import functools
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-import numpy as np
-import optax
 
-from ttc import partitioning
 from ttc.checkpoints import orbax
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head, Remat, REMATS, Transformer
 from ttc.training import losses, optimizer, stopping
 from ttc.training import state as states
 from ttc.training.agreement import Agreement
+from ttc.training.programs import Batch, build, TrainPrograms
 from ttc.training.state import TrainState
 
-Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of its share, T]
 Report = Callable[[Mapping[str, Any]], None]
 
 
@@ -39,7 +36,7 @@ class Stopped(BaseException):
     self.step = step
 
 
-class Batches(Protocol):
+class BatchSource(Protocol):
   """An endless iterator whose place is plain JSON, as packing.Batches."""
 
   def __next__(self) -> Batch: ...
@@ -114,16 +111,11 @@ class Fitted:
   evaluations: tuple[tuple[int, Mapping[str, float]], ...]
 
 
-class _Programs(NamedTuple):
-  run: Callable[[TrainState, Batch], tuple[TrainState, Mapping]]
-  evaluate: Callable[[Any, Batch], Mapping]
-
-
 def fit(
   config: FitConfig,
   cfg: TransformerConfig,
   head: Head,
-  batches: Batches,
+  batches: BatchSource,
   eval_batches: Sequence[Batch],
   folder: str,
   *,
@@ -180,20 +172,17 @@ def fit(
       state, progress = _restore(checkpoints, newest, abstract)
       evaluations = [tuple(e) for e in progress['evaluations']]
       batches.set_state(progress['batches'])
-    programs = _programs(model, tx, config.microbatches, mesh)
-    state = _advance(
+    trainer = _Trainer(
       config,
-      programs,
-      state,
-      newest or 0,
+      build(model, tx, config.microbatches, mesh),
       batches,
       eval_batches,
-      evaluations,
       checkpoints,
       mesh,
       report,
       asked,
     )
+    state = trainer.advance(state, newest or 0, evaluations)
     step = int(state.step)
     if config.stop.rule == 'best':
       best = stopping.lowest(_losses(evaluations))
@@ -202,145 +191,71 @@ def fit(
   return Fitted(state.params, step, tuple(evaluations))
 
 
-def _advance(
-  config,
-  programs,
-  state,
-  step,
-  batches,
-  eval_batches,
-  evaluations,
-  checkpoints,
-  mesh,
-  report,
-  asked,
-) -> TrainState:
-  """Runs calls until the rule says that training ends."""
-  unread, agreed = None, Agreement(mesh)
-  while step < config.steps and not config.stop.ended(_losses(evaluations)):
-    batch, place = _put(next(batches), mesh), batches.get_state()
-    state, sums = programs.run(state, batch)
-    if unread:
-      _read(*unread, report)
-    step += config.steps_per_call
-    unread = step, sums
-    last, lowest = step == config.steps, None
-    if eval_batches and (last or step % config.eval_every == 0):
-      _read(*unread, report)
-      unread = None
-      means = _evaluate(programs, state.params, eval_batches, mesh)
-      _check_finite(means['loss'], step, 'validation')
-      evaluations.append((step, means))
-      report({'step': step, 'validation': means})
-      if (
-        config.stop.rule == 'best'
-        and stopping.lowest(_losses(evaluations)) == step
-      ):
-        lowest = means['loss']
-      last |= config.stop.ended(_losses(evaluations))
-    stops = agreed(asked(step)) and not last
-    if (
-      last or stops or lowest is not None or step % config.checkpoint_every == 0
-    ):
+@dataclasses.dataclass(frozen=True)
+class _Trainer:
+  """A training at work; see `fit` for what the fields are."""
+
+  config: FitConfig
+  programs: TrainPrograms
+  batches: BatchSource
+  eval_batches: Sequence[Batch]
+  checkpoints: orbax.Checkpoints
+  mesh: Mesh
+  report: Report
+  asked: Callable[[int], bool]
+
+  def advance(
+    self, state: TrainState, step: int, evaluations: list[tuple]
+  ) -> TrainState:
+    """Runs calls until the rule says that training ends.
+
+    Args:
+      state: at `step`; consumed.
+      step: number of updates so far.
+      evaluations: so far; added to.
+    """
+    config, stop = self.config, self.config.stop
+    unread, agreed = None, Agreement(self.mesh)
+    while step < config.steps and not stop.ended(_losses(evaluations)):
+      batch = _put(next(self.batches), self.mesh)
+      place = self.batches.get_state()
+      state, sums = self.programs.run(state, batch)
       if unread:
-        _read(*unread, report)  # before it is kept: it may not be finite
+        _read(*unread, self.report)
+      step += config.steps_per_call
+      unread = step, sums
+      last, lowest = step == config.steps, None
+      if self.eval_batches and (last or step % config.eval_every == 0):
+        _read(*unread, self.report)
         unread = None
-      checkpoints.save(
-        step,
-        state.to_tree(),
-        {'batches': place, 'evaluations': evaluations},
-        lowest,
-      )
-    if stops:
-      raise Stopped(step)
-  return state
+        lowest = self._evaluate(state.params, step, evaluations)
+        last |= stop.ended(_losses(evaluations))
+      stops = agreed(self.asked(step)) and not last
+      due = step % config.checkpoint_every == 0 or lowest is not None
+      if last or stops or due:
+        if unread:
+          _read(*unread, self.report)  # before it is kept: it may not be finite
+          unread = None
+        progress = {'batches': place, 'evaluations': evaluations}
+        self.checkpoints.save(step, state.to_tree(), progress, lowest)
+      if stops:
+        raise Stopped(step)
+    return state
 
-
-@functools.lru_cache(maxsize=8)
-def _programs(model, tx, microbatches, mesh) -> _Programs:
-  """The two device programs; the state of `run` is donated.
-
-  Seeds of an experiment differ only in data, so they share what is compiled.
-  """
-  lie = jax.tree.map(lambda x: x.sharding, states.abstract(model, tx, mesh))
-
-  def sums_of(params, batch, key):
-    outputs = model.apply(
-      {'params': params},
-      batch['decoder_input_tokens'],
-      positions=batch['decoder_positions'],
-      segment_ids=batch['decoder_segment_ids'],
-      deterministic=key is None or not model.cfg.dropout,
-      rngs=None if key is None else {'dropout': key},
-    )
-    sums = losses.measure(model.head, outputs, batch)
-    return sums['loss'], sums
-
-  def gradient(params, batch, key):
-    gradients, sums = jax.grad(sums_of, has_aux=True)(params, batch, key)
-    # Added up over devices at once: whole ones would not fit beside `fsdp`.
-    return jax.lax.with_sharding_constraint(gradients, lie.params), sums
-
-  @jax.named_scope('train_step')
-  def one_step(state, batch):
-    key = jax.random.fold_in(state.key, state.step)
-    gradients, sums = _accumulate(
-      gradient, state.params, batch, key, microbatches
-    )
-    weight = jnp.maximum(sums['weight'], 1e-9)
-    gradients = jax.tree.map(lambda g: (g / weight).astype(g.dtype), gradients)
-    updates, opt_state = tx.update(gradients, state.opt_state, state.params)
-    state = state.replace(
-      step=state.step + 1,
-      opt_state=opt_state,
-      params=optax.apply_updates(state.params, updates),
-    )
-    return state, sums | {'gradient': optax.tree.norm(gradients)}
-
-  @jax.named_scope('evaluate')
-  def evaluate(params, batch):
-    sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
-    return jax.tree.map(lambda x: x.sum(0), sums)
-
-  return _Programs(
-    run=jax.jit(
-      lambda state, batch: jax.lax.scan(one_step, state, batch),
-      donate_argnums=0,
-      out_shardings=(lie, None),
-    ),
-    evaluate=jax.jit(evaluate),
-  )
-
-
-def _accumulate(gradient, params, batch, key, parts):
-  """Sums of gradients and measurements over the parts of a batch.
-
-  Every `parts`-th row forms a part, so that rows stay on their devices.
-  """
-
-  def part(carry, inputs):
-    batch, index = inputs
-    added = gradient(params, batch, jax.random.fold_in(key, index))
-    return jax.tree.map(jnp.add, carry, added), None
-
-  if parts == 1:
-    return gradient(params, batch, jax.random.fold_in(key, 0))
-  batch = jax.tree.map(
-    lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch
-  )
-  shapes = jax.eval_shape(
-    gradient, params, jax.tree.map(lambda x: x[0], batch), key
-  )
-  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-  return jax.lax.scan(part, zeros, (batch, jnp.arange(parts)))[0]
-
-
-def _evaluate(programs, params, eval_batches, mesh) -> dict[str, float]:
-  total = None
-  for batch in eval_batches:
-    sums = programs.evaluate(params, _put(batch, mesh))
-    total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-  return losses.average(jax.device_get(total))
+  def _evaluate(
+    self, params, step: int, evaluations: list[tuple]
+  ) -> float | None:
+    """Adds an evaluation; its loss where the rule is to keep the best one."""
+    total = None
+    for batch in self.eval_batches:
+      sums = self.programs.evaluate(params, _put(batch, self.mesh))
+      total = sums if total is None else jax.tree.map(jnp.add, total, sums)
+    means = losses.average(jax.device_get(total))
+    _check_finite(means['loss'], step, 'validation')
+    evaluations.append((step, means))
+    self.report({'step': step, 'validation': means})
+    best = stopping.lowest(_losses(evaluations)) == step
+    return means['loss'] if best and self.config.stop.rule == 'best' else None
 
 
 def _read(step, sums, report):

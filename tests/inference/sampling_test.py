@@ -1,0 +1,64 @@
+"""Drawing one token."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ttc.inference import sampling
+
+LOGITS = jnp.log(jnp.array([0.1, 0.4, 0.2, 0.3]))
+DRAWS = 20_000
+
+
+def frequencies(temperature, top_p=None):
+  keys = jax.random.split(jax.random.key(0), DRAWS)
+  tokens, logprob = sampling.draw(
+    jnp.broadcast_to(LOGITS, (DRAWS, 4)),
+    keys,
+    jnp.full(DRAWS, temperature),
+    top_p,
+  )
+  np.testing.assert_allclose(logprob, LOGITS[tokens], rtol=1e-5)
+  return np.bincount(tokens, minlength=4) / DRAWS
+
+
+def test_temperature_one_is_the_model():
+  np.testing.assert_allclose(frequencies(1.0), jnp.exp(LOGITS), atol=0.01)
+
+
+def test_temperature_sharpens():
+  sharp = np.exp(np.asarray(LOGITS) / 0.5)
+  np.testing.assert_allclose(frequencies(0.5), sharp / sharp.sum(), atol=0.01)
+
+
+def test_zero_is_greedy():
+  np.testing.assert_array_equal(frequencies(0.0), [0, 1, 0, 0])
+
+
+def test_every_row_has_its_own_temperature():
+  keys = jax.random.split(jax.random.key(0), 200)
+  heat = jnp.where(jnp.arange(200) % 2 == 0, 0.0, 1.0)
+  tokens, _ = sampling.draw(jnp.broadcast_to(LOGITS, (200, 4)), keys, heat)
+  assert set(tokens[::2].tolist()) == {1}
+  assert set(tokens[1::2].tolist()) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+  ('top_p', 'kept'),
+  [(0.3, [1]), (0.4, [1]), (0.41, [1, 3]), (0.7, [1, 3]), (0.95, [0, 1, 2, 3])],
+)
+def test_nucleus_keeps_the_fewest_that_reach_the_mass(top_p, kept):
+  mass = np.zeros(4)
+  mass[kept] = np.exp(np.asarray(LOGITS))[kept]
+  np.testing.assert_allclose(
+    frequencies(1.0, top_p), mass / mass.sum(), atol=0.01
+  )
+
+
+@pytest.mark.parametrize(
+  'settings', [(-1.0, 1.0), (float('inf'), 1.0), (1.0, 0.0), (1.0, 1.1)]
+)
+def test_bad_settings(settings):
+  with pytest.raises(ValueError, match=r'temperature|top_p'):
+    sampling.check(*settings)

@@ -1,0 +1,227 @@
+"""Figures of a world: the right numbers, none where nothing was measured."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.analysis import world
+from ttc.analysis import matched, names, spending, study
+from ttc.analysis.exchange import exchanges
+from ttc.reporting.figure import Figure
+from ttc.reporting.figures import catalogue, common
+
+TRUTH = world.Truth(questions=40, width=16, chains=8)
+M = 13.5
+
+
+@pytest.fixture(scope='module')
+def studies(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('runs')
+  return [
+    study.load(world.write(folder, TRUTH, seed), seed, subsets=20)
+    for seed in (0, 1)
+  ]
+
+
+@pytest.fixture(scope='module')
+def built(studies):
+  return catalogue.build(studies, M)
+
+
+def series(figure: Figure, panel: int, name: str):
+  (found,) = [s for s in figure.panels[panel].series if s.name == name]
+  return found
+
+
+def test_everything_measured_everything_drawn(built):
+  assert built.left_out == {}
+  ids = [f.id for f in built.figures]
+  assert len(set(ids)) == len(ids) == 17
+  for figure in built.figures:
+    assert Figure.from_json(figure.to_json()) == figure
+    assert '2 seeds' in figure.caption or 'bootstrap' in figure.caption
+    for panel in figure.panels:
+      for s in panel.series:
+        for y, low, high in zip(s.y, s.low, s.high, strict=True):
+          if y is not None and low is not None:
+            assert low <= y <= high
+
+
+def test_means_over_seeds_with_their_spread(built, studies):
+  (figure,) = [f for f in built.figures if f.id == 'search-methods']
+  line = series(figure, 0, names.BEAM)
+  means = [100 * s.search_arms[names.BEAM][16].question.mean() for s in studies]
+  assert line.x == (4, 16)
+  assert line.y[1] == pytest.approx(np.mean(means))
+  assert line.high[1] - line.y[1] == pytest.approx(np.std(means, ddof=1))
+  bar = series(figure, 2, f'{names.BEAM}, N=16')
+  by_bin = [
+    100 * s.search_arms[names.BEAM][16].question[s.bins['oracle'] == 2].mean()
+    for s in studies
+  ]
+  assert bar.y[1] == pytest.approx(np.mean(by_bin))
+
+
+def test_the_same_points_by_flops(built, studies):
+  by_id = {f.id: f for f in built.figures}
+  for name, panel in (
+    ('search-methods', 0),
+    ('search-compute-optimal', 0),
+    ('revisions-compute-optimal', 0),
+    ('revisions-turns', 1),
+  ):
+    by_budget, by_flops = by_id[name].panels[panel : panel + 2]
+    assert by_flops.x_scale == 'log10'
+    lines = {s.name: s for s in by_budget.series}
+    assert set(lines) - {s.name for s in by_flops.series} <= {
+      'ORM best-of-N weighted'
+    }  # what it read is not in the records
+    for s in by_flops.series:
+      assert s.y == lines[s.name].y
+      assert list(s.x) == sorted(s.x)
+  line = series(by_id['search-methods'], 1, names.BEAM)
+  pools = [
+    next(p for p in s.search if (p.strategy, p.budget) == (world.BEAM, 16))
+    for s in studies
+  ]
+  assert line.x[1] == pytest.approx(
+    np.mean([spending.whole(p)[:, 1].mean() for p in pools])
+  )
+
+
+def test_without_costs_there_are_no_flops(studies):
+  def free(study):
+    bare = lambda p: dataclasses.replace(p, cost={}, spent={})
+    return dataclasses.replace(
+      study, search=tuple(map(bare, study.search)), revise=bare(study.revise)
+    )
+
+  found = catalogue.build([free(s) for s in studies], M)
+  assert found.left_out == {}
+  for figure in found.figures:
+    assert all(p.x_scale != 'log10' for p in figure.panels)
+    assert 'FLOPs' not in figure.caption or figure.id in (
+      'headline',
+      'matched',
+      'matched-bars',
+      'large-model',
+    )
+
+
+def test_pass_at_each_turn(built, studies):
+  (figure,) = [f for f in built.figures if f.id == 'revisions-turns']
+  dots = series(figure, 0, 'revision model')
+  truth = []
+  for s in studies:
+    chosen = s.revise.turn == 2
+    truth.append(100 * (s.revise.correct & chosen).sum() / chosen.sum())
+  assert dots.x == tuple(range(1, 9))
+  assert dots.y[1] == pytest.approx(np.mean(truth))
+
+
+def test_ratio_sweep_has_all_splits(built):
+  (figure,) = [f for f in built.figures if f.id == 'revisions-ratios']
+  assert {s.name: s.x for s in figure.panels[0].series} == {
+    'N=1': (1,),
+    'N=2': (0.5, 2),
+    'N=4': (0.25, 1, 4),
+    'N=8': (0.125, 0.5, 2, 8),
+  }
+  assert [s.name for s in figure.panels[1].series] == [
+    '1:8',
+    '1:2',
+    '2:1',
+    '8:1',
+  ]
+
+
+def test_matched_stars_stand_at_equal_flops(studies):
+  found = exchanges(studies, 'search', M)
+  assert [e.label for e in found] == ['R ≫ 1']
+  for e in found:
+    assert matched.matched_budget(M, e.token_ratio) == pytest.approx(e.budget)
+    assert e.budget <= 16
+  # The largest budget of the revisions is below the large model's own price.
+  assert exchanges(studies, 'revisions', M) == []
+  cheap = exchanges(studies, 'revisions', 1.5)
+  assert cheap
+  for small, large in zip(cheap[0].small, cheap[0].large, strict=True):
+    assert small.shape == large.shape == (TRUTH.questions,)
+
+
+def test_a_single_seed_has_other_bands(studies):
+  (figure,) = [
+    f for f in catalogue.build(studies[:1], M).figures if f.id == 'verifiers'
+  ]
+  assert '20 random subsets' in figure.caption
+  line = series(figure, 0, 'PRM weighted')
+  assert line.low[-1] == line.y[-1] == line.high[-1]
+  assert line.low[0] < line.y[0]
+  point = studies[0].base_arms[names.WEIGHTED][4]
+  assert line.high[2] - line.y[2] == pytest.approx(100 * point.sd)
+
+
+@pytest.mark.parametrize(
+  ('without', 'gone'),
+  [
+    (
+      ('revise',),
+      {
+        'revisions-compute-optimal',
+        'revisions-turns',
+        'revisions-ratios',
+        'revisions-ratios-predicted',
+        'revisions-ratios-majority',
+        'revision-verifiers',
+        'revisions-ratios-majority-predicted',
+      },
+    ),
+    (('large_greedy',), {'matched', 'matched-bars'}),
+    (('large_samples',), {'large-model'}),
+    (
+      ('search',),
+      {
+        'search-compute-optimal',
+        'search-methods',
+        'coverage',
+        'search-methods-predicted',
+        'aggregation',
+        'verifiers',
+        'matched',
+        'matched-bars',
+      },
+    ),
+    (
+      ('difficulty',),
+      {
+        'headline',
+        'search-compute-optimal',
+        'search-methods',
+        'search-methods-predicted',
+        'matched',
+        'matched-bars',
+        'revisions-compute-optimal',
+        'revisions-ratios',
+        'revisions-ratios-predicted',
+        'revisions-ratios-majority',
+        'revisions-ratios-majority-predicted',
+      },
+    ),
+  ],
+)
+def test_what_was_not_measured_is_left_out(tmp_path, without, gone):
+  truth = dataclasses.replace(TRUTH, questions=10, width=16, chains=4)
+  only = study.load(world.write(tmp_path, truth, without=without), 0, subsets=3)
+  found = catalogue.build([only], M)
+  assert set(found.left_out) == gone
+  assert all(found.left_out.values())
+
+
+def test_without_a_large_model(studies):
+  found = catalogue.build(studies, None)
+  assert set(found.left_out) == {'matched', 'matched-bars', 'large-model'}
+
+
+def test_an_empty_bin_is_not_zero():
+  assert common.summarise([np.array([])]) == (None, None, None)

@@ -1,0 +1,188 @@
+"""The report folder: whole, reproducible, and safe to open."""
+
+import html.parser
+import json
+import re
+
+import pytest
+
+from tests.analysis import world
+from ttc.pipeline import records
+from ttc.reporting import report
+from ttc.reporting.figure import Figure
+
+EVIL = '</pre><script>alert("&")</script><img src=x onerror=alert(1)>\n1+1=2'
+TRUTH = world.Truth(questions=15, width=16, chains=4, text=EVIL)
+ABOUT = report.About(
+  'mini',
+  'ttc run --gin.X="<b>"',
+  {'seed-0/search': 2.0, 'seed-0/prm': 61.0},
+  size_ratio=1.5,
+  subsets=5,
+)
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+  runs = tmp_path_factory.mktemp('runs')
+  roots = {0: world.write(runs, TRUTH)}
+  return roots, runs / 'report', report.write(runs / 'report', roots, ABOUT)
+
+
+def refuse(constant):
+  raise AssertionError(f'{constant} is not JSON')
+
+
+def test_summary(written):
+  _, folder, _ = written
+  summary = json.loads(
+    (folder / 'summary.json').read_text(), parse_constant=refuse
+  )
+  assert summary['experiment'] == 'mini'
+  assert summary['command'] == ABOUT.command
+  assert summary['seeds'] == [0]
+  assert summary['seconds'] == {'seed-0/search': 2.0, 'seed-0/prm': 61.0}
+  assert {'accuracy', 'bins', 'policy', 'question_sets', 'costs'} <= set(
+    summary['tables']
+  )
+  for claim in summary['claims']:
+    assert {'id', 'statement', 'estimate', 'interval', 'holds'} <= set(claim)
+    assert len(claim['interval']) == 2
+    assert claim['holds'] in (True, False, None)
+  figures = [Figure.from_json(f) for f in summary['figures']]
+  assert figures
+  for figure in figures:
+    assert (folder / 'figures' / f'{figure.id}.svg').exists()
+    assert (folder / 'figures' / f'{figure.id}.png').exists()
+    assert ABOUT.command in figure.caption
+
+
+def test_numbers_of_the_tables(written):
+  _, folder, text = written
+  tables = json.loads((folder / 'summary.json').read_text())['tables']
+  sets = tables['question_sets']
+  assert set(sets) == {'test'}
+  assert sets['test']['pass@1'] == pytest.approx(
+    100 * TRUTH.skill.mean(), abs=5
+  )
+  assert sum(tables['bins']['oracle']['questions']) == TRUTH.questions
+  (row,) = [
+    r for r in tables['accuracy']['search']['beam M=4'] if r['budget'] == 16
+  ]
+  assert f'{row["accuracy"]:.1f}' in text
+  for row in tables['policy']:
+    assert sum(row['share'].values()) == pytest.approx(1)
+  assert set(tables['bins']['oracle']['truncated']) <= {0, None}
+  spent = [r for r in tables['costs'] if r['stage'] == 'difficulty']
+  assert spent[0]['tokens']['proposer_decode'] == [3200, 3840]
+
+
+def test_terminal_begins_with_the_result_and_lines_up(written):
+  *_, text = written
+  lines = text.splitlines()
+  assert lines[0].startswith('mini: seed 0 · 15 test questions')
+  assert re.match(r' *(holds|does not hold|undecided)  ', lines[2])
+  headers = [line for line in lines if line.startswith('accuracy %')]
+  assert len(headers) == 3
+  assert len({len(re.match(r'(.*?) +1\b', h)[0]) for h in headers}) == 1
+  assert lines[-1].startswith('claims: ')
+
+
+class Tags(html.parser.HTMLParser):
+  """Every tag and attribute of a page, in order; unclosed ones at the end."""
+
+  def __init__(self):
+    super().__init__()
+    self.found, self.open = [], []
+
+  def handle_starttag(self, tag, attrs):
+    self.found.append((tag, dict(attrs)))
+    if tag not in ('meta', 'img', '!doctype'):
+      self.open.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+
+def test_model_text_cannot_become_markup(written):
+  _, folder, _ = written
+  page = (folder / 'index.html').read_text()
+  tags = Tags()
+  tags.feed(page)
+  assert tags.open == []
+  names = {tag for tag, _ in tags.found}
+  assert 'script' not in names
+  assert 'b' not in names
+  assert not any(a.startswith('on') for _, attrs in tags.found for a in attrs)
+  assert '&lt;script&gt;alert(&quot;&amp;&quot;)' in page
+  assert '&lt;b&gt;' in page
+
+
+def test_page_needs_no_other_file(written):
+  _, folder, _ = written
+  tags = Tags()
+  tags.feed((folder / 'index.html').read_text())
+  sources = [attrs['src'] for tag, attrs in tags.found if tag == 'img']
+  assert sources
+  assert all(s.startswith('data:image/svg+xml;base64,') for s in sources)
+  links = [attrs['href'] for tag, attrs in tags.found if tag == 'a']
+  assert all((folder / link).exists() for link in links)
+
+
+@pytest.fixture(scope='module')
+def gapped(tmp_path_factory):
+  """A report of two stages, of which one skipped two questions."""
+  runs = tmp_path_factory.mktemp('gapped')
+  root = world.write(
+    runs,
+    TRUTH,
+    without=(
+      'difficulty',
+      'revise',
+      'large_greedy',
+      'large_samples',
+      'control_samples',
+    ),
+  )
+  world.write_stage(
+    root / 'difficulty',
+    [
+      world.skipped(r['problem'], r['strategy'], 16, 'its prompt <is> long')
+      if r['problem'] in (2, 5)
+      else r
+      for r in records.read_rows(root / 'search')
+      if r['strategy'] == world.BEST_OF_N
+    ],
+  )
+  roots, folder = {0: root}, runs / 'report'
+  return roots, folder, report.write(folder, roots, ABOUT)
+
+
+def test_written_again_it_is_the_same(gapped, tmp_path):
+  roots, folder, text = gapped
+  assert report.write(tmp_path, roots, ABOUT) == text
+  for path in folder.rglob('*'):
+    if path.is_file():
+      again = tmp_path / path.relative_to(folder)
+      assert again.read_bytes() == path.read_bytes()
+
+
+def test_skipped_questions_are_said_and_do_not_stop_it(gapped):
+  _, folder, text = gapped
+  assert text.startswith('mini: seed 0 · 13 test questions, 2 skipped')
+  assert (
+    'skipped by difficulty (seed 0): 2 questions, left out of all arms; '
+    'question 2: its prompt <is> long'
+  ) in text
+  page = (folder / 'index.html').read_text()
+  assert 'its prompt &lt;is&gt; long' in page
+  summary = json.loads((folder / 'summary.json').read_text())
+  assert [r['question'] for r in summary['tables']['skipped']] == [2, 5]
+
+
+def test_missing_stages_are_said_and_do_not_stop_it(gapped):
+  _, folder, _ = gapped
+  summary = json.loads((folder / 'summary.json').read_text())
+  assert 'revise stage' in summary['left_out']['revisions-turns']
+  page = (folder / 'index.html').read_text()
+  assert 'revisions-turns: needs the revise stage' in page

@@ -1,0 +1,54 @@
+"""Where modules that gin files name have gone.
+
+A file made for an earlier revision, or the `config.gin` that a run left, gets
+one line that names the new module. Identities of stages do not hold modules
+(pipeline/fingerprint.py), so its run folders are still continued.
+"""
+
+_TO_STAGES = (
+  'arms',
+  'difficulty',
+  'fitting',
+  'label',
+  'policy',
+  'pretrain',
+  'report',
+  'revise',
+  'revise_data',
+  'sample',
+  'search',
+  'solver',
+  'sources',
+  'train',
+)
+MOVED = {
+  **{f'ttc.cli.{name}': f'ttc.stages.{name}' for name in _TO_STAGES},
+  'ttc.cli.experiment': 'ttc.pipeline.experiment',
+  'ttc.search.generation': 'ttc.inference.generation',
+  'ttc.partitioning': 'ttc.models.partitioning',
+  'ttc.data.answers': 'ttc.t5x.seqio_tasks',
+}
+
+
+def advice(error: ImportError) -> str | None:
+  """What to write instead of the module that an import did not find.
+
+  Args:
+    error: of `import a.b`, or of `from a import b`.
+
+  Returns:
+    One line, or None where that module has not moved.
+  """
+  names = [name for name in MOVED if _is_about(name, error)]
+  if not names:
+    return None
+  old = max(names, key=len)
+  package, _, module = MOVED[old].rpartition('.')
+  return f'{old} has moved; write `from {package} import {module}`.'
+
+
+def _is_about(name: str, error: ImportError) -> bool:
+  package, _, module = name.rpartition('.')
+  return error.name == name or (
+    error.name == package and f"'{module}'" in str(error)
+  )

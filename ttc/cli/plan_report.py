@@ -1,0 +1,247 @@
+"""Plans of an experiment's stages, made and put into words."""
+
+import argparse
+from collections.abc import Callable, Mapping
+import dataclasses
+import re
+from typing import Any
+
+import gin
+from ttc.cli import configuration
+from ttc.models.config import TransformerConfig
+from ttc.pipeline.experiment import Experiment
+from ttc.planning import plan, topology
+from ttc.planning.measure import Measured
+from ttc.planning.plan import Plan
+from ttc.planning.topology import Topology
+from ttc.stages import workload
+from ttc.stages.workload import Assumed, Sampler, Shapes
+
+_GIB, _HOUR = 2**30, 3600
+_NO_TASK = 'TASK=None'
+_UNBOUND = re.compile(r'the macro (\w+) has no value')
+
+
+def plans(
+  options: argparse.Namespace,
+  bindings: tuple[str, ...],
+  tell: Callable[[str], None],
+) -> tuple[dict[str, Plan], Topology]:
+  """A plan for each stage that has work for devices.
+
+  Args:
+    options: of `ttc plan`.
+    bindings: of gin.
+    tell: hears what is done.
+
+  Raises:
+    ValueError: the configuration, a model or the slice does not allow it.
+  """
+  where = topology.describe(options.topology)
+  experiment = _experiment(tuple(options.gin_file), bindings, tell)
+  stages = {stage.name: stage for stage in experiment.everything}
+  wanted = [*options.names, *options.only] or list(stages)
+  if unknown := [name for name in wanted if name not in stages]:
+    raise ValueError(
+      f'the experiment has no stage {unknown[0]!r}; it has {", ".join(stages)}.'
+    )
+  models = Shapes(experiment, dict(_shape(x) for x in options.shape))
+  given = {
+    name: getattr(options, name)
+    for name in ('questions', 'prompt', 'tokens', 'steps')
+  }
+  assumed = Assumed(**{k: x for k, x in given.items() if x is not None})
+  found = {}
+  for name in wanted:
+    try:
+      work = workload.of(stages[name], models, where, assumed)
+      if work is None:
+        tell(f'{name}: no work for devices')
+        continue
+      tell(f'{name}: compiling for {where.name} …')
+      found[name] = _planned(work, where)
+    except ValueError as error:
+      raise ValueError(f'stage {name!r}: {error}') from error
+  return found, where
+
+
+def _planned(work, where: Topology) -> Plan:
+  if isinstance(work, Sampler):
+    amount = work.amount
+    return plan.sampling(
+      work.work,
+      where,
+      amount.grown,
+      amount.by_step,
+      {'proposer': amount.proposer, 'verifier': amount.verifier},
+    )
+  return plan.training(work, where)
+
+
+def _experiment(files, bindings, tell) -> Experiment:
+  """The experiment, without its task where that is not there.
+
+  Paths that nobody bound stand for models and files; none is looked for.
+  """
+  placed, why = [], None
+  while True:
+    try:
+      found = configuration.load(files, (*placed, *bindings), check=False)[0]
+      break
+    except configuration.ConfigurationError as error:
+      why = why or error
+      unbound = _UNBOUND.match(str(error))
+      path = unbound and f"{unbound[1]}='/{unbound[1].lower()}'"
+      if path and path not in placed:
+        placed.append(path)
+      elif _NO_TASK not in placed:
+        placed.append(_NO_TASK)
+        tell(
+          f'the task is not there ({error}); questions and prompts are '
+          'those of bindings and options'
+        )
+      else:
+        raise why from None
+  return found
+
+
+def _shape(text: str) -> tuple[str, TransformerConfig]:
+  path, _, scope = text.rpartition('=')
+  if not path:
+    raise ValueError(f'--shape={text!r} is not PATH=SCOPE.')
+  with gin.config_scope(scope):
+    return path, gin.get_configurable(TransformerConfig)()
+
+
+def facts(
+  found: Mapping[str, Plan], where: Topology, price: float | None
+) -> dict[str, Any]:
+  """Everything, as plain JSON."""
+  chip = dataclasses.asdict(where.chip)
+  return {
+    'topology': where.name,
+    'chips': where.chips,
+    'hosts': where.hosts,
+    'chip': chip,
+    'fits': all(plan.fits for plan in found.values()),
+    'stages': {name: _facts(x, where, price) for name, x in found.items()},
+  }
+
+
+def _facts(x: Plan, where: Topology, price: float | None) -> dict[str, Any]:
+  hours = x.bound.seconds * where.chips / _HOUR
+  return {
+    'mesh': x.mesh,
+    'resident': x.resident,
+    'fits': x.fits,
+    'advice': x.advice,
+    'seconds': x.bound.seconds,
+    'limit': x.bound.limit,
+    'chip_hours': hours,
+    'usd': None if price is None else hours * price,
+    'largest': dataclasses.asdict(x.largest),
+    'programs': [_program(p) for p in x.programs],
+  }
+
+
+def _program(p: Measured) -> dict[str, Any]:
+  numbers = {
+    name: getattr(p, name)
+    for name in (
+      'name',
+      'arguments',
+      'estimate',
+      'outputs',
+      'temporaries',
+      'beside',
+      'overflow',
+      'peak',
+    )
+  }
+  return numbers | {
+    'flops': p.costs.flops,
+    'bytes': p.costs.bytes,
+    'collectives': {
+      f'{kind.kind} of {kind.devices}': count
+      for kind, count in sorted(
+        p.costs.collectives.items(), key=lambda item: str(item[0])
+      )
+    },
+    'partial': p.costs.partial,
+    'unknown': p.costs.unknown,
+    'seconds': p.bound.seconds,
+    'limit': p.bound.limit,
+  }
+
+
+def table(
+  found: Mapping[str, Plan], where: Topology, price: float | None
+) -> str:
+  """The same for people."""
+  hbm = where.chip.hbm
+  lines = [
+    f'{where.name}: {where.chips} chips on {where.hosts} hosts; a device has '
+    f'{hbm / _GIB:.2f} GiB, {where.chip.flops / 1e12:.0f} TFLOP/s, '
+    f'{where.chip.bandwidth / 1e9:.0f} GB/s'
+  ]
+  for name, x in found.items():
+    lines += ['', *_stage(name, x, where, price)]
+  return '\n'.join(lines)
+
+
+def _limit(p: Measured) -> str:
+  if not p.costs.flops and p.costs.partial:
+    return 'not known: JAX cannot read the program back'
+  if p.costs.partial:
+    return f'{p.bound.limit}, of what is known: bytes and collectives are not'
+  if p.costs.unknown:
+    return f'{p.bound.limit}, with one turn of a loop that the data end'
+  return p.bound.limit
+
+
+def _stage(name: str, x: Plan, where: Topology, price: float | None):
+  hbm = where.chip.hbm
+  sizes = ' '.join(f'{axis}={size}' for axis, size in x.mesh.items())
+  yield f'{name} ({sizes})'
+  yield '  resident GiB  ' + ', '.join(
+    f'{what} {size / _GIB:.2f}' for what, size in x.resident.items()
+  )
+  if x.programs:
+    yield (
+      f'  {"program":<16}{"argum.":>8}{"temp.":>8}{"peak":>8}{"of HBM":>8}'
+      f'{"TFLOP":>10}{"GB moved":>10}{"ms":>10}  limit'
+    )
+  for p in x.programs:
+    size = lambda n: f'{n / _GIB:.2f}'
+    yield (
+      f'  {p.name:<16}{size(p.arguments):>8}'
+      f'{size(p.temporaries + p.outputs):>8}{size(p.peak):>8}'
+      f'{100 * p.peak / hbm:>7.0f}%'
+      + (
+        '  the compiler refuses it'
+        if p.overflow
+        else f'{p.costs.flops / 1e12:>10.2f}{p.costs.bytes / 1e9:>10.1f}'
+        f'{1e3 * p.bound.seconds:>10.2f}  {_limit(p)}'
+      )
+    )
+    for kind, count in p.costs.collectives.items():
+      if count > 1e6:
+        yield (
+          f'{"":<18}{kind.kind} among {kind.devices}: {count / 1e9:.3f} GB'
+        )
+  hours = x.bound.seconds / _HOUR
+  money = '' if price is None else f', ${hours * where.chips * price:,.2f}'
+  if any(p.costs.partial and not p.costs.flops for p in x.programs):
+    yield '  how long the stage takes is not known'
+  elif x.bound.seconds:
+    yield (
+      f'  whole stage at least {hours:.3f} h, {hours * where.chips:.2f} '
+      f'chip-hours{money}; limited by {x.bound.limit}'
+    )
+  if x.largest.most:
+    yield (
+      f'  largest that fits: {x.largest.binding}={x.largest.most} (now '
+      f'{x.largest.now})'
+    )
+  if x.advice:
+    yield f'  DOES NOT FIT: change {x.advice}'

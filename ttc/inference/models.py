@@ -1,0 +1,80 @@
+"""What every search is given: two models and their vocabulary's tables."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+
+from ttc.inference.generation import Generation
+from ttc.inference.verifier_text import Bridge
+from ttc.models.config import TransformerConfig
+from ttc.models.transformer import unstack
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """Weights and their shape.
+
+  Attributes:
+    params: layers stacked, as training leaves them, or apart.
+    cfg: of the model.
+  """
+
+  params: dict
+  cfg: TransformerConfig
+
+  @classmethod
+  def consuming(cls, params: dict, cfg: TransformerConfig) -> 'Model':
+    """From stacked parameters, which are deleted: weights lie there once."""
+    return cls(unstack(params, consume=True), cfg)
+
+  @functools.cached_property
+  def layers(self) -> dict:
+    """The parameters with layers apart, as the programs want them."""
+    stacked = 'layers' in self.params['backbone']
+    return unstack(self.params) if stacked else self.params
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+  """Everything a strategy needs besides its questions.
+
+  Attributes:
+    proposer: a Transformer with a logits head; None where finished attempts
+      are read and nothing is sampled.
+    verifier: one with a value head, or None.
+    step_end: [V] bool, tokens whose text holds the step delimiter.
+    end: [V] bool, tokens that end a solution.
+    generation: how attempts are sampled.
+    mesh: where the rows live; of devices of this process.
+    bridge: to a verifier that reads other tokens; None where it reads the
+      proposer's.
+  """
+
+  proposer: Model | None
+  verifier: Model | None
+  step_end: np.ndarray
+  end: np.ndarray
+  generation: Generation
+  mesh: jax.sharding.Mesh
+  bridge: Bridge | None = None
+
+  def __post_init__(self):
+    if self.step_end.shape != self.end.shape:
+      raise ValueError(
+        f'step_end has {self.step_end.shape} entries and end '
+        f'{self.end.shape}; both are one flag a token of the same '
+        'vocabulary.'
+      )
+
+  @functools.cached_property
+  def marks(self) -> tuple[list[bool], list[bool]]:
+    """`step_end` and `end` as lists, for looking at a few tokens."""
+    return self.step_end.tolist(), self.end.tolist()
+
+  @property
+  def present(self) -> dict[str, Model]:
+    """The models that there are, as 'proposer' and 'verifier'."""
+    both = {'proposer': self.proposer, 'verifier': self.verifier}
+    return {role: model for role, model in both.items() if model is not None}

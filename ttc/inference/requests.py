@@ -1,0 +1,97 @@
+"""How a question is worked on: a generator that asks for work on its rows.
+
+    def plan(question):
+      root = question.root()
+      yield Prefill([root])                    # both models read the prompt
+      rows = fork([root], [0, 0, 0, 0])     # four children, fresh keys
+      yield Extend(rows, steps=1)           # one step each, scored
+      ...
+      return rows
+
+A plan knows neither devices nor other questions. The scheduler resumes it when
+all rows of its request are where it wants them.
+"""
+
+from collections.abc import Generator, Sequence
+import dataclasses
+
+import numpy as np
+
+from ttc.inference.cost import Cost
+from ttc.inference.rows import fold_keys, Row
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefill:
+  """Both models read what is known of the rows."""
+
+  rows: Sequence[Row]
+
+
+@dataclasses.dataclass(frozen=True)
+class Extend:
+  """Rows grow, and the verifier reads what is new of them.
+
+  Attributes:
+    rows: done ones stay as they are.
+    steps: a row pauses after so many step ends; 0 runs to its end.
+    allowance: tokens that each row gains at most; None bounds steps by
+      `Generation.max_step_tokens`.
+    greedy: takes the most likely tokens.
+    keep: whether a row that ends keeps its slot, because it will go on.
+    slots: the most that the plan will hold at once from now on; None promises
+      nothing new.
+  """
+
+  rows: Sequence[Row]
+  steps: int = 0
+  allowance: Sequence[int] | None = None
+  greedy: bool = False
+  keep: bool = False
+  slots: int | None = None
+
+
+Plan = Generator[Prefill | Extend, None, Sequence[Row]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Question:
+  """A prompt to continue.
+
+  Attributes:
+    id: of the problem.
+    prompt: its tokens.
+    key: uint32 [2], of the run and the problem.
+    room: tokens that an attempt may have.
+    cost: what it has spent so far.
+  """
+
+  id: int
+  prompt: Sequence[int]
+  key: np.ndarray
+  room: int
+  cost: Cost = dataclasses.field(default_factory=Cost)
+
+  def root(self) -> Row:
+    """The row that all others come from."""
+    start = len(self.prompt)
+    return Row(list(self.prompt), start, start + self.room, self.key)
+
+
+def fork(rows: Sequence[Row], parents: Sequence[int]) -> list[Row]:
+  """Replaces rows by children, with fold_in(parent's key, ordinal) as keys.
+
+  Args:
+    rows: they must not be used again.
+    parents: index of each child's parent; ordinals count from 0 among the
+      children of one parent.
+  """
+  fold_keys(rows[parent] for parent in set(parents))
+  seen = [0] * len(rows)
+  children = []
+  for parent in parents:
+    children.append(rows[parent].child(seen[parent]))
+    seen[parent] += 1
+  for row in rows:
+    row.leave()
+  return children

@@ -1,0 +1,372 @@
+"""One scheduler for everything that samples: no lane waits for a question.
+
+A round on the devices takes whatever can go on, from whichever question:
+
+    admit     questions, while there are too few rows for the lanes
+    prefill   prompts (proposer), then finished steps (verifier), packed
+    extend    up to C rows, until they pause, end, or enough of them have
+
+and resumes each plan whose rows are all ready: it scores, shares its rows out
+anew and forks while other questions go on. Nothing here depends on time, so
+the same questions in the same order give the same bits.
+"""
+
+import bisect
+from collections.abc import Callable, Iterable, Iterator
+import functools
+
+from ttc.inference import accounting
+from ttc.inference.capacity import Capacity
+from ttc.inference.cost import share_out
+from ttc.inference.lanes import LaneGroup
+from ttc.inference.models import Models
+from ttc.inference.prefill import max_segments, PackedPrefill, SEGMENT
+from ttc.inference.programs import Programs
+from ttc.inference.queues import DeviceQueues, Job, RowTask
+from ttc.inference.requests import Plan, Question
+from ttc.inference.rows import fold_keys, Row
+from ttc.inference.utilization import Utilization
+from ttc.models import partitioning
+
+# A packed prefill this full is sent in the large size; less goes in small
+# ones, whose padding costs less than that of a large one half empty.
+_FULL = 0.85
+
+
+class Scheduler:
+  """Serves plans: decides which rows the devices work on in each round.
+
+  Attributes:
+    capacity: sizes per device.
+    utilization: of the devices so far.
+  """
+
+  def __init__(
+    self,
+    models: Models,
+    capacity: Capacity,
+    watch: Callable[[Utilization], None] = lambda _: None,
+  ):
+    """Makes the KV pools.
+
+    Args:
+      models: who samples and who scores.
+      capacity: sizes per device.
+      watch: called after every round.
+
+    Raises:
+      ValueError: the pools cannot fit.
+    """
+    self.capacity = capacity
+    self._models, self._watch = models, watch
+    self._devices = models.mesh.shape['data']
+    self.utilization = Utilization(slots=capacity.slots * self._devices)
+    self._sizes = capacity.prefill_sizes
+    self._programs = Programs(models, capacity)
+    self._lane_groups = [
+      LaneGroup(self._devices, capacity.copy_size) for _ in range(2)
+    ]
+    self._in_flight = []  # a call to extend that devices are at work on
+    self._starved = False  # the last round had no row that could grow
+
+  def run(
+    self, plans: Iterable[tuple[Question, Plan, int]]
+  ) -> Iterator[tuple[Question, list[Row]]]:
+    """Works on questions and yields them as they finish.
+
+    Args:
+      plans: question, its plan, and the most slots that it holds at once.
+
+    Raises:
+      ValueError: a plan needs more slots than there are.
+    """
+    finished = []
+    queues = [
+      DeviceQueues(
+        self.capacity.slots,
+        self._models.generation.max_step_tokens,
+        self._models.present,
+        lambda job, rows: finished.append((job.question, rows)),
+        self._models.bridge,
+      )
+      for _ in range(self._devices)
+    ]
+    for group in self._lane_groups:  # an abandoned run may have left rows there
+      group.occupants = [{} for _ in queues]
+    self._in_flight = []
+    pending = iter(plans)
+    waiting = next(pending, None)
+    while waiting or any(queue.jobs for queue in queues):
+      while waiting and (queue := self._least_busy(queues, waiting[2])):
+        queue.start(Job(*waiting))
+        queue.resume_ready()
+        waiting = next(pending, None)
+      self._round(queues)
+      self._watch(self.utilization)
+      yield from finished
+      finished.clear()
+
+  def _least_busy(
+    self, queues: list[DeviceQueues], slots: int
+  ) -> DeviceQueues | None:
+    """The device with the least to do that has use and room for a job."""
+    if slots > self.capacity.slots:
+      raise ValueError(
+        f'A question needs {slots} rows at once, and a device has '
+        f'{self.capacity.slots} slots; raise Solver.rows.'
+      )
+    occupied = {
+      queue: len(occupants)
+      for queue, occupants in zip(
+        queues, self._lane_groups[0].occupants, strict=True
+      )
+    }
+    to_grow = lambda queue: queue.to_grow + occupied[queue]
+    wanting = [
+      queue
+      for queue in queues
+      if to_grow(queue) < self.capacity.lanes and queue.room(slots)
+    ]
+    return min(wanting, default=None, key=lambda q: (to_grow(q), len(q.jobs)))
+
+  def _round(self, queues: list[DeviceQueues]) -> None:
+    """Launches what is worth running now; every call makes some progress.
+
+    Two groups of lanes take turns, so that the host reads the results of one
+    while devices work on the other. Likewise it reads a prefill's values when
+    the next call to extend is launched, unless devices starve for the rows
+    that those values set free.
+    """
+    starving = self._starved or (
+      min(map(len, self._candidates(queues))) < self.capacity.lanes
+    )
+    launched = []
+    for role in self._models.present:
+      launched += self._prefill(queues, role, starving and not launched)
+    progress = bool(launched or self._in_flight)
+    if starving:
+      _collect(launched, queues)
+    extending = self._extend(queues)
+    self._starved = extending is None
+    if (
+      starving
+      and not (progress or extending)
+      and any(queue.jobs for queue in queues)
+    ):
+      raise RuntimeError('Rows wait for slots that no row will give back.')
+    _collect(launched + self._in_flight, queues)
+    self._in_flight = [extending] if extending else []
+    self._lane_groups.reverse()
+
+  def _prefill(
+    self, queues: list[DeviceQueues], role: str, starving: bool
+  ) -> list[Callable[[], None]]:
+    """Launches full packed prefills; the rest only if lanes are starving."""
+    small, full = min(self._sizes), max(self._sizes)
+    launched = []
+    while backlog := max(queue.backlog(role, full) for queue in queues):
+      if backlog < full and not starving:
+        break
+      size = full if backlog >= _FULL * full else small
+      finish = self._packed_prefill(queues, role, size)
+      if finish is None:
+        break
+      launched.append(finish)
+    return launched
+
+  def _packed_prefill(
+    self, queues: list[DeviceQueues], role: str, size: int
+  ) -> Callable[[], None] | None:
+    """Launches one packed prefill; None if no row could get a slot."""
+    taken = [queue.take_for_prefill(role, size) for queue in queues]
+    if not any(taken):
+      return None
+    self._programs.kv.fork(queues)
+    cache_len = self._cache_len(
+      max(start + len(tokens) for t in taken for _, start, tokens in t)
+    )
+    if size < max(self._sizes):
+      # A small one costs little: one program for it is compiled, not four.
+      cache_len = self.capacity.cache_len
+    packed = [
+      PackedPrefill.pack(
+        [(task.row.slot.index, start, tokens) for task, start, tokens in t],
+        size,
+        queue.null_slot,
+      )
+      for queue, t in zip(queues, taken, strict=True)
+    ]
+    values = self._programs.prefill(role, packed, cache_len)
+    executed = size * len(queues)
+    keys = len(queues) * (max_segments(size) + 1) * SEGMENT * cache_len
+    finish = functools.partial(
+      self._finish_prefill, queues, role, taken, values, executed, keys
+    )
+    if role == 'verifier':
+      return finish
+    finish()  # nothing to wait for: the rows may grow at once
+    return lambda: None
+
+  def _finish_prefill(
+    self, queues, role, taken, values, executed, keys
+  ) -> None:
+    useful = []
+    if role == 'verifier':
+      values = (
+        partitioning.fetch(values.result()).reshape(len(queues), -1).tolist()
+      )
+    for device, (queue, t) in enumerate(zip(queues, taken, strict=True)):
+      at = 0
+      for task, start, tokens in t:
+        row, stop = task.row, start + len(tokens)
+        if role == 'verifier':
+          row.accept_values(start, values[device][at : at + len(tokens)])
+        row.advance(role, stop)
+        at += len(tokens)
+        useful += accounting.of_prefill(task, role, start, stop)
+        queue.enqueue(task)
+    self._charge(executed, keys, useful)
+
+  def _extend(self, queues: list[DeviceQueues]) -> Callable[[], None] | None:
+    """Launches sampling on each device; None if no row can grow."""
+    group, tasks = self._lane_groups[0], self._candidates(queues)
+    if not any(tasks):
+      return None
+    steps = all(task.steps for candidates in tasks for task in candidates)
+    chunks = self.capacity.chunks
+    chunk = min(chunks) if steps else max(chunks)
+    needed = functools.cache(
+      lambda task: self._cache_len(
+        len(task.row.tokens) + min(task.allowance, chunk)
+      )
+    )
+    self._fill_lanes(group, queues, tasks, needed)
+    if not any(group.occupants):
+      return None
+    batches = group.batches(self._models.generation.temperature)
+    return functools.partial(
+      self._finish_extend,
+      group,
+      queues,
+      self._programs.extend(group, batches, chunk),
+    )
+
+  def _candidates(self, queues: list[DeviceQueues]) -> list[list[RowTask]]:
+    """Rows that have or could have lanes now; enough of them to choose."""
+    return self._lane_groups[0].tasks(queues, 2 * self.capacity.lanes)
+
+  def _fill_lanes(
+    self,
+    group: LaneGroup,
+    queues: list[DeviceQueues],
+    tasks: list[list[RowTask]],
+    needed: Callable[[RowTask], int],
+  ) -> None:
+    """Fills a group's lanes; rows that have outgrown them wait in front."""
+    kv = self._programs.kv
+    width, cache_len = group.shape(
+      [[needed(task) for task in candidates] for candidates in tasks],
+      self.capacity.widths,
+    )
+    reshaped = (width, cache_len) != (group.width, group.cache_len)
+    leaving = [
+      [
+        lane
+        for lane, occupant in occupants.items()
+        if reshaped or needed(occupant.task) > cache_len
+      ]
+      for occupants in group.occupants
+    ]
+    for queue, occupants, lanes in zip(
+      queues, group.occupants, leaving, strict=True
+    ):
+      queue.growing[:0] = [occupants[lane].task for lane in lanes]
+    kv.store(group, group.evict(leaving))
+    if reshaped:
+      kv.reshape(group, width, cache_len)
+    admitted = [
+      group.admit(device, queue, lambda task: needed(task) <= cache_len)
+      for device, queue in enumerate(queues)
+    ]
+    fold_keys(
+      occupant.task.row
+      for occupants in group.occupants
+      for occupant in occupants.values()
+    )
+    kv.fork(queues)
+    kv.load(group, admitted)
+
+  def _finish_extend(
+    self, group: LaneGroup, queues: list[DeviceQueues], grown
+  ) -> None:
+    grown = partitioning.fetch(grown.result())
+    tokens, counts, live, logprob = (
+      x.tolist() for x in (grown.token, grown.count, grown.live, grown.logprob)
+    )
+    useful, leaving = [], [[] for _ in queues]
+    for device, occupants in enumerate(group.occupants):
+      for lane, occupant in occupants.items():
+        task, at = occupant.task, device * group.width + lane
+        count = counts[at]
+        useful.append(accounting.of_extend(task, count))
+        if not self._grow(task, tokens[at][:count], live[at], logprob[at]):
+          leaving[device].append(lane)
+    executed = group.width * int(grown.ran.sum())
+    self.utilization.lane_capacity += executed
+    self.utilization.lanes += sum(
+      int(ran) * len(occupants)
+      for ran, occupants in zip(grown.ran, group.occupants, strict=True)
+    )
+    self.utilization.rows = sum(len(job.held) for q in queues for job in q.jobs)
+    self._charge(executed, executed * group.cache_len, useful)
+    left = [
+      [occupants[lane].task for lane in lanes]
+      for occupants, lanes in zip(group.occupants, leaving, strict=True)
+    ]
+    self._programs.kv.store(group, group.evict(leaving))
+    for queue, tasks in zip(queues, left, strict=True):
+      for task in tasks:
+        queue.enqueue(task)
+
+  def _grow(
+    self, task: RowTask, new: list[int], live: bool, logprob: float
+  ) -> bool:
+    """Adds tokens to a row; whether it wants more of them."""
+    row, (step_end, end) = task.row, self._models.marks
+    row.tokens += new
+    row.proposer_len = len(row.tokens) - 1
+    row.logprob += logprob
+    task.allowance -= len(new)
+    if task.steps:
+      task.steps -= sum(step_end[token] for token in new)
+    task.growing = live
+    row.done = len(row.tokens) >= row.limit or (bool(new) and end[new[-1]])
+    return live
+
+  def _cache_len(self, longest: int) -> int:
+    """Cache positions of the shortest program that fits `longest` tokens."""
+    if longest > self.capacity.cache_len:
+      raise ValueError(
+        f'A verifier reads {longest} tokens of a row and there is room for '
+        f'{self.capacity.cache_len}; raise Solver.verifier_tokens.'
+      )
+    lengths = self.capacity.lengths
+    return lengths[bisect.bisect_left(lengths, longest)]
+
+  def _charge(
+    self, executed: int, keys: int, useful: list[accounting.Charge]
+  ) -> None:
+    share_out(executed, keys, useful)
+    self.utilization.useful += sum(tokens for _, _, tokens, _ in useful)
+    self.utilization.executed += executed
+
+
+def _collect(
+  launched: list[Callable[[], None]], queues: list[DeviceQueues]
+) -> None:
+  """Reads results, and resumes the plans that waited for them."""
+  for finish in launched:
+    finish()
+  launched.clear()
+  for queue in queues:
+    queue.resume_ready()

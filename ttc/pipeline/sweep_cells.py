@@ -1,0 +1,191 @@
+"""A sweep: every combination of some bindings, each a run of its own.
+
+<sweep>/sweep.json                         which cells there are
+<sweep>/budget-16_seeds-0/seed-0/search/   a cell: an ordinary experiment
+"""
+
+import collections
+import dataclasses
+import hashlib
+import itertools
+import json
+import pathlib
+import re
+from typing import Any
+
+from ttc.runtime import storage
+
+FILE = 'sweep.json'
+GIN_FILE = 'gin_file'  # the axis whose values are gin files
+_LONGEST = 120  # of a cell's name; file names may have 255 bytes
+_PLAIN = re.compile(r'[A-Za-z0-9._-]+')
+_ITEMS = re.compile(r'[(\[](.*?),?[)\]]', re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+  """One binding and the values that it takes.
+
+  Attributes:
+    binding: what `--gin.` takes, or 'gin_file'.
+    values: gin text of each value, or paths.
+    names: what each value is called; '' names it after its text.
+  """
+
+  binding: str
+  values: tuple[str, ...]
+  names: tuple[str, ...]
+
+  def __post_init__(self):
+    if not self.values:
+      raise ValueError(f'{self.binding} has no values; list at least one.')
+    for name in self.names:
+      if name and not _PLAIN.fullmatch(name):
+        raise ValueError(
+          f'{self.binding}: {name!r} cannot be part of a file name; use '
+          'letters, digits, ".", "_" and "-".'
+        )
+    used = collections.Counter(name.casefold() for name in self.labels)
+    twice = [n for n in self.labels if used[n.casefold()] > 1]
+    if twice:
+      raise ValueError(
+        f'{self.binding} has two values called {twice[0]!r}; remove one, or '
+        "name them: {'one': ..., 'other': ...}."
+      )
+
+  @property
+  def labels(self) -> list[str]:
+    """A name of each value, its own text where that reads well."""
+    return [
+      name or _label(text)
+      for name, text in zip(self.names, self.values, strict=True)
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+  """One combination.
+
+  Attributes:
+    name: of its folder below the sweep's.
+    choices: the name of its value on each axis, by binding.
+    arguments: of `ttc`.
+  """
+
+  name: str
+  choices: dict[str, str]
+  arguments: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+  """What is gone through, and with what in common.
+
+  Attributes:
+    output: the folder of the sweep; may be on a bucket.
+    axes: in the order of names; the last one changes fastest.
+    files: gin files of all cells.
+    bindings: gin bindings of all cells.
+    options: further arguments of all cells, e.g. '--only=search'.
+  """
+
+  output: str
+  axes: tuple[Axis, ...]
+  files: tuple[str, ...]
+  bindings: tuple[str, ...] = ()
+  options: tuple[str, ...] = ()
+
+  def cells(self) -> list[Cell]:
+    """All combinations; raises ValueError where two would share a folder."""
+    shorts = _shorts([axis.binding for axis in self.axes])
+    cells = [
+      self._cell(shorts, chosen)
+      for chosen in itertools.product(
+        *(range(len(axis.values)) for axis in self.axes)
+      )
+    ]
+    used = collections.Counter(cell.name.casefold() for cell in cells)
+    for cell in cells:
+      if used[cell.name.casefold()] > 1:
+        raise ValueError(
+          f'two cells would be called {cell.name!r}; name the values of an '
+          "axis: {'one': ..., 'other': ...}."
+        )
+    return cells
+
+  def write(self, folder: pathlib.Path, cells: list[Cell]) -> None:
+    """Leaves in `folder` what cells there are, for `ttc status`."""
+    storage.make_folder(folder)
+    table = [dataclasses.asdict(cell) for cell in cells]
+    text = json.dumps({'cells': table}, indent=1)
+    storage.write_atomic(folder / FILE, f'{text}\n'.encode('ascii'))
+
+  def _cell(self, shorts: list[str], chosen: tuple[int, ...]) -> Cell:
+    files, bindings, labels = [*self.files], [*self.bindings], []
+    for axis, index in zip(self.axes, chosen, strict=True):
+      labels.append(axis.labels[index])
+      if axis.binding == GIN_FILE:
+        files.append(axis.values[index])
+      else:
+        bindings.append(f'{axis.binding}={axis.values[index]}')
+    pairs = zip(shorts, labels, strict=True)
+    name = _cut('_'.join(f'{short}-{label}' for short, label in pairs))
+    own = (f'Experiment.output={self.output!r}', f'Experiment.name={name!r}')
+    arguments = (
+      'run',
+      *(f'--gin_file={file}' for file in files),
+      *(f'--gin.{binding}' for binding in (*bindings, *own)),
+      *self.options,
+    )
+    choices = {
+      axis.binding: label for axis, label in zip(self.axes, labels, strict=True)
+    }
+    return Cell(name, choices, arguments)
+
+
+def read(folder: pathlib.Path) -> list[dict[str, Any]] | None:
+  """The cells that a sweep left in its folder; None where there is none."""
+  try:
+    text = (folder / FILE).read_text(encoding='utf-8')
+  except FileNotFoundError:
+    return None
+  return json.loads(text)['cells']
+
+
+def _label(text: str) -> str:
+  """A value's own text, made a file name; with a hash if that lost anything.
+
+  'x' and (0,) and (0, 1) become x, 0 and 0-1.
+  """
+  items = _ITEMS.fullmatch(text)
+  parts = [part.strip() for part in (items[1] if items else text).split(',')]
+  plain = '-'.join(_unquoted(part) for part in parts)
+  if _PLAIN.fullmatch(plain) and len(plain) <= _LONGEST // 3:
+    return plain
+  readable = '-'.join(re.findall(r'[A-Za-z0-9._]+', text)).strip('._-')
+  return f'{readable[-_LONGEST // 4 :].lstrip("._-")}-{_hash(text, 6)}'
+
+
+def _unquoted(text: str) -> str:
+  quoted = len(text) > 1 and text[0] == text[-1] and text[0] in '\'"'
+  return text[1:-1] if quoted else text
+
+
+def _shorts(bindings: list[str]) -> list[str]:
+  """The last word of each binding, or all of it where that is not enough."""
+  words = [re.split('[./]', binding)[-1].lower() for binding in bindings]
+  names = [
+    word if words.count(word) == 1 else binding.lower().replace('/', '.')
+    for word, binding in zip(words, bindings, strict=True)
+  ]
+  return [name.lstrip('_') for name in names]
+
+
+def _cut(name: str) -> str:
+  if len(name) <= _LONGEST:
+    return name
+  return f'{name[: _LONGEST - 17].rstrip("._-")}-{_hash(name, 16)}'
+
+
+def _hash(text: str, digits: int) -> str:
+  return hashlib.sha256(text.encode()).hexdigest()[:digits]

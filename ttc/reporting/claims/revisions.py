@@ -1,0 +1,175 @@
+"""Claims about revisions (PAPER sections 4, 6)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttc.analysis import bootstrap
+from ttc.analysis.bootstrap import Claim
+from ttc.analysis.chains import ChainOutcomes
+from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
+from ttc.reporting.claims import compare
+
+PAPER_RIGHT_TO_WRONG = 38.0  # percent
+
+
+def claims(studies: Sequence[Study]) -> list[Claim]:
+  """Turns, transitions, ratios and the policy over ratios."""
+  if not all(study.revise for study in studies):
+    return []
+  chains = [s.revise.chains() for s in studies]
+  found = [
+    *_turns(chains),
+    *_transitions(chains),
+    *_first_attempt(studies, chains),
+  ]
+  for by in ('verifier', 'majority'):
+    tables = [s.revision_arms.get(by) for s in studies]
+    if all(tables):
+      found += _ratios(studies, [questions(t) for t in tables], by)
+      fits = [s.revision_optimal.get(by) for s in studies]
+      if all(fits):
+        parallel = [along(questions(t), parallel=True) for t in tables]
+        found += compare.optimal(
+          f'revisions.{by}',
+          f'revisions by {by}',
+          studies,
+          fits,
+          {
+            'all parallel': parallel,
+            'the best uniform ratio': [fit.uniform for fit in fits],
+          },
+        )
+  return found
+
+
+def _turns(chains: Sequence[ChainOutcomes]) -> list[Claim]:
+  longest = min(c.turns.max() for c in chains)
+  found = []
+  for turn in sorted({t for t in (2, 4, int(longest)) if 1 < t <= longest}):
+    long = [c.correct[:, c.turns >= turn] for c in chains]
+    found.append(
+      compare.better(
+        f'revisions.turn{turn}-vs-first',
+        f'The attempt at turn {turn} is right more often than the first one '
+        'of the same chain.',
+        [x[:, :, turn - 1].mean(1) for x in long],
+        [x[:, :, 0].mean(1) for x in long],
+      )
+    )
+  return found
+
+
+def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
+  rows = []
+  for c in chains:
+    now, later = c.correct[:, :, :-1], c.correct[:, :, 1:]
+    follows = np.arange(now.shape[2]) + 1 < c.turns[:, None]
+    kinds = (now & ~later, now, ~now & later, ~now)
+    rows.append(np.stack([(x & follows).sum((1, 2)) for x in kinds]) * 1.0)
+  if not any(r[[1, 3]].any() for r in rows):
+    return []
+  lost = lambda m: 100 * bootstrap.ratio(m[..., :2])
+  gained = lambda m: 100 * bootstrap.ratio(m[..., 2:])
+  return [
+    bootstrap.judge(
+      'revisions.right-to-wrong',
+      'A right attempt is followed by a wrong one more often than the '
+      f"paper's {PAPER_RIGHT_TO_WRONG:.0f} %.",
+      rows,
+      lost,
+      above=PAPER_RIGHT_TO_WRONG,
+      unit='percent',
+    ),
+    bootstrap.judge(
+      'revisions.gain-vs-loss',
+      'A wrong attempt is followed by a right one more often than a right '
+      'one by a wrong one.',
+      rows,
+      lambda m: gained(m) - lost(m),
+    ),
+  ]
+
+
+def _first_attempt(studies, chains: Sequence[ChainOutcomes]) -> list[Claim]:
+  """What finetuning gives by itself, apart from revising."""
+  base = [s.base and s.base.correct.mean(1) for s in studies]
+  control = [s.control and s.control.correct.mean(1) for s in studies]
+  turn = min(4, *(int(c.turns.max()) for c in chains))
+  at_turn = lambda t: [
+    c.correct[:, c.turns >= t, t - 1].mean(1) for c in chains
+  ]
+  pairs = [
+    (
+      'first-vs-base',
+      "The revision model's first attempt is right more "
+      'often than an attempt of the base model.',
+      at_turn(1),
+      base,
+    ),
+    (
+      'control-vs-base',
+      'A model finetuned on its own right answers without '
+      'history is right more often than the base model.',
+      control,
+      base,
+    ),
+    (
+      f'turn{turn}-vs-control',
+      f'The attempt at turn {turn} is right more '
+      'often than an attempt of the model finetuned without history.',
+      at_turn(turn),
+      control,
+    ),
+  ]
+  return [
+    compare.better(f'revisions.{id}', statement, a, b)
+    for id, statement, a, b in pairs
+    if all(x is not None for x in (*a, *b))
+  ]
+
+
+def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
+  sequential = [along(t, parallel=False) for t in tables]
+  parallel = [along(t, parallel=True) for t in tables]
+  budgets = compare.shared([*sequential, *parallel], above=1)
+  stem, what = f'revisions.{by}', 'One chain is more accurate than parallel'
+  found = [
+    compare.better(
+      f'{stem}.sequential-vs-parallel.all.n{n}',
+      f'{what} first attempts at {n} generations, chosen by {by}.',
+      compare.at(sequential, n),
+      compare.at(parallel, n),
+    )
+    for n in budgets
+  ]
+  if not budgets or not all(s.bins for s in studies):
+    return found
+  top = budgets[-1]
+  ends = compare.at(sequential, top), compare.at(parallel, top)
+  found += [
+    compare.better(
+      f'{stem}.sequential-vs-parallel.bin{k}.n{top}',
+      f'{what} first attempts at {top} generations, chosen by {by}, in bin '
+      f'{k}.',
+      *ends,
+      compare.members(studies, k),
+    )
+    for k in range(1, NUM_BINS + 1)
+  ]
+  rows = []
+  for s, a, b in zip(studies, *ends, strict=True):
+    easy, hard = s.bins['oracle'] <= 2, s.bins['oracle'] >= NUM_BINS - 1
+    rows.append(np.stack([(a - b) * easy, easy, (a - b) * hard, hard]))
+  found.append(
+    bootstrap.judge(
+      f'{stem}.sequential-gain.easy-vs-hard.n{top}',
+      'One chain gains more over parallel first attempts in bins 1 and 2 than '
+      f'in bins 4 and 5, at {top} generations, chosen by {by}.',
+      rows,
+      lambda m: (
+        100 * (bootstrap.ratio(m[..., :2]) - bootstrap.ratio(m[..., 2:]))
+      ),
+    )
+  )
+  return found

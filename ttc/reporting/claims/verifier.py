@@ -1,0 +1,104 @@
+"""Claims about the base model and its verifier (PAPER sections 2, 5)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttc.analysis import bootstrap, names
+from ttc.analysis.bootstrap import Claim
+from ttc.analysis.pools import AnswerPool
+from ttc.analysis.study import questions, Study
+from ttc.reporting.claims import compare
+
+
+def claims(studies: Sequence[Study]) -> list[Claim]:
+  """What the best-of-N samples of the search stage say."""
+  if not all(study.base for study in studies):
+    return []
+  found = [*_spread(studies), *_ranking(studies)]
+  tables = [questions(s.base_arms) for s in studies]
+  pairs = (
+    (names.WEIGHTED, names.MAJORITY),
+    (names.WEIGHTED, names.BEST),
+    (names.BEST, names.MAJORITY),
+  )
+  for a, b in pairs:
+    if all(a in t and b in t for t in tables):
+      budgets = compare.shared([t[a] for t in tables], above=2)
+      found += [
+        compare.better(
+          f'selection.{compare.slug(a)}-vs-{compare.slug(b)}.n{n}',
+          f'{a} is more accurate than {b} at {n} generations.',
+          [t[a][n] for t in tables],
+          [t[b][n] for t in tables],
+        )
+        for n in budgets
+      ]
+  return found
+
+
+def _spread(studies) -> list[Claim]:
+  found = []
+  for kind in ('oracle', 'predicted'):
+    if all(kind in s.bins for s in studies):
+      rows = []
+      for s in studies:
+        right, bins = s.base.correct.mean(1), s.bins[kind]
+        ends = [bins == 1, bins == bins.max()]
+        rows.append(np.stack([x for e in ends for x in (right * e, e)]))
+      found.append(
+        bootstrap.judge(
+          f'base.spread.{kind}',
+          'The base model is right more often (pass@1, samples that made no '
+          f'bin) in the easiest {kind} bin than in the hardest.',
+          rows,
+          lambda m: (
+            100 * (bootstrap.ratio(m[..., :2]) - bootstrap.ratio(m[..., 2:]))
+          ),
+        )
+      )
+  return found
+
+
+def _ranking(studies) -> list[Claim]:
+  if not all(s.base.values is not None for s in studies):
+    return []
+  told = {
+    'final': "The verifier's final value ranks right answers above wrong "
+    'ones of the same question.',
+    'inner': "The verifier's value at an inner step ranks answers that end "
+    'right above those that end wrong, same question and step.',
+  }
+  return [
+    bootstrap.judge(
+      f'verifier.auc.{where}',
+      statement,
+      [_auc_rows(s.base, where == 'inner') for s in studies],
+      bootstrap.ratio,
+      above=0.5,
+      unit='AUC',
+    )
+    for where, statement in told.items()
+  ]
+
+
+def _auc_rows(pool: AnswerPool, inner: bool) -> np.ndarray:
+  """AUC within each question, and whether it has one [2, Q]."""
+  steps, final = (~np.isnan(pool.values)).sum(-1), pool.score()
+  rows = np.zeros((2, len(pool.problem)))
+  for q in range(len(pool.problem)):
+    wins = pairs = 0.0
+    columns = range(pool.values.shape[2] - 1) if inner else (None,)
+    for step in columns:
+      if step is None:
+        seen, value = steps[q] > 0, final[q]
+      else:
+        seen, value = steps[q] > step + 1, pool.values[q, :, step]
+      right = value[seen & pool.correct[q]]
+      wrong = value[seen & ~pool.correct[q]]
+      order = np.sign(right[:, None] - wrong)
+      wins += float((order + 1).sum()) / 2
+      pairs += order.size
+    if pairs:
+      rows[:, q] = wins / pairs, 1
+  return rows

@@ -1,0 +1,91 @@
+"""A few samples to read, with the verifier's values (PAPER figures 17-29)."""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import itertools
+import pathlib
+
+from ttc.pipeline import records
+
+_TURNS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+  """Attempts at one question.
+
+  Attributes:
+    title: what they show.
+    attempts: (heading, text) of each; the text is the model's own.
+  """
+
+  title: str
+  attempts: tuple[tuple[str, str], ...]
+
+
+def read(root: pathlib.Path) -> list[Example]:
+  """Examples from the stages search and revise below a seed's folder."""
+  return [*_chains(_rows(root / 'revise')), *_beams(_rows(root / 'search'))]
+
+
+def _rows(folder: pathlib.Path) -> Sequence[Mapping]:
+  return records.read_rows(folder) if folder.is_dir() else []
+
+
+def _chains(found: Sequence[Mapping]) -> list[Example]:
+  """The first chain that mends its answer, the first that spoils it."""
+  wanted = {
+    (False, True): 'A chain that mends a wrong answer',
+    (True, False): 'A chain that spoils a right answer',
+  }
+  examples = []
+  for record in found:
+    chain = [row for row in record['rows'] if row.get('chain') == 0]
+    chain = sorted(chain, key=lambda row: row['turn'])[:_TURNS]
+    for pair in itertools.pairwise(chain):
+      title = wanted.pop(tuple(bool(row['correct']) for row in pair), None)
+      if title:
+        examples.append(
+          Example(
+            f'{title}: question {record["problem"]}',
+            tuple(
+              (f'Turn {row["turn"]}: {_verdict(row)}', _text(row))
+              for row in chain
+            ),
+          )
+        )
+  return examples
+
+
+def _beams(found: Sequence[Mapping]) -> list[Example]:
+  """The highest valued answer of a search: a right one, a wrong one."""
+  wanted = {
+    True: 'The highest valued answer of a search is right',
+    False: 'The highest valued answer of a search is wrong',
+  }
+  examples = []
+  for record in found:
+    if record['strategy'].startswith('BestOfN') or not wanted:
+      continue
+    valued = [row for row in record['rows'] if row.get('values')]
+    row = max(valued, key=lambda row: row['values'][-1], default=None)
+    title = row and wanted.pop(bool(row['correct']), None)
+    if title:
+      examples.append(
+        Example(
+          f'{title}: question {record["problem"]}, budget {record["budget"]}',
+          ((_verdict(row), _text(row)),),
+        )
+      )
+  return examples
+
+
+def _verdict(row: Mapping) -> str:
+  cut = ', cut short' if row['truncated'] else ''
+  return ('right' if row['correct'] else 'wrong') + cut
+
+
+def _text(row: Mapping) -> str:
+  values = row.get('values') or ()
+  shown = ' '.join(f'{value:.2f}' for value in values)
+  return row['text'] + (f'\n\nvalues at step ends: {shown}' if shown else '')

@@ -1,0 +1,202 @@
+"""Figures about search against a process reward model (PAPER section 3)."""
+
+from collections.abc import Sequence
+
+from ttc.analysis import names
+from ttc.analysis.study import NUM_BINS, Study
+from ttc.reporting.figure import Figure, Panel, Series
+from ttc.reporting.figures import by_budget, common
+from ttc.reporting.figures.by_budget import BudgetCurve
+
+_OPTIMAL = 'Compute-optimal search'
+
+
+def optimal_panel(studies: Sequence[Study]) -> Panel:
+  """Compute-optimal search beside what it must beat."""
+  return by_budget.by_generations(_OPTIMAL, _optimal_lines(studies))
+
+
+def compute_optimal(studies: Sequence[Study]) -> Figure:
+  """Paper's figure 4."""
+  lines = _optimal_lines(studies)
+  spent = by_budget.by_flops(lines)
+  return Figure(
+    'search-compute-optimal',
+    _OPTIMAL,
+    'The best arm for each difficulty bin and budget, chosen on one half of '
+    'the questions and judged on the other, against best-of-N weighted, '
+    'majority, and the best single arm chosen in the same way. '
+    f'{by_budget.NOTE if spent else ""}(Paper: figure 4.) '
+    f'{common.band(studies)}',
+    (by_budget.by_generations(_OPTIMAL, lines), *spent),
+  )
+
+
+def methods(studies: Sequence[Study], kind: str) -> Figure:
+  """Paper's figures 3 (oracle bins) and 12 (predicted bins)."""
+  lines = _method_lines(studies)
+  spent = by_budget.by_flops(lines)
+  return Figure(
+    'search-methods' if kind == 'oracle' else f'search-methods-{kind}',
+    f'Search methods, {kind} bins',
+    'Left: every search method at equal numbers of generations; lookahead '
+    f'pays k + 1 for a beam. {by_budget.NOTE if spent else ""}Right: by '
+    f'difficulty bin of the base model ({kind}), 1 is easiest. (Paper: '
+    f'figure {3 if kind == "oracle" else 12}.) {common.band(studies)}',
+    (
+      by_budget.by_generations('Search methods', lines),
+      *spent,
+      by_bin_panel(studies, kind),
+    ),
+  )
+
+
+def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
+  """Groups of bars: method by method, pale to full with the budget."""
+  bins = common.bins_of(studies, kind)
+  tables = [
+    {**s.search_arms, names.MAJORITY: s.base_arms[names.MAJORITY]}
+    for s in studies
+  ]
+  searches = [
+    arm
+    for arm in common.shared_arms(tables)
+    if arm not in (names.WEIGHTED, names.MAJORITY)
+  ]
+  beam = names.BEAM if names.BEAM in searches else next(iter(searches), None)
+  arms = [a for a in (beam, names.WEIGHTED, names.MAJORITY) if a]
+  budgets = sorted(
+    set.intersection(*(set(t[arm]) for t in tables for arm in arms)) - {1}
+  )[-4:]
+  common.need(budgets, 'a budget that all compared methods share')
+  series = []
+  for arm in arms:
+    for i, n in enumerate(budgets):
+      points = [
+        common.summarise(
+          [
+            t[arm][n].question[b == k]
+            for t, b in zip(tables, bins, strict=True)
+          ]
+        )
+        for k in range(1, NUM_BINS + 1)
+      ]
+      y, low, high = zip(*points, strict=True)
+      last = i == len(budgets) - 1
+      series.append(
+        Series(
+          f'{arm}, N={n}',
+          range(NUM_BINS),
+          y,
+          low,
+          high,
+          hue=common.HUES.get(arm, 1),
+          legend=arm if last else '',
+          shade=1.0 if last else i / (len(budgets) - 1),
+        )
+      )
+  shades = ', '.join(map(str, budgets))
+  return Panel(
+    'bars',
+    f'By difficulty, {kind} bins',
+    'difficulty bin (1 easiest)',
+    'accuracy in bin (%)',
+    tuple(series),
+    categories=_bin_labels(),
+    legend_title=f'pale to full: {shades} generations',
+  )
+
+
+def coverage(studies: Sequence[Study]) -> Figure:
+  """pass@N beside what selection makes of it."""
+  for study in studies:
+    common.need(study.base, 'best-of-N samples of the search stage')
+  series = [
+    common.curve(
+      'pass@N: any answer right', [s.coverage(s.base) for s in studies], hue=2
+    )
+  ]
+  for arm in (names.WEIGHTED, names.BEST, names.MAJORITY):
+    if all(arm in s.base_arms for s in studies):
+      series.append(
+        common.curve(
+          arm,
+          [s.base_arms[arm] for s in studies],
+          hue=common.HUES[arm],
+          dashed=arm == names.MAJORITY,
+        )
+      )
+  panel = Panel(
+    'lines',
+    'Coverage and selection',
+    common.BUDGET,
+    common.ACCURACY,
+    tuple(series),
+    x_scale='log2',
+  )
+  return Figure(
+    'coverage',
+    'Coverage and selection',
+    'How often any of N answers of the base model is right, and how often '
+    f'the selected one is. {common.band(studies)}',
+    (panel,),
+  )
+
+
+def _optimal_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
+  fits = [
+    common.need(s.search_optimal, 'search arms and difficulty bins')
+    for s in studies
+  ]
+  return [
+    _majority(studies),
+    *_orm(studies),
+    by_budget.line(
+      names.WEIGHTED, [s.base_arms[names.WEIGHTED] for s in studies], hue=0
+    ),
+    *by_budget.policy_lines(
+      fits, f'{names.COMPUTE_OPTIMAL}, {{}} bins', 'best uniform arm'
+    ),
+  ]
+
+
+def _method_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
+  tables = [common.need(s.search_arms, 'the search stage') for s in studies]
+  lines = [_majority(studies)]
+  free = iter((3, 2, 4, 5, 7, *range(8, 99)))
+  for arm in common.shared_arms(tables):
+    hue = common.HUES.get(arm)
+    lines.append(
+      by_budget.line(
+        arm,
+        [t[arm] for t in tables],
+        hue=next(free) if hue is None else hue,
+        dashed=hue is None and 'lookahead' in arm,
+      )
+    )
+  return lines
+
+
+def _majority(studies: Sequence[Study]) -> BudgetCurve:
+  return by_budget.line(
+    names.MAJORITY,
+    [s.base_arms[names.MAJORITY] for s in studies],
+    hue=6,
+    dashed=True,
+  )
+
+
+def _orm(studies: Sequence[Study]) -> list[BudgetCurve]:
+  if not all(s.orm_arms for s in studies):
+    return []
+  return [
+    by_budget.line(
+      'ORM best-of-N weighted',
+      [s.orm_arms[names.WEIGHTED] for s in studies],
+      hue=4,
+    )
+  ]
+
+
+def _bin_labels() -> tuple[str, ...]:
+  return tuple(str(b) for b in range(1, NUM_BINS + 1))

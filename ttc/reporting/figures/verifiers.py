@@ -1,0 +1,134 @@
+"""Figures about verifiers and their aggregation (PAPER sections 2.3, 4.4)."""
+
+from collections.abc import Sequence
+
+from ttc.analysis import aggregate, names
+from ttc.analysis.study import along, Study, Table
+from ttc.reporting.figure import Figure, Panel, Series
+from ttc.reporting.figures import common
+
+
+def aggregation(studies: Sequence[Study]) -> Figure:
+  """Paper's figure 13: last, min or product over the steps."""
+  _need_values(studies)
+  series = [
+    _weighted(f'PRM {how}', [s.selections(s.base, how) for s in studies], hue)
+    for how, hue in (('last', 0), ('min', 2), ('prod', 3))
+  ]
+  series += [*_orm(studies), _majority(studies)]
+  return Figure(
+    'aggregation',
+    'From step values to a score',
+    'Best-of-N weighted with the value of the last step, the least value, '
+    'or their product as the score of an answer. (Paper: figure 13.) '
+    f'{common.band(studies, subsets=True)}',
+    (_panel('Aggregation over steps', series),),
+  )
+
+
+def selection(studies: Sequence[Study]) -> Figure:
+  """Paper's figure 14, with plain best-of-N (the ICLR version's 13)."""
+  _need_values(studies)
+  tables = [s.base_arms for s in studies]
+  series = [
+    _weighted('PRM weighted', tables, 0),
+    common.curve(
+      'PRM best', [t[names.BEST] for t in tables], hue=5, subsets=True
+    ),
+    *_orm(studies),
+    _majority(studies),
+  ]
+  return Figure(
+    'verifiers',
+    'Choosing among the same answers',
+    'The same samples of the base model, chosen by weighted vote, by the '
+    'highest score, and by majority. (Paper: figure 14.) '
+    f'{common.band(studies, subsets=True)}',
+    (_panel('PRM, ORM and majority', series),),
+  )
+
+
+def revision_verifiers(studies: Sequence[Study]) -> Figure:
+  """Paper's figure 15: which verifier should judge a chain of revisions."""
+  pools = [common.need(s.revise, 'the revise stage') for s in studies]
+  for pool in pools:
+    common.need(pool.values, 'values of the revision verifier')
+  others = sorted(set.intersection(*(set(p.scores) for p in pools)))
+  common.need(others, 'scores of a second verifier in the revise stage')
+  tables = [s.revision_arms['verifier'] for s in studies]
+  line = lambda name, curves, **style: common.curve(
+    name, curves, subsets=True, **style
+  )
+  parallel = line(
+    'parallel', [along(t, parallel=True) for t in tables], hue=6, dashed=True
+  )
+  main = line(
+    'sequential, revision ORM',
+    [along(t, parallel=False) for t in tables],
+    hue=0,
+  )
+  panels = []
+  for i, other in enumerate(others):
+    name = other.replace('_', ' ')
+    series = line(
+      f'sequential, {name}', [_judged_by(other, s) for s in studies], hue=1 + i
+    )
+    panels.append(
+      _panel(f'Revision ORM against {name}', [main, series, parallel])
+    )
+  return Figure(
+    'revision-verifiers',
+    'Verifiers of revisions',
+    'One chain of N revisions, its best answer chosen by the verifier that '
+    'sees the earlier attempts and by others. (Paper: figure 15.) '
+    f'{common.band(studies, subsets=True)}',
+    tuple(panels),
+  )
+
+
+def _judged_by(verifier: str, study: Study) -> common.Curve:
+  """Accuracy of one chain by its length, its best answer as `verifier` says."""
+  attempts = study.revise.chains(verifier)
+  lengths = along(study.revision_arms['verifier'], parallel=False)
+  return {
+    n: study.split(attempts, n, 1, aggregate.hierarchical) for n in lengths
+  }
+
+
+def _panel(title: str, series: Sequence[Series]) -> Panel:
+  return Panel(
+    'lines',
+    title,
+    common.BUDGET,
+    common.ACCURACY,
+    tuple(series),
+    x_scale='log2',
+  )
+
+
+def _weighted(name: str, tables: Sequence[Table], hue: int) -> Series:
+  return common.curve(
+    name, [t[names.WEIGHTED] for t in tables], hue=hue, subsets=True
+  )
+
+
+def _orm(studies: Sequence[Study]) -> list[Series]:
+  if not all(s.orm_arms for s in studies):
+    return []
+  return [_weighted('ORM weighted', [s.orm_arms for s in studies], 4)]
+
+
+def _majority(studies: Sequence[Study]) -> Series:
+  return common.curve(
+    names.MAJORITY,
+    [s.base_arms[names.MAJORITY] for s in studies],
+    hue=6,
+    dashed=True,
+    subsets=True,
+  )
+
+
+def _need_values(studies: Sequence[Study]):
+  for study in studies:
+    base = common.need(study.base, 'best-of-N samples of the search stage')
+    common.need(base.values, 'verifier values in the search stage')

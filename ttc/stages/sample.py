@@ -1,0 +1,39 @@
+"""`ttc sample`: independent solutions, to learn from (PAPER 2.1, 4.1)."""
+
+import dataclasses
+from typing import ClassVar
+
+from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.stage import StageRun
+from ttc.stages.arms import Arm, check_arms, run_arms
+from ttc.stages.solver import Solver
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+  """Samples every question of a split a number of times.
+
+  Attributes:
+    solver: who answers; usually without a verifier, on the split 'finetune'.
+    num: solutions a question.
+    size: questions a part.
+    name: of the stage.
+  """
+
+  kind: ClassVar[str] = 'sample'
+  solver: Solver
+  num: int = 16
+  size: int = 256
+  name: str = 'sample'
+
+  @property
+  def arms(self) -> tuple[Arm]:
+    return (Arm.samples(self.num),)
+
+  def check(self, experiment: Experiment) -> None:
+    """Needs a proposer before it."""
+    check_arms(self, experiment)
+
+  def __call__(self, run: StageRun) -> None:
+    """Writes one record a question."""
+    run_arms(self, run)

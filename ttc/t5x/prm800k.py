@@ -1,0 +1,186 @@
+"""PRM800K: solutions whose steps people rated (Lightman et al. 2023).
+
+Both forms are read: the raw lines, where a labeler went on from the completion
+that was chosen, and flat ones with `steps` and `ratings`. A rating is 1, 0 or
+-1. A step that a person wrote in place of all bad ones counts as 1; a solution
+that was given up stops at its first -1.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from ttc.data import jsonl
+from ttc.data.documents import LabelledDocument
+from ttc.data.vocabulary import step_end_table, Vocabulary
+
+RATINGS = (-1, 0, 1)
+_ANSWER = '# Answer'
+
+
+@dataclasses.dataclass(frozen=True)
+class Rated:
+  """A solution and its ratings.
+
+  Attributes:
+    question: its text.
+    answer: the reference, or ''.
+    steps: texts, without what parts them.
+    ratings: one a step, of RATINGS.
+    finished: whether the last step gives an answer.
+  """
+
+  question: str
+  answer: str
+  steps: tuple[str, ...]
+  ratings: tuple[int, ...]
+  finished: bool
+
+
+def read(path: str) -> Iterator[Rated]:
+  """The rated solutions of a file; those without a rated step are left out.
+
+  Raises:
+    ValueError: a line is of neither form; names file and line.
+  """
+  for line, fields in jsonl.read_objects(path):
+    try:
+      rated = _raw(fields) if 'label' in fields else _flat(fields)
+      odd = [r for r in rated.ratings if r not in RATINGS]
+      if odd:
+        raise ValueError(f'expected ratings of {RATINGS}, got {odd[0]!r}.')
+    except ValueError as error:
+      raise ValueError(f'{path}: line {line}: {error}') from error
+    if rated.steps:
+      yield rated
+
+
+class RatedSteps:
+  """Makes examples for a process reward model of rated solutions."""
+
+  def __init__(
+    self, vocabulary: Vocabulary, delimiter: str = '\n', neutral: float = 1.0
+  ):
+    """Prepares the table of step ends.
+
+    Args:
+      vocabulary: of the model.
+      delimiter: parts the steps of a solution.
+      neutral: the label of a rating of 0, in [0, 1]; 1 and -1 become 1 and 0.
+
+    Raises:
+      ValueError: `neutral` is no label, or the vocabulary splits the delimiter.
+    """
+    if not 0 <= neutral <= 1:
+      raise ValueError(f'neutral={neutral} is no label; give one in [0, 1].')
+    self._vocabulary, self._delimiter = vocabulary, delimiter
+    self._labels = {-1: 0.0, 0: neutral, 1: 1.0}
+    self._step_end = step_end_table(vocabulary, delimiter)
+
+  def document(
+    self, rated: Rated, prompt: Sequence[int], problem: int
+  ) -> LabelledDocument:
+    """An example: each label at the token that ends its step.
+
+    A step may hold the delimiter itself; ends within it have no label. A
+    finished solution ends with the end token, as a sampled one would.
+
+        prompt | step one \\n | step two \\n | step three <eos>
+                          1             1                  0
+    """
+    parts = [step + self._delimiter for step in rated.steps]
+    if rated.finished:
+      parts[-1] = rated.steps[-1]
+    tokens, ends = self._encoded(parts)
+    if rated.finished:
+      tokens.append(self._vocabulary.eos_id)
+      ends[-1] = len(tokens) - 1
+    labels = dict(
+      zip(ends, (self._labels[r] for r in rated.ratings), strict=True)
+    )
+    return LabelledDocument(
+      np.array([*prompt, *tokens], np.int32),
+      np.array(list(labels), np.int32) + len(prompt),
+      np.array(list(labels.values()), np.float32),
+      problem,
+    )
+
+  def _encoded(self, parts: list[str]) -> tuple[list[int], list[int]]:
+    """Tokens of a text, and the place of the one that ends each part."""
+    text = ''.join(parts)
+    tokens = self._vocabulary.encode(text)
+    if self._vocabulary.decode(tokens) == text:
+      return tokens, self._ends(tokens, np.cumsum([len(p) for p in parts]))
+    # The tokenizer writes some characters differently (e.g. NFC), so places in
+    # the two texts do not agree.
+    apart = [self._vocabulary.encode(part) for part in parts]
+    until = np.cumsum([len(ids) for ids in apart]) - 1
+    return [id for ids in apart for id in ids], until.tolist()
+
+  def _ends(self, tokens: list[int], until: np.ndarray) -> list[int]:
+    """For each number of characters, the first step end at or behind it."""
+    places = np.flatnonzero(self._step_end[tokens]).tolist()
+    if not places or places[-1] != len(tokens) - 1:
+      places.append(len(tokens) - 1)
+    read = [
+      len(self._vocabulary.decode(tokens[: place + 1])) for place in places
+    ]
+    found = np.searchsorted(read, until).clip(max=len(places) - 1)
+    return [places[i] for i in found]
+
+
+def _flat(fields: Mapping[str, Any]) -> Rated:
+  steps, ratings = (jsonl.field(fields, name) for name in ('steps', 'ratings'))
+  if (
+    not isinstance(steps, list)
+    or not isinstance(ratings, list)
+    or len(steps) != len(ratings)
+  ):
+    raise ValueError("expected lists 'steps' and 'ratings' of one length.")
+  finished = (
+    bool(steps) and _ANSWER in steps[-1] and not fields.get('truncated')
+  )
+  return Rated(
+    jsonl.field(fields, 'problem'),
+    fields.get('answer') or '',
+    tuple(steps),
+    tuple(ratings),
+    finished,
+  )
+
+
+def _raw(fields: Mapping[str, Any]) -> Rated:
+  steps, ratings = [], []
+  for step in jsonl.field(fields, 'label.steps') or ():
+    text, rating = _chosen(step)
+    if rating is None:
+      break
+    steps.append(text)
+    ratings.append(rating)
+    if rating == -1 and step['chosen_completion'] is None:
+      break
+  question = jsonl.field(fields, 'question')
+  finished = jsonl.field(fields, 'label.finish_reason') == 'solution' and len(
+    steps
+  ) == len(fields['label']['steps'])
+  return Rated(
+    jsonl.field(question, 'problem'),
+    question.get('ground_truth_answer') or '',
+    tuple(steps),
+    tuple(ratings),
+    finished,
+  )
+
+
+def _chosen(step: Mapping[str, Any]) -> tuple[str, int | None]:
+  """The text that the solution went on with, and its rating; None of none."""
+  if step.get('human_completion'):
+    return step['human_completion']['text'], 1
+  completions = step.get('completions') or ()
+  place = jsonl.field(step, 'chosen_completion')
+  if place is not None:
+    return completions[place]['text'], completions[place]['rating']
+  wrong = [c['text'] for c in completions if c['rating'] == -1]
+  return (wrong[0], -1) if wrong else ('', None)
