@@ -5,7 +5,7 @@ import pytest
 
 from ttc.analysis import matched
 
-# k by the closed forms of PAPER section 7.
+# k by the closed forms of paper §7.
 FORMS = {
   'v1': lambda m, r: m + 3 * (m - 1) / r,
   'iclr': lambda m, r: m + 1.5 * (m - 1) / r,

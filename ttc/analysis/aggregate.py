@@ -1,4 +1,4 @@
-"""From verifier values to one selected solution (PAPER sections 2.3, 4.5).
+"""From verifier values to one selected solution (paper §5.1, §6.1).
 
 First the values of a solution's steps become one score, then a vote over the
 solutions of a question selects a row. Every selector has the signature

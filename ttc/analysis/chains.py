@@ -1,4 +1,4 @@
-"""Sequential against parallel revisions (PAPER sections 4.3, 4.5, 4.6).
+"""Sequential against parallel revisions (paper §6.1, §6.2).
 
 A budget N is split into P chains of S turns, S * P = N. One nested pool serves
 all splits of all budgets: chain j is as long as the longest split that uses

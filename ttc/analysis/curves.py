@@ -1,4 +1,4 @@
-"""Accuracy against budget from a pool of samples (PAPER section 2.3).
+"""Accuracy against budget from a pool of samples (paper §5.1).
 
 From W rows a question, many random subsets of N rows are drawn and voted on;
 their mean estimates what N samples reach, with far less noise than N samples

@@ -1,4 +1,4 @@
-"""How hard a question is for the base model (PAPER section 5).
+"""How hard a question is for the base model (paper §3.2).
 
 Easiness is a number a question, higher for easier; bins are its quantiles, 1
 the easiest. Easiness must come from samples of its own: where the rows that

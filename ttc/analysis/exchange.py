@@ -1,4 +1,4 @@
-"""Where to compare the small model with the large one (PAPER section 7).
+"""Where to compare the small model with the large one (paper §7).
 
 The paper compares at three ratios R of inference to pretraining tokens. Each
 asks for a budget of the small model; where that is larger than was measured,

@@ -1,6 +1,6 @@
 """FLOPs of a record's cost: by the paper's convention, and exact.
 
-The paper's (PAPER sections 7, 8) charges 2 FLOPs a parameter and token in
+The paper's (paper §7) charges 2 FLOPs a parameter and token in
 inference and 6 in training, whatever the length of the context. The exact count
 is that of the programs in `decoding/engine`: 2 for every weight that a token
 is multiplied with, 4 H for every key that a query head is multiplied with

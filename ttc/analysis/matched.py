@@ -1,4 +1,4 @@
-"""Test-time compute against a larger model at equal FLOPs (PAPER section 7).
+"""Test-time compute against a larger model at equal FLOPs (paper §7).
 
 The large model has M times the parameters, is pretrained on the same D_pre
 tokens and answers greedily. What it costs more,

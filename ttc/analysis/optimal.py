@@ -1,7 +1,7 @@
 """The compute-optimal policy of one table, beside what it must beat.
 
 Policy and best uniform arm are chosen on one half of the questions and judged
-on the other, over the same random halves (PAPER section 6).
+on the other, over the same random halves (paper §3.1).
 """
 
 from collections.abc import Mapping, Sequence

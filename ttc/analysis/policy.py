@@ -1,4 +1,4 @@
-"""The compute-optimal policy: (difficulty bin, budget) -> arm (PAPER 6).
+"""The compute-optimal policy: (difficulty bin, budget) -> arm (paper §3.1).
 
 An arm is a strategy with its hyper-parameters; what is known of it is its
 expected accuracy on each question at each budget:
@@ -205,7 +205,7 @@ def cross_fit_uniform(accuracy: ArmAccuracy, folds: np.ndarray) -> CrossFit:
 
 
 def best_uniform(accuracy: ArmAccuracy) -> dict[int, Uniform]:
-  """The best single arm at each budget, in-sample as in PAPER 0.3."""
+  """The best single arm at each budget, in-sample as in the paper, §5.3."""
   table = {}
   for budget in _budgets(accuracy):
     arms = _arms(accuracy, budget)

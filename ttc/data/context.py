@@ -1,4 +1,4 @@
-"""What a revision is conditioned on, in training as in inference (PAPER 4.3).
+"""What a revision is conditioned on, in training as in inference (paper §6.1).
 
     prompt  attempt <revise> attempt <revise> ...
 

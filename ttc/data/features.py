@@ -1,7 +1,7 @@
 """What stages hand to training, as a TFDS folder of ArrayRecord files.
 
-An example is a dict. `lm` (PAPER 1, 4.1): loss on the tokens from
-`loss_start` on. `value` (PAPER 2): the label of each listed token, which is a
+An example is a dict. `lm` (paper §4, §6.1): loss on the tokens from
+`loss_start` on. `value` (paper §5.1): the label of each listed token, which is a
 step's last.
 
     lm      tokens [n]  loss_start             problem

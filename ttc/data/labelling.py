@@ -1,6 +1,6 @@
 """From graded samples and Monte-Carlo rollouts to verifiers' examples.
 
-PAPER 2.1: a step's label is the share of continuations of the prefix it ends
+paper §5.1: a step's label is the share of continuations of the prefix it ends
 that solve the problem, so that it estimates the proposer's reward-to-go. The
 last step of a solution needs no continuation: its label is its grade.
 
@@ -163,7 +163,7 @@ def outcome_examples(
     prompt: tokens of the question.
     vocabulary: of the tokens.
     keep: earlier attempts of the row's chain in the context, as the revision
-      model saw them (PAPER 4.4); 0 shows the verifier none.
+      model saw them (paper §6.1); 0 shows the verifier none.
 
   Returns:
     One example for each parsable row. Unparsable ones remain in the context.

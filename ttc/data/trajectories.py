@@ -1,4 +1,4 @@
-"""From parallel samples to what a revision model is finetuned on (PAPER 4.1).
+"""From parallel samples to what a revision model is finetuned on (paper §6.1).
 
 A trajectory is a question, wrong attempts at it, and a right one; the last
 wrong attempt is the one nearest to the right one, so that revising it is

@@ -1,4 +1,4 @@
-"""Records: JSON lines in part files that survive a kill (DESIGN.md 1 and 5).
+"""Records: JSON lines in part files that survive a kill.
 
 A stage's folder holds `part-00003-of-00008.jsonl` files and, written last, a
 completion mark. A part is one batch of work: it appears whole, by a rename,

@@ -1,4 +1,4 @@
-"""A stage at work in its folder: resumed, skipped or refused (DESIGN.md 5).
+"""A stage at work in its folder: resumed, skipped or refused.
 
 A stage is a function of its configuration, its inputs and a seed. Its folder
 holds `stage.json` (those three, and the seconds spent), `config.gin`, what

@@ -1,4 +1,4 @@
-"""A figure as data: what is drawn, apart from how (PAPER.md section 10).
+"""A figure as data: what is drawn, apart from how.
 
 Everything a reader could want to plot again is in here, so `summary.json`
 holds the figures whole and `plots.py` needs nothing else.

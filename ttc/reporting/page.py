@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs no other (PAPER section 10).
+"""The report as one HTML file that needs no other.
 
 Everything that comes from outside, model text before all, is escaped; figures
 are images, in which a browser runs nothing.

@@ -1,4 +1,4 @@
-"""Draws any Figure with matplotlib, as SVG and PNG (PAPER.md section 10).
+"""Draws any Figure with matplotlib, as SVG and PNG.
 
 Colours are Okabe and Ito's, told apart by colour-blind readers; ordered
 series (difficulty bins, budgets) run over viridis. The bytes of an SVG

@@ -1,4 +1,4 @@
-"""How a problem's W rows are shared out among its prefixes (PAPER 3, 11).
+"""How a problem's W rows are shared out among its prefixes (paper §5.2).
 
 An allocator sees one problem and returns integers: how many children each row
 gets. All tree searches over steps differ in nothing else. It is called with
@@ -23,7 +23,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Beam:
-  """Keeps the W / M best prefixes, M children each (PAPER 3.1).
+  """Keeps the W / M best prefixes, M children each (paper §5.2).
 
   Attributes:
     width: children a kept prefix gets (M), or 'sqrt' for the root of W.
@@ -44,7 +44,7 @@ class Beam:
 
 @dataclasses.dataclass(frozen=True)
 class Dvts:
-  """Diverse verifier tree search: W / M beams of one prefix each (PAPER 11).
+  """Diverse verifier tree search: W / M beams of one prefix each.
 
   Row r belongs to subtree r // M for the whole search.
   """

@@ -1,4 +1,4 @@
-"""Monte-Carlo tree search over steps (PAPER 3.1; the paper ran none).
+"""Monte-Carlo tree search over steps (paper §5.2; the paper ran none).
 
 A generation is one path from the question to the end of a solution, charged
 once, wherever it leaves the paths before it. A budget of N generations gives N

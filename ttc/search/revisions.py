@@ -1,4 +1,4 @@
-"""Chains of attempts, with the most recent ones in context (PAPER 4.3).
+"""Chains of attempts, with the most recent ones in context (paper §6.1).
 
 Contexts are built in token space: an attempt is never decoded and read again.
 

@@ -1,4 +1,4 @@
-"""K continuations of each step of a solution (PAPER 2.1).
+"""K continuations of each step of a solution (paper §5.1).
 
 The models read the solution once. A rollout from an earlier step is a row that
 goes on from fewer of the same cells.

@@ -1,4 +1,4 @@
-"""Ways to spend a budget of N generations on a question (PAPER 3)."""
+"""Ways to spend a budget of N generations on a question (paper §5.2)."""
 
 import dataclasses
 from typing import ClassVar, Protocol

@@ -1,4 +1,4 @@
-"""`ttc difficulty`: how hard each test question is (PAPER section 5)."""
+"""`ttc difficulty`: how hard each test question is (paper §3.2)."""
 
 import dataclasses
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""`ttc label`: Monte-Carlo values of every step prefix (PAPER 2.1)."""
+"""`ttc label`: Monte-Carlo values of every step prefix (paper §5.1)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses

@@ -1,4 +1,4 @@
-"""`ttc report`: figures, claims and tables of all seeds (PAPER 10)."""
+"""`ttc report`: figures, claims and tables of all seeds."""
 
 import dataclasses
 import os

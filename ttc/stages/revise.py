@@ -1,4 +1,4 @@
-"""`ttc revise`: chains of revisions, sequential against parallel (PAPER 4)."""
+"""`ttc revise`: chains of revisions, sequential against parallel (paper §6)."""
 
 from collections.abc import Iterator, Sequence
 import dataclasses

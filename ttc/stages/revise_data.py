@@ -1,4 +1,4 @@
-"""`ttc revise_data`: from parallel samples to trajectories (PAPER 4.1)."""
+"""`ttc revise_data`: from parallel samples to trajectories (paper §6.1)."""
 
 import dataclasses
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""`ttc sample`: independent solutions, to learn from (PAPER 2.1, 4.1)."""
+"""`ttc sample`: independent solutions, to learn from (paper §5.1, §6.1)."""
 
 import dataclasses
 from typing import ClassVar

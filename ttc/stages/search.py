@@ -1,4 +1,4 @@
-"""`ttc search`: strategies and budgets side by side (PAPER section 3)."""
+"""`ttc search`: strategies and budgets side by side (paper §5.2)."""
 
 import dataclasses
 from typing import ClassVar

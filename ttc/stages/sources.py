@@ -24,7 +24,7 @@ class Source(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class StepLabels:
-  """A process reward model: Monte-Carlo values at step ends (PAPER 2.1).
+  """A process reward model: Monte-Carlo values at step ends (paper §5.1).
 
   Attributes:
     stage: that labelled steps.
@@ -47,7 +47,7 @@ class StepLabels:
 
 @dataclasses.dataclass(frozen=True)
 class Outcomes:
-  """An outcome reward model: whether an attempt was right (PAPER 4.4).
+  """An outcome reward model: whether an attempt was right (paper §6.1).
 
   Attributes:
     stage: that sampled solutions or chains of revisions.

@@ -1,4 +1,4 @@
-"""AdamW with warm-up, as all finetuning of the paper (PAPER 2.1, 4.2)."""
+"""AdamW with warm-up, as all finetuning of the paper (paper §5.1, §6.1)."""
 
 import dataclasses
 import functools

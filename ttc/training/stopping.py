@@ -1,8 +1,8 @@
 """When training ends and which step it returns, from validation losses.
 
-Verifiers keep the step of lowest validation loss (PAPER 2.1). For revision
+Verifiers keep the step of lowest validation loss (paper §5.1). For revision
 models that loss is a bad guide, and the paper takes a checkpoint slightly
-after over-fitting begins (PAPER 4.2).
+after over-fitting begins (paper §6.1).
 """
 
 from collections.abc import Sequence

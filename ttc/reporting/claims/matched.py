@@ -1,4 +1,4 @@
-"""Claims about test-time compute against a larger model (PAPER section 7)."""
+"""Claims about test-time compute against a larger model (paper §7)."""
 
 from collections.abc import Sequence
 

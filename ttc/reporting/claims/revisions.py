@@ -1,4 +1,4 @@
-"""Claims about revisions (PAPER sections 4, 6)."""
+"""Claims about revisions (paper §3.1, §6)."""
 
 from collections.abc import Sequence
 

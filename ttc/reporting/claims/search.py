@@ -1,4 +1,4 @@
-"""Claims about search against the verifier (PAPER section 3, 6)."""
+"""Claims about search against the verifier (paper §3.1, §5.2)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Claims about the base model and its verifier (PAPER sections 2, 5)."""
+"""Claims about the base model and its verifier (paper §3.2, §5.1)."""
 
 from collections.abc import Sequence
 

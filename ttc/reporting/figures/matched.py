@@ -1,4 +1,4 @@
-"""Test-time compute against a larger model (PAPER section 7)."""
+"""Test-time compute against a larger model (paper §7)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Figures about revisions (PAPER section 4)."""
+"""Figures about revisions (paper §6)."""
 
 from collections.abc import Sequence
 import fractions

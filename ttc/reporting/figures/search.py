@@ -1,4 +1,4 @@
-"""Figures about search against a process reward model (PAPER section 3)."""
+"""Figures about search against a process reward model (paper §5.2)."""
 
 from collections.abc import Sequence
 

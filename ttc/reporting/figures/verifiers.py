@@ -1,4 +1,4 @@
-"""Figures about verifiers and their aggregation (PAPER sections 2.3, 4.4)."""
+"""Figures about verifiers and their aggregation (paper §5.1, §6.1)."""
 
 from collections.abc import Sequence
 
