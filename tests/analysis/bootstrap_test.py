@@ -6,13 +6,17 @@ import pytest
 from ttc.analysis import bootstrap
 
 
+def mean(means):
+  return means[..., 0]
+
+
 def rows(values):
   return np.asarray(values, float)[None]
 
 
 def test_interval_of_a_mean_is_that_of_its_standard_error():
   x = np.random.default_rng(0).random(400)
-  estimate, low, high = bootstrap.interval([rows(x)], bootstrap.mean)
+  estimate, low, high = bootstrap.interval([rows(x)], mean)
   se = x.std() / np.sqrt(len(x))
   assert estimate == pytest.approx(x.mean())
   assert low == pytest.approx(x.mean() - 1.96 * se, abs=0.2 * se)
@@ -23,9 +27,7 @@ def test_interval_covers_the_truth_as_often_as_it_says():
   rng = np.random.default_rng(1)
   hits = 0
   for _ in range(100):
-    _, low, high = bootstrap.interval(
-      [rows(rng.random(80) < 0.4)], bootstrap.mean
-    )
+    _, low, high = bootstrap.interval([rows(rng.random(80) < 0.4)], mean)
     hits += low <= 0.4 <= high
   assert 87 <= hits <= 100
 
@@ -41,8 +43,8 @@ def test_questions_are_paired():
 
 def test_seeds_that_share_their_questions_do_not_count_them_twice():
   x = np.random.default_rng(3).random(100)
-  one = bootstrap.interval([rows(x)], bootstrap.mean)
-  assert bootstrap.interval([rows(x)] * 3, bootstrap.mean) == pytest.approx(one)
+  one = bootstrap.interval([rows(x)], mean)
+  assert bootstrap.interval([rows(x)] * 3, mean) == pytest.approx(one)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def test_seeds_that_share_their_questions_do_not_count_them_twice():
 def test_verdict(shift, holds):
   x = np.random.default_rng(4).standard_normal(50)
   x += shift - x.mean()
-  claim = bootstrap.judge('id', 'x is above 0.', [rows(x)], bootstrap.mean)
+  claim = bootstrap.judge('id', 'x is above 0.', [rows(x)], mean)
   assert claim.holds is holds
   assert claim.estimate == pytest.approx(shift)
 
@@ -59,7 +61,7 @@ def test_verdict(shift, holds):
 def test_one_seed_that_disagrees_leaves_it_open():
   strong, weak = np.full(50, 1.0), np.full(50, -0.01)
   seeds = [rows(strong)] * 5 + [rows(weak)]
-  claim = bootstrap.judge('id', 's', seeds, bootstrap.mean)
+  claim = bootstrap.judge('id', 's', seeds, mean)
   assert claim.interval[0] > 0
   assert claim.holds is None
   assert claim.seeds == pytest.approx((1, 1, 1, 1, 1, -0.01))
@@ -67,10 +69,8 @@ def test_one_seed_that_disagrees_leaves_it_open():
 
 def test_what_the_measurement_cannot_resolve_decides_nothing():
   seeds = [rows(np.full(50, 0.05))]
-  assert bootstrap.judge('id', 's', seeds, bootstrap.mean).holds is True
-  assert (
-    bootstrap.judge('id', 's', seeds, bootstrap.mean, grain=0.1).holds is None
-  )
+  assert bootstrap.judge('id', 's', seeds, mean).holds is True
+  assert bootstrap.judge('id', 's', seeds, mean, grain=0.1).holds is None
 
 
 def test_undefined_has_no_interval():

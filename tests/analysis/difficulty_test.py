@@ -60,11 +60,6 @@ def test_thresholds_place_questions_not_seen_before():
   assert difficulty.assign([2.0, -1.0], found.thresholds).tolist() == [1, 5]
 
 
-def test_absolute_classes_include_their_ends():
-  correct = np.arange(10) < np.array([0, 1, 2, 4, 5, 10])[:, None]
-  assert difficulty.classes(correct).bins.tolist() == [3, 3, 2, 2, 1, 1]
-
-
 def test_by_bin_is_nan_where_empty():
   means = difficulty.by_bin([1, 0, 1, 1], [1, 1, 3, 3], num_bins=4)
   np.testing.assert_array_equal(means, [0.5, np.nan, 1, np.nan])
@@ -77,5 +72,3 @@ def test_what_cannot_be_binned_is_refused():
     difficulty.bins([1.0, np.nan, 0.0], num_bins=2)
   with pytest.raises(ValueError, match='samples'):
     difficulty.oracle([True, False])
-  with pytest.raises(ValueError, match='medium class'):
-    difficulty.classes([[True]], easy=0.1, hard=0.5)

@@ -41,19 +41,3 @@ def test_outside_nothing_is_known():
 def test_the_first_crossing_counts():
   assert interpolate.budget_at({1: 0.1, 2: 0.3, 4: 0.2, 8: 0.3}, 0.3) == 2
   assert interpolate.budget_at({1: 0.2, 2: 0.2, 4: 0.4}, 0.2) == 1
-
-
-def test_factor_is_the_shift_between_curves():
-  shifted = {n // 4: accuracy for n, accuracy in CURVE.items() if n >= 4}
-  for budget in shifted:
-    assert interpolate.generations_factor(
-      shifted, CURVE, budget
-    ) == pytest.approx(4)
-  assert interpolate.generations_factor(CURVE, CURVE, 2) == pytest.approx(1)
-
-
-def test_factor_is_none_out_of_range():
-  better = {n: accuracy + 0.1 for n, accuracy in CURVE.items()}
-  assert interpolate.generations_factor(better, CURVE, 16) is None
-  assert interpolate.generations_factor(CURVE, better, 1) is None
-  assert interpolate.generations_factor(CURVE, better, 64) is None

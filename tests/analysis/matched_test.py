@@ -1,6 +1,5 @@
 """Equal FLOPs by both ledgers, and the algebra that inverts them."""
 
-import numpy as np
 import pytest
 
 from ttc.analysis import matched
@@ -21,9 +20,6 @@ def test_the_budget_is_the_papers_and_inverts(
 ):
   k = matched.matched_budget(size_ratio, token_ratio, accounting)
   assert k == pytest.approx(FORMS[accounting](size_ratio, token_ratio))
-  assert matched.size_ratio_at(token_ratio, k, accounting) == pytest.approx(
-    size_ratio
-  )
   assert matched.token_ratio_at(size_ratio, k, accounting) == pytest.approx(
     token_ratio
   )
@@ -46,39 +42,6 @@ def test_an_equal_model_matches_at_its_own_budget():
 
 def test_much_inference_leaves_only_the_size():
   assert matched.matched_budget(14, 1e12) == pytest.approx(14)
-
-
-def test_compare_interpolates_and_averages_by_bin():
-  bins = np.array([1, 1, 2, 4])
-  small = {1: np.array([0.2, 0.4, 0.1, 0.0]), 4: np.array([0.6, 0.8, 0.3, 0.2])}
-  large = np.array([0.25, 0.25, 0.4, 0.0])
-  found = matched.compare(
-    small,
-    large,
-    bins,
-    size_ratio=1.5,
-    token_ratio=matched.token_ratio_at(1.5, 2),
-  )
-  assert found.budget == pytest.approx(2)
-  np.testing.assert_allclose(found.small, [0.5, 0.2, np.nan, 0.1, np.nan])
-  np.testing.assert_allclose(found.large, [0.25, 0.4, np.nan, 0, np.nan])
-  np.testing.assert_allclose(
-    found.improvement, [1, -0.5, np.nan, np.nan, np.nan]
-  )
-
-
-def test_beyond_the_curve_nothing_is_compared():
-  found = matched.compare(
-    {1: np.ones(5), 4: np.ones(5)},
-    np.ones(5),
-    np.arange(5) + 1,
-    size_ratio=14,
-    token_ratio=1,
-  )
-  assert found.budget == 53
-  assert np.isnan(found.small).all()
-  assert np.isnan(found.improvement).all()
-  np.testing.assert_array_equal(found.large, np.ones(5))
 
 
 def test_what_cannot_match_is_refused():

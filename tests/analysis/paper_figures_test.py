@@ -63,6 +63,24 @@ def _search_arms(figure, kind):
   }
 
 
+def _size_ratio(token_ratio, budget, accounting):
+  """M at which a budget matches, by bisection: the budget rises with M."""
+  low, high = 1.0, 1000.0
+  for _ in range(60):
+    middle = (low + high) / 2
+    if matched.matched_budget(middle, token_ratio, accounting) < budget:
+      low = middle
+    else:
+      high = middle
+  return low
+
+
+def _generations_factor(curve, baseline, budget):
+  """The baseline's budget for the accuracy of a curve at `budget`, over it."""
+  needed = interpolate.budget_at(baseline, curve[budget])
+  return None if needed is None else needed / budget
+
+
 @pytest.mark.parametrize(
   ('curves', 'bars'),
   [('revisions_by_bin', 'revisions'), ('search_by_bin', 'prm_search')],
@@ -73,18 +91,16 @@ def test_the_bars_of_figure_1(figures, curves, bars):
   large = _questions(figures['fig9']['stars_14x_greedy_by_bin'], sizes)
   printed = figures['fig1_bars_relative_improvement_pct'][bars]
   for i, budget in enumerate(BUDGETS):
-    found = matched.compare(
-      small,
-      large,
-      _bins(),
-      size_ratio=14.2,
-      token_ratio=matched.token_ratio_at(14.2, budget),
+    token_ratio = matched.token_ratio_at(14.2, budget)
+    k = matched.matched_budget(14.2, token_ratio)
+    assert k == pytest.approx(budget)
+    ours, theirs = (
+      difficulty.by_bin(accuracy, _bins())
+      for accuracy in (interpolate.accuracy_at(small, k), large)
     )
-    assert found.budget == pytest.approx(budget)
     for name, bin in BARS.items():
-      assert 100 * found.improvement[bin - 1] == pytest.approx(
-        printed[name][i], abs=0.1
-      )
+      improvement = ours[bin - 1] / theirs[bin - 1] - 1
+      assert 100 * improvement == pytest.approx(printed[name][i], abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +116,7 @@ def test_the_large_model_is_14_times_the_small_one(
   # Each printed R is rounded; one M must lie within all three roundings.
   low, high = (
     [
-      matched.size_ratio_at(r + side * digit / 2, budget, accounting)
+      _size_ratio(r + side * digit / 2, budget, accounting)
       for r, digit, budget in zip(token_ratios, digits, BUDGETS, strict=True)
     ]
     for side in (-1, 1)
@@ -193,7 +209,7 @@ def test_the_factor_of_four_is_against_best_of_n_only(figures):
   search = _curve(figures['fig4']['compute_optimal_oracle'])
   best_of_n = _curve(figures['fig3_left']['bon_weighted'])
   beam = _curve(figures['fig3_left']['beam_M4'])
-  factor = interpolate.generations_factor
+  factor = _generations_factor
   assert factor(search, best_of_n, 16) == pytest.approx(3.4, abs=0.05)
   assert factor(search, best_of_n, 64) == pytest.approx(1.2, abs=0.05)
   assert factor(search, beam, 16) < 1

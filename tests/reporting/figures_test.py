@@ -7,7 +7,7 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import matched, names, spending, study
-from ttc.analysis.exchange import exchanges
+from ttc.analysis.matched import comparisons
 from ttc.reporting.figure import Figure
 from ttc.reporting.figures import catalogue, common
 
@@ -137,14 +137,14 @@ def test_ratio_sweep_has_all_splits(built):
 
 
 def test_matched_stars_stand_at_equal_flops(studies):
-  found = exchanges(studies, 'search', M)
+  found = comparisons(studies, 'search', M)
   assert [e.label for e in found] == ['R ≫ 1']
   for e in found:
     assert matched.matched_budget(M, e.token_ratio) == pytest.approx(e.budget)
     assert e.budget <= 16
   # The largest budget of the revisions is below the large model's own price.
-  assert exchanges(studies, 'revisions', M) == []
-  cheap = exchanges(studies, 'revisions', 1.5)
+  assert comparisons(studies, 'revisions', M) == []
+  cheap = comparisons(studies, 'revisions', 1.5)
   assert cheap
   for small, large in zip(cheap[0].small, cheap[0].large, strict=True):
     assert small.shape == large.shape == (TRUTH.questions,)

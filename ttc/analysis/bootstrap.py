@@ -124,16 +124,6 @@ def _counts(Q: int) -> np.ndarray:
   return rng.multinomial(Q, np.full(Q, 1 / Q), DRAWS) / Q
 
 
-def mean(means: np.ndarray) -> np.ndarray:
-  """The statistic that is the first row's mean."""
-  return means[..., 0]
-
-
-def difference(means: np.ndarray) -> np.ndarray:
-  """First row minus second."""
-  return means[..., 0] - means[..., 1]
-
-
 def ratio(means: np.ndarray) -> np.ndarray:
   """First row over second; undefined where the second is 0."""
   with np.errstate(all='ignore'):

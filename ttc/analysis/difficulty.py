@@ -38,23 +38,6 @@ def predicted(score, num_bins: int = 5) -> DifficultyBins:
   return _by_mean(score, num_bins)
 
 
-def classes(correct, easy: float = 0.5, hard: float = 0.1) -> DifficultyBins:
-  """Absolute classes of Liu et al. (2502.06703): 1 easy, 2 medium, 3 hard.
-
-  Easy is pass@1 >= `easy`, hard is pass@1 <= `hard`. correct: bool [Q, S].
-  """
-  if not 0 <= hard < easy <= 1:
-    raise ValueError(
-      f'easy={easy} and hard={hard} do not bound a medium class; choose '
-      '0 <= hard < easy <= 1.'
-    )
-  easiness, generations = _mean(correct)
-  thresholds = (easy, float(np.nextafter(hard, 1)))
-  return DifficultyBins(
-    easiness, thresholds, assign(easiness, thresholds), generations
-  )
-
-
 def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
   """Thresholds between equal bins: the easiness of the last of each.
 

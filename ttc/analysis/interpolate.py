@@ -49,17 +49,3 @@ def budget_at(curve: Mapping[int, float], accuracy: float) -> float | None:
       left, right = np.log2(budgets[i - 1 : i + 1])
       return float(2 ** (left + share * (right - left)))
   return None
-
-
-def generations_factor(
-  curve: Mapping[int, float], baseline: Mapping[int, float], budget: int
-) -> float | None:
-  """How many times the generations the baseline needs for equal accuracy.
-
-  The baseline's budget at the accuracy that `curve` has at `budget`, over
-  `budget`: 4 means four times less for the curve. None where the baseline
-  never reaches it, or starts above it.
-  """
-  accuracy = accuracy_at(curve, budget)
-  needed = None if accuracy is None else budget_at(baseline, float(accuracy))
-  return None if needed is None else needed / budget

@@ -12,14 +12,25 @@ R = D_inf / D_pre the budget that matches is
 
 where `large` and `small` are FLOPs a parameter and generated token: 2 for the
 answer, and 2 more where a verifier reads it and is charged.
+
+The paper compares at three ratios R. Each asks for a budget of the small model;
+where that is larger than was measured, the comparison moves to the R that the
+largest measured budget matches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
-from ttc.analysis import difficulty, flops, interpolate
+from ttc.analysis import flops, interpolate
+from ttc.analysis.study import Curve, Study
+
+Side = Literal['search', 'revisions']
+
+TOKEN_RATIOS = (0.16, 0.79, 22.0)  # the paper's, in v1
+_SAME = 1.25  # budgets closer than this are one comparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,80 +85,84 @@ def token_ratio_at(
   return flops.TRAIN * (size_ratio - 1) / surplus
 
 
-def size_ratio_at(
-  token_ratio: float, budget: float, accounting: str = 'v1'
-) -> float:
-  """M at which `budget` generations match a greedy large model."""
-  _positive(token_ratio=token_ratio, budget=budget)
-  charge = _accounting(accounting)
-  pretraining = flops.TRAIN / token_ratio
-  return (budget * charge.small + pretraining) / (charge.large + pretraining)
-
-
 @dataclasses.dataclass(frozen=True)
-class Comparison:
-  """Both models at equal FLOPs, by difficulty bin.
+class Matched:
+  """Both models at equal FLOPs, question by question.
 
   Attributes:
     token_ratio: R.
-    budget: k, the matched generations of the small model.
-    small: its accuracy there [bins]; NaN where k is outside its curve.
-    large: [bins].
-    improvement: (small - large) / large [bins], a fraction; NaN where the
-      large model solves nothing.
+    budget: generations of the small model that match one of the large one.
+    small: accuracy under the compute-optimal policy [Q], one array a seed.
+    large: accuracy of the greedy large model [Q], one array a seed.
+    bins: oracle difficulty [Q], one array a seed.
   """
 
   token_ratio: float
   budget: float
-  small: np.ndarray
-  large: np.ndarray
-  improvement: np.ndarray
+  small: tuple[np.ndarray, ...]
+  large: tuple[np.ndarray, ...]
+  bins: tuple[np.ndarray, ...]
+
+  @property
+  def label(self) -> str:
+    """'R ≪ 1', 'R ≈ 1' or 'R ≫ 1'."""
+    if self.token_ratio < 0.3:
+      return 'R ≪ 1'
+    return 'R ≫ 1' if self.token_ratio > 3 else 'R ≈ 1'
 
 
-def compare(
-  small: Mapping[int, np.ndarray],
-  large,
-  bins,
-  *,
+def comparisons(
+  studies: Sequence[Study],
+  side: Side,
   size_ratio: float,
-  token_ratio: float,
   accounting: str = 'v1',
-  large_budget: float = 1,
-  num_bins: int = 5,
-) -> Comparison:
-  """Compares at the budget that matches; interpolated in log2 of it.
+) -> list[Matched]:
+  """The comparisons that the measurements allow, R from small to large.
 
   Args:
-    small: the small model's accuracy on each question [Q] by budget.
-    large: the large model's accuracy on each question [Q].
-    bins: difficulty of the questions, int [Q].
-    size_ratio: M.
-    token_ratio: R.
+    studies: one a seed.
+    side: what the small model does with its budget.
+    size_ratio: M, parameters of the large model over the small one's.
     accounting: a key of ACCOUNTINGS.
-    large_budget: generations a question of the large model.
-    num_bins: of difficulty.
   """
-  budget = matched_budget(size_ratio, token_ratio, accounting, large_budget)
-  question = interpolate.accuracy_at(small, budget)
-  large = difficulty.by_bin(large, bins, num_bins)
-  small = (
-    np.full(num_bins, np.nan)
-    if question is None
-    else difficulty.by_bin(question, bins, num_bins)
-  )
-  return Comparison(
-    token_ratio, budget, small, large, relative_improvement(small, large)
-  )
+  if not all(compared(s, side) and s.greedy for s in studies):
+    return []
+  curves = [compared(s, side) for s in studies]
+  top = min(max(c) for c in curves)
+  found: list[Matched] = []
+  for ratio in TOKEN_RATIOS:
+    budget = matched_budget(size_ratio, ratio, accounting)
+    if budget > top:
+      if matched_budget(size_ratio, np.inf, accounting) >= top:
+        continue
+      ratio, budget = token_ratio_at(size_ratio, top, accounting), top
+    if found and max(budget, found[-1].budget) < _SAME * min(
+      budget, found[-1].budget
+    ):
+      continue
+    small = [interpolate.accuracy_at(c, budget) for c in curves]
+    if any(s is None for s in small):
+      continue
+    found.append(
+      Matched(
+        ratio,
+        budget,
+        tuple(small),
+        tuple(s.greedy.correct[:, 0].astype(float) for s in studies),
+        tuple(s.bins['oracle'] for s in studies),
+      )
+    )
+  return found
 
 
-def relative_improvement(small, large) -> np.ndarray:
-  """(small - large) / large, as a fraction; NaN where large is 0."""
-  small, large = np.broadcast_arrays(
-    np.asarray(small, np.float64), np.asarray(large, np.float64)
-  )
-  return np.divide(
-    small - large, large, out=np.full(large.shape, np.nan), where=large != 0
-  )
+def compared(study: Study, side: Side) -> Curve | None:
+  """The small model's compute-optimal accuracy by budget, oracle bins."""
+  if side == 'search':
+    fit = study.search_optimal
+  else:
+    fits = study.revision_optimal
+    fit = fits.get('verifier', fits.get('majority'))
+  return None if fit is None else fit.adaptive['oracle']
 
 
 def _accounting(name: str) -> Accounting:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ttc.analysis.bootstrap import Claim
-from ttc.analysis.exchange import exchanges
+from ttc.analysis.matched import comparisons
 from ttc.analysis.study import NUM_BINS, Study
 from ttc.reporting.claims import compare
 from ttc.reporting.figures.matched import ACCOUNTS
@@ -16,7 +16,7 @@ def claims(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
     return found
   for accounting in ACCOUNTS:
     for side in ('revisions', 'search'):
-      for e in exchanges(studies, side, size_ratio, accounting):
+      for e in comparisons(studies, side, size_ratio, accounting):
         stem = f'matched.{accounting}.{side}.R{e.token_ratio:.2g}'
         what = (
           f'Compute-optimal {side} at {e.budget:.3g} generations beats '

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ttc.analysis.exchange import exchanges
+from ttc.analysis.matched import comparisons
 from ttc.analysis.study import Study
 from ttc.reporting.figure import Figure, Panel
 from ttc.reporting.figures import common, matched, revisions, search, verifiers
@@ -72,7 +72,7 @@ def headline(studies: Sequence[Study], size_ratio: float | None) -> Figure:
       panels.append(panel(studies))
     except common.MissingError:
       continue
-    if size_ratio and exchanges(studies, side, size_ratio):
+    if size_ratio and comparisons(studies, side, size_ratio):
       panels.append(matched.bars_panel(studies, side, size_ratio))
   if not panels:
     raise common.MissingError('a policy over search arms or revisions')

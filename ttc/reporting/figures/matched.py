@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttc.analysis import bootstrap, names
-from ttc.analysis.exchange import compared, Exchange, exchanges, Side
+from ttc.analysis.matched import compared, comparisons, Matched, Side
 from ttc.analysis.study import NUM_BINS, Study
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import common
@@ -45,7 +45,7 @@ def bars(studies: Sequence[Study], size_ratio: float) -> Figure:
     bars_panel(studies, side, size_ratio, accounting)
     for side in _compared(studies, size_ratio)
     for accounting in ACCOUNTS
-    if exchanges(studies, side, size_ratio, accounting)
+    if comparisons(studies, side, size_ratio, accounting)
   ]
   return Figure(
     'matched-bars',
@@ -69,7 +69,7 @@ def bars_panel(
 ) -> Panel:
   """Relative improvement by R and difficulty."""
   found = common.need(
-    exchanges(studies, side, size_ratio, accounting),
+    comparisons(studies, side, size_ratio, accounting),
     'a budget that matches the large model',
   )
   series = []
@@ -154,10 +154,10 @@ def large_model(studies: Sequence[Study], size_ratio: float) -> Figure:
   )
 
 
-def _compared(studies, size_ratio) -> dict[Side, list[Exchange]]:
+def _compared(studies, size_ratio) -> dict[Side, list[Matched]]:
   for study in studies:
     common.need(study.greedy, 'greedy answers of the large model')
-  found = {side: exchanges(studies, side, size_ratio) for side in SIDES}
+  found = {side: comparisons(studies, side, size_ratio) for side in SIDES}
   return common.need(
     {side: e for side, e in found.items() if e},
     'a policy whose budgets match the large model',
@@ -203,12 +203,12 @@ def _lines_panel(studies, side, found, size_ratio) -> Panel:
   )
 
 
-def _improvement(exchange: Exchange, bin: int):
+def _improvement(matched: Matched, bin: int):
   """Relative improvement in percent with its 95 % interval."""
   rows = [
     np.stack([small * (b == bin), large * (b == bin)])
     for small, large, b in zip(
-      exchange.small, exchange.large, exchange.bins, strict=True
+      matched.small, matched.large, matched.bins, strict=True
     )
   ]
   relative = lambda m: 100 * (bootstrap.ratio(m) - 1)
