@@ -10,7 +10,7 @@ extraction runs, hence nothing evaluates text.
 import logging
 import re
 
-from ttc.grading import comparison, precise
+from ttc.grading import comparison, numeric
 from ttc.grading.answer import Answer, Group, Named, Relation, Scalar
 from ttc.grading.comparison import Truth
 from ttc.grading.parser import read
@@ -44,7 +44,7 @@ def warm() -> None:
 
 def _resolve(a: Answer, b: Answer) -> Truth:
   if isinstance(a, Scalar) and isinstance(b, Scalar) and a.tree and b.tree:
-    found = precise.same(a.tree, b.tree)
+    found = numeric.equal(a.tree, b.tree)
     if found is not None:
       return found
   texts = sorted(map(_latex, (a, b)))  # so that the order makes no difference
