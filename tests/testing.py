@@ -6,6 +6,8 @@ last token only, so a table [V, V] of log-odds is a language model, and a list
 can be worked out by hand.
 """
 
+import functools
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -62,14 +64,19 @@ def scripted_config() -> TransformerConfig:
   )
 
 
+@functools.cache
+def _shapes(head: str) -> dict:
+  """Of a scripted model; running the initializer would compile it each time."""
+  return jax.eval_shape(lambda: random_params(scripted_config(), head))
+
+
 def scripted_params(table) -> dict:
   """Weights for logits `table[last]` ([V, V]), or values `table[last]` ([V]).
 
   A one-hot vector leaves the final norm as sqrt(V) times itself.
   """
-  cfg = scripted_config()
   head = 'logits' if np.ndim(table) == 2 else 'value'
-  params = jax.tree.map(jnp.zeros_like, random_params(cfg, head))
+  params = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), _shapes(head))
   backbone = {**params['backbone'], 'embedding': jnp.eye(WORDS)}
   backbone['final_norm'] = {'scale': jnp.full((WORDS,), WORDS**-0.5)}
   return {**params, 'backbone': backbone, head: jnp.asarray(table, jnp.float32)}

@@ -18,10 +18,10 @@ def last(code):
   print('last words', code, flush=True)
 
 try:
-  with termination.watched(last, grace=float(sys.argv[2])):
+  with termination.handling(last, grace=float(sys.argv[2])):
     if sys.argv[1] == 'stuck':
       if len(sys.argv) > 3:
-        termination.hurry(float(sys.argv[3]))
+        termination.shorten_grace(float(sys.argv[3]))
       print('ready', flush=True)
       hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)  # minutes, in C
     if sys.argv[1] == 'deaf':
@@ -32,9 +32,9 @@ try:
         print('swallowed', flush=True)
       time.sleep(60)
     if sys.argv[1] == 'held':
-      with termination.held():
+      with termination.deferred():
         print('ready', flush=True)
-        while not termination.asked():
+        while not termination.requested():
           time.sleep(0.01)
         print('asked', flush=True)
         if len(sys.argv) > 3:

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests import testing
+from ttc.inference.requests import Prefill
+from ttc.inference.rows import fold_keys
 
 fold = jax.jit(jax.random.fold_in)
 
@@ -127,3 +129,50 @@ def step_search(
         ]
     rows = advance(children, temperature, 1, most)
   return [row.tokens[row.start :] for row in rows], spent
+
+
+def interpret(plan, table, values, *, most, temperature=1.0):
+  """Works a plan off alone and row by row, whatever strategy made it.
+
+  Args:
+    plan: a generator of requests.
+    table: [V, V] the proposer's logits after each token.
+    values: [V] the verifier's logit at each token.
+    most: tokens of a step.
+    temperature: of rows that are not greedy.
+
+  Returns:
+    The plan's rows, how many tokens were drawn in all, and the most rows that
+    were asked to grow at once.
+  """
+  drawn = widest = 0
+  sigmoid = lambda x: 1 / (1 + math.exp(-x))
+  while True:
+    try:
+      request = next(plan)
+    except StopIteration as stop:
+      return stop.value, drawn, widest
+    if isinstance(request, Prefill):
+      continue  # nothing to remember: logits depend on the last token alone
+    fold_keys(request.rows)
+    widest = max(widest, len(request.rows))
+    for index, row in enumerate(request.rows):
+      if row.done:
+        continue
+      bound = row.limit - len(row.tokens)
+      if request.allowance is not None:
+        bound = min(bound, request.allowance[index])
+      elif request.steps:
+        bound = min(bound, request.steps * most)
+      plain = Row(
+        row.tokens, jax.random.wrap_key_data(row.key), row.start, row.limit
+      )
+      grown = grow(
+        plain, table, 0 if request.greedy else temperature, request.steps, bound
+      )
+      new = grown.tokens[len(row.tokens) :]
+      drawn += len(new)
+      row.tokens += new
+      row.values += [sigmoid(values[token]) for token in new]
+      full = len(row.tokens) >= row.limit
+      row.done = full or (bool(new) and new[-1] == testing.END)

@@ -1,4 +1,4 @@
-"""The command line of whatever runs stages, and the request it makes."""
+"""Command line of the subcommands that run stages, parsed into a Request."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ _KINDS = {
   'pretrain': 'train a language model from scratch',
   'sample': 'sample solutions of questions',
   'label': 'label steps by Monte-Carlo rollouts',
-  'train': 'finetune a proposer or a verifier on what stages made',
-  'revise_data': 'pair wrong attempts with right ones into trajectories',
-  'difficulty': 'sample the test questions to tell easy from hard',
+  'train': 'finetune a proposer or a verifier on data of earlier stages',
+  'revise_data': 'pair wrong attempts with correct ones into trajectories',
+  'difficulty': 'sample the test questions to estimate their difficulty',
   'search': 'search against a verifier, over strategies and budgets',
-  'revise': 'sample chains of revisions, sequential against parallel',
+  'revise': 'sample revision chains, sequential against parallel',
   'policy': 'choose the best strategy for each difficulty and budget',
   'report': 'draw the figures and write the summary',
 }
 
 _GIN_HELP = """\
 configuration:
-  --gin_file=PATH       gin file; may be repeated, later ones win
-  --gin.NAME=VALUE      one binding or macro over the files, for example
+  --gin_file=PATH       gin file; may be repeated, later files override
+  --gin.NAME=VALUE      one binding or macro, overrides the files; for example
                         --gin.Experiment.seeds='(0, 1, 2)'
                         --gin.Experiment.output="'/tmp/runs'"
 """
 
 
 def common() -> argparse.ArgumentParser:
-  """The options of every command that reads gin files, as a parent parser."""
+  """A parent parser with the options of every command that reads gin files."""
   parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
   parser.add_argument(
     '--gin_file', action='append', default=[], help=argparse.SUPPRESS
@@ -39,19 +39,19 @@ def common() -> argparse.ArgumentParser:
     action='append',
     default=[],
     metavar='NAME',
-    help='run only the stage of this name; may be repeated',
+    help='run only the stage with this name; may be repeated',
   )
   parser.add_argument(
     '--distributed',
     action='store_true',
-    help='join the other processes of a pod, or those told by the options '
-    'below, first',
+    help='first join the other processes of a pod, or of the run that the '
+    'options below describe',
   )
   for option, kind, metavar, text in (
     ('coordinator', str, 'HOST:PORT', 'where process 0 listens'),
-    ('processes', int, 'N', 'processes of the run'),
-    ('process', int, 'I', 'this one, from 0'),
-    ('join_timeout', float, 'SECONDS', 'to wait for the others, 300'),
+    ('processes', int, 'N', 'number of processes in the run'),
+    ('process', int, 'I', 'number of this process, from 0'),
+    ('join_timeout', float, 'SECONDS', 'how long to wait for the others (300)'),
   ):
     parser.add_argument(
       f'--{option}', type=kind, metavar=metavar, help=f'--distributed: {text}'
@@ -65,16 +65,16 @@ def common() -> argparse.ArgumentParser:
     type=_steps,
     const=profiling.STEPS,
     metavar='STEPS',
-    help='leave a trace of some steps (20) of each stage in its folder',
+    help='trace this number of steps (20) of each stage, in its folder',
   )
   return parser
 
 
 def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
-  """The parser of `ttc` with `run` and every kind of stage.
+  """Builds the parser of `ttc` with `run` and every kind of stage.
 
   Returns:
-    The parser, and its subparsers, to which other commands add theirs.
+    The parser, and its subparsers, to which other commands add their own.
   """
   parser = argparse.ArgumentParser(
     prog='ttc',
@@ -87,10 +87,8 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
     dest='stage', required=True, metavar='STAGE', title='stages'
   )
   shared = common()
-  for kind, text in {
-    'run': 'run all stages of an experiment, in order',
-    **_KINDS,
-  }.items():
+  kinds = {'run': 'run all stages of an experiment, in order', **_KINDS}
+  for kind, text in kinds.items():
     stages.add_parser(
       kind,
       help=text,
@@ -104,10 +102,16 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
 
 
 def request(argv: Sequence[str]):
-  """The runner's request that a command line makes; exits where it cannot.
+  """Parses the command line of `run` or of a kind of stage.
 
   Args:
-    argv: arguments after the program's name, of `run` or a kind of stage.
+    argv: arguments after the program's name.
+
+  Returns:
+    The `runner.Request`.
+
+  Raises:
+    SystemExit: the command line is wrong; argparse has printed why.
   """
   parser, _ = program()
   options, rest = parser.parse_known_args(argv)
@@ -117,7 +121,7 @@ def request(argv: Sequence[str]):
       parser.error(f'unknown argument {argument!r}; see ttc --help')
     bindings.append(argument.removeprefix('--gin.'))
   if not options.gin_file:
-    parser.error('say what to run with --gin_file=PATH')
+    parser.error('name the experiment to run with --gin_file=PATH')
   from ttc.cli import runner
 
   return runner.Request(
@@ -133,21 +137,22 @@ def request(argv: Sequence[str]):
 
 
 def _cluster(parser: argparse.ArgumentParser, options: argparse.Namespace):
-  """The processes to join; None where nobody is to be joined."""
+  """The `Cluster` to join; None without --distributed."""
   from ttc.runtime.join import Cluster
 
-  told = (options.coordinator, options.processes, options.process)
+  members = (options.coordinator, options.processes, options.process)
   timeout = options.join_timeout
   if not options.distributed:
-    if (*told, timeout) != (None,) * 4:
+    if (*members, timeout) != (None,) * 4:
       parser.error(
         '--coordinator, --processes, --process and --join_timeout go with '
         '--distributed'
       )
     return None
-  if None in told and told != (None,) * 3:
+  # None of the three leaves all of them to the platform (join.resolve).
+  if None in members and members != (None,) * 3:
     parser.error('give all of --coordinator, --processes and --process')
-  return Cluster(*told, **({} if timeout is None else {'timeout': timeout}))
+  return Cluster(*members, **({} if timeout is None else {'timeout': timeout}))
 
 
 def _steps(text: str) -> int:

@@ -1,7 +1,8 @@
-"""From gin files and bindings to an Experiment, or one line that says why not.
+"""Builds an Experiment from gin files and bindings.
 
-The library carries no gin decorator: gin files name what they configure by
-importing it (`from __gin__ import dynamic_registration`).
+Every error is one ConfigurationError with a message of one line. The library
+has no gin decorators: gin files import the modules that they configure
+(`from __gin__ import dynamic_registration`).
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ttc.cli import moved_modules
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
+# Errors of gin and Python that `_one_line` rewrites.
 _NO_MACRO = re.compile(r"No bindings specified for '(.*)/gin.macro'")
 _REQUIRED = re.compile(r'(\w+)/macro\.value set to `%gin\.REQUIRED`')
 _NO_VALUE = re.compile(r'(\w+)\.__init__\(\) missing .*?: (.*)')
@@ -28,18 +30,18 @@ def load(
   """Builds the experiment that gin files and bindings describe.
 
   Args:
-    files: gin files, later ones over earlier ones; paths are relative to the
-      working directory or else to the repository.
-    bindings: `Name.parameter=value` or `MACRO=value`, over the files.
-    check: whether stages look for what they read, and bindings that nothing
-      uses are refused.
+    files: gin files; later files override earlier ones. Paths are relative to
+      the working directory or else to the repository.
+    bindings: `Name.parameter=value` or `MACRO=value`; they override the files.
+    check: whether to check that the stages' inputs exist, and to refuse
+      bindings that nothing uses.
 
   Returns:
-    The experiment, checked, and all bindings that were used as gin text.
+    The experiment, and gin text with all bindings that were used.
 
   Raises:
-    ConfigurationError: a missing file, an unknown name or parameter, a value
-      that is missing or does not fit, or a binding that nothing uses.
+    ConfigurationError: a file is missing, a name or parameter is unknown, a
+      value is missing or wrong, or nothing uses a binding.
   """
   gin.clear_config()
   if str(_REPOSITORY) not in gin_config._LOCATION_PREFIXES:
@@ -61,20 +63,25 @@ def load(
 
 
 def _parse(files: tuple[str, ...], bindings: tuple[str, ...]) -> dict:
-  """Fills gin; returns what is not worth a check for being used.
+  """Parses all sources into gin's global configuration.
 
-  That is everything but the last source's: what a file binds may be unused
-  because a later file or the command line bound something over it.
+  Args:
+    files: as for `load`.
+    bindings: as for `load`; they are the last source if there are any.
+
+  Returns:
+    Gin's bindings before the last source. They need no check for being used: a
+    binding may be unused because a later source has overridden what uses it.
   """
-  found = [_found(file) for file in files]
-  sources = [lambda file=file: gin.parse_config_file(file) for file in found]
+  paths = [_path(file) for file in files]
+  sources = [lambda path=path: gin.parse_config_file(path) for path in paths]
   if bindings:
     sources.append(lambda: gin.parse_config(list(bindings)))
   before = {}
   logging.disable(logging.ERROR)  # gin logs what it then raises
   try:
     for parse in sources:
-      before = {key: dict(of) for key, of in gin_config._CONFIG.items()}
+      before = {key: dict(args) for key, args in gin_config._CONFIG.items()}
       parse()
     gin.finalize()
   finally:
@@ -82,7 +89,7 @@ def _parse(files: tuple[str, ...], bindings: tuple[str, ...]) -> dict:
   return before
 
 
-def _found(file: str) -> str:
+def _path(file: str) -> str:
   for folder in (pathlib.Path(), _REPOSITORY):
     if (folder / file).is_file():
       return str(folder / file)
@@ -103,17 +110,23 @@ def _experiment(files: tuple[str, ...]) -> Callable[[], Experiment]:
 
 
 def _refuse_unused(before: dict) -> None:
-  """Raises for a new binding that building the experiment never asked for."""
+  """Raises for a binding of the last source that the experiment did not use.
+
+  Args:
+    before: bindings by (scope, selector), of all earlier sources.
+  """
   called = set(gin_config._OPERATIVE_CONFIG)
-  for (scope, selector), of in gin_config._CONFIG.items():
+  for (scope, selector), args in gin_config._CONFIG.items():
+    # A binding applies in its own scope and in all scopes inside it.
     used = any(
       selector == other and f'{inner}/'.startswith(f'{scope}/' * bool(scope))
       for inner, other in called
     )
-    if not used and before.get((scope, selector)) != of:
+    if not used and before.get((scope, selector)) != args:
       name = selector.rsplit('.', 1)[-1]
       full = f'{scope}/{name}' if scope else name
-      shown = scope if name == 'macro' else f'{full}.{min(of)}'
+      # Gin keeps a macro under its own name as the scope of `macro`.
+      shown = scope if name == 'macro' else f'{full}.{min(args)}'
       raise ConfigurationError(
         f'{shown} is bound but nothing in the experiment uses it; correct '
         'its name or remove it.'
@@ -121,7 +134,7 @@ def _refuse_unused(before: dict) -> None:
 
 
 def _one_line(error: Exception) -> str:
-  """What went wrong and where, without gin's indentation and class reprs."""
+  """An error on one line, without gin's indentation and class reprs."""
   macro = _NO_MACRO.search(str(error)) or _REQUIRED.search(str(error))
   if macro:
     return f'the macro {macro[1]} has no value; bind it with {macro[1]} = ...'
@@ -135,8 +148,6 @@ def _one_line(error: Exception) -> str:
       continue  # the innermost call is the one that matters
     lines.append(f'(in call to {call[1]})' if call else line.strip())
   text = ' '.join(line for line in lines if line)
-  return (
-    text
-    if isinstance(error, ValueError | OSError)
-    else (f'{type(error).__name__}: {text}')
-  )
+  if isinstance(error, ValueError | OSError):
+    return text
+  return f'{type(error).__name__}: {text}'

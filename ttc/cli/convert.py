@@ -1,12 +1,12 @@
-"""`ttc convert`: checkpoints of Hugging Face into ours, and back.
+"""`ttc convert`: converts checkpoints from and to Hugging Face's format.
 
     ttc convert --from=Llama-3.2-1B --to=models/llama-3.2-1b
     ttc convert --from=runs/x/seed-0/prm --to=prm --format=huggingface
 
 A converted folder holds model.json, params/ and the tokenizer's files. Its
-absolute path stands wherever a stage's name does: `Solver.proposer`,
-`Solver.verifier`, `Train.start`. The mark COMPLETE, written last, names what
-the weights were, so that a stage notices when they are exchanged.
+absolute path can replace the name of a stage: `Solver.proposer`,
+`Solver.verifier`, `Train.start`. The file COMPLETE, written last, has a digest
+of the weights, so that a stage notices when they are exchanged.
 """
 
 import argparse
@@ -19,7 +19,8 @@ import time
 
 _OURS, _THEIRS = 'ttc', 'huggingface'
 _DTYPES = ('float32', 'bfloat16', 'float16')
-_CONFIG = 'huggingface.json'  # their config.json, kept in our folder
+_CONFIG = 'huggingface.json'  # a copy of their config.json, in our folder
+# Files that belong to a tokenizer; the first one is what ttc itself reads.
 _TOKENIZER = (
   'tokenizer.json',
   'tokenizer_config.json',
@@ -32,6 +33,7 @@ _TOKENIZER = (
   'chat_template.json',
   'generation_config.json',
 )
+# Read by generation code of transformers; ttc's own config has none of them.
 _TOKEN_IDS = ('bos_token_id', 'eos_token_id', 'pad_token_id')
 
 
@@ -39,11 +41,9 @@ def add_parser(stages) -> None:
   """Adds `convert` to the subparsers of `ttc`."""
   parser = stages.add_parser(
     'convert',
-    help='read or write checkpoints of Hugging Face',
-    description=(
-      'Convert a checkpoint of Hugging Face (safetensors) into a folder that '
-      'stages can name, or one of ours into one that transformers reads.'
-    ),
+    help='convert checkpoints from or to the format of Hugging Face',
+    description='Convert a Hugging Face checkpoint (safetensors) into a folder '
+    'that stages can use, or a model of ttc into one that transformers reads.',
     allow_abbrev=False,
   )
   parser.add_argument(
@@ -51,44 +51,47 @@ def add_parser(stages) -> None:
     dest='source',
     required=True,
     metavar='FOLDER',
-    help='a checkpoint, a converted folder, or that of a stage',
+    help='folder of a checkpoint, a converted model or a stage',
   )
   parser.add_argument(
-    '--to',
-    dest='target',
-    required=True,
-    metavar='FOLDER',
-    help='a new folder',
+    '--to', dest='target', required=True, metavar='FOLDER', help='a new folder'
   )
   parser.add_argument(
     '--format',
     choices=(_OURS, _THEIRS),
     default=_OURS,
-    help='of the new folder (default: ttc)',
+    help='format of the new folder (default: ttc)',
   )
   parser.add_argument(
     '--dtype',
     choices=_DTYPES,
-    help='of weights and activations (default: as they are)',
+    help='type of weights and activations (default: unchanged)',
   )
   parser.add_argument(
     '--reader',
     metavar='NAME|FILE',
-    help=(
-      "how somebody else's verifier is asked: qwen2.5-math-prm, math-shepherd, "
-      'rlhflow, or a JSON file with prompt, before, after, trim, good, bad'
-    ),
+    help='input format of a published verifier: qwen2.5-math-prm, '
+    'math-shepherd, rlhflow, or a JSON file with prompt, before, after, trim, '
+    'good, bad',
   )
   parser.add_argument(
     '--tokenizer',
     metavar='FOLDER',
-    help='where its files are, if not in --from',
+    help="where the tokenizer's files are, if not in --from",
   )
 
 
 def run(options: argparse.Namespace) -> int:
-  """Converts; prints errors and returns the exit code as `ttc run` does."""
-  # Host memory is what a checkpoint passes through; accelerators stay free.
+  """Runs `ttc convert`; prints errors.
+
+  Args:
+    options: parsed by `add_parser`'s parser.
+
+  Returns:
+    The exit code: 0, 1 if reading or writing failed, 2 if the arguments or the
+    checkpoint do not allow the conversion.
+  """
+  # Checkpoints pass through host memory; accelerators stay free for others.
   os.environ.setdefault('JAX_PLATFORMS', 'cpu')
   try:
     print(_run(options), flush=True)
@@ -102,6 +105,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> str:
+  """Converts and returns a summary to print."""
   source = pathlib.Path(options.source).expanduser()
   target = pathlib.Path(options.target).expanduser()
   if not source.is_dir():
@@ -117,8 +121,8 @@ def _run(options: argparse.Namespace) -> str:
     if not tokenizer.is_dir():
       raise ValueError(f'--tokenizer: there is no folder {tokenizer}.')
   began = time.monotonic()
-  convert = _bring_in if options.format == _OURS else _take_out
-  # A folder without its last file is removed with what is in it.
+  convert = _import if options.format == _OURS else _export
+  # An incomplete folder would look like a model; also Ctrl-C removes it.
   try:
     cfg, head = convert(source, target, tokenizer, options)
   except BaseException:
@@ -135,7 +139,8 @@ def _run(options: argparse.Namespace) -> str:
   return '\n'.join(f'{name:<12}{value}' for name, value in lines)
 
 
-def _bring_in(source, target, tokenizer, options):
+def _import(source, target, tokenizer, options):
+  """Converts from Hugging Face's format; returns (config, head)."""
   import jax
 
   from ttc.checkpoints import huggingface, orbax
@@ -158,14 +163,15 @@ def _bring_in(source, target, tokenizer, options):
   orbax.save_model(str(target), loaded.cfg, loaded.head, loaded.params, reader)
   _copy_tokenizer(tokenizer, target)
   shutil.copy(source / 'config.json', target / _CONFIG)
-  asked = None if reader is None else vars(reader)
+  fields = None if reader is None else vars(reader)
   records.mark_complete(
-    target, {'fingerprint': fingerprint.digest([loaded.digest, asked])}
+    target, {'fingerprint': fingerprint.digest([loaded.digest, fields])}
   )
   return loaded.cfg, loaded.head
 
 
-def _take_out(source, target, tokenizer, options):
+def _export(source, target, tokenizer, options):
+  """Converts to Hugging Face's format; returns (config, head)."""
   from ttc.checkpoints import huggingface, orbax
   from ttc.pipeline import model_folders
 
@@ -181,15 +187,16 @@ def _take_out(source, target, tokenizer, options):
   return cfg, head
 
 
-def _reader(given: str | None):
+def _reader(name: str | None):
+  """The `models.reader.Reader` of --reader, by name or from a JSON file."""
   from ttc.models import reader
 
-  if given is None or given in reader.READERS:
-    return reader.READERS.get(given)
-  path = pathlib.Path(given).expanduser()
+  if name is None or name in reader.READERS:
+    return reader.READERS.get(name)
+  path = pathlib.Path(name).expanduser()
   if not path.is_file():
     raise ValueError(
-      f'--reader={given} is neither a file nor one of '
+      f'--reader={name} is neither a file nor one of '
       f'{", ".join(reader.READERS)}.'
     )
   try:
@@ -206,7 +213,7 @@ def _copy_tokenizer(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def _token_ids(folder: pathlib.Path) -> dict:
-  """What the config.json of a checkpoint says beside its mathematics."""
+  """The ids of special tokens in a folder's Hugging Face config, if any."""
   for name in (_CONFIG, 'config.json'):
     if (folder / name).is_file():
       config = json.loads((folder / name).read_text(encoding='utf-8'))

@@ -2,9 +2,10 @@
 
     ttc grade --input=answers.jsonl --output=graded.jsonl
 
-Each row has a reference answer (`gold`) and an answer (`pred`), bare or within
-a whole response, as `kind` says. The output is the rows with `correct` and
-`reason` added; it appears when all is graded, and is never written over.
+Each row has a reference answer (`gold`) and the answer to grade (`pred`), which
+is bare or within a whole response (`kind`). The output has the same rows with
+`correct` and `reason` added. It appears when all rows are graded, and an
+existing file is never overwritten.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from typing import Any, TextIO
 from ttc.runtime import termination
 from ttc.runtime.termination import Terminated
 
-_CHUNK = 512
+_CHUNK = 512  # rows graded together
 _SHOWN_ERRORS = 5
 _KINDS = ('answer', 'response')
 _STOPPED = 'ttc: stopped; nothing was written.'
@@ -33,14 +34,14 @@ _WORK_FAILED, _CANNOT_START = 1, 2
 
 @dataclasses.dataclass(frozen=True)
 class AnswerRow:
-  """One line of the input, checked.
+  """One row of the input, validated.
 
   Attributes:
-    fields: all that the line holds.
-    gold: the reference as text; '' where there is none.
+    fields: all fields of the row.
+    gold: the reference as text; '' if there is none.
     pred: the answer or response as text; None is no answer.
-    kind: 'answer' or 'response'.
-    truncated: whether the row says that its text hit the token limit.
+    kind: what `pred` is, 'answer' or 'response'.
+    truncated: whether the row is marked as cut off at the token limit.
   """
 
   fields: dict[str, Any]
@@ -51,7 +52,7 @@ class AnswerRow:
 
 
 class InputError(ValueError):
-  """The command line or the input does not allow grading."""
+  """The command line or the input is wrong; nothing has been written."""
 
 
 def add_parser(stages) -> None:
@@ -59,10 +60,8 @@ def add_parser(stages) -> None:
   parser = stages.add_parser(
     'grade',
     help='grade the answers in a JSONL file',
-    description=(
-      'Grade the answers in a JSONL file: adds `correct` and `reason` to each '
-      'row, and prints accuracy, timeouts and truncated answers.'
-    ),
+    description='Grade the answers in a JSONL file: add `correct` and `reason` '
+    'to each row, and print accuracy, timeouts and truncated answers.',
     allow_abbrev=False,
   )
   parser.add_argument('--input', required=True, metavar='PATH')
@@ -82,35 +81,35 @@ def add_parser(stages) -> None:
     '--kind',
     choices=_KINDS,
     default='answer',
-    help='what pred is in rows that do not say (default: answer)',
+    help='what pred is in rows without a kind (default: answer)',
   )
   parser.add_argument(
     '--workers',
     type=int,
     metavar='N',
-    help='processes for hard pairs (default: the cores, at most 8)',
+    help='processes for hard pairs (default: number of cores, at most 8)',
   )
   parser.add_argument(
     '--seconds',
     type=float,
     metavar='S',
-    help='processor time that a hard pair may take (default: 0.5)',
+    help='processor time limit for a hard pair (default: 0.5)',
   )
 
 
 def run(options: argparse.Namespace) -> int:
-  """Grades; prints errors and returns the exit code as `ttc run` does."""
+  """Grades a file; prints errors and returns the exit code as `ttc run`."""
   try:
-    with termination.watched():
+    with termination.handling():
       print(_run(options), flush=True)
   except InputError as error:
-    return _say(f'ttc: {error}', _CANNOT_START)
+    return _fail(f'ttc: {error}', _CANNOT_START)
   except KeyboardInterrupt:
-    return _say(_STOPPED, 128 + signal.SIGINT)
+    return _fail(_STOPPED, 128 + signal.SIGINT)
   except Terminated:
-    return _say(_STOPPED, 128 + signal.SIGTERM)
+    return _fail(_STOPPED, 128 + signal.SIGTERM)
   except (OSError, RuntimeError) as error:
-    return _say(f'ttc: {error}', _WORK_FAILED)
+    return _fail(f'ttc: {error}', _WORK_FAILED)
   return 0
 
 
@@ -120,9 +119,9 @@ def _run(options: argparse.Namespace) -> str:
   from ttc.grading.grader import Grader, Limits
   from ttc.runtime.progress import Progress
 
-  given = {} if options.seconds is None else {'seconds': options.seconds}
+  limits = {} if options.seconds is None else {'seconds': options.seconds}
   try:
-    grader = Grader(options.workers, Limits(**given))
+    grader = Grader(options.workers, Limits(**limits))
   except ValueError as error:
     raise InputError(str(error)) from error
   tally = _Tally()
@@ -130,8 +129,8 @@ def _run(options: argparse.Namespace) -> str:
   with grader, _new_file(target) as file:
     rows = _rows(source, options)
     while chunk := list(itertools.islice(rows, _CHUNK)):
-      asked = [row for row in chunk if row.gold]
-      verdicts = grader.grade_many((r.gold, r.pred, r.kind) for r in asked)
+      gradable = [row for row in chunk if row.gold]
+      verdicts = grader.grade_many((r.gold, r.pred, r.kind) for r in gradable)
       for verdict in verdicts:
         progress.judge(verdict.correct, 1)
       following = iter(verdicts)
@@ -153,7 +152,7 @@ def _line(row: AnswerRow, verdict, options: argparse.Namespace) -> str:
 
 
 class _Tally:
-  """Counts verdicts, those on truncated texts apart."""
+  """Counts verdicts, separately for truncated texts."""
 
   def __init__(self):
     self._graded = collections.Counter()  # (truncated, correct)
@@ -194,7 +193,11 @@ def _share(right: int, total: int) -> str:
 def _check(
   source: pathlib.Path, target: pathlib.Path, options: argparse.Namespace
 ) -> int:
-  """The number of rows, all of them sound; raises InputError."""
+  """Validates the arguments and all rows; returns the number of rows.
+
+  Raises:
+    InputError: names the first wrong rows, each with its line number.
+  """
   if not source.is_file():
     raise InputError(f'--input: there is no file {source}.')
   if not target.parent.is_dir():
@@ -222,7 +225,7 @@ def _rows(
   options: argparse.Namespace,
   errors: list[str] | None = None,
 ) -> Iterator[AnswerRow]:
-  """The rows of a file; what is wrong with others goes to `errors`."""
+  """The rows of a file; errors of the others are appended to `errors`."""
   with open(source, 'rb') as file:
     for number, line in enumerate(file, start=1):
       if not line.strip():
@@ -231,7 +234,7 @@ def _rows(
         yield _row(line, options)
       except InputError as error:
         text = f'{source}: line {number}: {error}'
-        if errors is None:  # it changed since it was checked
+        if errors is None:  # the file changed after `_check`
           raise InputError(text) from error
         errors.append(text)
 
@@ -295,7 +298,7 @@ def _short(value: Any) -> str:
 
 @contextlib.contextmanager
 def _new_file(path: pathlib.Path) -> Iterator[TextIO]:
-  """A file that is at `path` when all is written, and nowhere otherwise."""
+  """A file that appears at `path` on success and leaves nothing on error."""
   temporary = path.with_name(f'.{path.name}.tmp')
   try:
     with open(temporary, 'w', encoding='ascii') as file:
@@ -309,6 +312,6 @@ def _new_file(path: pathlib.Path) -> Iterator[TextIO]:
     temporary.unlink(missing_ok=True)
 
 
-def _say(text: str, code: int) -> int:
+def _fail(text: str, code: int) -> int:
   print(text, file=sys.stderr, flush=True)
   return code

@@ -1,6 +1,6 @@
-"""The command `ttc`: reads the command line and nothing heavier.
+"""The command `ttc`: parses the command line and dispatches the subcommand.
 
-Everything that takes time to import waits until it is known what to do, so
+Slow imports (jax, gin, TensorFlow) wait until the command line is parsed, so
 that `ttc --help` and a mistyped option answer at once.
 """
 
@@ -13,10 +13,14 @@ from ttc.cli import arguments, convert, grade, plan, status, sweep
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Runs the command line; returns 0, or 1 work, 2 configuration, 128+signal.
+  """Runs a command line.
 
   Args:
-    argv: arguments after the program's name; None takes the process's own.
+    argv: arguments after the program's name; None uses sys.argv.
+
+  Returns:
+    The exit code: 0, 1 if work failed, 2 if the configuration or command line
+    is wrong, 128 + signal number if stopped.
   """
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
@@ -28,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     return sweep.run(options, rest, shlex.join(['ttc', *argv]))
   if options.stage == 'plan':
     return plan.run(options, rest)
-  # Before anything imports TensorFlow, whose start is otherwise a page.
+  # Must precede the import of TensorFlow, which otherwise logs a page.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import runner
 

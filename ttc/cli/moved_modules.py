@@ -5,6 +5,8 @@ one line that names the new module. Identities of stages do not hold modules
 (pipeline/fingerprint.py), so its run folders are still continued.
 """
 
+import re
+
 _TO_STAGES = (
   'arms',
   'difficulty',
@@ -30,6 +32,12 @@ MOVED = {
 }
 
 
+# gin raises a copy of the error that has the message alone.
+_ABSENT = re.compile(
+  r"No module named '([\w.]+)'|cannot import name '(\w+)' from '([\w.]+)'"
+)
+
+
 def advice(error: ImportError) -> str | None:
   """What to write instead of the module that an import did not find.
 
@@ -39,16 +47,11 @@ def advice(error: ImportError) -> str | None:
   Returns:
     One line, or None where that module has not moved.
   """
-  names = [name for name in MOVED if _is_about(name, error)]
-  if not names:
+  absent = _ABSENT.search(str(error))
+  if absent is None:
     return None
-  old = max(names, key=len)
+  old = absent[1] or f'{absent[3]}.{absent[2]}'
+  if old not in MOVED:
+    return None
   package, _, module = MOVED[old].rpartition('.')
   return f'{old} has moved; write `from {package} import {module}`.'
-
-
-def _is_about(name: str, error: ImportError) -> bool:
-  package, _, module = name.rpartition('.')
-  return error.name == name or (
-    error.name == package and f"'{module}'" in str(error)
-  )

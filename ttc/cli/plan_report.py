@@ -1,4 +1,4 @@
-"""Plans of an experiment's stages, made and put into words."""
+"""Makes plans of an experiment's stages and formats them."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -18,27 +18,30 @@ from ttc.stages import workload
 from ttc.stages.workload import Assumed, Sampler, Shapes
 
 _GIB, _HOUR = 2**30, 3600
-_NO_TASK = 'TASK=None'
+_NO_TASK = 'TASK=None'  # a binding
 _UNBOUND = re.compile(r'the macro (\w+) has no value')
 
 
 def plans(
   options: argparse.Namespace,
   bindings: tuple[str, ...],
-  tell: Callable[[str], None],
+  report: Callable[[str], None],
 ) -> tuple[dict[str, Plan], Topology]:
-  """A plan for each stage that has work for devices.
+  """Plans each stage that has work for devices.
 
   Args:
     options: of `ttc plan`.
-    bindings: of gin.
-    tell: hears what is done.
+    bindings: gin bindings.
+    report: called with messages about progress.
+
+  Returns:
+    Plans by stage name, and the slice.
 
   Raises:
     ValueError: the configuration, a model or the slice does not allow it.
   """
   where = topology.describe(options.topology)
-  experiment = _experiment(tuple(options.gin_file), bindings, tell)
+  experiment = _experiment(tuple(options.gin_file), bindings, report)
   stages = {stage.name: stage for stage in experiment.everything}
   wanted = [*options.names, *options.only] or list(stages)
   if unknown := [name for name in wanted if name not in stages]:
@@ -46,23 +49,23 @@ def plans(
       f'the experiment has no stage {unknown[0]!r}; it has {", ".join(stages)}.'
     )
   models = Shapes(experiment, dict(_shape(x) for x in options.shape))
-  given = {
+  sizes = {
     name: getattr(options, name)
     for name in ('questions', 'prompt', 'tokens', 'steps')
   }
-  assumed = Assumed(**{k: x for k, x in given.items() if x is not None})
-  found = {}
+  assumed = Assumed(**{k: x for k, x in sizes.items() if x is not None})
+  results = {}
   for name in wanted:
     try:
       work = workload.of(stages[name], models, where, assumed)
       if work is None:
-        tell(f'{name}: no work for devices')
+        report(f'{name}: no work for devices')
         continue
-      tell(f'{name}: compiling for {where.name} …')
-      found[name] = _planned(work, where)
+      report(f'{name}: compiling for {where.name} …')
+      results[name] = _planned(work, where)
     except ValueError as error:
       raise ValueError(f'stage {name!r}: {error}') from error
-  return found, where
+  return results, where
 
 
 def _planned(work, where: Topology) -> Plan:
@@ -78,34 +81,36 @@ def _planned(work, where: Topology) -> Plan:
   return plan.training(work, where)
 
 
-def _experiment(files, bindings, tell) -> Experiment:
-  """The experiment, without its task where that is not there.
+def _experiment(files, bindings, report) -> Experiment:
+  """Builds the experiment although models, files or its task are missing.
 
-  Paths that nobody bound stand for models and files; none is looked for.
+  Macros without a value are bound to made-up paths, one after the other as the
+  errors name them; after any other error the task is left out. Nothing looks
+  for the paths, since `load` does not check. Raises the first error if the
+  experiment cannot be built that way either.
   """
-  placed, why = [], None
+  added, first_error = [], None
   while True:
     try:
-      found = configuration.load(files, (*placed, *bindings), check=False)[0]
-      break
+      return configuration.load(files, (*added, *bindings), check=False)[0]
     except configuration.ConfigurationError as error:
-      why = why or error
+      first_error = first_error or error
       unbound = _UNBOUND.match(str(error))
       path = unbound and f"{unbound[1]}='/{unbound[1].lower()}'"
-      if path and path not in placed:
-        placed.append(path)
-      elif _NO_TASK not in placed:
-        placed.append(_NO_TASK)
-        tell(
+      if path and path not in added:
+        added.append(path)
+      elif _NO_TASK not in added:
+        added.append(_NO_TASK)
+        report(
           f'the task is not there ({error}); questions and prompts are '
           'those of bindings and options'
         )
       else:
-        raise why from None
-  return found
+        raise first_error from None
 
 
 def _shape(text: str) -> tuple[str, TransformerConfig]:
+  """Parses a value of --shape."""
   path, _, scope = text.rpartition('=')
   if not path:
     raise ValueError(f'--shape={text!r} is not PATH=SCOPE.')
@@ -114,17 +119,17 @@ def _shape(text: str) -> tuple[str, TransformerConfig]:
 
 
 def facts(
-  found: Mapping[str, Plan], where: Topology, price: float | None
+  stages: Mapping[str, Plan], where: Topology, price: float | None
 ) -> dict[str, Any]:
-  """Everything, as plain JSON."""
+  """Plans as plain JSON: bytes per device, seconds, FLOPs, chip-hours, USD."""
   chip = dataclasses.asdict(where.chip)
   return {
     'topology': where.name,
     'chips': where.chips,
     'hosts': where.hosts,
     'chip': chip,
-    'fits': all(plan.fits for plan in found.values()),
-    'stages': {name: _facts(x, where, price) for name, x in found.items()},
+    'fits': all(plan.fits for plan in stages.values()),
+    'stages': {name: _facts(x, where, price) for name, x in stages.items()},
   }
 
 
@@ -175,16 +180,16 @@ def _program(p: Measured) -> dict[str, Any]:
 
 
 def table(
-  found: Mapping[str, Plan], where: Topology, price: float | None
+  stages: Mapping[str, Plan], where: Topology, price: float | None
 ) -> str:
-  """The same for people."""
+  """Plans as text for people; `price` is USD per chip-hour."""
   hbm = where.chip.hbm
   lines = [
     f'{where.name}: {where.chips} chips on {where.hosts} hosts; a device has '
     f'{hbm / _GIB:.2f} GiB, {where.chip.flops / 1e12:.0f} TFLOP/s, '
     f'{where.chip.bandwidth / 1e9:.0f} GB/s'
   ]
-  for name, x in found.items():
+  for name, x in stages.items():
     lines += ['', *_stage(name, x, where, price)]
   return '\n'.join(lines)
 

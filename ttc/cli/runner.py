@@ -1,4 +1,4 @@
-"""Runs an experiment's stages in order, alone or with other processes."""
+"""Runs the stages of an experiment in order, in one process or several."""
 
 import dataclasses
 import signal
@@ -24,17 +24,17 @@ _WORK_FAILED, _CANNOT_START = 1, 2
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-  """A command line, parsed.
+  """A parsed command line.
 
   Attributes:
     kind: run the stages of this kind; None runs all.
-    files: gin files.
-    bindings: gin bindings over them.
-    only: run the stages of these names; () runs all of the kind.
+    files: paths of gin files.
+    bindings: gin bindings, which override the files.
+    only: run the stages with these names; () runs all of the kind.
     cluster: the processes to join first; None is this one alone.
-    debug: whether errors come with a traceback.
-    profile: steps of each stage to trace; None traces none.
-    command: what was typed.
+    debug: whether errors are printed with a traceback.
+    profile: number of steps of each stage to trace; None for no trace.
+    command: the command line as text, for the records.
   """
 
   kind: str | None
@@ -49,99 +49,106 @@ class Request:
 
 @dataclasses.dataclass
 class _Session:
-  """One command at work."""
+  """What exists while a request runs; `processes` changes when it joins."""
 
-  attempt: RunLog
+  log: RunLog
   processes: Processes = Alone()
 
   def leave(self, code: int) -> None:
-    """Tells the other processes that this one ends."""
     self.processes.leave(code)
 
 
 def run(request: Request) -> int:
-  """Does what is asked; prints errors and returns the exit code.
+  """Runs the requested stages that are not complete yet; prints errors.
 
-  0 all is complete; 1 a stage failed (with its traceback); 2 the
-  configuration or a folder does not allow it (one message, nothing was
-  changed); 130 and 143 an interrupt and a termination.
+  Returns:
+    The exit code: 0 if all is complete; 1 if a stage failed (its traceback is
+    printed); 2 if the configuration or a folder does not allow the run (one
+    message, nothing was changed); 130 after SIGINT and 143 after SIGTERM.
+    Does not return, but exits with that code, as `join.leave` says.
   """
   session = _Session(RunLog())
-  with termination.watched(session.leave):
+  # `session.leave` and not `session.processes.leave`: the processes are joined
+  # only later.
+  with termination.handling(session.leave):
     code, error = _outcome(request, session)
-    session.attempt.end(code, error)
-  join.depart(session.processes, code)
+    session.log.end(code, error)
+  join.leave(session.processes, code)
   return code
 
 
 def is_complete(request: Request) -> bool:
-  """Whether all that is asked for is done already.
+  """Whether all requested stages are complete.
 
-  Raises ConfigurationError, RefusedError or OSError as running it would.
+  Raises:
+    ConfigurationError, RefusedError, OSError: where `run` would return 2 or 1.
   """
   return all(run.is_complete() for _, run in _prepared(request, Alone())[1])
 
 
 def _outcome(request: Request, session: _Session) -> tuple[int, str]:
-  """Does what is asked; (exit code, error)."""
+  """Runs the request; returns the exit code and an error for the run log."""
   try:
     try:
       _run(request, session)
     except Exception as error:
-      _listen(session, error)
+      _await_loss(session, error)
       raise
     finally:
-      termination.settle()
+      termination.finish_work()
   except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()
-    return _say(f'ttc: {error}', _CANNOT_START), str(error)
+    return _fail(f'ttc: {error}', _CANNOT_START), str(error)
   except KeyboardInterrupt:
-    return _say(_STOPPED, 128 + signal.SIGINT), ''
+    return _fail(_STOPPED, 128 + signal.SIGINT), ''
   except Terminated:
-    return _say(_STOPPED, 128 + signal.SIGTERM), ''
+    return _fail(_STOPPED, 128 + signal.SIGTERM), ''
   except OSError as error:
     if request.debug:
       traceback.print_exc()
     text = error if error.filename or not error.strerror else error.strerror
-    return _say(f'ttc: {text}', _WORK_FAILED), str(text)
+    return _fail(f'ttc: {text}', _WORK_FAILED), str(text)
   except Exception as error:
     traceback.print_exception(error)
     text = f'{type(error).__name__}: {error}'
-    return _say(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
+    return _fail(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
   return 0, ''
 
 
 _KEPT = 'Finished parts are kept; the same command continues after them.'
 _STOPPED = f'ttc: stopped. {_KEPT}'
 _REFUSALS = (ConfigurationError, JoinError, RefusedError, IncompleteError)
-# A device call fails where another process has ended; its line says which one,
-# and ends this process meanwhile.
-_ECHO_S = 5.0
+# Seconds for news of a lost peer; above process_group's _OWN_END_S.
+_LOSS_S = 5.0
 
 
-def _listen(session: _Session, error: Exception) -> None:
-  """Time for a line to say that the error is another process's end."""
+def _await_loss(session: _Session, error: Exception) -> None:
+  """Waits in case an error is only the consequence of another process's end.
+
+  A device call fails when a peer is gone. The connection reports which peer it
+  was, and that report ends this process during the wait, with a better message.
+  """
   if session.processes.count > 1 and not isinstance(error, _REFUSALS):
-    time.sleep(_ECHO_S)
+    time.sleep(_LOSS_S)
 
 
 def _run(request: Request, session: _Session) -> None:
   if request.cluster is not None:
-    cluster = join.found(request.cluster)
-    session.processes = join.called(cluster)
+    cluster = join.resolve(request.cluster)
+    session.processes = join.connect(cluster)
     devices = join.start_jax(cluster, session.processes)
     agreement.check(session.processes, 'devices', devices)
-  processes, attempt = session.processes, session.attempt
+  processes, log = session.processes, session.log
   experiment, runs = _prepared(request, processes)
   place = runs[0][1].place
   labels = [run.label for _, run in runs]
-  described = fingerprint.bindings(experiment) | {'stages': labels}
-  agreement.check(processes, 'bindings', described)
+  bindings = fingerprint.bindings(experiment) | {'stages': labels}
+  agreement.check(processes, 'bindings', bindings)
   lines = dict.fromkeys(place.config.splitlines(), True)
   agreement.check(processes, 'configuration', lines)
   root = place.root
-  attempt.begin(
+  log.begin(
     root,
     process=(processes.index, processes.count),
     command=request.command,
@@ -151,13 +158,14 @@ def _run(request: Request, session: _Session) -> None:
     for text in reuse.take(experiment, root):
       print(text, file=sys.stderr, flush=True)
   for stage, run in runs:
+    # Process 0 decides for all, so that all work on the same stages.
     complete = run.is_complete() if run.leads else None
     if processes.meet(f'{run.label} complete', complete)[0]:
-      _tell(run, 'complete, skipped')
+      _report(run, 'complete, skipped')
     else:
-      attempt.stage(run.label)
+      log.stage(run.label)
       seconds = run.work()
-      _tell(run, f'complete, {duration(seconds)}')
+      _report(run, f'complete, {duration(seconds)}')
     if hasattr(stage, 'show') and run.leads:
       print(stage.show(run), flush=True)
   processes.meet('end')
@@ -166,7 +174,7 @@ def _run(request: Request, session: _Session) -> None:
 def _prepared(
   request: Request, processes: Processes
 ) -> tuple[Experiment, list[tuple]]:
-  """The experiment and the (stage, run) pairs asked for, checked."""
+  """The experiment and the (stage, run) pairs requested, checked."""
   experiment, config = load(request.files, request.bindings)
   place = Place(
     root=experiment.root,
@@ -186,7 +194,7 @@ def _prepared(
 def _chosen(
   experiment: Experiment, request: Request, place: Place
 ) -> list[tuple]:
-  """The (stage, run) pairs to go through: seed by seed, the report last."""
+  """The requested (stage, run) pairs: seed by seed, the report last."""
 
   def wanted(stage) -> bool:
     return (request.kind in (None, stage.kind)) and (
@@ -197,9 +205,9 @@ def _chosen(
   unknown = sorted(set(request.only) - names)
   if unknown or not names:
     have = ', '.join(f'{s.name} ({s.kind})' for s in experiment.everything)
-    asked = unknown[0] if unknown else f'of kind {request.kind}'
+    what = unknown[0] if unknown else f'of kind {request.kind}'
     raise ConfigurationError(
-      f'experiment {experiment.name!r} has no stage {asked}; it has {have}.'
+      f'experiment {experiment.name!r} has no stage {what}; it has {have}.'
     )
   chosen = [
     (stage, StageRun(stage, place, seed))
@@ -212,11 +220,11 @@ def _chosen(
   return chosen
 
 
-def _tell(run: StageRun, text: str) -> None:
+def _report(run: StageRun, text: str) -> None:
   if run.leads:
     print(f'{run.label}: {text}', file=sys.stderr, flush=True)
 
 
-def _say(text: str, code: int) -> int:
+def _fail(text: str, code: int) -> int:
   print(text, file=sys.stderr, flush=True)
   return code

@@ -1,9 +1,9 @@
-"""`ttc status`: where experiments and sweeps stand, from their records alone.
+"""`ttc status`: shows how far experiments and sweeps are, from their records.
 
     ttc status runs/strategies
     ttc status --json runs/*
 
-Reads folders and writes nothing; needs neither an accelerator nor what runs.
+Reads folders and writes nothing; needs no accelerator and no configuration.
 """
 
 import argparse
@@ -16,15 +16,15 @@ import sys
 _CANNOT_START = 2
 _MEANINGS = """\
 states:
-  done       all of it is complete
-  running    a process is at work on it
-  failed     its last attempt ended by an error
-  stopped    cut off or interrupted; run again, it continues
+  done       complete
+  running    a process works on it
+  failed     the last run ended with an error
+  stopped    killed or interrupted; continues when it is run again
   quiet      begun on another machine that has not written for 15 minutes
   waiting    not begun
 
-Time left is that of the parts left, or what stages of the same name took; work
-that nobody does yet is taken to follow on what goes on now.
+Time left is estimated from the parts left, or from stages of the same name.
+Work that no process does yet is assumed to start after the work under way.
 """
 
 
@@ -32,8 +32,8 @@ def add_parser(stages) -> None:
   """Adds `status` to the subparsers of `ttc`."""
   parser = stages.add_parser(
     'status',
-    help='tell where experiments and sweeps stand',
-    description='Tell where experiments and sweeps stand.',
+    help='show the state of experiments and sweeps',
+    description='Show the state of experiments and sweeps.',
     epilog=_MEANINGS,
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
@@ -45,7 +45,7 @@ def add_parser(stages) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-  """Prints the table; 0, or 2 where a folder holds no experiment."""
+  """Prints a table or JSON; returns 0, or 2 if a folder has no experiment."""
   from ttc.pipeline import status
 
   tables = []
@@ -56,8 +56,8 @@ def run(options: argparse.Namespace) -> int:
       print(f'ttc: {error}', file=sys.stderr)
       return _CANNOT_START
   if options.json:
-    found = {'folders': [_facts(name, runs) for name, runs in tables]}
-    print(json.dumps(found, indent=1))
+    facts = {'folders': [_facts(name, runs) for name, runs in tables]}
+    print(json.dumps(facts, indent=1))
     return 0
   columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
   blocks = [_table(runs) for _, runs in tables]
@@ -92,20 +92,15 @@ def _table(runs) -> str:
     rows = [('run', 'state', 'stages', 'parts', 'took', 'left', '')]
     rows += [_run_row(run) for run in runs]
   widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  lines = [
-    '  '.join(
-      text.ljust(width) for text, width in zip(row, widths, strict=True)
-    ).rstrip()
-    for row in rows
-  ]
-  told = ', '.join(f'{n} {state}' for state, n in status.counts(runs).items())
+  lines = ['  '.join(map(str.ljust, row, widths)).rstrip() for row in rows]
+  states = ', '.join(f'{n} {s}' for s, n in status.counts(runs).items())
   noun = 'run' if len(runs) == 1 else 'runs'
-  text = f'{len(runs)} {noun}: {told}'
+  text = f'{len(runs)} {noun}: {states}'
   seconds, unknown = status.remaining(runs)
   if seconds:
     text += f'; {"more than" if unknown else "about"} {duration(seconds)} left'
   elif unknown:
-    text += '; nothing tells yet how long it takes'
+    text += '; the time left is not known yet'
   return '\n'.join([*lines, '', text])
 
 
@@ -141,8 +136,8 @@ def _parts(done: int, count: int) -> str:
   return f'{done}/{count}' if count else ''
 
 
-def _left(of) -> str:
-  return '' if of.state == 'done' else _time(of.left)
+def _left(item) -> str:
+  return '' if item.state == 'done' else _time(item.left)
 
 
 def _time(seconds: float | None) -> str:

@@ -1,12 +1,12 @@
-"""`ttc sweep`: every combination of some bindings, each a run of its own.
+"""`ttc sweep`: one run for every combination of some bindings.
 
     ttc sweep --output=runs/strategies --run \
       --gin_file=gin/experiments/worksheet_quickstart.gin \
       --gin.Experiment.reuse="'runs/quickstart'" --only=search \
       --sweep.BUDGET='[16, 64]' --sweep.Experiment.seeds='[(0,), (1,)]'
 
-A cell is an ordinary `ttc run` with an output folder of its own. Whoever runs
-it, on whatever machine, it continues where it stopped; nothing schedules here.
+A cell is an ordinary `ttc run` with an output folder of its own. It can be run
+on any machine and continues where it stopped; there is no scheduler here.
 """
 
 import argparse
@@ -18,11 +18,11 @@ import sys
 _CANNOT_START = 2
 _HELP = """\
 axes:
-  --sweep.NAME=LIST     NAME is what --gin.NAME takes; LIST its values in gin,
-                        or a dict of them by the names that folders get
-  --sweep_file=PATH     gin syntax, such a binding on every line
+  --sweep.NAME=LIST     NAME as in --gin.NAME; LIST has its values in gin, or
+                        is a dict of values by name, for the folders' names
+  --sweep_file=PATH     gin syntax, one such binding on every line
   --sweep.gin_file=LIST the values are gin files: for bindings that change
-                        together, as a checkpoint and its batch
+                        together, such as a checkpoint and its batch
 
   ttc sweep --output=runs/strategies --run \\
     --gin_file=gin/experiments/worksheet_quickstart.gin \\
@@ -32,11 +32,11 @@ axes:
     --sweep.Experiment.seeds='[(0,), (1,), (2,)]'
 
 makes six cells, runs/strategies/arms-best_seeds-0 and so on. With
-Experiment.reuse a cell takes what another experiment has finished with equal
-bindings, such as trained models, and runs the rest.
+Experiment.reuse a cell reuses stages that another experiment has finished with
+the same bindings, such as trained models, and runs the rest.
 
-Run again, finished cells are skipped and the others continue. A failing cell
-does not stop the rest; the exit code is then 1. `ttc status` tells of them.
+When run again, it skips finished cells and continues the others. A failing cell
+does not stop the others; the exit code is then 1. `ttc status` shows them all.
 """
 
 
@@ -55,7 +55,7 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
     '--output',
     required=True,
     metavar='FOLDER',
-    help='folder of the sweep, one folder a cell below it; may be gs://...',
+    help='folder of the sweep, with one folder per cell; may be gs://...',
   )
   parser.add_argument(
     '--sweep_file', action='append', default=[], help=argparse.SUPPRESS
@@ -65,7 +65,7 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
     action='append',
     default=[],
     metavar='NAME',
-    help='only cells of this name, which may hold *; may be repeated',
+    help='only cells with this name, which may contain *; may be repeated',
   )
   what = parser.add_mutually_exclusive_group()
   what.add_argument(
@@ -87,24 +87,25 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
     help='write a SkyPilot managed spot job for each cell',
   )
   what.add_argument(
-    '--xpk',
-    metavar='FOLDER',
-    help='write an xpk workload for each cell',
+    '--xpk', metavar='FOLDER', help='write an xpk workload for each cell'
   )
   parser.add_argument(
     '--accelerator',
     metavar='TYPE',
-    help='of the jobs of --sky, for example tpu-v5litepod-16',
+    help='accelerator of the jobs of --sky, such as tpu-v5litepod-16',
   )
 
 
 def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
-  """Does what is asked; prints errors and returns the exit code.
+  """Prints, checks, runs or writes the cells; prints errors.
 
   Args:
-    options: parsed.
-    rest: what the parser did not know.
-    command: what was typed.
+    options: parsed by `add_parser`'s parser.
+    rest: arguments that it does not know: axes and gin bindings.
+    command: the command line as text, for the records.
+
+  Returns:
+    The exit code: 0, 1 if a cell failed, 2 if the sweep is wrong.
   """
   from ttc.cli import sweep_jobs, sweep_runner
   from ttc.pipeline.experiment import ConfigurationError
@@ -132,17 +133,17 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
 
 
 def _expanded(options: argparse.Namespace, rest: list[str]):
-  """The sweep, and the cells that are asked for."""
+  """The sweep, and the cells that --cell selects; raises ValueError."""
   from ttc.cli.sweep_axes import axes
   from ttc.pipeline.sweep_cells import Sweep
 
-  given = [text for text in rest if text.startswith('--sweep.')]
+  swept = [text for text in rest if text.startswith('--sweep.')]
   bindings = [text for text in rest if text.startswith('--gin.')]
   for text in rest:
-    if text not in (*given, *bindings) or '=' not in text:
+    if text not in (*swept, *bindings) or '=' not in text:
       raise ValueError(f'unknown argument {text!r}; see ttc sweep --help')
-  told = (options.coordinator, options.processes, options.process)
-  if told != (None,) * 3 or (options.run and options.distributed):
+  group = (options.coordinator, options.processes, options.process)
+  if group != (None,) * 3 or (options.run and options.distributed):
     raise ValueError(
       '--run is for one machine; on several, run each command that --print '
       'gives on all of them, or hand the cells over by --sky or --xpk.'
@@ -153,14 +154,14 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
         f'a sweep binds Experiment.{name} itself, from --output and the '
         f'values of a cell; remove --gin.Experiment.{name}.'
       )
-  found = axes(options.sweep_file, [text[len('--sweep.') :] for text in given])
-  if not found:
+  table = axes(options.sweep_file, [text[len('--sweep.') :] for text in swept])
+  if not table:
     raise ValueError(
       'a sweep needs values to go through: --sweep.NAME=LIST, or '
       '--sweep_file=PATH.'
     )
-  if not options.gin_file and not any(a.binding == 'gin_file' for a in found):
-    raise ValueError('say what to run with --gin_file=PATH')
+  if not options.gin_file and not any(a.binding == 'gin_file' for a in table):
+    raise ValueError('name the experiment to run with --gin_file=PATH')
   flags = [f'--only={name}' for name in options.only]
   flags += ['--distributed'] * options.distributed
   flags += ['--debug'] * options.debug
@@ -170,7 +171,7 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
     flags.append(f'--join_timeout={options.join_timeout:g}')
   sweep = Sweep(
     output=_place(options.output),
-    axes=found,
+    axes=table,
     files=tuple(options.gin_file),
     bindings=tuple(text[len('--gin.') :] for text in bindings),
     options=tuple(flags),

@@ -1,4 +1,4 @@
-"""The axes of a sweep, written in gin: each binding a list of its values."""
+"""Parses the axes of a sweep: gin syntax, each binding a list of values."""
 
 from collections.abc import Iterable
 import dataclasses
@@ -33,7 +33,7 @@ class _Macro:
 
 
 class _Texts:
-  """What gin's parser asks for references: nothing is looked up."""
+  """Delegate of gin's parser that keeps references, which cells resolve."""
 
   def configurable_reference(self, name: str, evaluate: bool) -> _Reference:
     return _Reference(name, evaluate)
@@ -42,17 +42,17 @@ class _Texts:
     return _Macro(name)
 
 
-def axes(files: Iterable[str], given: Iterable[str]) -> tuple[Axis, ...]:
-  """The axes that files hold and the command line gives, in that order.
+def axes(files: Iterable[str], statements: Iterable[str]) -> tuple[Axis, ...]:
+  """Parses the axes of a sweep, those of files first.
 
   Args:
-    files: gin syntax, every statement an axis: a list of values, or a dict of
-      them by name.
-    given: statements; one replaces an axis of a file.
+    files: paths of files in gin syntax. Every statement is an axis: a list of
+      values, or a dict of values by name.
+    statements: such statements; one replaces an axis of a file.
 
   Raises:
-    ConfigurationError: a file that is missing or holds something else, or a
-      value that is no list, or that is empty, or holds two of a kind.
+    ConfigurationError: a file is missing or contains something else; or a value
+      is no list, is empty or has an element twice.
   """
   table = {}
   for file in files:
@@ -63,18 +63,20 @@ def axes(files: Iterable[str], given: Iterable[str]) -> tuple[Axis, ...]:
         f'--sweep_file={file}: {error.strerror}.'
       ) from error
     table.update(_parsed(text, f'--sweep_file={file}'))
-  for statement in given:
+  for statement in statements:
     table.update(_parsed(statement, f'--sweep.{statement}'))
   return tuple(table.values())
 
 
 def _parsed(text: str, where: str) -> dict[str, Axis]:
+  """The axes in a text by name; `where` names the text in errors."""
   try:
     statements = list(config_parser.ConfigParser(text, _Texts()))
   except (SyntaxError, tokenize.TokenError) as error:
     raise ConfigurationError(f'{where}: {error.args[0]}') from error
-  found = {}
+  table = {}
   for statement in statements:
+    # `Name:` before indented bindings; the parser yields those one by one, too.
     if isinstance(statement, config_parser.BlockDeclaration):
       continue
     if not isinstance(statement, config_parser.BindingStatement):
@@ -83,13 +85,13 @@ def _parsed(text: str, where: str) -> dict[str, Axis]:
         'imports and includes belong in a --gin_file.'
       )
     name = _name(statement)
-    if name in found:
+    if name in table:
       raise ConfigurationError(f'{where}: {name} is there twice; remove one.')
     try:
-      found[name] = _axis(name, statement.value)
+      table[name] = _axis(name, statement.value)
     except ValueError as error:
       raise ConfigurationError(f'{where}: {error}') from error
-  return found
+  return table
 
 
 def _name(statement) -> str:
@@ -99,6 +101,7 @@ def _name(statement) -> str:
 
 
 def _axis(name: str, value) -> Axis:
+  """An axis of a parsed value; raises ValueError."""
   if name.rsplit('.', 1)[-1] in ('name', 'output') and 'Experiment' in name:
     raise ValueError(f'a sweep binds {name} itself; remove this axis.')
   if isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""The cells of a sweep as jobs of SkyPilot or xpk, to be started from a shell.
+"""Writes the cells of a sweep as jobs of SkyPilot or xpk, to launch later.
 
-FOLDER/<job>.yaml or <job>.command    one a cell
+FOLDER/<job>.yaml or <job>.command    one per cell
 FOLDER/sweep.json                     the cells, for `ttc status`
-FOLDER/output                         where the sweep goes
+FOLDER/output                         the output folder of the sweep, as text
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from ttc.pipeline.sweep_cells import Cell, Sweep
 from ttc.runtime import storage
 
 _LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
-_LONGEST = 40  # xpk's, for a workload's name
+_LONGEST = 40  # characters in the name of an xpk workload
 _NAME = re.compile(r't-[a-z0-9-]*-[0-9a-f]{8}')
 
 
 def write_sky(
   sweep: Sweep, cells: list[Cell], folder: pathlib.Path, accelerator: str | None
 ) -> str:
-  """Writes a managed job a cell; returns what to do next.
+  """Writes one SkyPilot managed job per cell; returns what to do next.
 
   Raises:
-    ValueError: no accelerator, or cells that a job cannot run.
+    ValueError: there is no accelerator, or a job cannot run the cells.
   """
   if not accelerator:
     raise ValueError(
@@ -33,7 +33,7 @@ def write_sky(
       'sky show-gpus lists them.'
     )
   if re.fullmatch(r'v\d.*', accelerator):
-    accelerator = f'tpu-{accelerator}'
+    accelerator = f'tpu-{accelerator}'  # SkyPilot's name for it
   template = (_LAUNCH / 'sky' / 'cell.yaml').read_text(encoding='utf-8')
   jobs = {}
   for cell in cells:
@@ -52,10 +52,10 @@ def write_sky(
 def write_xpk(
   sweep: Sweep, cells: list[Cell], folder: pathlib.Path, accelerator: str | None
 ) -> str:
-  """Writes a workload's command a cell; returns what to do next.
+  """Writes the command of one xpk workload per cell; returns what to do next.
 
   Raises:
-    ValueError: cells that a job cannot run.
+    ValueError: a job cannot run the cells.
   """
   jobs = {
     f'{name_of(sweep, cell)}.command': f'{_command(cell)}\n' for cell in cells
@@ -69,7 +69,7 @@ def write_xpk(
 
 
 def name_of(sweep: Sweep, cell: Cell) -> str:
-  """A name that clusters take, the same for the same cell of a sweep."""
+  """A stable name that clusters accept; its digits keep similar cells apart."""
   whole = f'{sweep.output}/{cell.name}'
   digits = hashlib.sha256(whole.encode()).hexdigest()[:8]
   plain = re.sub(r'[^a-z0-9]+', '-', f't-{cell.name}'.lower())
@@ -77,11 +77,11 @@ def name_of(sweep: Sweep, cell: Cell) -> str:
 
 
 def _command(cell: Cell) -> str:
-  # On one host that is nothing, and several must never run as so many ones.
-  given = [*cell.arguments]
-  if '--distributed' not in given:
-    given.append('--distributed')
-  command = shlex.join(['ttc', *given])
+  # Without it, each host of a pod would do the whole work; one host ignores it.
+  arguments = [*cell.arguments]
+  if '--distributed' not in arguments:
+    arguments.append('--distributed')
+  command = shlex.join(['ttc', *arguments])
   if not command.isprintable():
     raise ValueError(
       f'{cell.name} has a line break or the like in its command; remove it: '
@@ -108,7 +108,7 @@ def _write(
     raise ValueError(
       f'{local[0]} is not on other machines; name it below the repository.'
     )
-  # Cells of an earlier, other sweep must not be started with these.
+  # launch.sh starts all jobs in the folder: remove those of an earlier sweep.
   for old in [*folder.glob('t-*.yaml'), *folder.glob('t-*.command')]:
     if _NAME.fullmatch(old.stem):
       old.unlink()

@@ -1,4 +1,4 @@
-"""The cells of a sweep on this machine: checked, then run one by one."""
+"""Runs the cells of a sweep on this machine: checks all, then runs each."""
 
 import json
 import os
@@ -17,17 +17,19 @@ from ttc.runtime.termination import Terminated
 
 _WORK_FAILED, _CANNOT_START = 1, 2
 _PROGRAM = (sys.executable, '-m', 'ttc.cli.main')
-_PATIENCE_S = 60.0  # for a cell that was asked to end
-_OWN_END_S = 10.0  # for this process after that
+# Seconds that a cell gets to end after a stop, and this process after the cell.
+_CELL_GRACE_S = 60.0
+_OWN_GRACE_S = 10.0
 
 
 def check(cells: list[Cell]) -> int:
-  """Prints a line of JSON a cell: whether it is complete, or why it cannot be.
+  """Prints one line of JSON per cell: whether it is complete, or its error.
 
-  In a process of its own this also takes the accelerator and lets it go.
+  Checks may acquire the accelerator, which only the end of the process
+  releases.
 
   Returns:
-    0, or 2 where a cell cannot be run.
+    0, or 2 if a cell cannot be run.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import arguments, runner
@@ -35,107 +37,101 @@ def check(cells: list[Cell]) -> int:
   from ttc.pipeline.records import IncompleteError
   from ttc.pipeline.stage import RefusedError
 
+  refusals = (ConfigurationError, RefusedError, IncompleteError, OSError)
   code = 0
   for cell in cells:
-    found = {'cell': cell.name}
+    facts = {'cell': cell.name}
     try:
-      found['complete'] = runner.is_complete(arguments.request(cell.arguments))
-    except (
-      ConfigurationError,
-      RefusedError,
-      IncompleteError,
-      OSError,
-    ) as error:
-      found['error'] = str(error)
+      facts['complete'] = runner.is_complete(arguments.request(cell.arguments))
+    except refusals as error:
+      facts['error'] = str(error)
       code = _CANNOT_START
-    print(json.dumps(found), flush=True)
+    print(json.dumps(facts), flush=True)
   return code
 
 
 def run(folder: pathlib.Path, cells: list[Cell], command: str) -> int:
-  """Runs what is not complete; a cell that fails does not stop the others.
+  """Runs the cells that are not complete; a failing one stops no other.
 
   Args:
-    folder: of the sweep.
-    cells: to run, in this order.
-    command: what was typed.
+    folder: the sweep's folder.
+    cells: the cells to run, in this order.
+    command: the command line as text, for the records.
 
   Returns:
-    0 all complete, 1 not all, 130 and 143 interrupted and terminated.
+    The exit code: 0 if all cells are complete, 1 if not, 130 after SIGINT and
+    143 after SIGTERM.
   """
-  attempt = RunLog()
-  attempt.begin(folder, command=command)
+  log = RunLog()
+  log.begin(folder, command=command)
   code = _WORK_FAILED
   try:
-    with termination.watched(grace=_PATIENCE_S + _OWN_END_S):
-      code = _run(folder, cells, attempt)
+    with termination.handling(grace=_CELL_GRACE_S + _OWN_GRACE_S):
+      code = _run(folder, cells, log)
   except KeyboardInterrupt:
     code = 128 + signal.SIGINT
   except Terminated:
     code = 128 + signal.SIGTERM
   finally:
-    attempt.end(code)
+    log.end(code)
   if code in STOPPED:
-    _tell('stopped; the same command continues')
+    _report('stopped; the same command continues')
   return code
 
 
-def _run(folder: pathlib.Path, cells: list[Cell], attempt: RunLog) -> int:
+def _run(folder: pathlib.Path, cells: list[Cell], log: RunLog) -> int:
   open_cells, refused = {}, False
-  for cell, found in zip(cells, _checked(cells), strict=True):
-    if 'error' in found:
+  for cell, facts in zip(cells, _checked(cells), strict=True):
+    if 'error' in facts:
       began = time.time()
-      attempt.cell(cell.name)
-      attempt.cell(
-        cell.name, began=began, code=_CANNOT_START, error=found['error']
-      )
-      _tell(f'{cell.name}: {found["error"]}')
+      log.cell(cell.name)
+      log.cell(cell.name, began=began, code=_CANNOT_START, error=facts['error'])
+      _report(f'{cell.name}: {facts["error"]}')
       refused = True
-    elif found['complete']:
-      _tell(f'{cell.name}: complete, skipped')
+    elif facts['complete']:
+      _report(f'{cell.name}: complete, skipped')
     else:
       open_cells[cell.name] = cell
   for number, (name, cell) in enumerate(open_cells.items(), start=1):
     now = status.one(folder / name)
     if now.state == 'running':
-      _tell(f'{name}: skipped, another process has it ({now.detail})')
+      _report(f'{name}: skipped, another process has it ({now.detail})')
       continue
-    _tell(f'{name}: {number} of {len(open_cells)}')
+    _report(f'{name}: {number} of {len(open_cells)}')
     began = time.time()
-    attempt.cell(name)
+    log.cell(name)
     code = _ran(cell)
-    attempt.cell(name, began=began, code=code)
+    log.cell(name, began=began, code=code)
     if code:
-      _tell(
+      _report(
         f'{name}: ended with exit code {code}; to see why:\n  '
         f'{shlex.join(["ttc", *cell.arguments])}'
       )
-  mine = {cell.name for cell in cells}
-  states = [r for r in status.read(folder) if r.name in mine]
-  told = ', '.join(f'{n} {s}' for s, n in status.counts(states).items())
-  _tell(f'{len(states)} cells: {told}')
-  done = all(run.state == 'done' for run in states)
+  names = {cell.name for cell in cells}
+  runs = [run for run in status.read(folder) if run.name in names]
+  states = ', '.join(f'{n} {s}' for s, n in status.counts(runs).items())
+  _report(f'{len(runs)} cells: {states}')
+  done = all(run.state == 'done' for run in runs)
   return 0 if done and not refused else _WORK_FAILED
 
 
 def _checked(cells: list[Cell]) -> list[dict]:
-  """What `check` finds, in a process that does not keep the accelerator."""
+  """What `check` prints, parsed; in a process that frees the accelerator."""
   code = (
     'import json, sys; from ttc.cli import sweep_runner; '
     'from ttc.pipeline.sweep_cells import Cell; '
-    'sweep_runner.check([Cell(*of) for of in json.load(sys.stdin)])'
+    'sweep_runner.check([Cell(*fields) for fields in json.load(sys.stdin)])'
   )
-  given = [(cell.name, cell.choices, cell.arguments) for cell in cells]
+  fields = [(cell.name, cell.choices, cell.arguments) for cell in cells]
   done = subprocess.run(
     [sys.executable, '-c', code],
-    input=json.dumps(given),
+    input=json.dumps(fields),
     stdout=subprocess.PIPE,
     text=True,
     check=False,
   )
-  lines = [
-    line for line in done.stdout.splitlines() if line.startswith('{"cell"')
-  ]
+  # Libraries may print lines of their own.
+  lines = [x for x in done.stdout.splitlines() if x.startswith('{"cell"')]
   if done.returncode or len(lines) != len(cells):
     raise OSError(
       f'checking the cells ended with exit code {done.returncode} after '
@@ -145,21 +141,21 @@ def _checked(cells: list[Cell]) -> list[dict]:
 
 
 def _ran(cell: Cell) -> int:
-  """Runs a cell to its end; its exit code, negative for a signal."""
+  """Runs a cell in a process; its exit code, -n if signal n killed it."""
   with subprocess.Popen([*_PROGRAM, *cell.arguments]) as process:
     try:
       return process.wait()
     except (KeyboardInterrupt, Terminated) as error:
-      termination.settle()  # the next signal must not cut this wait short
-      # An interrupt from the terminal has reached it too.
+      termination.finish_work()  # the next signal must not cut this wait short
+      # The terminal has sent an interrupt to the whole process group already.
       if isinstance(error, Terminated):
         process.terminate()
       try:
-        process.wait(_PATIENCE_S)
+        process.wait(_CELL_GRACE_S)
       except subprocess.TimeoutExpired:
         process.kill()
       raise
 
 
-def _tell(text: str) -> None:
+def _report(text: str) -> None:
   print(f'sweep: {text}', file=sys.stderr, flush=True)

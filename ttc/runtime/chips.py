@@ -1,12 +1,12 @@
-"""What a chip can do, by generation: the numbers that a plan divides by.
+"""Hardware limits of each TPU generation, which a plan divides by.
 
-Memory, bandwidths and peaks are those of Google's pages on each generation
-(cloud.google.com/tpu/docs/v4, v5e, v5p, v6e and tpu7x, read in 2026). What a
-program may use of a chip's memory is less than that: it is what the TPU
-compiler (libtpu 0.0.51) itself says when a program asks for more.
+Memory, bandwidths and peak FLOP/s are from Google's pages on each generation
+(cloud.google.com/tpu/docs/v4, v5e, v5p, v6e and tpu7x, read in 2026). A program
+may use less than the whole memory of a chip: `hbm` is the limit that the TPU
+compiler (libtpu 0.0.51) names when a program asks for more.
 
-A device is what JAX calls so: a chip, but for TPU7x, whose two cores are two
-devices with half of everything.
+A device is what JAX calls a device: one chip, except for TPU7x, where each of
+the two cores is a device with half of the chip's resources.
 """
 
 import dataclasses
@@ -16,18 +16,19 @@ _GIB = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-  """One device of a generation.
+  """The limits of one device of a TPU generation.
 
   Attributes:
-    name: as in the name of a topology.
-    hbm: bytes that programs may use.
-    flops: at most a second, bfloat16 with float32 sums.
-    bandwidth: bytes that memory reads or writes a second.
-    ici: bytes that all of its links together carry a second, both directions
-      added.
-    links: to its neighbours, two for each axis of the torus.
-    devices: of a chip.
-    config: what the compiler calls a chip whose cores are one device.
+    name: the generation as topology names write it, e.g. 'v5e'.
+    hbm: bytes of HBM that programs may use on the device.
+    flops: peak FLOP/s of the device, for bfloat16 products with float32 sums.
+    bandwidth: bytes per second that HBM reads or writes.
+    ici: bytes per second over all inter-chip links of the device together, both
+      directions added.
+    links: number of inter-chip links, two for each axis of the torus.
+    devices: number of JAX devices per chip.
+    config: libtpu's chip configuration; 'megacore' fuses the two cores of a
+      chip into one device.
   """
 
   name: str
@@ -41,7 +42,11 @@ class Chip:
 
   @property
   def axis(self) -> float:
-    """Bytes a second that leave by the two links along one axis."""
+    """Bytes per second that a device sends over both links of one axis.
+
+    A link carries `ici / links`, half of it in each direction, and an axis has
+    two links.
+    """
     return self.ici / self.links
 
 
@@ -55,6 +60,7 @@ CHIPS = {
     Chip(
       'tpu7x',
       int(94.74 * _GIB),
+      # Google's numbers are per chip, which has two devices.
       2307e12 / 2,
       7380e9 / 2,
       1200e9 / 2,

@@ -1,59 +1,81 @@
-"""Lines of JSON over a socket that notices when the other end is gone."""
+"""A socket that carries JSON messages and notices when its peer is gone."""
 
 import json
 import socket
 import threading
 
-# A host that lost power is noticed after 15 + 3 * 5 seconds.
+# A host that lost power closes no socket. TCP keepalive notices it after
+# 15 + 3 * 5 seconds; Linux would first probe an idle peer after two hours.
 _KEEPALIVE = (('TCP_KEEPIDLE', 15), ('TCP_KEEPINTVL', 5), ('TCP_KEEPCNT', 3))
 
 
 class Connection:
-  """Lines of JSON over a socket."""
+  """A socket that carries JSON messages, each a dict on a line of its own.
+
+  Any thread may send; one thread at a time receives.
+  """
 
   def __init__(self, connection: socket.socket):
     connection.settimeout(None)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE:
-      if hasattr(socket, name):  # not everywhere
+      if hasattr(socket, name):  # not every system has all three
         connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    self._connection, self._file = connection, connection.makefile('rb')
-    self._sending = threading.Lock()
+    self._socket, self._file = connection, connection.makefile('rb')
+    self._send_lock = threading.Lock()
 
   def wait_at_most(self, seconds: float | None) -> None:
-    """Receiving raises TimeoutError then; once it has, the line is over."""
-    self._connection.settimeout(seconds)
+    """Limits how long `receive` waits for the next bytes; None is no limit.
 
-  def send(self, news: dict) -> None:
-    """Sends, or does nothing where nobody is at the other end any more."""
-    data = json.dumps(news).encode('ascii') + b'\n'
+    `receive` raises TimeoutError at the limit. The connection cannot receive
+    afterwards: its buffered reader refuses to read on after a timeout.
+    """
+    self._socket.settimeout(seconds)
+
+  def send(self, message: dict) -> None:
+    """Sends a message; does nothing when the peer is gone.
+
+    A lost peer is reported in one place only, by `receive` returning None.
+    """
+    data = json.dumps(message).encode('ascii') + b'\n'
     try:
-      with self._sending:
-        self._connection.sendall(data)
+      with self._send_lock:  # a large message takes several writes
+        self._socket.sendall(data)
     except OSError:
-      return  # receiving tells
+      return
 
   def receive(self) -> dict | None:
-    """The next news; None when the line is broken, or not one of ours."""
+    """Waits for the next message.
+
+    Returns:
+      The message; None when the peer is gone or does not speak this protocol.
+
+    Raises:
+      TimeoutError: no message came within the limit of `wait_at_most`.
+    """
     try:
       line = self._file.readline()
-      news = json.loads(line) if line.endswith(b'\n') else None
-    except TimeoutError:
+      message = json.loads(line) if line.endswith(b'\n') else None
+    except TimeoutError:  # an OSError, which the next clause would take
       raise
     except (OSError, ValueError):
       return None
-    return news if isinstance(news, dict) else None
+    return message if isinstance(message, dict) else None
 
   def is_broken(self) -> bool:
-    """Whether the other end is known to be gone; only between news."""
+    """Whether the peer is known to be gone.
+
+    Call it while no `receive` is waiting and no limit is set: with a limit,
+    Python would wait for that long and then count the silence as a loss.
+    """
     try:
       peek = socket.MSG_PEEK | socket.MSG_DONTWAIT
-      return not self._connection.recv(1, peek)
-    except BlockingIOError:
+      return not self._socket.recv(1, peek)
+    except BlockingIOError:  # nothing to read from a live peer
       return False
     except OSError:
       return True
 
   def close(self) -> None:
-    """Ends the line."""
-    self._connection.close()
+    """Closes the connection."""
+    self._socket.close()

@@ -1,8 +1,8 @@
-"""`--distributed`: from a command line on each host to one run of all.
+"""`--distributed`: joins the processes that were started on several hosts.
 
-The hosts first call the roll among themselves (processes.py), and only when
-all are there does jax, which would abort a process whose peers do not come,
-join them too.
+The processes first join each other through process_group.py, and only when all
+are there does each initialize jax.distributed, which would abort a process
+whose peers do not come.
 """
 
 import dataclasses
@@ -18,26 +18,28 @@ from ttc.runtime.coordinator import JoinError
 from ttc.runtime.process_group import Alone, Joined, Processes
 
 _SOURCE = pathlib.Path(__file__).parents[1]
-# Lines tell of a process that died; heartbeats of one that hangs.
+# Seconds after which jax gives up a process that hangs. One that died is
+# noticed sooner, when its connection to the coordinator breaks.
 _HEARTBEAT_S = 60
-# For work that cannot go on without a process that was stopped; less than
-# process 0 waits for the others.
-_HURRY_S = 5.0
-# As of a process that was killed itself: trying again may help.
+# Seconds a worker gets to exit after a peer was stopped; must be below
+# process_group's _AFTER_ERROR_S less its _OWN_END_S, or process 0 exits first.
+_PEER_STOPPED_GRACE_S = 5.0
+# Exit code of a process whose peer died, as if it had been killed itself: the
+# scripts in launch/ count it as interrupted work, not as a failure.
 _KILLED = 128 + signal.SIGKILL
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-  """The processes of a run; what is None is asked of the platform.
+  """Which processes form a run; the platform supplies what is None.
 
   Attributes:
     coordinator: 'host:port' where process 0 listens.
-    count: of processes.
-    index: of this one.
-    timeout: seconds to wait for the others.
-    devices: of the host that are this process's; None is all.
+    count: number of processes in the run.
+    index: number of this process, from 0.
+    timeout: seconds to wait until all have joined.
+    devices: ids of the host's devices that this process uses; None is all.
   """
 
   coordinator: str | None = None
@@ -47,33 +49,43 @@ class Cluster:
   devices: tuple[int, ...] | None = None
 
 
-def found(cluster: Cluster) -> Cluster:
-  """The cluster with what jax finds out about a TPU pod, Slurm or MPI.
+def resolve(cluster: Cluster) -> Cluster:
+  """Fills in what jax detects about a TPU pod, Slurm or MPI.
+
+  Args:
+    cluster: returned as it is if coordinator, count and index are all set.
 
   Raises:
-    JoinError: there is none.
+    JoinError: there is no such platform here.
   """
-  given = (cluster.coordinator, cluster.count, cluster.index)
-  if None not in given:
+  members = (cluster.coordinator, cluster.count, cluster.index)
+  if None not in members:
     return cluster
-  # jax tells this only by joining, which cannot fail cleanly.
+  # A private module: publicly, jax detects clusters only while initializing
+  # jax.distributed, which aborts the process when a peer is missing.
   from jax._src.clusters import ClusterEnv
 
   detect = ClusterEnv.auto_detect_unset_distributed_params
-  *there, devices = detect(*given, None, None, int(cluster.timeout))
-  if None in there:
+  *resolved, devices = detect(*members, None, None, int(cluster.timeout))
+  if None in resolved:
     raise JoinError(
       '--distributed found no TPU pod, Slurm or MPI here; give '
       '--coordinator=host:port, --processes=N and --process=I.'
     )
-  return Cluster(*there, cluster.timeout, devices and tuple(devices))
+  return Cluster(*resolved, cluster.timeout, devices and tuple(devices))
 
 
-def called(cluster: Cluster) -> Processes:
-  """The processes, when all have called the roll; jax is not asked yet.
+def connect(cluster: Cluster) -> Processes:
+  """Waits until all processes have joined; does not touch jax.
+
+  Args:
+    cluster: with coordinator, count and index set, see `resolve`.
+
+  Returns:
+    The processes; `Alone` if this is the only one.
 
   Raises:
-    JoinError: a process is missing or differs.
+    JoinError: a process is missing, or has another version of ttc or jax.
   """
   if cluster.count == 1:
     return Alone()
@@ -92,11 +104,15 @@ def called(cluster: Cluster) -> Processes:
 
 
 def start_jax(cluster: Cluster, joined: Processes) -> dict[str, int | str]:
-  """Initializes jax.distributed, before anything else asks for devices.
+  """Initializes jax.distributed; call it before anything else uses devices.
+
+  Args:
+    cluster: as passed to `connect`.
+    joined: what `connect` returned.
 
   Returns:
-    This process's devices, which must be the same everywhere; {} if it is the
-    only process.
+    Number and platform of this process's devices, which must be the same in all
+    processes; {} if it is the only process.
   """
   if not isinstance(joined, Joined):
     return {}
@@ -113,7 +129,8 @@ def start_jax(cluster: Cluster, joined: Processes) -> dict[str, int | str]:
     heartbeat_timeout_seconds=_HEARTBEAT_S,
     shutdown_timeout_seconds=_HEARTBEAT_S,
   )
-  termination.handle()  # jax took SIGTERM for itself
+  # Initializing has replaced the SIGTERM handler by jax's own.
+  termination.install_handlers()
   return {
     'local devices': jax.local_device_count(),
     'platform': jax.default_backend(),
@@ -121,17 +138,23 @@ def start_jax(cluster: Cluster, joined: Processes) -> dict[str, int | str]:
 
 
 def _lost(who: str, code: int | None) -> None:
-  """Ends this process after another one, from another thread."""
+  """Ends this process because another one ended; runs in another thread.
+
+  A stop is passed on as a signal, so that this process stops cleanly too. After
+  any other end the main thread may hang in a collective whose peer is gone, so
+  the process exits from here.
+  """
   if code in _STOPPED:
-    termination.hurry(_HURRY_S)
-    if not termination.asked():
+    termination.shorten_grace(_PEER_STOPPED_GRACE_S)
+    if not termination.requested():
       print(f'ttc: {who} was stopped.', file=sys.stderr, flush=True)
       os.kill(os.getpid(), signal.SIGTERM)
     return
   how = 'died' if code is None else f'ended with exit code {code}'
   print(
-    f'ttc: {who} {how}, see its log, and nothing goes on without it. Finished '
-    'parts and checkpoints are kept; the same command continues after them.',
+    f'ttc: {who} {how}, see its log; the run cannot continue without it. '
+    'Finished parts and checkpoints are kept; the same command continues after '
+    'them.',
     file=sys.stderr,
     flush=True,
   )
@@ -139,6 +162,7 @@ def _lost(who: str, code: int | None) -> None:
 
 
 def _digest_of_source() -> str:
+  """A hash of all modules of ttc: differing checkouts must not run together."""
   digest = hashlib.sha256()
   for path in sorted(_SOURCE.rglob('*.py')):
     digest.update(str(path.relative_to(_SOURCE)).encode())
@@ -146,15 +170,20 @@ def _digest_of_source() -> str:
   return digest.hexdigest()[:12]
 
 
-def depart(joined: Processes, code: int) -> None:
-  """Leaves with an exit code; does not return after a stop or among others.
+def leave(joined: Processes, code: int) -> None:
+  """Leaves the run; exits here and does not return if joined or stopped.
 
-  The interpreter would wait for programs that were launched before a stop; and
-  jax for everybody, also for those who are gone, and abort those who wait when
-  process 0 is.
+  Exits with os._exit: normal shutdown blocks on launched programs and on jax's
+  barrier, which waits for dead peers, and jax aborts a process that waits there
+  when process 0 is gone.
+
+  Args:
+    joined: what `connect` returned.
+    code: exit code of this process.
   """
   joined.leave(code)
   if code in _STOPPED or isinstance(joined, Joined):
+    # os._exit does not flush.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,12 +1,12 @@
-"""Numbers of a stage while it works, as JSON lines and TensorBoard's events.
+"""Metrics of a stage while it works, as JSON lines and TensorBoard events.
 
     metrics.jsonl    {"step": 40, "loss": 1.25, "step_seconds": 0.1, ...}
     tensorboard/     the same, where tensorboardX is installed
 
-A line is appended at once and whole, so a kill loses none. A stage that goes
-on from an earlier step first drops the lines from there on: no step is there
-twice. Nothing reads them but people and reports; where they cannot be written
-the work goes on.
+Each line is appended by one unbuffered write, so a kill loses none. A stage
+that continues from an earlier step first drops the lines from that step on, so
+no step is recorded twice. No stage reads metrics: where they cannot be written,
+the work continues without them.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,46 +26,53 @@ if TYPE_CHECKING:
   from ttc.runtime.throughput import SamplingPace
 
 FILE = 'metrics.jsonl'
-_UPLOAD_S = 30.0  # between two uploads of the file, in an object store
+_UPLOAD_S = 30.0  # between two uploads of the whole file to an object store
 
 
 def read(folder: pathlib.Path) -> list[dict]:
-  """The lines of a stage, in order; [] where there are none.
+  """Reads the metrics of a stage.
 
-  What follows a line that is not whole is left out.
+  Args:
+    folder: the stage's folder.
+
+  Returns:
+    One dict per line, in order, up to the first line that is cut short; [] if
+    there is no file.
   """
   try:
     lines = (folder / FILE).read_bytes().split(b'\n')[:-1]
   except FileNotFoundError:
     return []
-  found = []
+  entries = []
   for line in lines:
     try:
-      found.append(json.loads(line))
+      entries.append(json.loads(line))
     except ValueError:
       break
-  return found
+  return entries
 
 
 class MetricsFile:
-  """Where one process writes the numbers of one stage."""
+  """Writes the metrics of one stage, from one process."""
 
   def __init__(self, folder: pathlib.Path, say: Callable[[str], None]):
-    """Nothing is opened before there is a number.
+    """Opens nothing yet; the first `add` does.
 
     Args:
-      folder: of the stage.
-      say: is told, once, when numbers cannot be written.
+      folder: the stage's folder.
+      say: called once with a message if metrics cannot be written.
     """
     self._folder, self._say = folder, say
-    self._lines: list[bytes] = []  # of a file in an object store
+    # All lines, in an object store only: it cannot append, so each upload is
+    # the whole file.
+    self._lines: list[bytes] = []
     self._file: BinaryIO | None = None
     self._events: Events | None = None
     self._uploaded = 0.0
     self._begun = self._failed = False
 
   def add(self, step: int, values: Mapping[str, float]) -> None:
-    """Writes what was measured at a step; steps never decrease."""
+    """Writes the metrics of a step; steps must not decrease."""
     if self._failed:
       return
     try:
@@ -77,7 +84,7 @@ class MetricsFile:
       self._fail(error)
 
   def close(self) -> None:
-    """Writes what waits."""
+    """Writes what is buffered and closes the files."""
     try:
       if self._lines and not self._failed:
         self._upload()
@@ -89,7 +96,7 @@ class MetricsFile:
       self._fail(error)
 
   def _begin(self, step: int) -> None:
-    """Opens the files, without lines of steps that are done again."""
+    """Opens the files and drops the lines of steps that are repeated."""
     self._begun = True
     path = self._folder / FILE
     kept = [line for line in read(self._folder) if line['step'] < step]
@@ -104,6 +111,7 @@ class MetricsFile:
   def _write(self, values: Mapping[str, float]) -> None:
     line = _line(values)
     if self._file is not None:
+      # An unbuffered write to a full disk may take a part without an error.
       if self._file.write(line) < len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
       return
@@ -123,9 +131,9 @@ class MetricsFile:
 
 
 class StageMetrics:
-  """What is measured of a stage at work; it never changes what is computed.
+  """Metrics and trace of a stage at work; never affects what is computed.
 
-  Only process 0 writes.
+  Only process 0 writes; in the others every method does nothing.
   """
 
   def __init__(
@@ -135,13 +143,13 @@ class StageMetrics:
     profile: int | None,
     say: Callable[[str], None],
   ):
-    """Nothing is written yet.
+    """Writes nothing yet.
 
     Args:
-      folder: of the stage.
+      folder: the stage's folder.
       leads: whether this is process 0.
-      profile: steps to trace; None traces none.
-      say: for messages to people.
+      profile: number of steps to trace; None for no trace.
+      say: called with messages for people.
     """
     self._metrics = MetricsFile(folder, say) if leads else None
     traced = leads and profile is not None
@@ -149,32 +157,40 @@ class StageMetrics:
     self._pace: SamplingPace | None = None
 
   def add(self, step: int, values: Mapping[str, float]) -> None:
-    """Writes what was measured at a step."""
+    """Writes the metrics of a step, by name."""
     if self._metrics is not None:
       self._metrics.add(step, values)
 
   def tick(self, steps: int = 1) -> None:
-    """So many steps are done, for a trace."""
+    """Counts steps that are done, for the trace."""
     if self._profile is not None:
       self._profile.tick(steps)
 
   def watch(self, load: object) -> None:
-    """A round of sampling is done."""
+    """Observes a round of sampling that is done.
+
+    Args:
+      load: the scheduler's `inference.utilization.Utilization`.
+    """
     self.tick()
     if self._metrics is not None:
       if self._pace is None:
-        from ttc.runtime.throughput import SamplingPace
+        from ttc.runtime.throughput import SamplingPace  # imports jax
 
         self._pace = SamplingPace()
       self._pace.see(load)
 
   def part(self, items: int) -> None:
-    """A part is written, the last of so many items."""
+    """Writes the metrics of sampling when a part is written.
+
+    Args:
+      items: number of items done so far; it is the step of the metrics.
+    """
     if self._pace is not None:
       self.add(items, self._pace.take())
 
   def close(self) -> None:
-    """Ends what has begun."""
+    """Ends the trace and closes the files."""
     if self._profile is not None:
       self._profile.close()
     if self._metrics is not None:

@@ -1,18 +1,21 @@
-"""The processes of one run, and the lines that join each with the first.
+"""The processes of one run: they join, exchange values and notice losses.
 
-Process 0 listens at the coordinator's address. Every process, itself too,
-calls it, says who it is, and stays on the line for as long as it works:
+Process 0 runs the coordinator, which listens at an address that all processes
+know. Every process, process 0 included, connects to it, introduces itself, and
+keeps the connection open for as long as it works. The messages are:
 
-    hello   who it is                 to process 0
-    welcome hosts, jax's port         to all, when all have called
-    refused why                       to all, when one is missing or differs
-    here    a meeting, a value        to process 0
-    all     what everybody brought    to all, when everybody is there
-    bye     exit code                 to process 0
-    gone    who, exit code, or none   to the others
+    hello    who it is                        to process 0
+    welcome  hosts, jax's port                to all, when all have joined
+    refused  why                              to all, when one is missing or
+                                              differs from the others
+    here     name of an exchange, a value     to process 0
+    all      names and values of all          to all, when all values are there
+    bye      exit code                        to process 0
+    gone     process, exit code or null       to the others
 
-A line that breaks tells at once who died, wherever the others wait. Nothing
-here needs jax, whose own start aborts a process when another does not come.
+A connection that breaks shows at once which process died, whatever the others
+are waiting for. Nothing here needs jax: joining through jax.distributed would
+abort a process whose peers do not come, without saying which ones are missing.
 """
 
 from collections.abc import Callable
@@ -25,49 +28,76 @@ from typing import Any, Protocol
 from ttc.runtime.connection import Connection
 from ttc.runtime.coordinator import Coordinator, HELLO_S, JoinError
 
-_RETRY_S = 0.2
-_POLL_S = 0.2  # between looks at signals while waiting
-# Process 0, without which jax aborts the others, waits for them to end.
+_RETRY_S = 0.2  # between attempts to connect
+_POLL_S = 0.2  # the longest wait between two chances to handle signals
+# Seconds that process 0 waits for the others to exit, after success and after
+# an error: jax aborts every process that outlives its coordinator, process 0.
 _AFTER_WORK_S, _AFTER_ERROR_S = 60.0, 10.0
+# Seconds that a process gets to end by itself, with an error of its own, after
+# another one ended: what ended the other often ends this one too.
 _OWN_END_S = 2.0
 
+# Called with the name of the process that ended and its exit code or None.
 Lost = Callable[[str, int | None], None]
 
 
 class Processes(Protocol):
-  """This process among those of the run."""
+  """All processes of a run, seen from one of them.
+
+  Attributes:
+    index: number of this process, from 0.
+    count: number of processes.
+  """
 
   index: int
   count: int
 
   def meet(self, what: str, value: Any = None) -> list:
-    """Waits until every process is here; what each brought, plain JSON."""
+    """Exchanges values: waits until every process has called it.
+
+    Args:
+      what: name of the exchange, the same in every process.
+      value: this process's value, plain JSON.
+
+    Returns:
+      The values of all processes, by index.
+
+    Raises:
+      RuntimeError: another process is at an exchange of another name.
+    """
 
   def leave(self, code: int) -> None:
-    """Says that this process ends with an exit code."""
+    """Announces that this process is about to exit with a code."""
 
 
 class Alone:
-  """One process, which waits for nobody."""
+  """The only process of a run; it never waits."""
 
   index, count = 0, 1
 
   def meet(self, what: str, value: Any = None) -> list:
-    """Only its own value."""
+    """A list of this process's own value."""
     del what
     return [value]
 
   def leave(self, code: int) -> None:
-    """Nobody listens."""
+    """Does nothing."""
 
 
 class Joined:
-  """A process with its line to process 0; see `join`."""
+  """A process connected to the coordinator; made by `join`.
+
+  Attributes:
+    index: number of this process, from 0.
+    count: number of processes.
+    hosts: host name of each process, by index.
+    port: port on process 0's host for jax's own coordinator.
+  """
 
   def __init__(
     self,
-    line: Connection,
-    hub: Coordinator | None,
+    connection: Connection,
+    coordinator: Coordinator | None,
     index: int,
     hosts: list[str],
     port: int,
@@ -79,62 +109,71 @@ class Joined:
       hosts,
       port,
     )
-    self._line, self._hub, self._lost = line, hub, lost
-    self._met: queue.SimpleQueue = queue.SimpleQueue()
+    self._connection, self._coordinator = connection, coordinator
+    self._lost = lost
+    self._exchanged: queue.SimpleQueue = queue.SimpleQueue()
     self._left = threading.Event()
-    self._cause: int | None = None  # who ended first
-    threading.Thread(target=self._hear, daemon=True).start()
+    self._first_lost: int | None = None
+    threading.Thread(target=self._receive, daemon=True).start()
 
   def name(self, index: int) -> str:
-    """A process as messages name it."""
+    """The name of a process in messages to people, with its host."""
     return f'process {index} ({self.hosts[index]})'
 
   def meet(self, what: str, value: Any = None) -> list:
-    """See `Processes`; raises RuntimeError where others meet for other ends."""
-    self._line.send({'here': what, 'value': value})
+    """See `Processes`."""
+    self._connection.send({'here': what, 'value': value})
     while True:
-      try:  # never for long: the handlers of signals run in between
-        brought = self._met.get(timeout=_POLL_S)
+      # Python handles signals in the main thread, between two instructions. A
+      # signal that the kernel gives to another thread does not interrupt this
+      # wait, so it must end by itself every now and then.
+      try:
+        pairs = self._exchanged.get(timeout=_POLL_S)
         break
       except queue.Empty:
         continue
-    for index, (other, _) in enumerate(brought):
+    for index, (other, _) in enumerate(pairs):
       if other != what:
         raise RuntimeError(
           f'{self.name(self.index)} is at {what!r} and {self.name(index)} at '
           f'{other!r}; end all processes and start them again.'
         )
-    return [value for _, value in brought]
+    return [value for _, value in pairs]
 
   def leave(self, code: int) -> None:
-    """See `Processes`; the process is to end now, and process 0 ends last."""
+    """Announces the exit; in process 0, waits until the others have exited.
+
+    The caller must exit afterwards: losses are not reported any more.
+    """
     self._left.set()
-    self._line.send({'bye': code})
-    if self._hub is not None:
-      self._hub.wait_for_ends(_AFTER_ERROR_S if code else _AFTER_WORK_S)
+    self._connection.send({'bye': code})
+    if self._coordinator is not None:
+      self._coordinator.wait_for_ends(_AFTER_ERROR_S if code else _AFTER_WORK_S)
 
-  def _hear(self) -> None:
-    while (news := self._line.receive()) is not None:
-      if 'all' in news:
-        self._met.put(news['all'])
+  def _receive(self) -> None:
+    while (message := self._connection.receive()) is not None:
+      if 'all' in message:
+        self._exchanged.put(message['all'])
       else:
-        self._end(news['gone'], news['code'])
+        self._lose(message['gone'], message['code'])
+    # Process 0 is lost when the connection is. Not for process 0 itself, whose
+    # connection closes when it exits.
     if self.index:
-      self._end(0, None)
+      self._lose(0, None)
 
-  def _end(self, index: int, code: int | None) -> None:
-    if self._cause is not None:
-      return  # what follows from the first
-    self._cause = index
-    if code is None:
-      self._tell(index, code)
+  def _lose(self, index: int, code: int | None) -> None:
+    """Reports the first lost process; later losses are its consequences."""
+    if self._first_lost is not None:
       return
-    # What ended another one may be about to end this one, by itself.
-    timer = threading.Timer(_OWN_END_S, self._tell, (index, code))
+    self._first_lost = index
+    if code is None:
+      self._report(index, code)
+      return
+    timer = threading.Timer(_OWN_END_S, self._report, (index, code))
     timer.daemon = True
     timer.start()
 
-  def _tell(self, index: int, code: int | None) -> None:
+  def _report(self, index: int, code: int | None) -> None:
     if not self._left.is_set():
       self._lost(self.name(index), code)
 
@@ -147,19 +186,24 @@ def join(
   timeout: float,
   lost: Lost,
 ) -> Joined:
-  """Waits until all processes have called process 0.
+  """Connects to the coordinator and waits until all processes have joined.
+
+  Process 0 starts the coordinator first.
 
   Args:
-    address: 'host:port' where process 0 is to listen.
-    count: processes of the run.
-    index: of this one.
-    about: what must be the same everywhere, e.g. the version.
+    address: 'host:port' where process 0 listens.
+    count: number of processes in the run.
+    index: number of this process, from 0.
+    about: what must be the same in all processes, by name, e.g. the version of
+      the code.
     timeout: seconds to wait for the others.
-    lost: called, by another thread, with the name and the exit code of a
-      process that ended while this one works; None where it died.
+    lost: called at most once, in another thread, when another process ends
+      while this one works: with its name, and its exit code or None if it died
+      without one.
 
   Raises:
-    JoinError: a process is missing or differs; it is named.
+    JoinError: a process is missing or differs, which the message names; the
+      address is wrong; or the coordinator cannot be reached.
   """
   host, _, port = address.rpartition(':')
   if not host or not port.isdigit():
@@ -169,10 +213,11 @@ def join(
       f'--process={index} is not in 0 to {count - 1}, for --processes={count}.'
     )
   deadline = time.monotonic() + timeout
-  hub = None if index else Coordinator(address, count, timeout)
-  # Who answers later than it waits itself is not there.
-  line = _call(host if index else 'localhost', int(port), deadline, timeout)
-  line.send(
+  coordinator = None if index else Coordinator(address, count, timeout)
+  connection = _connect(
+    host if index else 'localhost', int(port), deadline, timeout
+  )
+  connection.send(
     {
       'hello': index,
       'count': count,
@@ -180,12 +225,15 @@ def join(
       'about': about,
     }
   )
-  line.wait_at_most(deadline - time.monotonic() + HELLO_S)
+  # Give up after this process's own timeout, even where process 0 started much
+  # later and waits on. HELLO_S more, because a refusal for a missing process is
+  # sent only when the coordinator's timeout, often the same, is over.
+  connection.wait_at_most(deadline - time.monotonic() + HELLO_S)
   try:
-    answer = line.receive()
+    answer = connection.receive()
   except TimeoutError:
     answer = None
-  line.wait_at_most(None)
+  connection.wait_at_most(None)
   if answer is None or 'welcome' not in answer:
     raise JoinError(
       (answer or {}).get('refused')
@@ -194,10 +242,25 @@ def join(
         f'process 0 ended, or something else than ttc listens there.'
       )
     )
-  return Joined(line, hub, index, answer['welcome'], answer['port'], lost)
+  return Joined(
+    connection, coordinator, index, answer['welcome'], answer['port'], lost
+  )
 
 
-def _call(host: str, port: int, deadline: float, timeout: float) -> Connection:
+def _connect(
+  host: str, port: int, deadline: float, timeout: float
+) -> Connection:
+  """Connects to the coordinator, retrying until it listens.
+
+  Args:
+    host: host of process 0.
+    port: port where the coordinator listens.
+    deadline: time.monotonic() at which to give up.
+    timeout: seconds from the start to the deadline, for the error.
+
+  Raises:
+    JoinError: it did not answer before the deadline.
+  """
   while True:
     try:
       return Connection(

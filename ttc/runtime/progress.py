@@ -1,8 +1,8 @@
 """Progress of a stage: one redrawn line on a terminal, plain lines elsewhere.
 
-A log gets a line when the wait since the last one has grown to a tenth of the
-time spent, between one second and five minutes: frequent at first, rare in a
-run of days.
+A log gets a new line when the time since the last line exceeds a tenth of the
+time spent, but at least one second and at most five minutes: lines are frequent
+at first and rare in a run of days.
 """
 
 from collections.abc import Callable
@@ -17,16 +17,18 @@ _LONGEST_WAIT_S = 300.0
 
 
 class Progress:
-  """Counts finished items and tells rate, time left and accuracy so far.
+  """Counts finished items; shows rate, time left and accuracy so far.
 
   Args:
     label: what is being done, e.g. 'seed-0/search'.
-    total: items in all, or None where it is not known.
+    total: number of items in all; None if it is not known.
     unit: what an item is, in the plural.
-    done: items finished by an earlier run; they do not count for the rate.
+    done: number of items finished by an earlier run; they do not count for the
+      rate.
     process: (index, count) of this process; shown when there are several.
-    stream: where to write; a terminal gets the redrawn line.
-    clock: seconds, monotonic.
+    stream: where to write, standard error by default; a terminal gets the
+      redrawn line.
+    clock: returns seconds, monotonic.
   """
 
   def __init__(
@@ -51,11 +53,11 @@ class Progress:
     self._extra: object = ''
     self._start = self._shown = clock()
     self._shown_done: int | None = None
-    self._open = False
+    self._open = False  # whether a redrawn line still lacks its line break
 
   @property
   def done(self) -> int:
-    """Items finished, those of earlier runs included."""
+    """Number of items finished, those of earlier runs included."""
     return self._done
 
   def advance(
@@ -66,10 +68,14 @@ class Progress:
     judged: int = 0,
     extra: object = '',
   ) -> None:
-    """`items` more are done; `right` of `judged` answers in them are correct.
+    """Counts finished items, and shows progress if it is time to.
 
-    `extra` replaces what is told at the end, e.g. 'loss 1.23'; it becomes text
-    when it is shown.
+    Args:
+      items: number of items finished since the last call.
+      right: number of correct answers among them.
+      judged: number of graded answers among them.
+      extra: shown at the end of the line from now on, e.g. 'loss 1.23'; ''
+        keeps the last one. It is formatted only when the line is shown.
     """
     self._done += items
     self.judge(right, judged)
@@ -79,22 +85,23 @@ class Progress:
       self._show(now)
 
   def judge(self, right: float, judged: int) -> None:
-    """Adds answers to the accuracy so far."""
+    """Adds `judged` answers, `right` of them correct, to the accuracy."""
     self._right += right
     self._judged += judged
 
   def note(self, text: str) -> None:
-    """Prints a line of its own, without disturbing the redrawn one."""
+    """Prints a line of its own; the redrawn line continues below it."""
     self._end_line()
     print(f'{self._label}: {text}', file=self._stream, flush=True)
 
   def close(self) -> None:
-    """Shows where things stand and ends the line."""
+    """Shows the final state and ends the line."""
     if self._shown_done != self._done:
       self._show(self._clock())
     self._end_line()
 
   def _wait(self, now: float) -> float:
+    """Seconds from one line to the next."""
     if self._tty:
       return _REDRAW_S
     return min(max(_FIRST_LINE_S, (now - self._start) / 10), _LONGEST_WAIT_S)
@@ -105,6 +112,8 @@ class Progress:
     if not self._tty:
       print(text, file=self._stream, flush=True)
       return
+    # One column less than there are: a full line may wrap, and the carriage
+    # return then goes back only to the start of its second half.
     width = shutil.get_terminal_size().columns - 1
     self._stream.write(f'\r{text[:width]}\x1b[K')
     self._stream.flush()
@@ -139,7 +148,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-  """Seconds as people read them: '0.4 s', '12 s', '3 m 05 s', '2 h 07 m'."""
+  """Formats seconds for people: '0.4 s', '12 s', '3 m 05 s', '2 h 07 m'."""
   if seconds < 10:
     return f'{seconds:.1f} s'
   if round(seconds) < 60:

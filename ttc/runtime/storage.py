@@ -1,10 +1,10 @@
-"""Where files lie: a local folder or an object store, by the path's scheme.
+"""Files and folders, local or in an object store, by the scheme of the path.
 
-A local path is pathlib's. One such as gs://bucket/runs is etils.epath's, which
-has the same methods and is imported when the first is met. Either way a file
-appears whole or not at all: a local one by a rename, an object when its
-upload is complete. Object stores have no folders, renames, locks or appends,
-so none are asked of them.
+A local path is a pathlib.Path. A path such as gs://bucket/runs is an
+etils.epath.Path, which has the same methods; epath is imported when the first
+such path is met. Either way a file appears whole or not at all: a local one by
+a rename, an object when its upload is complete. Object stores have no folders,
+renames, locks or appends, so nothing here relies on them there.
 """
 
 import contextlib
@@ -13,28 +13,32 @@ import os
 import pathlib
 import shutil
 
-# What fsspec calls each store, and the library that it speaks to it with.
+# For each scheme: fsspec's protocol, and the library that implements it.
 _STORES = {
   'gs': ('gcs', 'gcsfs'),
   's3': ('s3', 's3fs'),
   'az': ('az', 'adlfs'),
 }
-# Otherwise epath, once it was used, imports TensorFlow for its file system.
+# Without this, epath imports TensorFlow on first use, for its file system.
 os.environ.setdefault('EPATH_USE_TF', 'false')
+# Errors that get advice of their own, see `explained`.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def path(name: str | os.PathLike) -> pathlib.Path:
-  """A path with pathlib's methods, local or in an object store.
+  """Makes a path with pathlib's methods, local or in an object store.
+
+  Args:
+    name: a local path, or one that begins with gs://, s3:// or az://.
 
   Raises:
-    ValueError: the scheme is unknown, or the library for it is missing.
+    ValueError: the scheme is unknown, or the library for it is not installed.
   """
   scheme, separator, _ = str(name).partition('://')
   if not separator:
     return pathlib.Path(name)
-  _ready(scheme, name)
+  _prepare(scheme, name)
   from etils import epath
 
   return epath.Path(name)
@@ -46,26 +50,34 @@ def is_remote(name: str | os.PathLike) -> bool:
 
 
 def is_absolute(name: str | os.PathLike) -> bool:
-  """Whether a path means the same from every working directory."""
+  """Whether a path does not depend on the working directory."""
   return is_remote(name) or pathlib.PurePath(name).is_absolute()
 
 
 def absolute(name: str | os.PathLike) -> pathlib.Path:
-  """The same path from every working directory."""
-  found = path(name)
-  return found if is_remote(found) else found.expanduser().absolute()
+  """Makes a path absolute, with ~ expanded; a remote one is so already.
+
+  Raises:
+    ValueError: as `path`.
+  """
+  place = path(name)
+  return place if is_remote(place) else place.expanduser().absolute()
 
 
 def join(root: pathlib.Path, name: str) -> pathlib.Path:
-  """`name` below `root`, or `name` itself where it is absolute."""
+  """Joins two paths: `name` below `root`, or `name` itself if it is absolute.
+
+  Raises:
+    ValueError: as `path`.
+  """
   return path(name) if is_absolute(name) else root / name
 
 
 def make_folder(folder: pathlib.Path) -> None:
-  """Makes a folder and those above it; object stores need none.
+  """Makes a folder and its parents; does nothing in an object store.
 
   Raises:
-    OSError: it cannot be made; the message says what to do.
+    OSError: the folder cannot be made; the message says what to do.
   """
   if is_remote(folder):
     return
@@ -79,7 +91,7 @@ def make_folder(folder: pathlib.Path) -> None:
 
 
 def remove_folder(folder: pathlib.Path) -> None:
-  """Deletes a folder with all that is in it, if it is there."""
+  """Deletes a folder with its content; does nothing if there is none."""
   if not folder.is_dir():
     return
   if is_remote(folder):
@@ -89,32 +101,39 @@ def remove_folder(folder: pathlib.Path) -> None:
 
 
 def names(folder: pathlib.Path) -> list[str]:
-  """What a folder holds, in order; nothing where there is no folder."""
+  """The sorted names in a folder; [] if there is no such folder."""
   try:
-    return sorted(found.name for found in folder.iterdir())
+    return sorted(entry.name for entry in folder.iterdir())
   except FileNotFoundError:
     return []
 
 
 def modified(name: str | os.PathLike) -> float:
-  """When a file was last written, in seconds since the epoch.
+  """The time at which a file was last written, in seconds since the epoch.
 
   Raises:
-    FileNotFoundError: there is none.
+    FileNotFoundError: there is no such file.
   """
   if not is_remote(name):
     return os.stat(name).st_mtime
   import fsspec
 
-  store, place = fsspec.url_to_fs(str(name))
-  return store.modified(place).timestamp()
+  store, key = fsspec.url_to_fs(str(name))
+  return store.modified(key).timestamp()
 
 
 def write_atomic(path: pathlib.Path, data: bytes) -> None:
-  """Writes `data` so that `path` holds all of it or what was there before.
+  """Replaces a file atomically: `path` has all of `data` or its old content.
 
-  Raises OSError that says what to do when the disk is full or the folder
-  cannot be written; nothing is left behind then.
+  Once it returns, the new content survives a power cut.
+
+  Args:
+    path: local or in an object store; its folder exists.
+    data: the whole content.
+
+  Raises:
+    OSError: the file cannot be written, for example because the disk is full.
+      The message says what to do, and no temporary file is left behind.
   """
   if is_remote(path):
     _upload(path, data)
@@ -123,24 +142,29 @@ def write_atomic(path: pathlib.Path, data: bytes) -> None:
   try:
     with open(temporary, 'wb') as file:
       file.write(data)
+      # The data must be on disk before the name: after a power cut the rename
+      # may otherwise have survived without the data.
       file.flush()
       os.fsync(file.fileno())
     os.replace(temporary, path)
-    _sync_folder(path.parent)
+    _sync_folder(path.parent)  # and then the rename itself
   except OSError as error:
-    # The first error, which is raised, is the telling one.
+    # The first error explains what happened; one of removing would hide it.
     with contextlib.suppress(OSError):
       temporary.unlink(missing_ok=True)
     raise explained(error, path, 'finished parts are kept') from error
 
 
 def explained(error: OSError, path: pathlib.Path, kept: str) -> OSError:
-  """An error of the system's with the path and what to do about it.
+  """Rewrites an error of the operating system: the path, and what to do.
 
   Args:
-    error: why `path` could not be written.
-    path: what was to be written.
-    kept: what is not lost.
+    error: raised when `path` was to be written.
+    path: the file.
+    kept: what is not lost, for the message; e.g. 'finished parts are kept'.
+
+  Returns:
+    An OSError with the same errno.
   """
   if error.errno in _NO_SPACE:
     advice = f'free some space there; {kept}'
@@ -155,7 +179,7 @@ def explained(error: OSError, path: pathlib.Path, kept: str) -> OSError:
 def _upload(path: pathlib.Path, data: bytes) -> None:
   try:
     path.write_bytes(data)
-  except Exception as error:  # every store has errors of its own
+  except Exception as error:  # each library has exceptions of its own
     number = getattr(error, 'errno', None) or errno.EIO
     raise OSError(
       number,
@@ -164,8 +188,12 @@ def _upload(path: pathlib.Path, data: bytes) -> None:
     ) from error
 
 
-def _ready(scheme: str, name: str | os.PathLike) -> None:
-  """Lets epath reach a store through fsspec, which starts in no time."""
+def _prepare(scheme: str, name: str | os.PathLike) -> None:
+  """Configures fsspec, by which epath reaches the store of a scheme.
+
+  Raises:
+    ValueError: as `path`, which is for `name`.
+  """
   if scheme not in _STORES:
     known = ', '.join(f'{other}://' for other in _STORES)
     raise ValueError(
@@ -176,7 +204,7 @@ def _ready(scheme: str, name: str | os.PathLike) -> None:
   from fsspec import config
 
   protocol, library = _STORES[scheme]
-  # Other processes write too: a listing once seen is no listing for later.
+  # fsspec caches listings of folders, but other processes write there too.
   config.conf.setdefault(protocol, {}).setdefault('use_listings_cache', False)
   try:
     fsspec.get_filesystem_class(protocol)
@@ -188,6 +216,7 @@ def _ready(scheme: str, name: str | os.PathLike) -> None:
 
 
 def _sync_folder(folder: pathlib.Path) -> None:
+  """Flushes the entries of a folder, its renames among them, to disk."""
   descriptor = os.open(folder, os.O_RDONLY)
   try:
     os.fsync(descriptor)

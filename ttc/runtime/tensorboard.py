@@ -1,4 +1,4 @@
-"""A stage's numbers for TensorBoard, where tensorboardX is installed."""
+"""TensorBoard event files of a stage, where tensorboardX is installed."""
 
 from collections.abc import Mapping
 import os
@@ -10,22 +10,28 @@ import time
 from ttc.runtime import storage
 
 FOLDER = 'tensorboard'
-_FLUSH_S = 10.0  # events of so long are lost by a kill; metrics.jsonl has them
+# Seconds between flushes. A kill loses the events since the last one, but not
+# the same numbers in metrics.jsonl.
+_FLUSH_S = 10.0
 
 
 class Events:
-  """An event file in a stage's folder; nothing without the library.
+  """An event file in a stage's folder; does nothing without tensorboardX.
 
-  The library's own SummaryWriter would write from a thread of its own, which
-  neither tells of a full disk nor ends with one.
+  Uses the library's low-level writer: its SummaryWriter writes from a thread of
+  its own, which neither reports a full disk nor ends because of one.
   """
 
   def __init__(self, folder: pathlib.Path, step: int):
-    """Opens a file.
+    """Opens a new event file.
 
     Args:
-      folder: of the stage.
-      step: TensorBoard forgets what was written before of it and later ones.
+      folder: the stage's folder.
+      step: first step of this file; TensorBoard discards events of this and
+        later steps from earlier files.
+
+    Raises:
+      OSError: the file cannot be written.
     """
     self._folder, self._local = folder / FOLDER, folder / FOLDER
     self._writer = None
@@ -40,6 +46,7 @@ class Events:
     self._writer = EventsWriter(
       str(self._local / 'events'), f'.{os.getpid()}.{step}'
     )
+    # On this event TensorBoard discards the steps that a resumed stage repeats.
     start = SessionLog(status=SessionLog.START)
     self._writer.write_event(
       Event(wall_time=time.time(), step=step, session_log=start)
@@ -47,7 +54,11 @@ class Events:
     self._flushed = time.monotonic()
 
   def add(self, step: int, values: Mapping[str, float]) -> None:
-    """Adds what was measured at a step."""
+    """Adds the metrics of a step, by name.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
     if self._writer is None:
       return
     from tensorboardX.proto.event_pb2 import Event
@@ -67,13 +78,16 @@ class Events:
       self._flushed = time.monotonic()
 
   def upload(self) -> None:
-    """Brings the file to an object store, which cannot append to any."""
+    """Copies the file to an object store, which cannot append to files.
+
+    Does nothing for a local folder.
+    """
     if self._writer is not None and self._local != self._folder:
       self._writer.flush()
       self._copy()
 
   def close(self) -> None:
-    """Writes what waits."""
+    """Writes what is buffered and closes the file."""
     if self._writer is None:
       return
     writer, self._writer = self._writer, None
@@ -83,5 +97,5 @@ class Events:
       shutil.rmtree(self._local)
 
   def _copy(self) -> None:
-    for found in self._local.iterdir():
-      storage.write_atomic(self._folder / found.name, found.read_bytes())
+    for file in self._local.iterdir():
+      storage.write_atomic(self._folder / file.name, file.read_bytes())

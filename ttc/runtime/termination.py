@@ -1,9 +1,12 @@
-"""SIGTERM and SIGINT: at once where nothing is lost, else at the next step.
+"""Handles SIGTERM and SIGINT: stops work at once, or at the next checkpoint.
 
-Training between two checkpoints is `held`: a first signal then only makes
-`asked` true, and a second one ends it. Python runs handlers between two of its
-own instructions, and a device call or a compilation may take minutes, so a
-thread that the signal wakes ends the process when the time is up.
+Inside `handling` a signal raises at once. Training between two checkpoints
+would lose its steps, so inside `deferred` a first signal only makes `requested`
+true, and a second one raises.
+
+Python runs signal handlers between two of its own instructions only, and a
+device call or a compilation may take minutes. A watchdog thread, which the
+signal wakes through a pipe, therefore ends the process when its grace is over.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +17,12 @@ import sys
 import threading
 import time
 
-# Hosts that are taken away give 30 s.
+# Seconds between a SIGTERM and the forced exit. A preempted machine is taken
+# away 30 s after the notice.
 _GRACE_S = 25.0
-# What a handler raises is lost in a callback of the garbage collector.
-_AGAIN_S = 3.0
+# Seconds after which SIGTERM is sent again: an exception that a handler raises
+# is lost when it strikes in a callback of the garbage collector.
+_RESEND_S = 3.0
 
 
 class Terminated(BaseException):
@@ -25,119 +30,162 @@ class Terminated(BaseException):
 
 
 class _State:
-  held = False
-  number: int | None = None  # of the first signal
-  grace = 0.0  # seconds to end in
-  settled = False
+  """What the handlers know; a process has one main thread, so one state.
+
+  Attributes:
+    deferred: whether a first signal waits for `requested` to be polled.
+    number: number of the first signal; None before it.
+    grace: seconds from a SIGTERM to the forced exit.
+    finished: whether work has ended, so that signals no longer raise.
+  """
+
+  deferred = False
+  number: int | None = None
+  grace = 0.0
+  finished = False
 
 
 _state = _State()
 
 
 @contextlib.contextmanager
-def watched(
+def handling(
   last: Callable[[int], None] = lambda _: None, grace: float = _GRACE_S
 ) -> Iterator[None]:
-  """SIGTERM raises Terminated inside; SIGINT, as always, KeyboardInterrupt.
+  """Handles signals in the block; does nothing outside the main thread.
+
+  Python allows signal handlers in the main thread only.
 
   Args:
-    last: called, by another thread, with the exit code when the process did
-      not end so many seconds after a SIGTERM, and is made to.
-    grace: those seconds.
+    last: called with the exit code, in the watchdog thread, just before a
+      forced exit.
+    grace: seconds from a SIGTERM to the forced exit.
 
-  Outside the main thread, where Python allows no handlers, it does nothing.
+  Raises:
+    Terminated: in the block, on SIGTERM.
+    KeyboardInterrupt: in the block, on SIGINT.
   """
   if threading.current_thread() is not threading.main_thread():
     yield
     return
-  _state.held, _state.number, _state.grace = False, None, grace
-  _state.settled = False
+  _state.deferred, _state.number, _state.grace = False, None, grace
+  _state.finished = False
   ended = threading.Event()
-  inside, outside = os.pipe()
-  os.set_blocking(outside, False)
+  reader, writer = os.pipe()
+  os.set_blocking(writer, False)  # set_wakeup_fd accepts no blocking one
   threading.Thread(
-    target=_end_in_time, args=(inside, ended, last), daemon=True
+    target=_watch, args=(reader, ended, last), daemon=True
   ).start()
-  wakened = signal.set_wakeup_fd(outside, warn_on_full_buffer=False)
-  before = handle()
+  old_writer = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+  old_handlers = install_handlers()
   try:
     yield
   finally:
     ended.set()
-    for number, handler in before.items():
+    for number, handler in old_handlers.items():
       signal.signal(number, handler)
-    signal.set_wakeup_fd(wakened)
-    os.close(outside)
+    signal.set_wakeup_fd(old_writer)
+    os.close(writer)  # ends the watchdog
 
 
-def handle() -> dict:
-  """Takes the signals, again after a library did; the handlers before."""
+def install_handlers() -> dict:
+  """Installs the handlers, also again after a library replaced them.
+
+  Returns:
+    The earlier handlers, by signal number.
+  """
   return {
-    number: signal.signal(number, _came) or signal.SIG_DFL
+    # None is a handler that was not installed from Python: Python cannot
+    # restore it, so the default takes its place.
+    number: signal.signal(number, _handle) or signal.SIG_DFL
     for number in (signal.SIGTERM, signal.SIGINT)
   }
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
-  """A first signal inside waits for `asked`, or for the end."""
-  _state.held = True
+def deferred() -> Iterator[None]:
+  """Defers the first signal until the next checkpoint or block exit.
+
+  The block polls `requested` at its checkpoints and returns when it is true. A
+  second signal raises at once.
+  """
+  _state.deferred = True
   try:
     yield
   finally:
-    _state.held = False
-  if asked():
+    _state.deferred = False
+  if requested():
     stop()
 
 
-def asked() -> bool:
-  """Whether a signal has come."""
+def requested() -> bool:
+  """Whether a signal has asked the process to end."""
   return _state.number is not None
 
 
-def settle() -> None:
-  """Work has ended; signals do not cut short what is left, but time does."""
-  _state.settled = True
+def finish_work() -> None:
+  """Marks the end of work: signals no longer raise.
+
+  What is left, such as the last entry of the run log, is not interrupted. The
+  grace of a SIGTERM still limits it.
+  """
+  _state.finished = True
 
 
-def hurry(seconds: float) -> None:
-  """Leaves no more time than that between a SIGTERM and the end."""
+def shorten_grace(seconds: float) -> None:
+  """Limits the time from a SIGTERM to the forced exit to `seconds`."""
   _state.grace = min(_state.grace, seconds)
 
 
 def stop() -> None:
-  """Raises what the signal would have raised; Terminated without one."""
+  """Raises what the first signal asks for.
+
+  Raises:
+    KeyboardInterrupt: after SIGINT.
+    Terminated: after SIGTERM, or without any signal.
+  """
   _state.number = _state.number or signal.SIGTERM
   if _state.number == signal.SIGINT:
     raise KeyboardInterrupt
   raise Terminated
 
 
-def _came(number, frame) -> None:
+def _handle(number, frame) -> None:
+  """The signal handler."""
   del frame
-  if _state.settled:
+  if _state.finished:
     return
-  first = not asked()
+  first = not requested()
   if first:
     _state.number = number
-  if not (first and _state.held):
+  if not (first and _state.deferred):
     stop()
 
 
-def _end_in_time(inside, ended, last) -> None:
-  with os.fdopen(inside, 'rb', buffering=0) as signals:
+def _watch(reader, ended, last) -> None:
+  """The watchdog thread: waits for a SIGTERM, then for the process to end.
+
+  Args:
+    reader: file descriptor to which Python writes the number of each signal, as
+      a byte; its end is the end of `handling`.
+    ended: event that the block of `handling` is over.
+    last: called with the exit code before a forced exit.
+  """
+  with os.fdopen(reader, 'rb', buffering=0) as signals:
     while byte := signals.read(1):
       if byte[0] == signal.SIGTERM:
-        _see_it_end(ended, last)
+        _enforce(ended, last)
         return
 
 
-def _see_it_end(ended, last) -> None:
+def _enforce(ended, last) -> None:
+  """Exits the process unless the block ends within the grace."""
   began = time.monotonic()
+  # `_state.grace` is read anew each time, since `shorten_grace` may change it.
   while (left := began + _state.grace - time.monotonic()) > 0:
-    if ended.wait(min(left, _AGAIN_S)):
+    if ended.wait(min(left, _RESEND_S)):
       return
-    if not (_state.held or _state.settled):
+    if not (_state.deferred or _state.finished):
       signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
   code = 128 + signal.SIGTERM
   print(

@@ -1,4 +1,4 @@
-"""How fast a stage works: steps, tokens and FLOPs a second, and memory."""
+"""Throughput of a stage: steps, tokens and FLOPs per second, and memory."""
 
 from collections.abc import Callable
 import time
@@ -9,8 +9,9 @@ from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head
 from ttc.runtime.chips import CHIPS
 
+# Fields of a scheduler's Utilization that only ever grow.
 _COUNTS = ('useful', 'executed', 'lanes', 'lane_capacity')
-# How JAX names the devices whose peaks are known.
+# From jax.Device.device_kind to the names in CHIPS.
 _KINDS = {
   'TPU v4': 'v4',
   'TPU v5 lite': 'v5e',
@@ -24,12 +25,13 @@ _KINDS = {
 
 
 class TrainingPace:
-  """The speed of training between two looks at it.
+  """Throughput of training between two measurements.
 
-  FLOPs are the model's own, whatever is computed again to save memory: six a
-  token for each parameter that it is multiplied with, and twelve for each
-  number of a head and each key that a query sees, half of a row on average.
-  Utilization (MFU) is their share of the devices' peak, where that is known.
+  FLOPs are the model's own: what rematerialization computes again does not
+  count. A token takes 6 FLOPs per parameter that it is multiplied with, 2
+  forward and 4 backward; and 12 per layer, head, dimension of a head and key
+  that it attends to, which are half of the sequence on average. Model FLOPs
+  utilization (MFU) is their share of the devices' peak, where that is known.
   """
 
   def __init__(
@@ -41,17 +43,19 @@ class TrainingPace:
     *,
     clock: Callable[[], float] = time.monotonic,
   ):
-    """Describes a step.
+    """Computes tokens and FLOPs per step.
 
     Args:
       cfg: of the model.
-      head: which one it trains with.
-      batch: rows of a step, over all processes.
-      seq_len: tokens of a row, padding included.
-      clock: seconds, monotonic.
+      head: the head that is trained, 'logits' or 'value'.
+      batch: sequences per step, over all processes.
+      seq_len: tokens per sequence, padding included.
+      clock: returns seconds, monotonic.
     """
     self._tokens = batch * seq_len
-    # One table looks embeddings up, and one, maybe the same, gives logits.
+    # The embedding table is looked up, not multiplied: subtract it, unless it
+    # is also the output layer (tied, with logits). Without logits an untied
+    # model's output table is not used either.
     tables = 2 - cfg.tied - (head == 'logits')
     weights = cfg.num_params - tables * cfg.vocab_size * cfg.embed_dim
     keys = cfg.num_layers * cfg.num_heads * cfg.head_dim * seq_len / 2
@@ -60,47 +64,67 @@ class TrainingPace:
     self._since: tuple[int, float] | None = None
 
   def at(self, step: int) -> dict[str, float]:
-    """Means since the last call; without one, only memory is told."""
-    now, told = self._clock(), memory()
+    """Measures at a step, with means over the steps since the last call.
+
+    Args:
+      step: number of steps done so far.
+
+    Returns:
+      `step_seconds`, `tokens_per_second`, `flops_per_second` over all devices
+      and, if the peak is known, `mfu`, with the numbers of `memory`. The first
+      call returns only those of `memory`.
+    """
+    now, metrics = self._clock(), memory()
     if self._since is not None and step > self._since[0]:
       seconds = max(now - self._since[1], 1e-9) / (step - self._since[0])
-      told |= {
+      metrics |= {
         'step_seconds': seconds,
         'tokens_per_second': self._tokens / seconds,
         'flops_per_second': self._flops / seconds,
       }
       peak = peak_flops()
       if peak:
-        told['mfu'] = self._flops / seconds / peak
+        metrics['mfu'] = self._flops / seconds / peak
     self._since = step, now
-    return told
+    return metrics
 
   def restart(self, step: int) -> None:
-    """Leaves out what was done since the last call."""
+    """Leaves the time since the last call out, such as an evaluation's."""
     self._since = step, self._clock()
 
 
 class SamplingPace:
-  """The speed of sampling between two looks at it."""
+  """Throughput of sampling between two measurements."""
 
   def __init__(self, clock: Callable[[], float] = time.monotonic):
     self._clock = clock
     self._loads = {}
     self._before = dict.fromkeys(_COUNTS, 0)
     self._since = clock()
+    # Summed over the rounds since the last `take`.
     self._rows = self._slots = 0
 
   def see(self, load) -> None:
-    """Takes in where a scheduler stands (inference/utilization)."""
-    self._loads[id(load)] = load  # kept, so that the id stays its own
+    """Observes a scheduler after a round.
+
+    Args:
+      load: its `inference.utilization.Utilization`, updated in place.
+    """
+    # Keeping the object also keeps its id from being given to another one.
+    self._loads[id(load)] = load
     self._rows += load.rows
     self._slots += load.slots
 
   def take(self) -> dict[str, float]:
-    """Means since the last call; nothing where nothing was sampled.
+    """Measures, with means over the time since the last call.
 
-    `lane_tokens` counts tokens drawn, `forwards` those that went through a
-    model and had a use; shares are of lanes with a row and of slots held.
+    Returns:
+      `seconds` since the last call and, if anything was sampled:
+      `forwards_per_second`, token-forwards whose result was used;
+      `executed_per_useful`, all token-forwards per used one;
+      `lane_tokens_per_second`, tokens drawn by lanes with a row;
+      `lanes_used` and `slots_used`, shares of the lanes that had a row and of
+      the slots that were held; and the numbers of `memory`.
     """
     now = self._clock()
     seconds, self._since = max(now - self._since, 1e-9), now
@@ -110,35 +134,44 @@ class SamplingPace:
     }
     fresh = {name: total[name] - self._before[name] for name in _COUNTS}
     self._before = total
-    told = {'seconds': seconds}
+    metrics = {'seconds': seconds}
     if fresh['executed']:
-      told |= memory() | {
+      metrics |= memory() | {
         'forwards_per_second': fresh['useful'] / seconds,
         'executed_per_useful': fresh['executed'] / max(fresh['useful'], 1),
       }
     if fresh['lane_capacity']:
-      told |= {
+      metrics |= {
         'lane_tokens_per_second': fresh['lanes'] / seconds,
         'lanes_used': fresh['lanes'] / fresh['lane_capacity'],
       }
     if self._slots:
-      told['slots_used'] = self._rows / self._slots
+      metrics['slots_used'] = self._rows / self._slots
     self._rows = self._slots = 0
-    return told
+    return metrics
 
 
 def memory() -> dict[str, float]:
-  """Bytes in use on this process's fullest device, where it tells them."""
+  """HBM in use on this process's devices, the highest of them.
+
+  Returns:
+    `hbm_bytes` in use now and `hbm_peak` since the process began; without what
+    a backend does not report (the CPU reports neither).
+  """
   stats = [device.memory_stats() or {} for device in jax.local_devices()]
   return {
-    f'hbm_{name}': max(told[key] for told in stats)
+    f'hbm_{name}': max(stat[key] for stat in stats)
     for name, key in (('bytes', 'bytes_in_use'), ('peak', 'peak_bytes_in_use'))
-    if all(key in told for told in stats)
+    if all(key in stat for stat in stats)
   }
 
 
 def peak_flops() -> float | None:
-  """Of all devices together; None where a kind is not in the table."""
+  """Peak FLOP/s of all devices of the run together.
+
+  Returns:
+    The sum of `Chip.flops`; None if the kind of any device is not known.
+  """
   kinds = [_KINDS.get(device.device_kind) for device in jax.devices()]
   if None in kinds:
     return None

@@ -1,17 +1,25 @@
-"""How a problem's W rows are shared out among its prefixes (paper §5.2).
+"""Allocators: how W rows are divided among a question's prefixes (paper §5.2).
 
-An allocator sees one problem and returns integers: how many children each row
-gets. All tree searches over steps differ in nothing else. It is called with
-`draw`, which makes a random number in [0, 1), the same one at every call, and
-with value [W] and done [W].
+All step searches in `strategies` are one loop and differ in their allocator
+alone. After every step the allocator decides how many children each row gets:
 
       value   .9  .2  .7  .4        Beam(width=2), W = 4
       counts   2   0   2   0
       parent   0   0   2   2
 
-A value of -inf marks a row that may not be chosen (a duplicate). A row that is
-done keeps one place if it is chosen; copies of it would only repeat its vote.
-Counts always sum to W.
+Every allocator is a frozen dataclass with two methods.
+
+  __call__(draw, value, done) -> counts, int [W], which sum to W
+    draw    returns a random number in [0, 1), the same one at every call
+    value   [W] the verifier's values; -inf marks a row that must not be chosen
+            because it duplicates another one
+    done    [W] bool, rows that have ended
+  resolve(rows) -> the number of children of a kept row, or W where that number
+    is not fixed; ValueError if the allocator does not fit W rows
+
+A chosen row that is done gets exactly one child, unless all chosen rows are
+done: copies of it cannot differ and would only repeat its vote. Allocators call
+no model, so that a search costs W rows per step with any of them.
 """
 
 import dataclasses
@@ -23,10 +31,11 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Beam:
-  """Keeps the W / M best prefixes, M children each (paper §5.2).
+  """Beam search: keeps the W / M best rows, with M children each (paper §5.2).
 
   Attributes:
-    width: children a kept prefix gets (M), or 'sqrt' for the root of W.
+    width: children per kept row (M), or 'sqrt' for M = sqrt(W). M must divide
+      W.
   """
 
   width: int | Literal['sqrt'] = 4
@@ -36,7 +45,7 @@ class Beam:
     return _beam(value, done, value.shape[0] // self.resolve(value.shape[0]))
 
   def resolve(self, rows: int) -> int:
-    """The width for W rows; ValueError if it does not divide them."""
+    """Returns M for W rows; raises ValueError if it does not divide them."""
     width = math.isqrt(rows) if self.width == 'sqrt' else self.width
     _check_width(self, width, rows, square=self.width == 'sqrt')
     return width
@@ -44,9 +53,15 @@ class Beam:
 
 @dataclasses.dataclass(frozen=True)
 class Dvts:
-  """Diverse verifier tree search: W / M beams of one prefix each.
+  """Diverse verifier tree search (Beeching et al. 2024).
 
-  Row r belongs to subtree r // M for the whole search.
+  Runs W / M independent beam searches, each of which keeps one row and gives it
+  M children. Row r belongs to subtree r // M for the whole search. A subtree in
+  which no row may be chosen, because all of them duplicate rows of other
+  subtrees, keeps every row with one child.
+
+  Attributes:
+    width: rows per subtree (M), which must divide W.
   """
 
   width: int = 4
@@ -54,20 +69,30 @@ class Dvts:
   def __call__(self, draw, value, done):
     del draw
     width = self.resolve(value.shape[0])
-    trees = lambda x: x.reshape(-1, width)
+    trees = lambda x: x.reshape(-1, width)  # [W] -> [W / M, M]
     return np.concatenate(
       [_beam(v, d, 1) for v, d in zip(trees(value), trees(done), strict=True)]
     )
 
   def resolve(self, rows: int) -> int:
-    """The width for W rows; ValueError if it does not divide them."""
+    """Returns M; raises ValueError if it does not divide the W rows."""
     _check_width(self, self.width, rows)
     return self.width
 
 
 @dataclasses.dataclass(frozen=True)
 class Rebase:
-  """Children in proportion to softmax(value / temperature) (Wu et al. 2024)."""
+  """REBASE: children in proportion to softmax(value / T) (Wu et al. 2024).
+
+  The real-valued quotas are rounded by the method of largest remainders, so
+  that the counts sum to W.
+
+  Attributes:
+    temperature: T; a small one gives most children to the best rows.
+
+  Raises:
+    ValueError: the temperature is not positive and finite.
+  """
 
   temperature: float = 0.2
 
@@ -76,20 +101,28 @@ class Rebase:
 
   def __call__(self, draw, value, done):
     del draw
-    kept, open_rows, slots = _places(value, done, value > -np.inf)
+    reserved, open_rows, places = _places(value, done, value > -np.inf)
     share = _softmax(value / self.temperature, open_rows)
-    return kept + _largest_remainder(share, slots)
+    return reserved + _largest_remainder(share, places)
 
   def resolve(self, rows: int) -> int:
-    """Any number of rows will do."""
+    """Returns W unchanged: any number of rows fits."""
     return rows
 
 
 @dataclasses.dataclass(frozen=True)
 class ParticleFilter:
-  """Resamples prefixes in proportion to softmax(logit(value) / temperature).
+  """Particle filter over prefixes (Puri et al. 2025).
 
-  Systematic resampling: one uniform number for all places (Puri et al. 2025).
+  Rows are particles with the weights softmax(logit(value) / T). Resampling is
+  systematic (Kitagawa 1996): one uniform number serves all W places, so that a
+  count differs from its expectation by less than one.
+
+  Attributes:
+    temperature: T; a small one gives most children to the best rows.
+
+  Raises:
+    ValueError: the temperature is not positive and finite.
   """
 
   temperature: float = 1.0
@@ -98,52 +131,57 @@ class ParticleFilter:
     _check_temperature(self)
 
   def __call__(self, draw, value, done):
-    kept, open_rows, slots = _places(value, done, value > -np.inf)
-    sure = np.clip(value, 1e-6, 1 - 1e-6)
-    odds = np.log(sure) - np.log1p(-sure)
-    edges = np.cumsum(_softmax(odds / self.temperature, open_rows)) * slots
-    ticks = np.minimum(np.floor(edges + draw()).astype(int), slots)
-    ticks[-1] = slots
-    return kept + np.diff(ticks, prepend=0)
+    reserved, open_rows, places = _places(value, done, value > -np.inf)
+    # A sigmoid in float32 reaches 0 and 1, whose logits are infinite.
+    probability = np.clip(value, 1e-6, 1 - 1e-6)
+    logit = np.log(probability) - np.log1p(-probability)
+    edges = np.cumsum(_softmax(logit / self.temperature, open_rows)) * places
+    ticks = np.minimum(np.floor(edges + draw()).astype(int), places)
+    ticks[-1] = places  # the sum of the shares may fall short of 1 by an ulp
+    return reserved + np.diff(ticks, prepend=0)
 
   def resolve(self, rows: int) -> int:
-    """Any number of rows will do."""
+    """Returns W unchanged: any number of rows fits."""
     return rows
 
 
 def parents(counts: np.ndarray) -> np.ndarray:
-  """Counts [W] as the parent of each child [W], in order of the parents."""
+  """Turns counts [W] into the parent of each child [W], in rising order."""
   return np.repeat(np.arange(len(counts)), counts)
 
 
 def _beam(value, done, kept_rows):
-  order = np.argsort(-value, kind='stable')  # ties go to the earlier
-  rank = np.argsort(order, kind='stable')  # 0 is best
+  """Returns counts [W]: equal numbers of children for the best rows."""
+  order = np.argsort(-value, kind='stable')  # among equal values, by index
+  rank = np.argsort(order, kind='stable')  # 0 is the best
   chosen = (rank < kept_rows) & (value > -np.inf)
-  kept, open_rows, slots = _places(value, done, chosen)
+  reserved, open_rows, places = _places(value, done, chosen)
+  # No row is open where all of them are duplicates (see `Dvts`).
   share = open_rows / max(open_rows.sum(), 1)
-  # The better of two equal shares takes the odd place.
-  return kept + _largest_remainder(share, slots, rank)
+  # Shares are equal, so `rank` gives what does not divide to the better rows.
+  return reserved + _largest_remainder(share, places, rank)
 
 
 def _places(value, done, chosen):
-  """Splits W places: one for each chosen row that is done, slots for others.
+  """Reserves one of the W places for each chosen row that is done.
 
-  Where every chosen row is done they share all places: nothing else is left
-  to grow, and the counts must still sum to W.
+  Where every chosen row is done, these rows share all places: nothing else can
+  be extended, and the counts must still sum to W.
 
   Returns:
-    kept [W] places already given, open_rows [W] who shares the rest, slots.
+    reserved: int [W], the places of chosen rows that are done.
+    open_rows: bool [W], the rows among which the other places are divided.
+    places: number of the other places.
   """
   live = chosen & ~done
   finished = chosen & done
-  kept = finished.astype(int) if live.any() else np.zeros(len(value), int)
+  reserved = finished.astype(int) if live.any() else np.zeros(len(value), int)
   open_rows = live if live.any() else finished
-  return kept, open_rows, len(value) - kept.sum()
+  return reserved, open_rows, len(value) - reserved.sum()
 
 
 def _softmax(score, among):
-  """Of the scores [W] of some rows [W]; 0 for the others, or if none is."""
+  """Softmax [W] over the rows that `among` [W] selects, and 0 elsewhere."""
   weight = np.zeros(len(score))
   if among.any():
     weight[among] = np.exp(score[among] - score[among].max())
@@ -151,22 +189,23 @@ def _softmax(score, among):
   return weight
 
 
-def _largest_remainder(share, slots, rank=None):
-  """Integers near share * slots that sum to slots (Hamilton's method).
+def _largest_remainder(share, places, rank=None):
+  """Rounds share * places to integers that sum to places (Hamilton's method).
 
   Args:
     share: [W], summing to 1.
-    slots: places to give, a scalar.
-    rank: [W] who goes first among equal remainders; None is row order.
+    places: number of places.
+    rank: [W], the order of precedence among equal remainders; None is by index.
   """
-  exact = share * slots
-  # 1e-4 undoes float error where a quota is a whole number.
+  exact = share * places
+  # 1e-4 undoes float error where a quota is a whole number. Remainders are
+  # rounded below for the same reason: equal shares must tie.
   whole = np.floor(exact + 1e-4).astype(int)
   remainder = np.where(share > 0, exact - whole, -np.inf)
   if rank is None:
     rank = np.arange(len(share))
   order = np.lexsort((rank, -np.round(remainder, 4)))
-  whole[order[: slots - whole.sum()]] += 1
+  whole[order[: places - whole.sum()]] += 1
   return whole
 
 

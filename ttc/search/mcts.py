@@ -1,15 +1,22 @@
-"""Monte-Carlo tree search over steps (paper §5.2; the paper ran none).
+"""Monte-Carlo tree search over steps, with PUCT (Silver et al. 2017).
 
-A generation is one path from the question to the end of a solution, charged
-once, wherever it leaves the paths before it. A budget of N generations gives N
-attempts and never samples more than N whole answers.
+The paper does not run it; it describes lookahead search as a special case of
+it, without exploration (paper §5.2). Nodes are prefixes that stop at a step
+end, and a node's value is estimated in one of two ways.
 
-    valued by the verifier           valued by K rollouts of a child
-    a leaf is a generation that      a child is a step and K generations
-    has paused after a step          that go on from it
-    C children cost C - 1: the       C children cost C * K; one that is
-    leaf's own goes on in one        finished costs 1, being an attempt
-    at last all leaves run on        rollouts are the attempts
+                   verifier (K = 0)             K rollouts
+    value          the verifier's at the        the mean of the verifier's at
+                   node's last token            the ends of the rollouts
+    cost of C      C - 1 (C at the root): one   C * K, but 1 for a child that
+    children       child continues the leaf's   is a finished solution
+                   own generation
+    attempts       the leaves, extended to      the rollouts, and the finished
+                   their ends when the budget   children
+                   is spent
+
+A generation is one path from the question to the end of a solution. It counts
+once, wherever it branches off the paths before it, so that N generations give
+exactly N attempts and sample at most the tokens of N whole solutions.
 """
 
 from collections.abc import Sequence
@@ -28,19 +35,22 @@ from ttc.search.tree import ROOT, Tree
 
 @dataclasses.dataclass(frozen=True)
 class Mcts:
-  """Expands the most promising leaves until the budget is spent.
+  """Expands the leaves that PUCT selects until the budget is spent.
 
-  Where no leaf is left to expand, the root gets more children.
+  If no leaf can be expanded any more, the root gets further children.
 
   Attributes:
-    width: children of an expanded leaf, or 'sqrt' for the root of N; with a
-      fixed one a large budget exhausts the tree of a short solution.
-    explore: see `Tree.select`.
-    rollouts: a child's value is the mean of the final values of so many
-      rollouts (K); 0 takes the verifier's value of its step instead.
-    leaves: expanded at once, with virtual losses. Few follow the values more
-      closely, many wait less often.
+    width: children per expanded leaf (C), or 'sqrt' for sqrt(N). With a fixed
+      number, a large budget exhausts the tree where solutions are short.
+    explore: weight of the exploration term; see `Tree.select`.
+    rollouts: rollouts per child (K); 0 values a child by the verifier alone.
+    leaves: number of leaves expanded at once, kept apart by virtual losses. A
+      small number follows the values more closely, a large one leaves fewer
+      lanes idle.
     distinct: only the first of several identical prefixes may be expanded.
+
+  Raises:
+    ValueError: a field is out of its range.
   """
 
   verified: ClassVar[bool] = True
@@ -69,13 +79,18 @@ class Mcts:
     return at_least_one(self, budget)
 
   def slots(self, budget: int) -> int:
-    if self.rollouts:  # unfinished nodes, and the root or a rollout
+    if self.rollouts:
+      # An unfinished node holds a slot and has cost K generations. One more is
+      # for the root or, when the root has left, for a rollout.
       return -(-budget // self.rollouts) + 1
-    return budget  # leaves; the last of them come when the root has gone
+    # Every leaf holds a slot. The root has left before the last of them come.
+    return budget
 
   def plan(self, question: Question, budget: int) -> Plan:
     root = question.root()
     yield Prefill([root])
+    # A leaf gets at least two children, of which one is free: at most two nodes
+    # per generation.
     tree = Tree(2 * self.rows(budget) + 1)
     rows, attempts, seen, left = [root], [], set(), budget
     while left:
@@ -83,7 +98,7 @@ class Mcts:
       children = self._branch(tree, rows, claims)
       if not self.rollouts:
         left -= sum(count - _own(node) for node, count in claims)
-        if not left:
+        if not left:  # the root gets no further child
           root.leave()
       yield Extend(children, steps=1)
       values = [child.value for child in children]
@@ -92,7 +107,7 @@ class Mcts:
         ends = [row for run in runs for row in run]
         attempts += ends
         left -= len(ends)
-        if not left:
+        if not left:  # no node is expanded any more, and rollouts need slots
           for row in rows + children:
             row.leave()
         yield Extend(ends)
@@ -105,7 +120,17 @@ class Mcts:
     return attempts
 
   def _claim(self, tree: Tree, left: int, budget: int) -> list[tuple[int, int]]:
-    """Leaves to expand at once, and how many children each can pay for."""
+    """Claims the leaves to expand at once.
+
+    Args:
+      tree: in which they are claimed.
+      left: generations that are left of the budget.
+      budget: generations of the question (N).
+
+    Returns:
+      (node, number of children), as far as the budget pays for them; at least
+      one.
+    """
     width = max(2, math.isqrt(budget)) if self.width == 'sqrt' else self.width
     price = self.rollouts or 1
     claims = []
@@ -113,7 +138,7 @@ class Mcts:
       node = tree.select(self.explore)
       if node is None:
         if claims:
-          break
+          break  # their children may be open
         node = ROOT
       free = 0 if self.rollouts else _own(node)
       count = min(width, free + -(-left // price))
@@ -125,18 +150,27 @@ class Mcts:
   def _branch(
     self, tree: Tree, rows: Sequence[Row], claims: Sequence[tuple[int, int]]
   ) -> list[Row]:
-    """The next children; what they come from goes, but for the root."""
+    """Returns the children of the claimed nodes, in the order of the claims.
+
+    The nodes give up their slots, because they are expanded once; only the root
+    may be expanded again.
+    """
     fold_keys(rows[node] for node, _ in claims)
     children = []
     for node, count in claims:
-      first = self.rollouts + len(tree.children(node))  # ordinals after theirs
+      # Ordinals that the node's rollouts and earlier children have not used: a
+      # child with an ordinal of theirs would repeat their samples.
+      first = self.rollouts + len(tree.children(node))
       children += [rows[node].child(first + i) for i in range(count)]
       if node != ROOT:
         rows[node].leave()
     return children
 
   def _runs(self, children: Sequence[Row], left: int) -> list[list[Row]]:
-    """The rollouts of each child, as far as they can be paid for."""
+    """Returns the rollouts of each child, as far as the budget pays for them.
+
+    A child that is done is its own rollout: nothing is left to be sampled.
+    """
     fold_keys(children)
     runs = []
     for child in children:
@@ -157,12 +191,18 @@ class Mcts:
     values: Sequence[float],
     seen: set[tuple[int, ...]],
   ) -> None:
-    """Puts children into the tree.
+    """Adds the children to the tree.
 
     Args:
-      seen: prefixes that are in the tree; equal ones are siblings.
+      tree: in which the parents are claimed.
+      claims: (parent, number of children).
+      children: of all claims, in their order.
+      values: [number of children], in [0, 1].
+      seen: prefixes in the tree; those of the children are added. Equal ones
+        are siblings, because only the first of equal parents is expanded.
     """
     fold_keys(children)
+    # Random, and from streams that no token is drawn from.
     ties = keys.fold(
       np.stack([child.key for child in children]), [keys.ASIDE] * len(children)
     )[:, 0]
@@ -179,5 +219,5 @@ class Mcts:
 
 
 def _own(node: int) -> int:
-  """Generations that a node brings to its expansion."""
+  """Generations that a node has paid for already: its own, but for the root."""
   return int(node != ROOT)

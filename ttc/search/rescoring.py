@@ -1,4 +1,4 @@
-"""Finished attempts in the eyes of another verifier (PAPER figures 14, 15)."""
+"""Scores finished attempts with another verifier (paper figures 14, 15)."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -12,34 +12,39 @@ from ttc.search.solutions import Solution
 def final_values(
   scheduler: Scheduler, solutions: Sequence[Solution]
 ) -> list[list[float]]:
-  """The value at the last token of each attempt, in [0, 1].
+  """Reads the value at the last token of each attempt.
+
+  Costs one prefill of every attempt, and one of the prompt per solution.
 
   Args:
-    scheduler: of models whose verifier is the other one, and whose proposer
-      is None.
-    solutions: with the vocabulary of that verifier.
+    scheduler: with models whose verifier is the other one and whose proposer is
+      None.
+    solutions: finished attempts, in the vocabulary that the models expect.
 
   Returns:
-    For each solution the values of its attempts, in order.
+    Per solution, one value in [0, 1] per attempt, in order.
   """
   values = [[] for _ in solutions]
   plans = (
-    (solution.question, _plan(solution, found), 2)
-    for solution, found in zip(solutions, values, strict=True)
+    # Two slots: for the prompt, and for an attempt that is being read.
+    (solution.question, _plan(solution, final), 2)
+    for solution, final in zip(solutions, values, strict=True)
   )
   for _ in scheduler.run(plans):
     pass
   return values
 
 
-def _plan(solution: Solution, found: list[float]) -> Plan:
+def _plan(solution: Solution, final: list[float]) -> Plan:
+  """Reads the attempts of a solution and appends their values to `final`."""
+  # With a cost of its own: rescoring is not charged to the strategy.
   question = dataclasses.replace(solution.question, cost=Cost())
   root = question.root()
   yield Prefill([root])
   rows = fork([root], [0] * len(solution.attempts))
   for row, attempt in zip(rows, solution.attempts, strict=True):
     row.tokens += attempt.tokens
-    row.done = True
+    row.done = True  # so that `Extend` samples nothing
   yield Extend(rows)
-  found += [row.value for row in rows]
+  final += [row.value for row in rows]
   return rows

@@ -1,14 +1,14 @@
-"""Chains of attempts, with the most recent ones in context (paper §6.1).
+"""Chains of revisions: each attempt sees the most recent ones (paper §6.1).
 
-Contexts are built in token space: an attempt is never decoded and read again.
+      turn 1   question                              -> a1
+      turn 2   question a1 <revise>                  -> a2
+      turn 6   question a2 <revise> ... a5 <revise>  -> a6      (the last four)
 
-      turn 1   question                            -> a1
-      turn 2   question a1 <revise>                -> a2
-      turn 6   question a2 <revise> ... a5 <revise> -> a6      (the last four)
-
-Until the fifth turn a context begins with the one before it, and only the
-`<revise>` is new to the models. A chain has no rule to stop: its length is
-fixed and an answer chosen after.
+Contexts are built from tokens: an attempt is never decoded and encoded again.
+Until the fifth turn a context extends the one before it, so that `<revise>`
+alone is prefilled. From the sixth turn on the oldest attempt leaves the
+context, and what follows it is prefilled anew. A chain has a fixed length and
+no stopping rule: an answer is chosen among its attempts afterwards.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,13 @@ from ttc.search.solutions import Attempt
 
 @dataclasses.dataclass(frozen=True)
 class Revision:
-  """One attempt of one chain; chains count from 0 and turns from 1."""
+  """One attempt in a chain.
+
+  Attributes:
+    chain: index of the chain, from 0.
+    turn: place in the chain, from 1.
+    attempt: the attempt.
+  """
 
   chain: int
   turn: int
@@ -36,12 +42,12 @@ class Revision:
 
 @dataclasses.dataclass(frozen=True)
 class Trail:
-  """What the chains of a question have done so far.
+  """Results of a question's chains, which `Chains.plan` appends to.
 
   Attributes:
-    revisions: turn by turn.
-    spent: the question's cost, as a record holds it, when the prompt was read
-      and after every turn.
+    revisions: attempts so far, in the order of turns, then chains.
+    spent: the question's cumulative cost (`Cost.record`), first after the
+      prefill of the prompt and then after every turn.
   """
 
   revisions: list[Revision] = dataclasses.field(default_factory=list)
@@ -50,13 +56,19 @@ class Trail:
 
 @dataclasses.dataclass(frozen=True)
 class Chains:
-  """How chains are run.
+  """Parallel chains of sequential revisions (paper §6.1, §6.2).
+
+  Costs sum(turns) generations.
 
   Attributes:
-    turns: of each chain, falling; `analysis.chains.turns_needed` gives those
-      that serve every ratio of a budget at once.
-    vocabulary: knows the token between attempts, and those that end them.
-    keep: attempts in the context at most.
+    turns: number of turns of each chain, in falling order. Those of
+      `analysis.chains.turns_needed` serve every ratio of sequential to parallel
+      attempts of a budget.
+    vocabulary: has `revise_id`, the token between attempts, and the end tokens.
+    keep: maximum number of earlier attempts in the context.
+
+  Raises:
+    ValueError: there is no chain, a chain has no turn, or turns do not fall.
   """
 
   turns: tuple[int, ...]
@@ -73,22 +85,27 @@ class Chains:
 
   @property
   def slots(self) -> int:
-    """Rows that must live at once: a chain keeps its caches between turns."""
+    """KV pool slots per question: a chain keeps its caches between turns."""
     return len(self.turns)
 
   def longest(self, prompt: int, attempt: int) -> int:
-    """Tokens of a row whose prompt and attempts have at most so many."""
+    """Returns the maximum number of tokens of a row.
+
+    Args:
+      prompt: maximum number of tokens of a prompt.
+      attempt: maximum number of tokens of an attempt.
+    """
     earlier = min(self.turns[0] - 1, self.keep)
     return prompt + earlier * (attempt + 1) + attempt
 
   def plan(self, question: Question, models: Models, trail: Trail) -> Plan:
-    """Runs every chain of a question.
+    """Returns a plan that runs all chains of a question.
 
     Args:
-      question: an attempt draws from (its key, turn, chain).
-      models: the revision model, and the verifier that scores each attempt
-        with the same context before it.
-      trail: to be added to, turn by turn.
+      question: an attempt samples with fold_in(fold_in(its key, turn), chain).
+      models: the revision model as the proposer, and the verifier, which reads
+        the same context before each attempt.
+      trail: the results, appended turn by turn.
     """
     root = question.root()
     yield Prefill([root])
@@ -98,11 +115,13 @@ class Chains:
     history = [[] for _ in self.turns]
     streams = self._streams(question)
     for turn in range(1, self.turns[0] + 1):
+      # Turns fall, so that the chains still running are the first ones.
       live = sum(turns >= turn for turns in self.turns)
       for row in rows[live:]:
         row.leave()
       rows = rows[:live]
       self._begin(question, rows, history, streams[turn - 1])
+      # Slots of chains that have ended are free for other questions.
       yield Extend(rows, keep=True, slots=live)
       for chain, row in enumerate(rows):
         attempt = Attempt.of(row, models)
@@ -116,19 +135,27 @@ class Chains:
     question: Question,
     rows: Sequence[Row],
     history: Sequence[Sequence[list[int]]],
-    own: np.ndarray,
+    row_keys: np.ndarray,
   ) -> None:
-    """Puts the contexts of a turn before its attempts."""
-    for row, attempts, key in zip(rows, history, own, strict=False):
+    """Restarts rows with the contexts of their next turn.
+
+    Args:
+      question: whose prompt opens each context.
+      rows: of the chains that are still running.
+      history: tokens of earlier attempts by chain, without their end tokens.
+      row_keys: uint32 [chains, 2] of the turn.
+    """
+    # Not strict: `history` and `row_keys` have entries of ended chains too.
+    for row, attempts, key in zip(rows, history, row_keys, strict=False):
       context = context_tokens(
         question.prompt, attempts, self.vocabulary.revise_id, keep=self.keep
       )
       row.restart(context, len(context) + question.room, key)
 
   def _streams(self, question: Question) -> np.ndarray:
-    """The key [turn, chain, 2] of each attempt."""
+    """Returns the keys of all attempts, uint32 [turns, chains, 2]."""
     turns, chains = self.turns[0], len(self.turns)
-    own = keys.fold(question.key, range(1, turns + 1))
+    turn_keys = keys.fold(question.key, range(1, turns + 1))
     return keys.fold(
-      np.repeat(own, chains, axis=0), [*range(chains)] * turns
+      np.repeat(turn_keys, chains, axis=0), [*range(chains)] * turns
     ).reshape(turns, chains, 2)

@@ -1,7 +1,8 @@
-"""K continuations of each step of a solution (paper §5.1).
+"""Monte-Carlo rollouts from the steps of a solution (paper §5.1).
 
-The models read the solution once. A rollout from an earlier step is a row that
-goes on from fewer of the same cells.
+The share of correct rollouts is the label of a step (Wang et al. 2023). The
+solution is prefilled once. A rollout from an earlier step is a row that keeps
+fewer of the cached positions:
 
       solution   q q a a | b b | c c c <end>
       branch 0   q q a a ........            K rows
@@ -18,11 +19,11 @@ from ttc.inference.requests import Extend, Plan, Prefill, Question
 
 @dataclasses.dataclass(frozen=True)
 class Branch:
-  """Where rollouts leave a solution.
+  """A place in a solution from which rollouts continue.
 
   Attributes:
-    tokens: of the solution that they keep.
-    key: uint32 [2]; rollout r draws from fold_in(key, r).
+    tokens: number of the solution's tokens before that place.
+    key: uint32 [2]; rollout r samples with fold_in(key, r).
   """
 
   tokens: int
@@ -35,13 +36,21 @@ def continuations(
   branches: Sequence[Branch],
   num: int,
 ) -> Plan:
-  """Samples `num` rollouts of each branch, branch by branch in the result.
+  """Returns a plan that samples rollouts, each to the end of an attempt.
+
+  Costs one prefill of the solution, and K rollouts per branch. The models must
+  have no verifier: the values of the solution's tokens would come before those
+  of the rollouts.
 
   Args:
-    question: its `room` bounds solution and rollout together.
-    solution: tokens behind the prompt.
-    branches: in rising order.
-    num: rollouts of each (K).
+    question: its `room` bounds the tokens of solution and rollout together.
+    solution: tokens that follow the prompt.
+    branches: at least one, in rising order of `tokens`.
+    num: rollouts per branch (K).
+
+  Returns:
+    A plan that returns rows, those of the first branch first, K per branch. A
+    row's attempt is the rollout alone.
   """
   prompt = len(question.prompt)
   root = question.root()
@@ -51,6 +60,7 @@ def continuations(
   for branch in branches:
     for ordinal in range(num):
       row = root.child(ordinal, prompt + branch.tokens)
+      # The ordinal is still to be folded, into the branch's key.
       row.key, row.start = branch.key, len(row.tokens)
       rows.append(row)
   yield Extend(rows)

@@ -1,4 +1,4 @@
-"""What a strategy hands back: a question's attempts."""
+"""Results of a strategy: a question and its finished attempts."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -10,14 +10,15 @@ from ttc.inference.rows import Row
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-  """A finished row.
+  """One sampled solution.
 
   Attributes:
-    tokens: what was sampled, the ending token included if there is one.
-    truncated: it stopped at its limit and not by a token of its own.
-    values: the verifier's value at each step end, the last one final; None
-      without a verifier.
-    logprob: of the sampled tokens under the proposer at temperature 1.
+    tokens: the sampled tokens, the end token included if there is one.
+    truncated: whether sampling stopped at the token limit, not at an end token.
+    values: the verifier's value in [0, 1] at each step end, in order; the last
+      one belongs to the last token. None without a verifier.
+    logprob: log-probability of the sampled tokens under the proposer at
+      temperature 1.
   """
 
   tokens: list[int]
@@ -27,7 +28,12 @@ class Attempt:
 
   @classmethod
   def of(cls, row: Row, models: Models) -> 'Attempt':
-    """A row as it stands; its last value is that of its last token."""
+    """Converts a row.
+
+    Args:
+      row: prefilled by the verifier, if there is one, to its last token.
+      models: the models that sampled and scored it.
+    """
     tokens, (step_end, end) = row.attempt, models.marks
     values = None
     if models.verifier is not None:
@@ -36,18 +42,19 @@ class Attempt:
         value for value, ended in zip(row.values, ends, strict=True) if ended
       ]
       if tokens and not ends[-1]:
-        values.append(row.values[-1])  # it is judged where it stopped
+        # Truncated within a step: the attempt is valued where it stopped.
+        values.append(row.values[-1])
     return cls(tokens, not (tokens and end[tokens[-1]]), values, row.logprob)
 
 
 @dataclasses.dataclass(frozen=True)
 class Solution:
-  """A question and its attempts, in the order of the rows."""
+  """A question and its attempts, in the order of the strategy's rows."""
 
   question: Question
   attempts: Sequence[Attempt]
 
   @property
   def cost(self) -> dict[str, list[float]]:
-    """As a record holds it."""
+    """Work by kind, as in the records; see `Cost.record`."""
     return self.question.cost.record()

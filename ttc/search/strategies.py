@@ -1,4 +1,16 @@
-"""Ways to spend a budget of N generations on a question (paper §5.2)."""
+"""Strategies: ways to spend N generations on one question (paper §5.2).
+
+A generation is one sampled solution; what is sampled and discarded, as in
+lookahead search, counts too. A strategy is a frozen dataclass whose `plan` is a
+generator of requests (`inference.requests`), and the scheduler runs the plans
+of many questions at once.
+
+    BestOfN      N independent attempts
+    Greedy       one attempt at temperature 0, N = 1
+    StepSearch   W rows that are extended step by step: beam search, lookahead
+                 search, DVTS, REBASE, particle filter
+    Mcts         one search tree (module `mcts`)
+"""
 
 import dataclasses
 from typing import ClassVar, Protocol
@@ -10,27 +22,53 @@ from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
 from ttc.inference.rows import Row
 from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
 
-_SEQUENTIAL_SLOTS = 2  # slots of a plan whose rows run to their ends one by one
+# A plan whose rows run to their ends without waiting for each other needs one
+# slot for the prompt, which the waiting rows share, and one for a row that is
+# being sampled. With more free slots more of its rows are sampled at once.
+SEQUENTIAL_SLOTS = 2
 
 
 class Strategy(Protocol):
-  """Frozen and hashable; its repr is its name in the records."""
+  """What a stage needs of a strategy.
 
-  verified: ClassVar[bool]  # whether it asks a verifier while it searches
+  Implementations are frozen dataclasses, therefore hashable. Their `repr` is
+  the name of the strategy in the records.
+
+  Attributes:
+    verified: whether the search itself needs a verifier. Where it is False a
+      verifier, if there is one, only scores the finished attempts.
+  """
+
+  verified: ClassVar[bool]
 
   def rows(self, budget: int) -> int:
-    """Rows a question (W) for a budget; ValueError where it does not fit."""
+    """Returns the number of attempts per question (W) for a budget (N).
+
+    Raises:
+      ValueError: the strategy cannot spend this budget.
+    """
 
   def slots(self, budget: int) -> int:
-    """Rows that must live at once."""
+    """Returns the number of KV pool slots with which a plan can finish."""
 
   def plan(self, question: Question, budget: int) -> Plan:
-    """Spends the budget on a question."""
+    """Returns a generator of requests that returns the finished rows [W].
+
+    Args:
+      question: to be answered; its key determines all that is sampled.
+      budget: generations to spend (N).
+
+    Raises:
+      ValueError: as `rows`, once the generator runs.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
 class BestOfN:
-  """N independent attempts; how one is chosen among them comes later."""
+  """N independent attempts; choosing one of them is left to the analysis.
+
+  Costs N attempts. The prompt is prefilled once per model.
+  """
 
   verified: ClassVar[bool] = False
 
@@ -38,7 +76,7 @@ class BestOfN:
     return at_least_one(self, budget)
 
   def slots(self, budget: int) -> int:
-    return min(budget, _SEQUENTIAL_SLOTS)
+    return min(budget, SEQUENTIAL_SLOTS)
 
   def plan(self, question: Question, budget: int) -> Plan:
     root = question.root()
@@ -50,7 +88,10 @@ class BestOfN:
 
 @dataclasses.dataclass(frozen=True)
 class Greedy:
-  """The most likely attempt: what a model without test-time compute answers."""
+  """One attempt of most likely tokens: the answer without test-time compute.
+
+  Costs one attempt, and takes a budget of 1 only.
+  """
 
   verified: ClassVar[bool] = False
 
@@ -75,15 +116,31 @@ class Greedy:
 
 @dataclasses.dataclass(frozen=True)
 class StepSearch:
-  """Rounds of: grow each row by a step, value it, share the rows out anew.
+  """Beam and lookahead search, and their relatives (paper §5.2).
+
+  Each round extends all W rows by one step, values them by the verifier, and
+  replaces them by W children of the rows that the allocator chooses. All W rows
+  end as attempts.
+
+      Beam(M)                 beam search, M children per kept row
+      Beam(M), lookahead=k    lookahead search
+      Dvts(M)                 Beeching et al. 2024
+      Rebase()                Wu et al. 2024
+      ParticleFilter()        Puri et al. 2025
+
+  A budget of N generations pays for W = N / (k + 1) rows: with lookahead each
+  step of a row costs up to k further steps.
 
   Attributes:
-    allocator: who gets how many children.
-    lookahead: a row is valued at the end of a greedy rollout of up to k more
-      steps, which is then forgotten. It costs the budget: N = W * (k + 1).
-    rounds: after so many, rows run to their end without further choice.
+    allocator: how many children each row gets; see `allocate`.
+    lookahead: k; a row's value is read at the end of a greedy rollout of at
+      most k steps, which is then discarded.
+    rounds: number of choices; after them rows run to their ends.
     distinct: only the first of several identical prefixes may be chosen. With
       few possible steps a beam otherwise fills with copies of one prefix.
+
+  Raises:
+    ValueError: lookahead is negative, or rounds is not positive.
   """
 
   verified: ClassVar[bool] = True
@@ -99,6 +156,11 @@ class StepSearch:
       )
 
   def rows(self, budget: int) -> int:
+    """Returns W = N / (k + 1).
+
+    Raises:
+      ValueError: k + 1 does not divide N, or the allocator does not fit W rows.
+    """
     price = self.lookahead + 1
     if budget % price:
       raise ValueError(
@@ -110,6 +172,7 @@ class StepSearch:
     return rows
 
   def slots(self, budget: int) -> int:
+    # Rows wait for each other at every step end, each with its caches.
     return self.rows(budget)
 
   def plan(self, question: Question, budget: int) -> Plan:
@@ -130,8 +193,14 @@ class StepSearch:
     return rows
 
   def _look_ahead(self, rows: list[Row]) -> Plan:
-    """Values of the rows at the end of a greedy rollout in their own cells."""
+    """Returns values [W], read at the ends of greedy rollouts of k steps.
+
+    A rollout is written to the row's own slot, behind the positions that the
+    row keeps, and the row is rewound afterwards: no cache is copied.
+    """
     marks = [row.mark() for row in rows]
+    # A row that ends in its rollout is going to be extended from its mark, so
+    # that it must not give up its slot.
     yield Extend(rows, steps=self.lookahead, greedy=True, keep=True)
     values = [row.value for row in rows]
     for row, mark in zip(rows, marks, strict=True):
@@ -141,13 +210,16 @@ class StepSearch:
   def parents(
     self, key: np.ndarray, round_: int, rows: list[Row], values: list[float]
   ) -> list[int]:
-    """The parent of each of the next rows.
+    """Chooses the rows to continue.
 
     Args:
-      key: of the question.
-      round_: so many choices came before.
-      rows: to choose among.
-      values: of the rows.
+      key: uint32 [2], of the question.
+      round_: number of choices made before.
+      rows: [W] candidates.
+      values: [W] their values in [0, 1].
+
+    Returns:
+      [W], the index of each child's parent, in rising order.
     """
     if self.distinct:
       first = {}
@@ -157,9 +229,11 @@ class StepSearch:
         v if first[tuple(row.tokens)] == i else -np.inf
         for i, (v, row) in enumerate(zip(values, rows, strict=True))
       ]
-    own = lambda: keys.fold(keys.fold(key, [keys.ASIDE])[0], [round_])[0]
+    # A stream apart from those of the rows, which fold ordinals and positions
+    # into the same key.
+    round_key = lambda: keys.fold(keys.fold(key, [keys.ASIDE])[0], [round_])[0]
     counts = self.allocator(
-      lambda: keys.uniform(own()),
+      lambda: keys.uniform(round_key()),
       np.array(values),
       np.array([row.done for row in rows]),
     )
@@ -167,7 +241,7 @@ class StepSearch:
 
 
 def at_least_one(strategy: Strategy, rows: int) -> int:
-  """The rows; ValueError where there are none."""
+  """Returns `rows`; raises ValueError that names the strategy if below 1."""
   if rows < 1:
     raise ValueError(f'{strategy!r}: a budget must be at least 1.')
   return rows

@@ -1,13 +1,14 @@
-"""A question's search tree: arrays over its nodes, no objects, no recursion.
+"""The search tree of one question: arrays over nodes, no objects, no recursion.
 
     node      0   1   2   3   4   5       0 is the root: the question itself
     parent   -1   0   0   0   2   2
-    visits    5   1   3   1   1   1       values found at a node and below it
+    visits    5   1   3   1   1   1       number of values in the node's subtree
     total    2.4 .3  1.7 .4  .6  .5       their sum
-    open      1   1   1   0   1   0       a leaf below it may still be expanded
+    open      1   1   1   0   1   0       the subtree has a leaf to be expanded
 
 The root has no value of its own, every other node has one. Nodes are numbered
-as they come, so that a parent's number is smaller than its children's.
+in the order of their creation, so that a parent's number is smaller than those
+of its children.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +16,27 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 ROOT = 0
-_DIGITS = 6  # scores that differ by less are equal
+_DIGITS = 6  # of a score; float error in `total` must not break ties
 
 
 class Tree:
-  """See the module; all arrays are [M] and in use up to `size`."""
+  """A tree for PUCT search (Silver et al. 2017); see the module.
+
+  Attributes:
+    size: number of nodes. All arrays are [M], and their first `size` entries
+      are in use.
+    parent: int [M], -1 for the root.
+    visits: int [M], number of values in a node's subtree, virtual losses
+      included.
+    total: float [M], the sum of these values.
+    open: bool [M], whether the subtree has a leaf that may be expanded.
+  """
 
   def __init__(self, most: int):
-    """A root that is an open leaf.
+    """Creates a tree of the root alone, which is an open leaf.
 
     Args:
-      most: nodes that there will ever be (M).
+      most: maximum number of nodes (M).
     """
     self.size = 1
     self.parent = np.full(most, -1)
@@ -36,25 +47,26 @@ class Tree:
     self._tie = np.zeros(most, np.uint32)
 
   def children(self, node: int) -> np.ndarray:
-    """Their numbers, rising."""
+    """Returns the children's numbers, int [C], in rising order."""
     return np.flatnonzero(self.parent[: self.size] == node)
 
   def leaves(self) -> np.ndarray:
-    """Nodes without children, rising."""
+    """Returns the nodes without children, in rising order."""
     return np.setdiff1d(np.arange(self.size), self.parent[: self.size])
 
   def select(self, explore: float) -> int | None:
-    """The leaf to expand next, or None where none is open.
+    """Returns the leaf to expand next, or None if no leaf is open.
 
-    From the root on, the open child with the largest
+    Descends from the root, each time to the open child with the largest
 
         total / visits + explore * sqrt(parent's visits) / (C * (1 + visits))
 
-    is taken: PUCT, where each of the C children has the prior 1 / C, because
-    children are samples and the likely ones come often.
+    This is PUCT (Silver et al. 2017) with the prior 1 / C for each of the C
+    children: they are samples of the proposer, and so already as frequent as
+    they are probable.
 
     Args:
-      explore: how much a node gains by being little visited.
+      explore: weight of the second term, which favours nodes with few visits.
     """
     if not self.open[ROOT]:
       return None
@@ -64,13 +76,15 @@ class Tree:
       bonus = np.sqrt(self.visits[node]) / (len(children) * (1 + visits))
       score = self.total[children] / visits + explore * bonus
       score = np.where(self.open[children], np.round(score, _DIGITS), -np.inf)
+      # lexsort's last key is its first criterion: the score, then the tie.
       node = int(children[np.lexsort((self._tie[children], -score))[0]])
     return node
 
   def claim(self, node: int) -> None:
-    """Begins an expansion, a visit of value 0 until its children are there.
+    """Begins the expansion of a node, so that the next `select` avoids it.
 
-    This virtual loss sends the next `select` elsewhere.
+    Adds a virtual loss (Chaslot et al. 2008), a visit of value 0, to the node
+    and its ancestors. `expand` takes it back.
     """
     self.open[node] = False
     for above in self._upwards(node):
@@ -84,13 +98,13 @@ class Tree:
     open_: Sequence[bool],
     ties: Sequence[int],
   ) -> None:
-    """Ends an expansion: adds children, and their values all the way up.
+    """Ends an expansion: adds children and propagates their values to the root.
 
     Args:
-      node: claimed before.
-      values: of each child.
-      open_: whether a child may be expanded in its turn.
-      ties: the smallest goes first among children of equal score.
+      node: the parent, which must have been claimed.
+      values: value of each child, [C].
+      open_: whether each child may be expanded, [C].
+      ties: uint32 [C]; among children of equal score the smallest is selected.
     """
     new = slice(self.size, self.size + len(values))
     self.size = new.stop
@@ -99,16 +113,18 @@ class Tree:
     self.open[new], self._tie[new] = open_, ties
     gained = float(np.sum(values))
     for above in self._upwards(node):
-      self.visits[above] += len(values) - 1
+      self.visits[above] += len(values) - 1  # less the virtual loss
       self.total[above] += gained
       self._reopen(above)
 
   def _upwards(self, node: int) -> Iterator[int]:
+    """Yields the node and its ancestors, the root last."""
     while node >= 0:
       yield node
       node = int(self.parent[node])
 
   def _reopen(self, node: int) -> None:
+    """Recomputes `open` of an inner node from its children."""
     children = self.children(node)
     if len(children):
       self.open[node] = self.open[children].any()

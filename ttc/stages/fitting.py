@@ -1,12 +1,16 @@
-"""From examples to a finished model in a stage's folder.
+"""Training in a stage's folder: from examples to a finished model.
 
-    data/          the examples, as an ArrayRecord data set; made once
-    checkpoints/   of the training, to continue from
-    model/         what later stages load
+    data/          the examples, as an ArrayRecord data set; written once
+    checkpoints/   checkpoints of the training, to resume from
+    model/         the model, for later stages
     metrics.json   evaluations on held-out questions, the chosen step
-    metrics.jsonl  every measurement on the way
+    metrics.jsonl  all measurements during training
 
-TensorFlow is imported only here, when there is something to train.
+A stage that trains has no parts: it resumes from its newest checkpoint. With
+the same device layout its model is bit-equal to that of an uninterrupted run.
+
+Of the stages only these need TensorFlow, to read the data set. It is imported
+inside functions, when there is something to train.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,16 +38,21 @@ MODEL = 'model'
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-  """How a stage trains, beside what it trains on.
+  """How a stage trains, without the data.
 
   Attributes:
-    loop: steps, sizes, optimizer; its seed counts from the experiment's.
-    held_out: share of the questions that validate and do not train.
-    layout: of the devices; a run may go on with another one.
-    dropout: rate while training; None keeps the model's.
-    param_dtype: of the weights while training, 'float32' where a checkpoint in
-      bfloat16 would lose small updates; None keeps the model's. What is
-      written has the type that the model came with.
+    loop: steps, sizes and optimizer. The experiment's seed is added to its
+      seed.
+    held_out: share of the questions used for validation instead of training,
+      in [0, 1).
+    layout: mesh of the devices; training may be resumed with another one.
+    dropout: dropout rate during training; None is the model's.
+    param_dtype: dtype of the parameters during training, e.g. 'float32' for a
+      bfloat16 checkpoint, which would lose small updates; None is the model's.
+      The finished model is written in the model's own dtype.
+
+  Raises:
+    ValueError: `held_out` is not in [0, 1).
   """
 
   loop: FitConfig
@@ -61,11 +70,14 @@ class Fit:
       )
 
   def check(self, name: str, cfg: TransformerConfig | None = None) -> None:
-    """Raises ValueError where devices, rows and the model do not fit.
+    """Checks that rows and model can be divided over the devices.
 
     Args:
-      name: of the stage.
-      cfg: of its model, None where it is not known yet.
+      name: name of the stage, for the message.
+      cfg: shape of its model; None if not known yet.
+
+    Raises:
+      ValueError: they cannot.
     """
     mesh = self.layout.mesh()
     check_rows(self.loop, mesh)
@@ -73,10 +85,10 @@ class Fit:
       partitioning.check(name, cfg, mesh.shape['model'], mesh.shape['fsdp'])
 
   def trained(self, cfg: TransformerConfig) -> TransformerConfig:
-    """What a model is while it trains."""
-    given = {'dropout': self.dropout, 'param_dtype': self.param_dtype}
+    """The config of a model during training."""
+    overrides = {'dropout': self.dropout, 'param_dtype': self.param_dtype}
     return dataclasses.replace(
-      cfg, **{name: x for name, x in given.items() if x is not None}
+      cfg, **{name: x for name, x in overrides.items() if x is not None}
     )
 
 
@@ -90,16 +102,24 @@ def train(
   cfg: TransformerConfig | None = None,
   start: pathlib.Path | None = None,
 ) -> None:
-  """Trains on examples, or continues to.
+  """Trains a model on examples, or resumes training it, and writes it.
 
   Args:
-    run: the stage; its folder receives everything.
-    config: how.
-    kind: 'lm' trains a language model, 'value' a verifier.
-    examples: see data/features; read only where the data set is not there.
-    vocab_size: of the task; the model's own may be larger.
-    cfg: of a model made from scratch.
-    start: folder of a finished stage whose model is finetuned instead.
+    run: the run of the stage; all files are written to its folder.
+    config: how to train.
+    kind: 'lm' for a language model, 'value' for a verifier.
+    examples: features of each example (see data/features). Iterated over only
+      if the data set is not written yet.
+    vocab_size: size of the task's vocabulary; the model's may be larger.
+    cfg: config of a model to train from scratch.
+    start: instead of `cfg`, folder of a finished stage, or of a model, to
+      finetune.
+
+  Raises:
+    ValueError: model, rows, devices and vocabulary do not fit together.
+    FloatingPointError: a loss is not finite.
+    Terminated, KeyboardInterrupt: a signal asked the process to stop; there is
+      a checkpoint of the last step.
   """
   from ttc.data import packing, tasks
 
@@ -112,6 +132,7 @@ def train(
     cfg, _, init_params = orbax.load_model(
       str(model_folders.folder(start)), mesh
     )
+  # `cfg` is what is written in the end, `trained` what is trained until then.
   trained = config.trained(cfg)
   if init_params is not None:
     init_params = _as(init_params, trained.param_dtype)
@@ -129,7 +150,8 @@ def train(
   }
   with contextlib.ExitStack() as stack:
     folder = _data(run, config, kind, examples, stack)
-    # Rows of the table beyond the task's tokens may have been sampled too.
+    # The model's vocabulary and not the task's: samples of earlier stages may
+    # contain ids of the padding of the embedding table.
     task = tasks.make_task(str(folder), cfg.vocab_size)
     held_out = (
       packing.once(tasks.documents(task, 'validation'), **sizes)
@@ -141,7 +163,9 @@ def train(
       tasks.documents(task, 'train'), seed=loop.seed, **sizes
     )
     try:
-      with termination.held():
+      # A first signal does not interrupt a step: `fit` polls for it after each
+      # call, writes a checkpoint and raises Stopped.
+      with termination.deferred():
         fitted = fit(
           loop,
           trained,
@@ -152,7 +176,7 @@ def train(
           init_params=init_params,
           mesh=mesh,
           report=_Report(run, loop, trained, head),
-          asked=_asked,
+          asked=_stop_requested,
         )
     except Stopped as stopped:
       run.say(str(stopped))
@@ -171,14 +195,16 @@ def train(
       )
 
 
-def _asked(step: int) -> bool:
-  """Whether a signal came, or jax was told that its machine is taken away."""
+def _stop_requested(step: int) -> bool:
+  """Whether this process has to stop, by a signal or a preemption notice."""
+  # Not short-circuited by a signal of this process: JAX requires that every
+  # process calls its sync point at every step.
   notice = multihost_utils.reached_preemption_sync_point(step)
-  return notice or termination.asked()
+  return notice or termination.requested()
 
 
 def _as(params: Mapping, dtype: str) -> dict:
-  """Parameters in another type, but for a value head, which is float32."""
+  """Casts parameters, except those of a value head, which stay float32."""
   return {
     name: tree
     if name == 'value'
@@ -194,11 +220,21 @@ def _data(
   examples: Iterable[Mapping],
   stack: contextlib.ExitStack,
 ) -> pathlib.Path:
-  """The folder of the data set; process 0 makes it if it is not there.
+  """Writes the data set if it is not there, and returns its folder.
 
-  What reads it wants local files: where the stage is in an object store, each
-  process makes one for itself, the same that it was before, until the stack is
-  unwound.
+  Process 0 writes it, atomically, so that a folder that exists is whole.
+
+  The readers need local files. For a stage in an object store each process
+  writes a temporary copy on every run. Examples and split are functions of the
+  configuration, the inputs and the seed, so all copies are equal, and a
+  checkpoint's place in the data stays valid.
+
+  Args:
+    run: the run of the stage.
+    config: how to train; gives the share that is held out.
+    kind: kind of the examples.
+    examples: the examples.
+    stack: deletes temporary copies when it is closed.
   """
   from ttc.data import features
 
@@ -213,15 +249,22 @@ def _data(
       out = features.held_out(example['problem'], config.held_out, run.seed)
       splits['validation' if out else 'train'].append(example)
       progress.advance()
-    if not config.held_out:
+    if not config.held_out:  # an empty split cannot be written
       del splits['validation']
     features.write(str(folder), kind, splits)
-  run.wait_for_others('data')
+  run.wait_for_others('data')  # until process 0 has written it
   return folder
 
 
 class _Report:
-  """Passes what `fit` tells on to the progress line and the metrics."""
+  """Forwards the measurements of `fit` to the progress line and the metrics.
+
+  Args:
+    run: the run of the stage.
+    loop: how the model is trained.
+    cfg: config of the model during training.
+    head: head of the model.
+  """
 
   def __init__(
     self, run: StageRun, loop: FitConfig, cfg: TransformerConfig, head: Head
@@ -232,23 +275,25 @@ class _Report:
     self._step = 0
     self._validation = ''
 
-  def __call__(self, news: Mapping) -> None:
-    step = news['step']
+  def __call__(self, report: Mapping) -> None:
+    step = report['step']
     if self._progress is None:
+      # The step that training resumed from is known only now: the first report
+      # is of the first call of the program.
       self._step = max(0, step - self._loop.steps_per_call)
       self._progress = self._run.progress(
         self._loop.steps, 'steps', done=self._step
       )
-    if 'validation' in news:
-      self._validation = f', validation {news["validation"]["loss"]:.4f}'
-      told = {f'validation/{k}': x for k, x in news['validation'].items()}
-      self._run.metrics.add(step, told)
-      self._pace.restart(step)
+    if 'validation' in report:
+      self._validation = f', validation {report["validation"]["loss"]:.4f}'
+      means = {f'validation/{k}': x for k, x in report['validation'].items()}
+      self._run.metrics.add(step, means)
+      self._pace.restart(step)  # the time of an evaluation is not training
     else:
-      told = {k: x for k, x in news.items() if k != 'step'}
-      self._run.metrics.add(step, told | self._pace.at(step))
+      means = {k: x for k, x in report.items() if k != 'step'}
+      self._run.metrics.add(step, means | self._pace.at(step))
       self._run.metrics.tick(self._loop.steps_per_call)
       self._progress.advance(
-        step - self._step, extra=f'loss {news["loss"]:.4f}{self._validation}'
+        step - self._step, extra=f'loss {report["loss"]:.4f}{self._validation}'
       )
       self._step = step
