@@ -1,4 +1,4 @@
-"""Whether all processes of a run were given the same work."""
+"""A check that all processes of a run have the same configuration."""
 
 from typing import Any
 
@@ -8,17 +8,20 @@ from ttc.runtime.process_group import Processes
 
 
 def check(processes: Processes, what: str, table: dict[str, Any]) -> None:
-  """Compares a table between processes; each of them calls this.
+  """Compares a table across processes. A collective: every process calls it.
 
   Args:
-    processes: of the run.
-    what: the table holds, for example 'bindings'.
+    processes: the processes of the run.
+    what: name of the table, for example 'bindings'; the same everywhere.
     table: names and values, plain JSON.
 
   Raises:
-    JoinError: hosts disagree; names the process and the entries.
+    JoinError: the tables differ; the message names the process and the
+      entries.
   """
-  # The whole table travels only where its digest differs.
+  # Usually the tables agree and a digest is all that is sent. Every process
+  # receives the same list of digests, so either all of them return here or
+  # all of them enter the second exchange; otherwise it would never complete.
   digests = processes.meet(what, fingerprint.digest(table))
   if len(set(digests)) == 1:
     return

@@ -1,4 +1,4 @@
-"""An experiment: the stages that lead from a base model to a report."""
+"""The experiment: the stages from a base model to a report, as one config."""
 
 import dataclasses
 import pathlib
@@ -11,22 +11,28 @@ _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
 
 class ConfigurationError(ValueError):
-  """The experiment cannot be built from what was given."""
+  """The experiment cannot be built from its configuration."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-  """Stages in the order in which they run, once for each seed.
+  """Stages in the order in which they run, once per seed.
 
   Attributes:
-    name: folder of the experiment below `output`.
-    stages: each runs once a seed, in `<output>/<name>/seed-<s>/<stage>`.
-    report: runs once, after all seeds, in `<output>/<name>/<its name>`.
-    seeds: what the stages are repeated with.
-    output: folder of all experiments; relative to where ttc is started.
-    reuse: folder of another experiment, e.g. 'runs/quickstart'; what it has
-      finished with the same bindings and inputs is linked to, or copied to or
-      from a bucket, and not run again.
+    name: name of the experiment and of its folder below `output`.
+    stages: run once per seed, each in `<output>/<name>/seed-<seed>/<stage>`. A
+      stage may read the results of the stages before it.
+    report: runs once, after all seeds, in `<output>/<name>/<report.name>`.
+    seeds: random seeds; all stages are repeated for each.
+    output: parent folder of all experiments, local (relative to the working
+      directory, or absolute) or in a bucket.
+    reuse: folder of another experiment, e.g. 'runs/quickstart'. Stages that it
+      has finished with the same bindings and inputs are not run again: they
+      are linked to, or copied where one of the two folders is in a bucket.
+
+  Raises:
+    ValueError: a name is not a valid folder name or is used twice, or stages
+      or seeds are missing or repeated.
   """
 
   name: str
@@ -59,19 +65,28 @@ class Experiment:
 
   @property
   def everything(self) -> tuple[Stage, ...]:
-    """All stages, the report last."""
+    """All stages in the order of execution; the report, if any, is last."""
     return self.stages + ((self.report,) if self.report else ())
 
   @property
   def root(self) -> pathlib.Path:
-    """The folder of this experiment."""
+    """The folder of this experiment, as an absolute path."""
     return storage.absolute(self.output) / self.name
 
   def source(self, reader: Stage, name: str) -> Stage | None:
-    """The stage `name`, for `reader` to check that it can use its results.
+    """Looks up an input of a stage before anything runs.
 
-    Returns None for an absolute path, which is somebody else's. Raises
-    ValueError when there is no such stage before `reader`.
+    Args:
+      reader: the stage that reads the input.
+      name: name of an earlier stage, or an absolute path to results from
+        outside the experiment.
+
+    Returns:
+      The stage called `name`; None for an absolute path.
+
+    Raises:
+      ValueError: no stage before `reader` has that name, or the path does not
+        exist.
     """
     if storage.is_absolute(name):
       if not storage.path(name).exists():
@@ -90,7 +105,11 @@ class Experiment:
     return earlier[name]
 
   def check(self) -> None:
-    """Raises ValueError, naming the stage, for the first that cannot work."""
+    """Calls the `check` of every stage that has one.
+
+    Raises:
+      ValueError: the first stage that cannot work; the message names it.
+    """
     for stage in self.everything:
       if hasattr(stage, 'check'):
         try:

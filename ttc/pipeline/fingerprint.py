@@ -1,8 +1,9 @@
-"""What a stage was configured with, in a form that can be compared.
+"""Configurations flattened into tables, to be compared and hashed.
 
-A configuration is a tree of frozen dataclasses. Flattened, it is a table from
-binding (`Search.strategies[1].width`) to value, so that two configurations
-that differ can be told apart by name and not only by hash.
+A configuration is a tree of frozen dataclasses. Its flat form is a table from
+binding (`Search.arms[1].strategy.lookahead`) to value. Tables rather than
+hashes are stored with a stage, so that a refusal to resume can name each
+binding that differs, with both values.
 """
 
 import dataclasses
@@ -13,23 +14,37 @@ import pathlib
 import re
 from typing import Any
 
-# How classes and functions of this package stood in tables before their names
-# went without the module: module, then the qualified name.
+# Classes and functions of this package in older tables, which recorded them
+# with their module: 'ttc.<module>.<qualified name>'. Group 1 is the qualified
+# name: a capitalized class and what is nested in it, or a function.
 _WITH_MODULE = re.compile(
   r'ttc(?:\.[a-z_]\w*)*\.(_?[A-Z]\w*(?:\.\w+)*|[a-z_]\w*)'
 )
 
 
 def bindings(config: Any) -> dict[str, Any]:
-  """All values of a (nested) dataclass, by the path that leads to them.
+  """Flattens a dataclass instance and everything nested in it.
 
-  A nested dataclass contributes its own class name, at the path that holds
-  it, beside its fields; functions appear by their names. Names of this package
-  go without their modules, so that a class may move and its runs go on (no two
-  public classes have one name, which a test holds). A field
-  whose metadata say `{'recorded': False}` is left out: it tells how numbers
-  are computed and not which, and may change before a stage is finished. Raises
-  ValueError for a value that has no canonical form, naming its path.
+  A nested dataclass adds an entry with its class name at its own path, beside
+  the entries of its fields: two strategies with equal fields are different.
+  Functions are recorded by name. Classes and functions of this package are
+  recorded without their module, so that a class can move to another module
+  and its unfinished stages can still be resumed. That is unambiguous because
+  public class names are unique in the package (tests/layers_test.py).
+
+  A field with metadata `{'recorded': False}` is left out. Such a field changes
+  how results are computed but not what they are, e.g. the device layout, so
+  it may change between two runs of an unfinished stage.
+
+  Args:
+    config: an instance of a dataclass, e.g. a stage.
+
+  Returns:
+    Values by path, e.g. {'Search': 'Search', 'Search.size': 64, ...}. All are
+    plain JSON.
+
+  Raises:
+    ValueError: a value has no canonical form; the message gives its path.
   """
   table = {}
   _flatten(type(config).__name__, config, table)
@@ -37,7 +52,9 @@ def bindings(config: Any) -> dict[str, Any]:
 
 
 def digest(value: Any) -> str:
-  """SHA-256 (hex) of the canonical JSON of `value`, floats in full."""
+  """The SHA-256 of a plain JSON value, as 64 hexadecimal digits."""
+  # Not canonical_json: it rounds floats to 6 digits, and two configurations
+  # that differ in the 7th digit of a learning rate are different.
   text = json.dumps(value, sort_keys=True, separators=(',', ':'))
   return hashlib.sha256(text.encode('ascii')).hexdigest()
 
@@ -47,12 +64,18 @@ def differences(
   now: dict[str, Any],
   words: tuple[str, str] = ('before', 'now'),
 ) -> list[str]:
-  """One line for each binding that two tables do not share.
+  """Describes how two tables differ.
 
   Args:
-    before: one of them; may be of a revision that named modules too.
-    now: the other.
-    words: what they are called, behind their values.
+    before: a table from `bindings`; may have been written by an older version,
+      which recorded modules too.
+    now: the table to compare it with.
+    words: labels of the two tables, printed after their values.
+
+  Returns:
+    One line of text per binding that only one table has or that has different
+    values, e.g. 'Toss.size: 2 before, 5 now', sorted by binding. [] for equal
+    tables.
   """
   return [
     f'{name}: {_shown(before, name)} {words[0]}, {_shown(now, name)} {words[1]}'
@@ -62,6 +85,7 @@ def differences(
 
 
 def _same(before: dict[str, Any], now: dict[str, Any], name: str) -> bool:
+  # JSON texts are compared, because in Python True == 1 == 1.0.
   one, other = _shown(before, name), _shown(now, name)
   if one == other:
     return True
@@ -69,19 +93,23 @@ def _same(before: dict[str, Any], now: dict[str, Any], name: str) -> bool:
   return old is not None and json.dumps(old[1]) == other
 
 
-def _name(of: Any) -> str:
-  """A class or function; ours without the module where it stands."""
-  ours = of.__module__.split('.')[0] == 'ttc'
-  return of.__qualname__ if ours else f'{of.__module__}.{of.__qualname__}'
+def _name(symbol: Any) -> str:
+  """Name of a class or function, without the module if it is of ttc."""
+  ours = symbol.__module__.split('.')[0] == 'ttc'
+  name = symbol.__qualname__
+  return name if ours else f'{symbol.__module__}.{name}'
 
 
 def _flatten(path: str, value: Any, table: dict[str, Any]) -> None:
+  """Adds `value` and everything in it to the table."""
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     table[path] = _name(type(value))
     for field in dataclasses.fields(value):
       if field.metadata.get('recorded', True):
         _flatten(f'{path}.{field.name}', getattr(value, field.name), table)
   elif isinstance(value, tuple | list):
+    # The length gives an empty sequence an entry too. Lists and tuples are
+    # recorded alike, because a gin file may write either.
     table[f'{path}[]'] = len(value)
     for index, item in enumerate(value):
       _flatten(f'{path}[{index}]', item, table)

@@ -1,8 +1,11 @@
-"""Which models made a stage's records, read from the JSON they left.
+"""The models behind a stage's records, found through JSON files alone.
 
-<experiment>/search/stage.json            names the stages of its models
-<experiment>/pretrain/model/model.json    what such a stage trained
-/somewhere/model.json                     a model made elsewhere
+<seed folder>/search/stage.json            names the stages of its models
+<seed folder>/pretrain/model/model.json    the model that a stage trained
+/somewhere/model.json                      a model from outside the experiment
+
+Neither parameters nor array libraries are loaded: analysis reads shapes to
+count FLOPs, and runs where there may be no accelerator.
 """
 
 import json
@@ -16,51 +19,68 @@ _FILE = 'model.json'
 
 
 class ModelShapes(NamedTuple):
-  """Who sampled, and who scored; None where nobody did."""
+  """Shapes of the models of a sampling stage.
+
+  Attributes:
+    proposer: the model that sampled.
+    verifier: the model that scored; None for a stage without a verifier.
+  """
 
   proposer: TransformerConfig
   verifier: TransformerConfig | None
 
 
 def folder(stage: pathlib.Path) -> pathlib.Path:
-  """Where the model of a stage is; a folder that is a model is its own."""
+  """The folder of a stage's model; a folder that is a model is returned."""
   return stage if (stage / _FILE).exists() else stage / 'model'
 
 
 def read(model: pathlib.Path) -> TransformerConfig:
-  """The shape of a model, from its folder.
+  """Reads the shape of a model from its folder.
 
   Raises:
-    FileNotFoundError: there is none, or it is not complete.
+    FileNotFoundError: the folder has no model, or one that was not written to
+      the end: model.json is written last.
   """
   text = (model / _FILE).read_text(encoding='utf-8')
   return TransformerConfig.from_json(json.loads(text)['config'])
 
 
 def trained(stage: pathlib.Path) -> TransformerConfig:
-  """The model in the folder of the stage that trained it."""
+  """Reads the shape of the model that a stage trained; raises as `read`."""
   return read(folder(stage))
 
 
 def used(stage: pathlib.Path) -> ModelShapes | None:
-  """The models of a stage that samples; None where they are not there.
+  """Reads the shapes of the models that a stage sampled and scored with.
 
-  Records may have come without the models: then all but FLOPs is known.
+  Args:
+    stage: folder of the stage.
+
+  Returns:
+    The shapes; None where the stage does not sample or one of the files is
+    missing. Records may be copied without their models, and then everything
+    but FLOPs can still be computed from them.
   """
   try:
     text = (stage / 'stage.json').read_text(encoding='utf-8')
     bindings = json.loads(text)['bindings']
-    named = lambda who: next(
+    # The stage's class is the first word of a binding, e.g. 'Search' in
+    # 'Search.solver.proposer', and any class may have a solver.
+    named = lambda role: next(
       (
-        name for key, name in bindings.items() if key.endswith(f'.solver.{who}')
+        name
+        for key, name in bindings.items()
+        if key.endswith(f'.solver.{role}')
       ),
       '',
     )
     proposer, verifier = named('proposer'), named('verifier')
     if not proposer:
       return None
-    # An absolute path is of somebody else's model.
-    whose = lambda name: trained(storage.join(stage.parent, name))
-    return ModelShapes(whose(proposer), whose(verifier) if verifier else None)
+    # A name is of a stage with the same seed, i.e. a sibling folder; an
+    # absolute path stays as it is.
+    shape = lambda name: trained(storage.join(stage.parent, name))
+    return ModelShapes(shape(proposer), shape(verifier) if verifier else None)
   except FileNotFoundError:
     return None

@@ -1,9 +1,13 @@
-"""A stage's work cut into parts: what is finished, what is left, who does it.
+"""Parts: a stage's items in batches, each written to one file.
 
-A part is one batch of the items, whoever does it. Process 0 sees which parts
-are left, and process p of P does the p-th of them and every P-th after it, at
-its own pace. So parts and their rows are the same whatever P is, and a stage
-goes on with another number of processes.
+A part is finished when its file exists, because files appear whole. Resuming a
+stage means to do the parts without a file, and a kill costs at most the part
+that each process was at.
+
+Part i holds items [i * size, (i + 1) * size), whichever process does it. Of the
+parts that are left when a run begins, process p of P does the p-th and every
+P-th after it, at its own pace. So the files and their rows do not depend on P,
+and a stage may be resumed with another number of processes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,11 +20,12 @@ from ttc.runtime.progress import Progress
 
 
 class Part:
-  """One batch of work.
+  """One batch of items and the right to write its rows.
 
   Attributes:
-    index: the batch.
-    items: what is in it.
+    index: index of the part in the stage, from 0.
+    items: the items of the part.
+    written: whether `write` has returned.
   """
 
   def __init__(self, index: int, items: Sequence[Any], write):
@@ -29,23 +34,31 @@ class Part:
     self.written = False
 
   def write(self, rows: list[dict]) -> None:
-    """Writes what became of the items, whole or not at all."""
+    """Writes the results of the items, atomically; raises OSError."""
     self._write(rows)
     self.written = True
 
 
 class Parts:
-  """The parts of one stage's folder; all processes make them together.
+  """The parts of a stage's folder. All processes construct it together.
+
+  A part file that a disk or a copy truncated is deleted, with a message in
+  `notes`, and its part is done again.
+
+  Args:
+    folder: the stage's folder.
+    items: all items of the stage, the same in every process.
+    size: number of items per part; the last part may have fewer.
+    processes: the processes of the run.
 
   Attributes:
-    count: how many there are, of all processes.
-    mine: indices of those that this process is to do.
-    items_done: items in parts that were finished before.
-    notes: messages about parts that have to be done again.
+    count: number of parts of the stage, over all processes.
+    mine: indices of the parts that this process has to do.
+    items_done: number of items in parts that were finished before.
+    notes: one message per truncated part.
 
-  Raises ValueError when the folder was begun with another number of parts.
-  A part that a disk or copy cut short is deleted, with a message, and done
-  again.
+  Raises:
+    ValueError: `size` is below 1, or the folder has parts of another count.
   """
 
   def __init__(
@@ -59,28 +72,43 @@ class Parts:
       raise ValueError(f'A part of {size} items; it must have at least one.')
     self._folder, self._items, self._size = folder, items, size
     self.count = -(-len(items) // size)
+    # With another count the same index means other items, so files of both
+    # could be combined into records that repeat some items and lack others.
     begun = records.part_count(folder)
     if begun not in (None, self.count):
       raise ValueError(
         f'{folder} was begun as {begun} parts and is now {self.count} '
-        f'({len(items)} items, {size} a part); delete it to begin again.'
+        f'({len(items)} items, {size} per part); delete it to begin again.'
       )
     self._right, self._judged = 0.0, 0
     self.notes: list[str] = []
+    # Process 0 alone looks at the disk and all use its answer. If each listed
+    # the folder, a shared disk could show them different states, or a file
+    # that another one has just written, and parts would be left out or done
+    # twice. It is also the only one that deletes truncated parts.
     left = None
     if processes.index == 0:
       left = [i for i in range(self.count) if not self._is_finished(i)]
     left = processes.meet('parts', left)[0]
+    # A stride over the parts that are left, not over all: after a run with
+    # another number of processes the remaining work is still balanced.
     self.mine: list[int] = left[processes.index :: processes.count]
     self.items_done = len(items) - sum(len(self._batch(i)) for i in left)
 
   @property
   def items_to_do(self) -> int:
-    """Items in the parts of this process."""
+    """Number of items in the parts of this process."""
     return sum(len(self._batch(i)) for i in self.mine)
 
   def remaining(self, progress: Progress) -> Iterator[Part]:
-    """The parts to do; each must be written before the next is asked."""
+    """Yields the parts of this process, in order.
+
+    Args:
+      progress: advanced with each part that is written.
+
+    Raises:
+      ValueError: the next part is requested before the last one was written.
+    """
     progress.judge(self._right, self._judged)
     for note in self.notes:
       progress.note(note)
@@ -91,7 +119,13 @@ class Parts:
         raise ValueError(f'part {part.index} was left without write().')
 
   def check_finished(self) -> None:
-    """Raises IncompleteError when a part of this process is missing."""
+    """Checks that every part of this process has been written.
+
+    Raises:
+      IncompleteError: a part has no file.
+    """
+    # The files of other processes are checked by process 0, when all have met
+    # and it writes the completion mark.
     for index in self.mine:
       if not self._path(index).exists():
         raise records.IncompleteError(
@@ -115,6 +149,7 @@ class Parts:
     return self._folder / records.part_name(index, self.count)
 
   def _is_finished(self, index: int) -> bool:
+    """Whether a part has a whole file; adds its grades to the accuracy."""
     path = self._path(index)
     try:
       right, judged = _accuracy(records.read_part(path))
@@ -130,7 +165,7 @@ class Parts:
 
 
 def _accuracy(rows: list[dict]) -> tuple[float, int]:
-  """(right, judged) over the answers in records, as far as they have any."""
+  """(number correct, number graded) over the answers that have a grade."""
   correct = [
     bool(answer['correct'])
     for record in rows

@@ -1,9 +1,22 @@
-"""Records: JSON lines in part files that survive a kill.
+"""Records: JSON lines in part files, consistent after a kill at any moment.
 
-A stage's folder holds `part-00003-of-00008.jsonl` files and, written last, a
-completion mark. A part is one batch of work: it appears whole, by a rename,
-or not at all. Bytes are canonical (sorted keys, floats of 6 significant
-digits), so the same work gives the same file and parts are compared by hash.
+    <stage>/part-00003-of-00008.jsonl    the rows of one batch of work
+    <stage>/COMPLETE                     the completion mark
+
+Two rules make the folder consistent at every moment:
+
+  1. A file appears whole or not at all: a local one is renamed to its name
+     after its bytes are on disk, an object appears when its upload ends
+     (storage.write_atomic). So an existing part is a finished part.
+  2. The mark is written last, after every part has been read back. So an
+     existing mark vouches for all parts; where it is missing, at worst a
+     finished stage is looked through once more.
+
+The mark stores the number of rows of each part, because rule 1 does not cover
+later damage: a copy that stops at the end of a line leaves a readable file.
+
+Bytes are canonical (sorted keys, floats of 6 significant digits): the same work
+gives the same file, and runs can be compared byte by byte.
 """
 
 from collections.abc import Iterable
@@ -19,19 +32,28 @@ from ttc.runtime.storage import write_atomic
 
 MARK = 'COMPLETE'
 _PART = re.compile(r'part-(\d{5})-of-(\d{5})\.jsonl')
+# The temporary files of storage.write_atomic.
 _LEFTOVER = re.compile(r'\..*\.tmp')
 
 
 class TornPartError(ValueError):
-  """A part file that is not whole lines of JSON: a copy or disk cut it."""
+  """A part file that is not whole lines of JSON: truncated or damaged."""
 
 
 class IncompleteError(ValueError):
-  """A folder without a completion mark, or with fewer rows than it says."""
+  """A folder without a completion mark, or without the rows it records."""
 
 
 def part_name(index: int, count: int) -> str:
-  """The file name of part `index` of `count`; both are below 100,000."""
+  """The file name of part `index` of `count`.
+
+  The count is in the name, so that parts of different batch sizes cannot be
+  mistaken for each other (see `part_paths`).
+
+  Raises:
+    ValueError: `index` is not in [0, count), or `count` is above 99,999: five
+      digits keep the order of names the order of parts.
+  """
   if not 0 <= index < count <= 99_999:
     raise ValueError(
       f'part {index} of {count}: the index must be below the count and the '
@@ -43,7 +65,22 @@ def part_name(index: int, count: int) -> str:
 def write_part(
   folder: pathlib.Path, index: int, count: int, rows: Iterable[dict]
 ) -> pathlib.Path:
-  """Writes one part; a part without rows is one empty line, never no bytes."""
+  """Writes one part atomically.
+
+  Args:
+    folder: the stage's folder.
+    index: index of the part, from 0.
+    count: number of parts of the stage.
+    rows: plain JSON objects; none is allowed.
+
+  Returns:
+    The path of the file.
+
+  Raises:
+    OSError: it cannot be written; what was there before is unchanged.
+  """
+  # A part without rows is one empty line: a file of no bytes is what a full
+  # disk or an interrupted copy leaves, and `read_part` reports it as torn.
   path = folder / part_name(index, count)
   text = ''.join(f'{canonical(row)}\n' for row in rows) or '\n'
   write_atomic(path, text.encode('ascii'))
@@ -51,7 +88,14 @@ def write_part(
 
 
 def read_part(path: pathlib.Path) -> list[dict]:
-  """The rows of one part; raises TornPartError naming file and line."""
+  """Reads the rows of one part.
+
+  Raises:
+    TornPartError: a line is not whole; the message names file and line.
+    FileNotFoundError: there is no such file.
+  """
+  # Every line ends with a newline, so a truncated file lacks the last one. One
+  # that was cut exactly between two lines is found by the mark's row counts.
   data = path.read_bytes()
   if not data.endswith(b'\n'):
     line = data.count(b'\n') + 1
@@ -69,25 +113,34 @@ def read_part(path: pathlib.Path) -> list[dict]:
 
 
 def part_paths(folder: pathlib.Path) -> list[pathlib.Path]:
-  """The part files of a folder in order; raises if their counts disagree."""
-  found = [name for name in storage.names(folder) if _PART.fullmatch(name)]
-  counts = sorted({int(_PART.fullmatch(name)[2]) for name in found})
+  """The part files of a folder, by index.
+
+  Raises:
+    ValueError: the names have different counts, so the files are from two
+      ways of batching the items.
+  """
+  names = [name for name in storage.names(folder) if _PART.fullmatch(name)]
+  counts = sorted({int(_PART.fullmatch(name)[2]) for name in names})
   if len(counts) > 1:
     raise ValueError(
       f'{folder} holds parts of {counts[0]} and parts of {counts[1]}: two '
       'runs wrote there; delete the parts of one of them.'
     )
-  return [folder / name for name in found]
+  return [folder / name for name in names]
 
 
 def part_count(folder: pathlib.Path) -> int | None:
-  """Of how many parts the folder was begun; None before the first part."""
+  """Number of parts the stage was begun with; None without a part file."""
   paths = part_paths(folder)
   return int(_PART.fullmatch(paths[0].name)[2]) if paths else None
 
 
 def remove_leftovers(folder: pathlib.Path) -> list[str]:
-  """Deletes what a killed writer left half written; returns the names."""
+  """Deletes temporary files of writers that were killed; returns the names.
+
+  Only for the one process that owns the folder: in any other moment such a
+  file may be another writer's, about to be renamed.
+  """
   leftovers = [
     name for name in storage.names(folder) if _LEFTOVER.fullmatch(name)
   ]
@@ -97,10 +150,16 @@ def remove_leftovers(folder: pathlib.Path) -> list[str]:
 
 
 def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
-  """Writes the completion mark: `facts`, and how many rows each part has.
+  """Writes the completion mark, the last write of a stage.
 
-  Raises IncompleteError when a part is missing, TornPartError when one is
-  not whole.
+  Args:
+    folder: the stage's folder.
+    facts: plain JSON to store in the mark. The number of rows of each part is
+      added as 'rows', by file name.
+
+  Raises:
+    IncompleteError: a part is missing.
+    TornPartError: a part is not whole.
   """
   paths = part_paths(folder)
   count = part_count(folder) or 0
@@ -112,13 +171,19 @@ def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
       f'{folder} lacks {len(missing)} of its {count} parts, first '
       f'{missing[0]}; run the stage again.'
     )
+  # Reading every part back also makes sure that they are whole: after the mark
+  # nothing would do a damaged part again.
   rows = {path.name: len(read_part(path)) for path in paths}
   text = canonical({**facts, 'rows': rows})
   write_atomic(folder / MARK, f'{text}\n'.encode('ascii'))
 
 
 def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
-  """The facts of the completion mark, or None where there is none."""
+  """Reads the completion mark; None where there is none.
+
+  Raises:
+    IncompleteError: the mark is not JSON.
+  """
   try:
     return json.loads((folder / MARK).read_text(encoding='utf-8'))
   except FileNotFoundError:
@@ -133,15 +198,19 @@ def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
 def read_rows(
   folder: str | os.PathLike, incomplete_ok: bool = False
 ) -> list[dict]:
-  """All rows of a folder, in the order of its parts.
+  """Reads all rows of a stage, in the order of its items.
 
   Args:
-    folder: what a stage wrote.
-    incomplete_ok: whether to read the whole parts of an unfinished stage.
+    folder: the stage's folder.
+    incomplete_ok: whether to read the finished parts of an unfinished stage
+      instead of raising.
+
+  Returns:
+    The rows of all parts, by index of the part.
 
   Raises:
-    IncompleteError: no completion mark, or a part with fewer rows than the
-      mark says.
+    IncompleteError: there is no folder or no completion mark, or a part does
+      not have the number of rows that the mark records.
     TornPartError: a part is not whole.
   """
   folder = storage.path(folder)

@@ -1,8 +1,9 @@
-"""Stages taken from another experiment instead of being run again.
+"""Reuse of finished stages of another experiment.
 
-A sweep over strategies need not train anew: a stage that another experiment
-has finished with the same bindings, from the same inputs, is linked to, or
-copied where one of the two is in an object store, which knows no links.
+A sweep over strategies need not train each model anew. A stage that another
+experiment has finished with the same bindings, from the same inputs, is linked
+to by a symbolic link. Where one of the two folders is in an object store, which
+has no links, it is copied.
 """
 
 from collections.abc import Iterator
@@ -15,19 +16,29 @@ from ttc.pipeline import fingerprint, records
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.runtime import storage
 
-_LAST = ('stage.json', records.MARK)  # of what is copied
-_NOT_COPIED = ('checkpoints',)  # only unfinished stages read them
-_PIECE = 2**24
+# Copied after all other files, in this order. Without a stage.json a folder
+# counts as not begun, so a copy that is cut off is made again from the start.
+_LAST = ('stage.json', records.MARK)
+_NOT_COPIED = ('checkpoints',)  # read only to resume a stage, and large
+_PIECE = 2**24  # bytes per read: files of a model may not fit in memory
 
 
 def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
-  """Takes finished stages of `experiment.reuse` into `root`; says which.
+  """Links or copies finished stages of `experiment.reuse` into `root`.
 
-  What has been begun in `root` is left as it is. Every process may do this
-  at once, and whatever is cut off is done again.
+  A stage that has begun in `root` is left as it is. All processes of a run may
+  call this at the same time, and it may be killed at any moment.
+
+  Args:
+    experiment: the experiment about to run.
+    root: its folder.
+
+  Yields:
+    One message per stage that was taken, or could not be taken, with the
+    reason.
 
   Raises:
-    ConfigurationError: there is no such experiment.
+    ConfigurationError: the folder to reuse does not exist.
   """
   source = storage.absolute(experiment.reuse)
   if not source.is_dir():
@@ -41,6 +52,8 @@ def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
       done = records.read_mark(source / label) is not None
       if not done or _is_begun(root / label):
         continue
+      # In the order of the stages: whether one may be taken depends on its
+      # inputs in `root`, which have been taken by now if they can be.
       difference = _difference(stage, source / label, root)
       if difference:
         yield f'{label}: not taken from {source}: {difference}'
@@ -53,21 +66,26 @@ def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
 
 
 def _is_begun(folder: pathlib.Path) -> bool:
+  # A link is kept even if its target is gone; StageRun then refuses it, with
+  # the target's name.
   if not storage.is_remote(folder) and folder.is_symlink():
     return True
   return (folder / 'stage.json').exists()
 
 
 def _link(source: pathlib.Path, target: pathlib.Path) -> bool:
+  """Links `target` to `source`; False where `target` exists already."""
   target.parent.mkdir(parents=True, exist_ok=True)
   try:
+    # Resolved, so that chains of experiments do not become chains of links.
     os.symlink(source.resolve(), target)
   except FileExistsError:
-    return False  # another process was first, or a run that left nothing
+    return False  # another process was faster, or a run made an empty folder
   return True
 
 
 def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
+  """Copies a folder, or finishes a copy that was cut off."""
   storage.make_folder(target)
   for name in storage.names(source):
     if name in (*_LAST, *_NOT_COPIED) or name.startswith('.'):
@@ -83,13 +101,21 @@ def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
 
 
 def _difference(stage, folder: pathlib.Path, root: pathlib.Path) -> str:
-  """Why the finished stage in `folder` is not this one; '' where it is."""
+  """Why the finished stage in `folder` cannot be used; '' where it can.
+
+  Args:
+    stage: the stage of this experiment.
+    folder: the stage's folder in the other experiment.
+    root: folder of this experiment.
+  """
   about = json.loads((folder / 'stage.json').read_text(encoding='utf-8'))
   lines = fingerprint.differences(
     about['bindings'], fingerprint.bindings(stage)
   )
   if lines:
     return f'{lines[0]}{" ..." * (len(lines) > 1)}'
+  # The same bindings are not enough: they do not include those of the stages
+  # that the inputs came from. The fingerprints of the inputs do.
   for key, identity in about['inputs'].items():
     mark = records.read_mark(storage.join(root, key))
     if (mark or {'fingerprint': key})['fingerprint'] != identity:

@@ -1,11 +1,14 @@
-"""Attempts at an experiment, on record: begun, at which stage, how it ended.
+"""Run logs: when each process of a run began, at which stage, how it ended.
 
     <experiment>/attempts/20260314T091500.123456-host-4711.log
 
-Each process of a `ttc run` that has something to do leaves one such file of
-JSON lines: one where it begins, one for each stage, one where it ends. While
-the process lives it holds a lock on the file, which the system drops whatever
-kills it, so that a reader can tell work that goes on from work cut off.
+Each process of a `ttc run` that has work to do writes one such file of JSON
+lines: one when it begins, one per stage, one when it ends. `ttc sweep` writes
+one too, with lines for its cells. The names sort by time.
+
+A killed process cannot log its end. So it holds a lock on its file for as long
+as it lives, which the kernel releases however the process ends. A log without a
+last line is of a running process if it is locked, and of a killed one if not.
 """
 
 from collections.abc import Iterator
@@ -26,17 +29,19 @@ from ttc.runtime import storage
 
 FOLDER = 'attempts'
 STOPPED = (130, 143)  # exit codes of an interrupt and a termination
-_LONGEST = 600
-# struct flock, asked by F_GETLK: who, if anybody, holds the whole file.
+_LONGEST = 600  # characters of an error that are kept
+# Formats of struct flock, the argument and result of fcntl's F_GETLK. Linux
+# begins with the lock's type; macOS and BSD with its offsets.
 _LINUX = sys.platform.startswith('linux')
 _FLOCK = '@hhqqi4x' if _LINUX else '@qqihh'
 
 
 class RunLog:
-  """What one process records of its work; nothing before `begin`.
+  """The log of one process. Does nothing before `begin`.
 
-  Where nothing can be written it says so and lets the work go on, or end by
-  an error that tells more.
+  No method raises OSError. Where the log cannot be written, that is printed
+  once and the work continues without one: a full disk should end the run with
+  the error of a stage, not of its log.
   """
 
   def __init__(self):
@@ -47,24 +52,32 @@ class RunLog:
     self._lines: list[str] = []
 
   def begin(self, root: pathlib.Path, **facts: Any) -> None:
-    """Says where to leave lines; none before there is work or an error.
+    """Sets where the log will be and what its first line holds.
+
+    The file is made with the first stage, cell or error: a run that finds
+    everything complete leaves none.
 
     Args:
-      root: folder of the experiment.
-      **facts: what the first line says, beside host, process and time.
+      root: folder of the experiment or sweep.
+      **facts: plain JSON for the first line, beside its host, pid and time.
     """
     self._root, self._facts = root, facts
 
   def stage(self, label: str) -> None:
-    """The stage `label` begins."""
+    """Logs that the stage `label`, e.g. 'seed-0/search', begins."""
     self._add(stage=label)
 
   def cell(self, name: str, **facts: Any) -> None:
-    """A cell of a sweep begins, or ends with `code` among the facts."""
+    """Logs that a cell of a sweep begins; with `code=` that it has ended."""
     self._add(cell=name, **facts)
 
   def end(self, code: int, error: str = '') -> None:
-    """The process ends with an exit code."""
+    """Logs the exit code of the process and releases the lock.
+
+    Args:
+      code: the exit code. 0 is not logged by a process without work.
+      error: the message of the error that ended it; '' for none.
+    """
     if code or self._path:
       self._add(code=code, error=error[:_LONGEST])
     if self._file is not None:
@@ -90,7 +103,7 @@ class RunLog:
     self._lines.append(line)
     if self._file is not None:
       self._file.write(f'{line}\n'.encode('ascii'))
-    else:  # a bucket knows only whole files
+    else:  # object stores have no appends
       text = ''.join(f'{line}\n' for line in self._lines)
       storage.write_atomic(self._path, text.encode('ascii'))
 
@@ -103,7 +116,10 @@ class RunLog:
     self._path = folder / f'{now:%Y%m%dT%H%M%S.%f}-{safe}-{pid}.log'
     hidden = self._path.with_name(f'.{self._path.stem}')
     if not storage.is_remote(folder):
-      # Hidden until it is locked: a reader must not take it for dead.
+      # Hidden until it is locked and has its first line: a log that a reader
+      # finds without a lock would be that of a killed process. Unbuffered, so
+      # that each line is in the file when `write` returns, and a kill loses
+      # none.
       self._file = open(hidden, 'ab', buffering=0)  # noqa: SIM115
       fcntl.lockf(self._file, fcntl.LOCK_EX)
     self._write({'host': host, 'pid': pid, **self._facts})
@@ -113,12 +129,13 @@ class RunLog:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-  """What is known of an attempt.
+  """The log of one process, as read from its file.
 
   Attributes:
-    lines: its lines, at least one.
-    held: whether its process lives and can be seen from here.
-    written: when a line was last added, in seconds since the epoch.
+    lines: the lines of the log, parsed; at least one.
+    held: whether its process is alive on this machine. False for processes of
+      other machines and logs in a bucket, whose locks cannot be seen.
+    written: time of the last write, in seconds since the epoch.
   """
 
   lines: tuple[dict[str, Any], ...]
@@ -127,42 +144,51 @@ class Trace:
 
   @property
   def began(self) -> float:
+    """Time of the first line, in seconds since the epoch."""
     return self.lines[0]['time']
 
   @property
   def code(self) -> int | None:
-    """The exit code; None while it has not ended, or when it was killed."""
+    """The exit code; None for a process that runs or was killed."""
     return self.lines[-1].get('code') if self._has_ended else None
 
   @property
   def failed(self) -> bool:
-    """Whether it ended by an error of its own, not by being stopped."""
+    """Whether it ended with an error and not by a signal to stop."""
     return self.code not in (None, 0, *STOPPED)
 
   @property
   def error(self) -> str:
-    """What ended it; '' where nothing did."""
+    """The message of the error that ended it; '' for none."""
     return self.lines[-1].get('error', '') if self._has_ended else ''
 
   @property
   def stage(self) -> str:
-    """The stage that began last; '' before the first."""
+    """Label of the stage that began last; '' before the first."""
     labels = [line['stage'] for line in self.lines if 'stage' in line]
     return labels[-1] if labels else ''
 
   @property
   def elsewhere(self) -> bool:
-    """Whether its process, if it lives, cannot be seen from here."""
+    """Whether it is from another machine, whose locks cannot be seen."""
     return self.lines[0].get('host') != socket.gethostname()
 
   @property
   def _has_ended(self) -> bool:
+    # The end of a cell, in the log of a sweep, has a code too.
     last = self.lines[-1]
     return 'code' in last and 'cell' not in last
 
 
 def read(root: pathlib.Path) -> list[Trace]:
-  """All attempts at the experiment in `root`, the oldest first."""
+  """Reads the logs of an experiment or sweep, the oldest first.
+
+  Args:
+    root: its folder.
+
+  Returns:
+    One trace per process of every run; [] where there is none.
+  """
   return list(_traces(root / FOLDER))
 
 
@@ -171,8 +197,9 @@ def _traces(folder: pathlib.Path) -> Iterator[Trace]:
     if not name.endswith('.log'):
       continue
     path = folder / name
-    # Before the lines: what is added between the two is then an end, and an
-    # attempt that has ended is not taken for one that was killed.
+    # The lock is read before the lines. A process that ends in between then
+    # shows as held with a last line. In the other order it would show as not
+    # held without one, like a process that was killed.
     held = is_held(path)
     written = storage.modified(path)
     lines = tuple(_lines(path))
@@ -185,13 +212,25 @@ def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
     try:
       yield json.loads(line)
     except ValueError:
-      return  # the disk was full in the midst of a line
+      return  # the disk was full in the middle of a line
 
 
 def is_held(path: pathlib.Path) -> bool:
-  """Whether a process holds a lock on a file; takes no lock itself.
+  """Whether another process of this machine holds a lock on a file.
 
-  A file that cannot be asked, as on a bucket, is held by nobody.
+  Asks the kernel and takes no lock itself: one taken for the test, however
+  briefly, could make a process that starts just then refuse to work.
+
+  Locks of the calling process are not reported. Worse, POSIX releases them
+  when the file is closed here: do not ask about a file that this process has
+  locked and still needs.
+
+  Args:
+    path: the file.
+
+  Returns:
+    False also where that cannot be known: for a file in a bucket, or one that
+    cannot be opened.
   """
   if storage.is_remote(path):
     return False

@@ -1,10 +1,16 @@
-"""A stage at work in its folder: resumed, skipped or refused.
+"""A run of one stage in its folder: begun, resumed, skipped or refused.
 
-A stage is a function of its configuration, its inputs and a seed. Its folder
-holds `stage.json` (those three, and the seconds spent), `config.gin`, what
-the stage writes, and last the completion mark. Run again, a finished stage is
-skipped and an unfinished one does the parts that are missing; with another
-configuration or other inputs it is refused, naming what differs.
+A stage is a function of its configuration, its inputs and a seed. Files appear
+atomically and in an order that lets a kill at any moment be resumed:
+
+    stage.json   configuration, inputs, seed, seconds spent; before any result,
+                 so that results never lack a description
+    config.gin   configuration of the whole experiment, for people
+    ...          results: part files, models, tables
+    COMPLETE     the mark: everything above is there; so it is written last
+
+Run again, a marked stage is skipped and an unmarked one does what is missing.
+With another configuration or other inputs it is refused, naming what differs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,40 +30,40 @@ from ttc.runtime.process_group import Alone, Processes
 from ttc.runtime.progress import Progress
 
 _ABOUT = 'stage.json'
-_SEEN_S = 60.0  # a shared disk may show late what another host wrote
+_SEEN_S = 60.0  # a shared disk may show another host's file with a delay
 
 
 class RefusedError(ValueError):
-  """A folder that a stage cannot continue, or an input it cannot use."""
+  """A folder that a stage cannot resume, or an input that it cannot use."""
 
 
 class Stage(Protocol):
-  """What an experiment is made of: a frozen dataclass that can be called.
+  """One step of an experiment: a frozen dataclass that can be called.
 
   A stage may also have `check(experiment)`, which raises ValueError for what
-  cannot work before anything is done; `show(run) -> str`, text to print
-  whenever the stage is complete; and `alone = True` where one process does it.
+  cannot work, before anything runs; `show(run) -> str`, text that is printed
+  when the stage is complete; and `alone = True`, if only process 0 runs it.
   """
 
-  kind: ClassVar[str]  # the subcommand that runs it
-  name: str  # its folder
+  kind: ClassVar[str]  # the `ttc` subcommand that runs it
+  name: str  # of the stage in the experiment, and of its folder
 
   def __call__(self, run: 'StageRun') -> None:
-    """Does what is left to do in `run.folder`."""
+    """Does the work that is left in `run.folder`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-  """Where the stages of one experiment meet.
+  """What the runs of an experiment's stages have in common.
 
   Attributes:
     root: folder of the experiment, e.g. runs/quickstart.
     seeds: all seeds of the experiment.
-    stages: the names of what runs for each seed, in order.
-    command: what was typed.
+    stages: names of the stages that run per seed, in order.
+    command: the command line.
     config: the whole configuration as gin text.
-    profile: steps of each stage to trace; None traces none.
-    processes: this process among those that work here.
+    profile: number of steps of each stage to trace; None for no trace.
+    processes: the processes of the run, this one among them.
   """
 
   root: pathlib.Path
@@ -70,13 +76,13 @@ class Place:
 
 
 class StageRun:
-  """One stage, one seed, one folder: what the body of a stage works with.
+  """A stage with a seed and a folder; the argument of a stage's `__call__`.
 
   Attributes:
-    folder: where the stage writes; it exists while the stage is at work.
-    seed: the seed, or None for a report over all seeds.
-    place: the experiment around it.
-    metrics: of its speed and progress, for the record.
+    folder: the folder to write to; `work` makes it.
+    seed: the random seed; None for a report over all seeds.
+    place: the experiment that the stage belongs to.
+    metrics: log of speed and losses (metrics.jsonl); not part of the results.
   """
 
   def __init__(self, stage: Stage, place: Place, seed: int | None):
@@ -98,23 +104,27 @@ class StageRun:
 
   @property
   def leads(self) -> bool:
-    """Whether this is process 0, which writes what there is once."""
+    """Whether this is process 0, which writes what a folder has once."""
     return self.place.processes.index == 0
 
   @property
   def label(self) -> str:
-    """The folder below the experiment's, e.g. 'seed-0/search'."""
+    """Path below the experiment's folder, e.g. 'seed-0/search'."""
     return str(self.folder.relative_to(self.place.root))
 
   def input(self, name: str, seed: int | None = None) -> pathlib.Path:
-    """The finished folder of another stage of this experiment.
+    """Resolves an input and records that this run depends on it.
 
     Args:
-      name: the stage; an absolute path is taken as it is.
-      seed: another seed than the run's own; a report has to say which.
+      name: name of an earlier stage, or an absolute path.
+      seed: seed of that stage; None is this run's own. A report needs one.
 
-    Raises RefusedError when that stage is not complete, or is not the one
-    with which this folder was begun.
+    Returns:
+      The folder of the finished stage, or the path.
+
+    Raises:
+      RefusedError: the input is not complete, or has been made again from
+        something else since this folder was begun.
     """
     if storage.is_absolute(name):
       key, folder = name, storage.path(name)
@@ -129,24 +139,25 @@ class StageRun:
       )
     if self._about['inputs'].setdefault(key, identity) != identity:
       raise RefusedError(self._staleness(key))
-    self._save()
+    self._save()  # before process 0 can write anything computed from it
     return folder
 
   def read(self, name: str, seed: int | None = None) -> list[dict]:
-    """All rows of another stage of this experiment; see `input`."""
+    """Reads all rows of another stage; see `input`."""
     return records.read_rows(self.input(name, seed))
 
   def parts(
     self, items: Sequence[Any], size: int, unit: str = 'questions'
   ) -> Iterator[Part]:
-    """The batches of `items` that are left to do, to be written in turn.
+    """Yields the parts that this process has to do; write each in turn.
 
     Args:
-      items: what the stage goes through, in an order that never changes.
-      size: items a batch; the last may hold fewer.
-      unit: what an item is, for the progress.
+      items: all items of the stage, in the same order in every run.
+      size: number of items per part; the last part may have fewer.
+      unit: what an item is, in the plural, for the progress line.
 
-    Raises ValueError as `Parts` does, and when called twice.
+    Raises:
+      ValueError: see `Parts`; or the method is called twice.
     """
     if self._parts is not None:
       raise ValueError(f'{self.label} asked for its parts twice.')
@@ -159,63 +170,68 @@ class StageRun:
       self._save()
 
   def progress(self, total: int | None, unit: str, done: int = 0) -> Progress:
-    """A progress line; the last one ends where this begins.
+    """Starts a progress line and ends the previous one.
 
     Args:
-      total: items in all, None where that is not known.
+      total: number of items; None if unknown.
       unit: what an item is, in the plural.
-      done: items that an earlier run finished.
+      done: number of items that earlier runs finished.
     """
     self._close()
     processes = self.place.processes
+    process = (processes.index, processes.count)
     self._progress = Progress(
-      self.label,
-      total,
-      unit,
-      done=done,
-      process=(processes.index, processes.count),
+      self.label, total, unit, done=done, process=process
     )
     return self._progress
 
   def tell(self, what: object) -> None:
-    """A round of sampling is done; `what` tells of the load."""
+    """Reports a round of sampling; `what` is the scheduler's Utilization."""
     self.metrics.watch(what)
     if self._progress is not None:
       self._progress.advance(0, extra=what)
 
   def say(self, text: str) -> None:
-    """Prints a line of its own between those of the progress."""
+    """Prints a line of text without disturbing the progress line."""
     if self._progress is not None:
       self._progress.note(text)
 
   def seconds(self) -> dict[str, float]:
-    """Seconds spent on each complete stage, by label, resumptions included."""
+    """Seconds spent on each complete stage by its label, all runs together."""
     root, mark = self.place.root, records.MARK
     marks = sorted([*root.glob(f'*/{mark}'), *root.glob(f'*/*/{mark}')])
+    done = [path.parent for path in marks]
     return {
-      str(path.parent.relative_to(root)): (
-        records.read_mark(path.parent)['seconds']
-      )
-      for path in marks
+      str(f.relative_to(root)): records.read_mark(f)['seconds'] for f in done
     }
 
   def check(self) -> None:
-    """Raises RefusedError if the folder was made with other bindings."""
+    """Raises RefusedError if the folder was begun with other bindings."""
     before = self._read_about()
-    if before is not None:
-      self._refuse_differences(before)
+    if before is None:
+      return
+    lines = fingerprint.differences(before['bindings'], self._about['bindings'])
+    if lines:
+      listed = '\n  '.join(lines)
+      raise RefusedError(
+        f'{self.folder} was made with other bindings:\n  {listed}\n'
+        'Give the experiment another name, or delete that folder.'
+      )
 
   def is_complete(self) -> bool:
-    """Whether the work is done and still what was asked for.
+    """Whether the stage is finished, with this configuration and inputs.
 
-    Raises RefusedError when it was done with another configuration, or with
-    inputs that have been made again since. A report over all seeds costs
-    little: other inputs or seeds make it begin anew instead.
+    A report over all seeds whose inputs or seeds have changed is cheap to make
+    again: its mark is deleted, and the answer is False.
+
+    Raises:
+      RefusedError: another configuration, or an input was made again since.
     """
     self.check()
     before = self._read_about()
     if before is None:
       return False
+    # Inputs that were deleted (None) do not matter: the results are there.
     stale = [
       key
       for key, identity in before['inputs'].items()
@@ -229,12 +245,20 @@ class StageRun:
     return records.read_mark(self.folder) is not None
 
   def work(self) -> float:
-    """Does what is left to do, marks the folder, returns seconds in all.
+    """Does the work that is left and marks the folder as complete.
 
-    Whatever ends the work early, its finished parts stay.
+    Finished parts are kept whatever ends it early, a kill included.
+
+    Returns:
+      Seconds spent on the stage, over all runs.
+
+    Raises:
+      RefusedError: another run is at work in the folder, or it cannot be
+        resumed. Also what the stage itself raises.
     """
     self._make_folder()
     with _only_one(self.folder, self.place.processes.index):
+      # Process 0 begins first: no other may write a part before stage.json.
       if self.leads:
         self._begin()
       self.wait_for_others('begun')
@@ -246,26 +270,25 @@ class StageRun:
       finally:
         self.metrics.close()
         self._close()
-        self._save()
+        self._save()  # the seconds of a run that fails count too
       return self._complete()
 
   def _complete(self) -> float:
     if self._parts is not None:
       self._parts.check_finished()
+    # The mark vouches for the parts of all processes, so all must be here; and
+    # none may go on to a stage that reads this one before the mark is there.
     self.wait_for_others('written')
-    seconds = self._about['seconds'] + self._elapsed()
+    seconds = self._seconds()
     if self.leads:
-      facts = {
-        'fingerprint': fingerprint.digest(
-          {k: self._about[k] for k in ('bindings', 'seeds', 'inputs')}
-        ),
-        'seconds': seconds,
-      }
+      made_of = {k: self._about[k] for k in ('bindings', 'seeds', 'inputs')}
+      facts = {'fingerprint': fingerprint.digest(made_of), 'seconds': seconds}
       records.mark_complete(self.folder, facts)
     self.wait_for_others('marked')
     return seconds
 
   def _forget(self) -> None:
+    # The mark first: a kill in between must not leave one without stage.json.
     for name in (records.MARK, _ABOUT):
       (self.folder / name).unlink(missing_ok=True)
 
@@ -286,6 +309,7 @@ class StageRun:
       time.sleep(1)
       before = self._read_about()
     if before is not None:
+      # The inputs of earlier runs, for `input` to compare with those of today.
       self._about.update(inputs=before['inputs'], seconds=before['seconds'])
     elif not self.leads:
       raise RefusedError(
@@ -298,7 +322,7 @@ class StageRun:
         f'{self.folder} holds parts but no {_ABOUT} that tells how they were '
         'made; delete it to begin again.'
       )
-    if self.leads:
+    if self.leads:  # the others wait, so the temporary files are of dead runs
       for name in records.remove_leftovers(self.folder):
         self.progress(None, 'items').note(f'removed the half-written {name}')
       config = self.place.config.encode('utf-8')
@@ -309,7 +333,10 @@ class StageRun:
     return self.place.root / ('' if seed is None else f'seed-{seed}')
 
   def _identity(self, key: str) -> str | None:
-    """What tells an input from others; None when it is not complete."""
+    """The fingerprint of an input; None if it is not complete.
+
+    A path outside of ttc, such as a converted model, is identified by its name.
+    """
     folder = storage.join(self.place.root, key)
     mark = records.read_mark(folder) if folder.is_dir() else None
     if mark is not None:
@@ -334,39 +361,31 @@ class StageRun:
         f'{self.folder} to make it again.'
       ) from error
 
-  def _refuse_differences(self, before: dict[str, Any]) -> None:
-    lines = fingerprint.differences(before['bindings'], self._about['bindings'])
-    if lines:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
-        f'{self.folder} was made with other bindings:\n  {listed}\n'
-        'Give the experiment another name, or delete that folder.'
-      )
-
   def _save(self) -> None:
+    """Writes stage.json; after every part, so that a kill loses few seconds."""
     if self.leads:
-      about = {
-        **self._about,
-        'seconds': self._about['seconds'] + self._elapsed(),
-      }
+      about = {**self._about, 'seconds': self._seconds()}
       text = json.dumps(about, sort_keys=True, indent=1)
       records.write_atomic(self.folder / _ABOUT, f'{text}\n'.encode('ascii'))
 
-  def _elapsed(self) -> float:
-    return time.monotonic() - self._began
+  def _seconds(self) -> float:
+    return self._about['seconds'] + (time.monotonic() - self._began)
 
   def _close(self) -> None:
     if self._progress is not None:
       self._progress.close()
 
   def wait_for_others(self, what: str) -> None:
-    """Returns when every process is here; `what` names the place."""
+    """A barrier of all processes; `what` is its name in error messages."""
     self.place.processes.meet(f'{self.label} {what}')
 
 
 @contextlib.contextmanager
 def _only_one(folder: pathlib.Path, process: int) -> Iterator[None]:
-  """Holds a local folder against a second run; a killed holder lets go."""
+  """Locks a local folder against other runs; `process` is the index in this.
+
+  The kernel releases the lock of a killed process, so no lock can be stale.
+  """
   if storage.is_remote(folder):
     yield  # object stores have no locks
     return

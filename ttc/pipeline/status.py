@@ -1,9 +1,15 @@
-"""Where experiments and sweeps stand, read from what they left on disk.
+"""The state of experiments and sweeps, derived from their files alone.
 
-Nothing is asked of anybody: marks tell what is done, locks what is at work on
-this machine, attempts (attempts.py) how the last one ended, part files how
-far a stage is. Locks and attempts are read before the marks, so that work that
-ends in between shows as done and never as cut off.
+No process is contacted, and nothing is written:
+
+    completion mark   the stage is done
+    lock              a process of this machine is at work on it
+    run log           what the last run planned, reached and ended with
+    part files        how far a stage is
+
+The files are read while a run changes them. Locks and run logs are read before
+the marks: a stage that finishes in between shows as done. In the other order
+it would have no mark yet and no lock any more, like one that was killed.
 """
 
 from collections.abc import Iterable
@@ -20,24 +26,25 @@ from ttc.pipeline.run_log import Trace
 from ttc.runtime import storage
 
 STATES = ('done', 'running', 'failed', 'stopped', 'quiet', 'waiting')
-# A process that cannot be seen from here is believed to live for so long
-# after it wrote something.
+# A process whose lock cannot be seen counts as alive for this time after its
+# last write.
 _QUIET_S = 900.0
-_TOGETHER_S = 600.0  # between the first and last process of one attempt
+# The log of a process may begin this long before that of process 0 of its run.
+_TOGETHER_S = 600.0
 _PART = re.compile(r'part-\d{5}-of-(\d{5})\.jsonl')
 
 
 @dataclasses.dataclass(frozen=True)
 class StageStatus:
-  """One stage of one seed.
+  """The state of one stage of one seed.
 
   Attributes:
-    label: its folder below the experiment's.
+    label: path of its folder below the experiment's, e.g. 'seed-0/search'.
     state: one of STATES.
-    seconds: spent on it, all attempts together.
-    parts: finished parts, and in all; (0, 0) where it has none.
-    taken: whether another experiment made it.
-    left: seconds until it is done; None where nothing tells.
+    seconds: time spent on it, over all runs.
+    parts: (finished parts, parts in all); (0, 0) for a stage without parts.
+    taken: whether it is a link to a stage of another experiment.
+    left: estimated seconds until it is done; None without an estimate.
   """
 
   label: str
@@ -49,21 +56,24 @@ class StageStatus:
 
   @property
   def name(self) -> str:
+    """Name of the stage, the same for all seeds."""
     return self.label.rsplit('/', 1)[-1]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-  """An experiment, or a cell of a sweep.
+  """The state of an experiment, or of a cell of a sweep.
 
   Attributes:
-    name: its folder below the one that was asked about.
-    state: one of STATES; 'stopped' is work cut off that continues when it is
-      run again, 'quiet' a process on another machine not heard of for long.
-    stages: those of the last attempt, and whatever else was begun.
-    attempts: how often it was begun.
-    detail: what it is at, or why it failed.
-    left: seconds until it is done, as far as known; None where nothing is.
+    name: its folder, below the one that was read.
+    state: one of STATES. 'stopped' is work that was interrupted or killed and
+      resumes when run again; 'quiet' is work of another machine that has not
+      written anything for 15 minutes, so it is slow or dead.
+    stages: the stages that the last run planned, and all others with results.
+    attempts: number of run logs: one per process of every run.
+    detail: the stage that it is at, or why it failed; '' otherwise.
+    left: estimated seconds left, of the stages that have an estimate; None if
+      none has.
   """
 
   name: str
@@ -75,27 +85,34 @@ class Run:
 
   @property
   def seconds(self) -> float:
+    """Time spent on the stages, without those of other experiments."""
     return sum(stage.seconds for stage in self.stages if not stage.taken)
 
 
 def read(name: str | os.PathLike) -> list[Run]:
-  """All runs below a folder: a sweep, an experiment, or several of either.
+  """Reads the state of everything in a folder.
+
+  Args:
+    name: folder of an experiment, of a sweep, or one above several of them.
+
+  Returns:
+    One entry per experiment and per cell of a sweep, with estimates.
 
   Raises:
-    ValueError: there is none.
+    ValueError: the folder holds none of these.
   """
   folder = storage.path(name)
   runs = _runs(folder)
   if not runs and folder.is_dir():
     for child in sorted(folder.iterdir()):
-      found = _runs(child) if child.is_dir() else []
-      single = len(found) == 1 and not (child / sweep_cells.FILE).exists()
+      below = _runs(child) if child.is_dir() else []
+      single = len(below) == 1 and not (child / sweep_cells.FILE).exists()
       runs += (
-        found
+        below
         if single
         else [
           dataclasses.replace(run, name=f'{child.name}/{run.name}')
-          for run in found
+          for run in below
         ]
       )
   if not runs:
@@ -107,34 +124,35 @@ def read(name: str | os.PathLike) -> list[Run]:
 
 
 def one(folder: pathlib.Path) -> Run:
-  """The experiment in a folder, which may not have begun."""
+  """Reads one experiment, without estimates; its folder may not exist yet."""
   return _run(folder, folder.name, run_log.read(folder))
 
 
 def counts(runs: Iterable[Run]) -> dict[str, int]:
-  """How many runs are in each state, of the states there are."""
+  """Number of runs per state, in the order of STATES; without zeros."""
   states = [run.state for run in runs]
   return {state: states.count(state) for state in STATES if state in states}
 
 
 def remaining(runs: Iterable[Run]) -> tuple[float, int]:
-  """(seconds left as it goes now, runs of which nothing is known).
+  """Estimates the time until all runs are done, as many at a time as now.
 
-  Work that nobody does yet is taken to follow on what goes on now, as many
-  runs at a time.
+  Returns:
+    (seconds, number of runs without an estimate, which are not in it).
   """
   open_runs = [run for run in runs if run.state != 'done']
   known = [run.left for run in open_runs if run.left is not None]
   at_once = max(1, sum(run.state == 'running' for run in open_runs))
+  # A lower bound of any schedule: the work shared evenly, or the longest run.
   seconds = max(sum(known) / at_once, max(known, default=0.0))
   return seconds, len(open_runs) - len(known)
 
 
 def estimated(runs: list[Run]) -> list[Run]:
-  """The runs with the time left of each stage.
+  """Adds estimates of the time left, to runs and stages.
 
-  From its own parts where some are done, else from what finished stages of
-  its name took elsewhere.
+  A stage with finished parts is estimated by their speed, another one by the
+  median time of finished stages of the same name, in any of the runs.
   """
   took: dict[str, list[float]] = {}
   for run in runs:
@@ -142,9 +160,10 @@ def estimated(runs: list[Run]) -> list[Run]:
       if stage.state == 'done' and not stage.taken:
         took.setdefault(stage.name, []).append(stage.seconds)
   typical = {name: sorted(all_)[len(all_) // 2] for name, all_ in took.items()}
-  # What a run that never began is likely to do: what the others do.
+  # The stages of a run that has not begun are unknown. It is assumed to have
+  # those of the run with the most.
   usual = max((run.stages for run in runs), key=len, default=())
-  anew = [StageStatus(of.label, 'waiting') for of in usual if not of.taken]
+  anew = [StageStatus(s.label, 'waiting') for s in usual if not s.taken]
   whole = _sum([_left(stage, typical) for stage in anew])
   timed = []
   for run in runs:
@@ -158,12 +177,13 @@ def estimated(runs: list[Run]) -> list[Run]:
 
 
 def _sum(seconds: list[float | None]) -> float | None:
-  """Of what is known; None where nothing is."""
+  """Sum of the values that are not None; None if there is none."""
   known = [value for value in seconds if value is not None]
   return sum(known) if known else None
 
 
 def _left(stage: StageStatus, typical: dict[str, float]) -> float | None:
+  """Estimated seconds left of a stage, given `typical` seconds by name."""
   if stage.state == 'done':
     return 0.0
   done, count = stage.parts
@@ -175,43 +195,52 @@ def _left(stage: StageStatus, typical: dict[str, float]) -> float | None:
 
 
 def _runs(folder: pathlib.Path) -> list[Run]:
+  """The cells of a sweep, or the one experiment of a folder; [] for neither."""
+  # Of a sweep these are the logs of `ttc sweep`; each cell has its own too.
   traces = run_log.read(folder)
   cells = sweep_cells.read(folder)
   if cells is None:
     run = _run(folder, folder.name or str(folder), traces)
     return [run] if run.stages or run.attempts else []
   names = [cell['name'] for cell in cells]
-  # Cells of an earlier, larger sweep are still there.
+  # Folders of cells that an earlier sweep.json listed and this one does not.
   names += sorted(
     child.name
     for child in folder.iterdir()
     if child.name not in names and (child / run_log.FOLDER).is_dir()
   )
   return [
-    _told(_run(folder / name, name, own), own, name, traces)
+    _with_sweep_log(_run(folder / name, name, own), own, traces)
     for name in names
     for own in [run_log.read(folder / name)]
   ]
 
 
-def _told(run: Run, own: list[Trace], name: str, traces: list[Trace]) -> Run:
-  """What the sweep that runs the cells knows beyond the cell's own records."""
-  told = [
+def _with_sweep_log(run: Run, own: list[Trace], traces: list[Trace]) -> Run:
+  """Completes the state of a cell from `traces`, the logs of `ttc sweep`.
+
+  The process of a cell writes no log (`own`) before its configuration has been
+  loaded. Earlier failures, such as an invalid binding, only the sweep can log.
+  """
+  entries = [
     (line, trace.held)
     for trace in traces
     for line in trace.lines
-    if line.get('cell') == name
+    if line.get('cell') == run.name
   ]
-  if not told or run.state in ('done', 'running'):
+  if not entries or run.state in ('done', 'running'):
     return run
-  line, held = told[-1]
+  line, held = entries[-1]
   code = line.get('code')
   began = own[-1].began if own else 0.0
+  # The sweep has launched the cell, and the cell has not logged anything since.
   if code is None and line['time'] > began:
     state, detail = ('running', 'starting') if held else ('stopped', '')
     return dataclasses.replace(run, state=state, detail=detail)
-  itself = own and own[-1].code is not None and began > line.get('began', 0.0)
-  if itself or line['time'] < began or not _is_failure(code):
+  # The cell's own log of that launch is more precise, if it has an end. One
+  # that began after the sweep's entry is of a later run.
+  logged = own and own[-1].code is not None and began > line.get('began', 0.0)
+  if logged or line['time'] < began or not _is_failure(code):
     return run
   detail = line.get('error') or (
     f'killed by signal {-code}'
@@ -222,14 +251,18 @@ def _told(run: Run, own: list[Trace], name: str, traces: list[Trace]) -> Run:
 
 
 def _is_failure(code: int | None) -> bool:
+  """Whether an exit code is neither success nor a signal to stop."""
+  # Popen reports a process killed by signal n as -n: 2 SIGINT, 15 SIGTERM.
   return code not in (None, 0, -2, -15, *run_log.STOPPED)
 
 
 def _run(folder: pathlib.Path, name: str, traces: list[Trace]) -> Run:
+  """The state of an experiment; `traces` must have been read before this."""
   last = _last(traces)
   failed = [trace for trace in last if trace.failed]
   held = any(trace.held for trace in traces)
-  # Neither other hosts nor object stores show who holds a lock.
+  # Processes of the last run without an end that may be alive nevertheless:
+  # locks of other hosts, and all locks in an object store, cannot be seen.
   blind = storage.is_remote(folder)
   away = [
     trace
@@ -264,34 +297,38 @@ def _run(folder: pathlib.Path, name: str, traces: list[Trace]) -> Run:
 
 
 def _last(traces: list[Trace]) -> list[Trace]:
-  """The processes of the last attempt, process 0 first."""
+  """The logs of the processes of the last run, process 0 first."""
+  # Logs have no id of their run. Those of one run have the same number of
+  # processes and begin at about the same time.
   first = [t for t in traces if t.lines[0].get('process', [0, 1])[0] == 0]
   if not first:
     return []
   count = first[-1].lines[0].get('process', [0, 1])[1]
   others = {}
   for trace in traces:
-    index, of = trace.lines[0].get('process', [0, 1])
-    if index and of == count and trace.began > first[-1].began - _TOGETHER_S:
+    index, total = trace.lines[0].get('process', [0, 1])
+    if index and total == count and trace.began > first[-1].began - _TOGETHER_S:
       others[index] = trace
   return [first[-1], *others.values()]
 
 
 def _why(trace: Trace) -> str:
+  """The error of a run as one line of text, with its stage."""
   where = f'{trace.stage}: ' if trace.stage else ''
   error = ' '.join(trace.error.split()) or f'exit code {trace.code}'
   return f'{where}{error}'
 
 
 def _begun(folder: pathlib.Path) -> list[str]:
-  """Labels of the stages that have left something below an experiment."""
-  found = [*folder.glob('seed-*/*/stage.json'), *folder.glob('*/stage.json')]
-  found.sort(key=storage.modified)
-  return [str(path.parent.relative_to(folder)) for path in found]
+  """Labels of the stages that have begun, by the time of their last write."""
+  paths = [*folder.glob('seed-*/*/stage.json'), *folder.glob('*/stage.json')]
+  paths.sort(key=storage.modified)
+  return [str(path.parent.relative_to(folder)) for path in paths]
 
 
 def _touched(folder: pathlib.Path, trace: Trace) -> float:
-  """When the stage of an attempt last wrote anything."""
+  """Time of the last write to the stage that a run is at; 0 for none."""
+  # The log gets one line per stage; the stage's files are written more often.
   stage = folder / trace.stage
   if not trace.stage or not stage.is_dir():
     return 0.0
@@ -299,7 +336,7 @@ def _touched(folder: pathlib.Path, trace: Trace) -> float:
   for path in stage.iterdir():
     try:
       times.append(storage.modified(path))
-    except FileNotFoundError:  # a temporary file that has got its name
+    except FileNotFoundError:  # a temporary file, renamed since the listing
       continue
   return max(times, default=0.0)
 
@@ -311,6 +348,16 @@ def _stage(
   failed: bool,
   fresh: bool,
 ) -> StageStatus:
+  """The state of a stage, given the logs of the `last` run.
+
+  Args:
+    folder: the stage's folder.
+    label: its path below the experiment's.
+    last: see `_last`.
+    failed: whether the last run failed.
+    fresh: whether it is on another machine and has written recently.
+  """
+  # The lock before the mark; the module says why.
   held = any(run_log.is_held(path) for path in folder.glob('.lock-*'))
   mark = records.read_mark(folder)
   if mark is not None:
@@ -322,6 +369,7 @@ def _stage(
   seconds, saved = about['seconds'], storage.modified(folder / 'stage.json')
   current = bool(last) and last[0].stage == label
   if held:
+    # stage.json is saved after each part; the time since then is not in it.
     state, seconds = 'running', seconds + max(0.0, time.time() - saved)
   elif current and (fresh or any(trace.held for trace in last)):
     state = 'running'
@@ -343,6 +391,7 @@ def _about(folder: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _parts(folder: pathlib.Path) -> tuple[int, int]:
-  found = [_PART.fullmatch(path.name) for path in folder.glob('part-*')]
-  counts_ = [int(match[1]) for match in found if match]
+  """(finished parts, parts in all), from the names of the files alone."""
+  matches = [_PART.fullmatch(path.name) for path in folder.glob('part-*')]
+  counts_ = [int(match[1]) for match in matches if match]
   return len(counts_), max(counts_, default=0)

@@ -1,7 +1,10 @@
-"""A sweep: every combination of some bindings, each a run of its own.
+"""A sweep: the product of several axes of bindings, one experiment per cell.
 
-<sweep>/sweep.json                         which cells there are
-<sweep>/budget-16_seeds-0/seed-0/search/   a cell: an ordinary experiment
+    <sweep>/sweep.json                         the cells
+    <sweep>/budget-16_seeds-0/seed-0/search/   a cell, an ordinary experiment
+
+The folder of a cell is named after its values alone. So a sweep can be extended
+by values, and the cells that it shares with the smaller one stay complete.
 """
 
 import collections
@@ -17,19 +20,25 @@ from ttc.runtime import storage
 
 FILE = 'sweep.json'
 GIN_FILE = 'gin_file'  # the axis whose values are gin files
-_LONGEST = 120  # of a cell's name; file names may have 255 bytes
+_LONGEST = 120  # characters of a cell's name; file names may have 255 bytes
 _PLAIN = re.compile(r'[A-Za-z0-9._-]+')
+# A tuple or list; group 1 is its items, without a trailing comma.
 _ITEMS = re.compile(r'[(\[](.*?),?[)\]]', re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-  """One binding and the values that it takes.
+  """A binding and the values that it takes.
 
   Attributes:
-    binding: what `--gin.` takes, or 'gin_file'.
-    values: gin text of each value, or paths.
-    names: what each value is called; '' names it after its text.
+    binding: the binding as in `--gin.<binding>=`, or 'gin_file'.
+    values: each value as gin text; paths, for 'gin_file'.
+    names: name of each value in the names of cells; '' derives it from the
+      value's text.
+
+  Raises:
+    ValueError: there are no values, a name cannot be part of a file name, or
+      two values have the same name.
   """
 
   binding: str
@@ -45,6 +54,7 @@ class Axis:
           f'{self.binding}: {name!r} cannot be part of a file name; use '
           'letters, digits, ".", "_" and "-".'
         )
+    # Ignoring case, as file systems of macOS and Windows do.
     used = collections.Counter(name.casefold() for name in self.labels)
     twice = [n for n in self.labels if used[n.casefold()] > 1]
     if twice:
@@ -55,7 +65,7 @@ class Axis:
 
   @property
   def labels(self) -> list[str]:
-    """A name of each value, its own text where that reads well."""
+    """Name of each value; derived from its text where none is given."""
     return [
       name or _label(text)
       for name, text in zip(self.names, self.values, strict=True)
@@ -64,12 +74,12 @@ class Axis:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-  """One combination.
+  """One combination of values, i.e. one experiment.
 
   Attributes:
-    name: of its folder below the sweep's.
-    choices: the name of its value on each axis, by binding.
-    arguments: of `ttc`.
+    name: name of the experiment and of its folder below the sweep's.
+    choices: name of the cell's value on each axis, by binding.
+    arguments: command line arguments of `ttc` that run it.
   """
 
   name: str
@@ -79,11 +89,11 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Sweep:
-  """What is gone through, and with what in common.
+  """Axes, and what all cells have in common.
 
   Attributes:
-    output: the folder of the sweep; may be on a bucket.
-    axes: in the order of names; the last one changes fastest.
+    output: folder of the sweep, local or in a bucket.
+    axes: the axes; the last one changes fastest in the order of the cells.
     files: gin files of all cells.
     bindings: gin bindings of all cells.
     options: further arguments of all cells, e.g. '--only=search'.
@@ -96,7 +106,11 @@ class Sweep:
   options: tuple[str, ...] = ()
 
   def cells(self) -> list[Cell]:
-    """All combinations; raises ValueError where two would share a folder."""
+    """All combinations of the values.
+
+    Raises:
+      ValueError: two cells would have the same folder.
+    """
     shorts = _shorts([axis.binding for axis in self.axes])
     cells = [
       self._cell(shorts, chosen)
@@ -114,7 +128,7 @@ class Sweep:
     return cells
 
   def write(self, folder: pathlib.Path, cells: list[Cell]) -> None:
-    """Leaves in `folder` what cells there are, for `ttc status`."""
+    """Writes the list of cells to `folder`, where `ttc status` reads it."""
     storage.make_folder(folder)
     table = [dataclasses.asdict(cell) for cell in cells]
     text = json.dumps({'cells': table}, indent=1)
@@ -130,6 +144,7 @@ class Sweep:
         bindings.append(f'{axis.binding}={axis.values[index]}')
     pairs = zip(shorts, labels, strict=True)
     name = _cut('_'.join(f'{short}-{label}' for short, label in pairs))
+    # After the bindings of the sweep, because the last binding wins in gin.
     own = (f'Experiment.output={self.output!r}', f'Experiment.name={name!r}')
     arguments = (
       'run',
@@ -144,7 +159,11 @@ class Sweep:
 
 
 def read(folder: pathlib.Path) -> list[dict[str, Any]] | None:
-  """The cells that a sweep left in its folder; None where there is none."""
+  """Reads the cells of a sweep; None where the folder is of no sweep.
+
+  Returns:
+    The fields of each `Cell`, as plain JSON.
+  """
   try:
     text = (folder / FILE).read_text(encoding='utf-8')
   except FileNotFoundError:
@@ -153,9 +172,10 @@ def read(folder: pathlib.Path) -> list[dict[str, Any]] | None:
 
 
 def _label(text: str) -> str:
-  """A value's own text, made a file name; with a hash if that lost anything.
+  """A value's text as part of a file name.
 
-  'x' and (0,) and (0, 1) become x, 0 and 0-1.
+  'x' and (0,) and (0, 1) become x, 0 and 0-1. Text that cannot be kept in full
+  gets a hash, so that different values have different names.
   """
   items = _ITEMS.fullmatch(text)
   parts = [part.strip() for part in (items[1] if items else text).split(',')]
@@ -172,16 +192,18 @@ def _unquoted(text: str) -> str:
 
 
 def _shorts(bindings: list[str]) -> list[str]:
-  """The last word of each binding, or all of it where that is not enough."""
+  """The last word of each binding, or all of it where words are equal."""
   words = [re.split('[./]', binding)[-1].lower() for binding in bindings]
   names = [
     word if words.count(word) == 1 else binding.lower().replace('/', '.')
     for word, binding in zip(words, bindings, strict=True)
   ]
+  # The first one begins a cell's name, which may not begin with '_'.
   return [name.lstrip('_') for name in names]
 
 
 def _cut(name: str) -> str:
+  """Shortens a long name of a cell; a hash keeps it unique."""
   if len(name) <= _LONGEST:
     return name
   return f'{name[: _LONGEST - 17].rstrip("._-")}-{_hash(name, 16)}'

@@ -1,4 +1,4 @@
-"""Strategies by budget on a set of questions: the body of several stages."""
+"""Runs strategies at budgets on questions: the body of three stages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
@@ -19,21 +19,30 @@ from ttc.stages.solver import Solver, stage_key
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-  """One strategy and the budgets it is run at."""
+  """A strategy and the budgets it is run at.
+
+  Attributes:
+    strategy: how a question is searched, e.g. best-of-N or beam search.
+    budgets: numbers of generations per question (N).
+  """
 
   strategy: Strategy
   budgets: tuple[int, ...]
 
   @classmethod
   def samples(cls, num: int) -> 'Arm':
-    """So many independent answers."""
+    """Best-of-N with a single budget: `num` independent attempts."""
     return cls(BestOfN(), (num,))
 
   def check(self, verified: bool) -> None:
-    """Raises ValueError for what the strategy cannot do.
+    """Checks the arm before any model is loaded.
 
     Args:
-      verified: whether there is a verifier.
+      verified: whether the stage has a verifier.
+
+    Raises:
+      ValueError: a budget does not fit the strategy, or the strategy searches
+        with a verifier and there is none.
     """
     for budget in self.budgets:
       self.strategy.rows(budget)
@@ -47,34 +56,49 @@ class Armed(Protocol):
   """A stage that runs arms."""
 
   name: str
-  solver: Solver  # who answers
-  size: int  # questions a part, over all processes
+  solver: Solver  # models and questions
+  size: int  # questions per part
 
   @property
   def arms(self) -> Sequence[Arm]:
-    """Strategies and budgets."""
+    """The strategies and budgets to run."""
 
 
 def check_arms(stage: Armed, experiment: Experiment) -> None:
-  """Needs models before a stage, and budgets that fit their strategies."""
+  """Raises ValueError for arms or models that the stage cannot run with."""
   for arm in stage.arms:
     arm.check(bool(stage.solver.verifier))
   stage.solver.check(experiment, stage)
 
 
 def run_arms(stage: Armed, run: StageRun) -> None:
-  """Writes one record for each arm, budget and question."""
+  """Writes one record per strategy, budget and question.
+
+  A record is {"problem": id, "strategy": repr, "budget": N, "seed": seed,
+  "rows": attempts (see `Solver.judge`), "cost": see `Cost.record`}. A question
+  that is skipped has no rows and, instead of a cost, "skipped": the reason.
+  With scorers each row has "scores" too: final values by name of the scorer.
+
+  Args:
+    stage: the stage.
+    run: its run; receives the records as parts of `stage.size` questions.
+  """
   solver, size = stage.solver, stage.size
+  # Padded to whole parts per setting, so that no part mixes two of them: a part
+  # is one call of the scheduler, with one strategy and budget.
   padding = -len(solver.problems) % size
   questions = [*solver.problems, *[None] * padding]
-  cells = [
+  settings = [
     (arm.strategy, budget) for arm in stage.arms for budget in arm.budgets
   ]
-  slots = max(strategy.slots(budget) for strategy, budget in cells)
-  items = [(*cell, question) for cell in cells for question in questions]
+  # The most that any setting needs: all share one scheduler and its programs.
+  slots = max(strategy.slots(budget) for strategy, budget in settings)
+  items = [
+    (*setting, question) for setting in settings for question in questions
+  ]
   scheduler = None
   for part in run.parts(items, size):
-    if scheduler is None:
+    if scheduler is None:  # loads nothing where no part is left
       models = solver.load(run)
       scheduler = solver.scheduler(run, models, slots)
       scorers = solver.load_scorers(run, models)
@@ -102,20 +126,23 @@ def _records(
   budget: int,
   problems: Sequence[Problem],
 ) -> Iterator[dict]:
+  """Records of the problems, in their order; arguments as in `run_arms`."""
   about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
   questions = solver.posed(
     [problem for problem in problems if not solver.skipped(problem)],
     stage_key(run, strategy, budget),
   )
-  found, judged = {}, {}
+  # Questions finish in an order of their own, so both are by id.
+  solved, judged = {}, {}
   for question, rows in scheduler.run(
     (q, strategy.plan(q, budget), strategy.slots(budget)) for q in questions
   ):
     attempts = [Attempt.of(row, models) for row in rows]
-    found[question.id] = Solution(question, attempts)
-    # While devices go on with the others.
+    solved[question.id] = Solution(question, attempts)
+    # Graded here and not after the loop: the devices work on other questions
+    # in the meantime.
     judged[question.id] = solver.judge(question.id, attempts)
-  solutions = [found[question.id] for question in questions]
+  solutions = [solved[question.id] for question in questions]
   scores = {
     name: dict(
       zip(
@@ -134,4 +161,4 @@ def _records(
       row['scores'] = {
         name: values[problem.id][index] for name, values in scores.items()
       }
-    yield {**record, 'rows': rows, 'cost': found[problem.id].cost}
+    yield {**record, 'rows': rows, 'cost': solved[problem.id].cost}

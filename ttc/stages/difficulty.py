@@ -1,4 +1,4 @@
-"""`ttc difficulty`: how hard each test question is (paper §3.2)."""
+"""`ttc difficulty`: the difficulty of each test question (paper §3.2)."""
 
 import dataclasses
 from typing import ClassVar
@@ -14,16 +14,19 @@ from ttc.stages.solver import Solver
 
 @dataclasses.dataclass(frozen=True)
 class Difficulty:
-  """Samples the test questions, for their bins and for nothing else.
+  """Samples every test question, only to sort the questions into bins.
 
-  Samples that also scored an arm would make hard questions hard by selection
-  and flatter every policy that reads the bins.
+  The samples are not reused as an arm. If they were, a question with unlucky
+  samples would be both in a hard bin and badly answered, and policies that
+  depend on the bins would look better than they are.
 
   Attributes:
-    solver: the base model; with a verifier there are predicted bins too.
-    num: samples a question. The paper took 2048 and charged none of them.
-    size: questions a part.
-    name: of the stage.
+    solver: the base model. With a verifier there are bins of predicted
+      difficulty beside those of oracle difficulty.
+    num: samples per question. The paper takes 2048, and counts them in no
+      budget.
+    size: questions per part.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'difficulty'
@@ -37,15 +40,15 @@ class Difficulty:
     return (Arm.samples(self.num),)
 
   def check(self, experiment: Experiment) -> None:
-    """Needs its models before it."""
+    """Raises ValueError for models that are missing or do not fit."""
     check_arms(self, experiment)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes one record a question."""
+    """Writes one record per question; see `run_arms`."""
     run_arms(self, run)
 
   def show(self, run: StageRun) -> str:
-    """pass@1 in each bin, answers cut short apart, and what the bins cost."""
+    """Text: pass@1 and share of truncated attempts, overall and per bin."""
     pool = pools.largest(pools.read(run.folder), 'BestOfN')
     kinds = {'oracle': difficulty.oracle(pool.correct)}
     if pool.values is not None:
@@ -57,13 +60,13 @@ class Difficulty:
     lines = [
       f'{run.label}: pass@1 {100 * rates["right"].mean():.1f}%, '
       f'{100 * rates["cut short"].mean():.1f}% cut short, '
-      f'{self.num} samples a question'
+      f'{self.num} samples per question'
     ]
-    for kind, found in kinds.items():
+    for kind, binned in kinds.items():
       for what, rate in rates.items():
-        means = difficulty.by_bin(rate, found.bins)
-        cells = ' '.join(
+        means = difficulty.by_bin(rate, binned.bins)
+        numbers = ' '.join(
           '-' if np.isnan(m) else f'{100 * m:.1f}' for m in means
         )
-        lines.append(f'  {what} by {kind} bin (%): {cells}')
+        lines.append(f'  {what} by {kind} bin (%): {numbers}')
     return '\n'.join(lines)

@@ -1,4 +1,7 @@
-"""`ttc label`: Monte-Carlo values of every step prefix (paper §5.1)."""
+"""`ttc label`: Monte-Carlo values of every step prefix (paper §5.1).
+
+The value of a prefix is the share of its rollouts that reach the right answer.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
@@ -19,20 +22,23 @@ from ttc.search.rollouts import Branch, continuations
 from ttc.search.solutions import Attempt
 from ttc.stages.solver import Solver, stage_key
 
-_SLOTS = 2  # a solution's own, and a rollout's
+# KV slots per solution: one for the solution, which its rollouts are forked
+# from, and one for a rollout. Rollouts run to their end, so they take turns.
+_SLOTS = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-  """Continues each step of sampled solutions, and counts what comes right.
+  """Labels the steps of sampled solutions with the success of rollouts.
 
   Attributes:
-    solver: the base model that made the samples, on their split.
-    rollouts: continuations of each step prefix (K); the paper has 16.
-    samples: parsable solutions labelled a question, at most; the paper has 16.
-    source: the stage with the samples.
-    size: questions a part.
-    name: of the stage.
+    solver: the base model that sampled the solutions, on their split.
+    rollouts: rollouts per step prefix (K); the paper takes 16.
+    samples: at most this number of solutions per question is labelled, the
+      first ones with an answer that can be parsed; the paper takes 16.
+    source: name of the stage that sampled the solutions.
+    size: questions per part.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'label'
@@ -51,12 +57,12 @@ class Label:
         )
 
   def check(self, experiment: Experiment) -> None:
-    """Needs samples and a proposer before it."""
+    """Raises ValueError for samples or a proposer that are missing."""
     experiment.source(self, self.source)
     self.solver.check(experiment, self)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes one line for each labelled solution."""
+    """Writes one row per labelled solution; see `labelling.label_record`."""
     known = self.solver.by_id
     records = [r for r in run.read(self.source) if r['problem'] in known]
     scheduler = None
@@ -65,26 +71,28 @@ class Label:
         models = self.solver.load(run)
         scheduler = self.solver.scheduler(run, models)
       with partitioning.use(models.mesh):
-        part.write(self._lines(run, models, scheduler, part.items))
+        part.write(self._records(run, models, scheduler, part.items))
 
   def show(self, run: StageRun) -> str:
-    """How many solutions were labelled, and how many could not be."""
+    """Text: number of solutions labelled, and of those without an answer."""
     dropped = sum(labelling.parsable(r)[1] for r in run.read(self.source))
-    lines = sum(
+    # One line per row; counting them is much faster than parsing the rows.
+    count = sum(
       path.read_bytes().count(b'\n') for path in run.folder.glob('part-*.jsonl')
     )
     return (
-      f'{run.label}: {lines} solutions labelled; {dropped} of the '
+      f'{run.label}: {count} solutions labelled; {dropped} of the '
       'samples have no answer that can be parsed and were left out'
     )
 
-  def _lines(
+  def _records(
     self,
     run: StageRun,
     models: Models,
     scheduler: Scheduler,
     records: Sequence[Mapping],
   ) -> list[dict]:
+    """The label rows of the solutions in sample records, in their order."""
     samples = [
       _Sample(record, row)
       for record in records
@@ -92,7 +100,7 @@ class Label:
     ]
     plans = self._plans(samples, stage_key(run), models)
     rollouts = {
-      question.id: self._judged(samples[question.id], rows, models)
+      question.id: self._graded(samples[question.id], rows, models)
       for question, rows in scheduler.run(plans)
     }
     return [
@@ -101,7 +109,7 @@ class Label:
         sample.row,
         sample.tokens,
         sample.correct,
-        rollouts.get(place, ()),
+        rollouts.get(place, ()),  # none for a solution of a single step
         models.step_end,
       )
       for place, sample in enumerate(samples)
@@ -110,12 +118,24 @@ class Label:
   def _plans(
     self, samples: Sequence['_Sample'], key: np.ndarray, models: Models
   ) -> Iterator[tuple[Question, Plan, int]]:
-    """One plan for each sample with a step to continue, named by its place."""
+    """Yields a plan per solution with more than one step.
+
+    The id of its question is the solution's index in `samples`, as one problem
+    has several solutions.
+
+    Args:
+      samples: the solutions.
+      key: uint32 [2], the random stream of the stage.
+      models: models to sample with.
+    """
     most = self.solver.generation.max_tokens
     for place, sample in enumerate(samples):
+      # Not the last step: the label of a finished solution is its grade.
       ends = labelling.step_ends(sample.tokens, models.step_end)[:-1]
       if not ends:
         continue
+      # From problem, row and step alone, so that rollouts do not depend on the
+      # part or on the process.
       own = keys.fold(keys.fold(key, [sample.problem])[0], [sample.row])[0]
       branches = [
         Branch(end + 1, each)
@@ -131,10 +151,16 @@ class Label:
         _SLOTS,
       )
 
-  def _judged(
+  def _graded(
     self, sample: '_Sample', rows: Sequence[Row], models: Models
   ) -> list[labelling.Rollout]:
-    """(branch, tokens, correct) of a sample's rollouts."""
+    """(index of the step, tokens, correct) of the rollouts of a solution.
+
+    Args:
+      sample: the solution.
+      rows: its finished rollouts, `self.rollouts` per step, by step.
+      models: models that sampled them.
+    """
     ends = labelling.step_ends(sample.tokens, models.step_end)
     attempts = [Attempt.of(row, models) for row in rows]
     branches = [index // self.rollouts for index in range(len(rows))]
@@ -151,7 +177,7 @@ class Label:
 
 @dataclasses.dataclass(frozen=True)
 class _Sample:
-  """A row of a sample record."""
+  """A solution: row `row` of the sample record `record`."""
 
   record: Mapping
   row: int

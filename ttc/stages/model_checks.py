@@ -1,4 +1,4 @@
-"""Whether models can take a task, told before anything is loaded."""
+"""Checks that models fit a task, made before any parameters are loaded."""
 
 from ttc.checkpoints import orbax
 from ttc.models.config import TransformerConfig
@@ -22,10 +22,16 @@ _SIZES = (
 def known(
   experiment: Experiment, reader: Stage, name: str
 ) -> TransformerConfig | None:
-  """The model of a stage or of an absolute path.
+  """The shape of a model as far as it is known before the experiment runs.
 
-  A finetuned model has the shape of the one that training starts from. None
-  where the shape is not known before the stage has run.
+  Args:
+    experiment: the experiment.
+    reader: the stage that uses the model.
+    name: the stage that trains it, or the absolute path of a model.
+
+  Returns:
+    The shape: that of the path, of `Pretrain.model`, or for a finetuned model
+    that of the one that training starts from. None for other stages.
 
   Raises:
     ValueError: there is no such stage before `reader`, or no model at the path.
@@ -39,16 +45,25 @@ def known(
 
 
 def has_reader(name: str) -> bool:
-  """Whether an absolute path holds a verifier that reads tokens of its own."""
+  """Whether a name is the path of a verifier with a tokenizer of its own."""
   return storage.is_absolute(name) and (
     orbax.load_reader(str(model_folders.folder(storage.path(name)))) is not None
   )
 
 
 def check_tokens(name: str, cfg: TransformerConfig, tokens: int) -> None:
-  """Raises ValueError where a model lacks tokens of a vocabulary.
+  """Checks that a model's embedding table covers a vocabulary.
 
-  More rows than tokens are padding: where one is sampled it has no text.
+  It may be larger: tables are often padded, and an id of the padding that is
+  sampled decodes to no text.
+
+  Args:
+    name: name of the model, for the message.
+    cfg: its shape.
+    tokens: size of the task's vocabulary.
+
+  Raises:
+    ValueError: the table is smaller.
   """
   if cfg.vocab_size < tokens:
     raise ValueError(
@@ -60,13 +75,16 @@ def check_tokens(name: str, cfg: TransformerConfig, tokens: int) -> None:
 def check_context(
   name: str, cfg: TransformerConfig, prompt: int, longest: int
 ) -> None:
-  """Raises ValueError where rows are longer than a model's context.
+  """Checks that the longest row fits a model's context.
 
   Args:
-    name: of the model.
-    cfg: of it.
-    prompt: tokens of the longest prompt.
-    longest: tokens of the longest row.
+    name: name of the model, for the message.
+    cfg: its shape; a context of None is unlimited.
+    prompt: tokens in the longest prompt.
+    longest: tokens in the longest row, prompt included.
+
+  Raises:
+    ValueError: the context is shorter.
   """
   if cfg.context is not None and longest > cfg.context:
     raise ValueError(
@@ -80,7 +98,18 @@ def check_context(
 def check_sizes(
   name: str, cfg: TransformerConfig, wanted: TransformerConfig
 ) -> None:
-  """Raises ValueError where a model is another one than was described."""
+  """Checks that a model is the one that was described.
+
+  Only sizes are compared: a checkpoint may come in another dtype.
+
+  Args:
+    name: name of the model, for the message.
+    cfg: its shape.
+    wanted: the expected shape.
+
+  Raises:
+    ValueError: a size differs; the message lists all that do.
+  """
   wrong = [
     f'{size}={getattr(cfg, size)} and not {getattr(wanted, size)}'
     for size in _SIZES

@@ -1,7 +1,8 @@
-"""`ttc policy`: which strategy to spend a budget on, for each difficulty.
+"""`ttc policy`: the best strategy per budget and difficulty (paper §3.1).
 
-The policies written here are fitted on all questions, to be used. How good
-such a policy is on questions that did not choose it is the report's business.
+The policies written here are fitted on all questions, to be used on others. The
+report measures by cross-validation how accurate such a policy is on questions
+that it was not fitted on.
 """
 
 from collections.abc import Mapping
@@ -20,17 +21,20 @@ _FILE = 'policy.json'
 
 @dataclasses.dataclass(frozen=True)
 class FitPolicy:
-  """Fits policies over strategies of search and ratios of revision.
+  """Fits policies over search strategies and over ratios of revision.
 
-  The file `policy.json` is {"search": {"oracle": policy, "predicted":
-  policy}, "revise": the same}, as far as these were run.
+  Writes `policy.json`: {"search": {"oracle": policy, "predicted": policy},
+  "revise": {...}}, where a policy is `Policy.to_json` with the thresholds
+  between its bins. Entries of stages that were not run, and of predicted bins
+  without a verifier, are missing.
 
   Attributes:
-    difficulty: the stage whose samples make the bins.
-    search: the stage with strategies by budget.
-    revise: the stage with chains of revisions; '' for none.
-    subsets: random subsets behind every point made from a larger pool.
-    name: of the stage.
+    difficulty: name of the stage whose samples make the bins.
+    search: name of the stage with strategies at budgets.
+    revise: name of the stage with chains of revisions; '' for none.
+    subsets: number of random subsets to average where a point uses a part of
+      a larger pool.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'policy'
@@ -42,12 +46,12 @@ class FitPolicy:
   name: str = 'policy'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs difficulty and arms before it."""
+    """Raises ValueError for a stage that is read but does not come earlier."""
     for source in self._sources().values():
       experiment.source(self, source)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes the policies."""
+    """Fits the policies and writes policy.json."""
     folders = {use: run.input(name) for use, name in self._sources().items()}
     measured = study.load(
       run.folder.parent,
@@ -60,6 +64,8 @@ class FitPolicy:
       'search': measured.search_optimal,
       'revise': measured.revision_optimal.get('verifier'),
     }
+    # Policies of a study have no thresholds. With them a reader of the file can
+    # assign a new question to its bin.
     tree = {
       side: {
         kind: json.loads(
@@ -74,7 +80,11 @@ class FitPolicy:
     records.write_atomic(run.folder / _FILE, f'{text}\n'.encode('ascii'))
 
   def show(self, run: StageRun) -> str:
-    """A line for each bin: the arm at each budget, by predicted difficulty."""
+    """Text: the arm at each budget, one line per bin.
+
+    Bins are those of predicted difficulty, or of oracle difficulty where there
+    are no others.
+    """
     tree = json.loads((run.folder / _FILE).read_text(encoding='utf-8'))
     lines = []
     for side, kinds in tree.items():
@@ -98,9 +108,9 @@ class FitPolicy:
 
 
 def _thresholds(measured: study.Study) -> Mapping[str, tuple[float, ...]]:
-  """Easiness at which bins begin, by kind of bins."""
+  """Least easiness of each bin but the last, by kind of bins."""
   pool = measured.difficulty
-  found = {'oracle': difficulty.oracle(pool.correct).thresholds}
+  thresholds = {'oracle': difficulty.oracle(pool.correct).thresholds}
   if pool.values is not None:
-    found['predicted'] = difficulty.predicted(pool.score()).thresholds
-  return found
+    thresholds['predicted'] = difficulty.predicted(pool.score()).thresholds
+  return thresholds

@@ -1,4 +1,4 @@
-"""`ttc pretrain`: a language model from scratch, on a generated corpus."""
+"""`ttc pretrain`: trains a language model from scratch on generated text."""
 
 import dataclasses
 from typing import ClassVar
@@ -16,13 +16,14 @@ class Pretrain:
   """Trains the base model, or a larger one on the same documents.
 
   Attributes:
-    task: whose pretraining questions the corpus asks.
-    model: what is trained.
-    fit: how.
-    documents: how many the corpus has; they are repeated where training asks
-      for more.
-    corpus: how they are written; its seed counts from the experiment's.
-    name: of the stage.
+    task: the task; documents are about its pretraining questions.
+    model: shape of the model.
+    fit: how it is trained.
+    documents: number of documents in the corpus; training repeats them in as
+      many epochs as it needs.
+    corpus: how documents are written. The experiment's seed is added to its
+      seed.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'pretrain'
@@ -34,7 +35,12 @@ class Pretrain:
   name: str = 'pretrain'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs a vocabulary that fits the task's, documents, and devices."""
+    """Checks the configuration before anything runs.
+
+    Raises:
+      ValueError: the model's vocabulary is smaller than the task's, there are
+        no documents, or rows or model cannot be divided over the devices.
+    """
     del experiment
     if self.model.vocab_size < self.task.vocabulary.size:
       raise ValueError(
@@ -48,7 +54,7 @@ class Pretrain:
     self.fit.check(self.name, self.model)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes the corpus as a data set and trains on it."""
+    """Writes the corpus as a data set and trains the model on it."""
     corpus = dataclasses.replace(self.corpus, seed=self.corpus.seed + run.seed)
     documents = corpus.documents(self.task, 0, self.documents)
     fitting.train(

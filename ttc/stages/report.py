@@ -1,4 +1,4 @@
-"""`ttc report`: figures, claims and tables of all seeds."""
+"""`ttc report`: figures, claims and tables over all seeds."""
 
 import dataclasses
 import os
@@ -16,14 +16,15 @@ _TABLE = 'table.txt'
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-  """Writes summary.json, index.html and figures; shows a table.
+  """Writes summary.json, index.html, figures and a table.
 
   Attributes:
-    base: the stage that trained the small model.
-    large: the stage that trained the large one; '' where there is none.
-    subsets: random subsets behind points made from larger pools.
-    stages: what is read; () for all stages of the experiment.
-    name: of the stage.
+    base: name of the stage that trained the small model.
+    large: name of the stage that trained the large model; '' for none.
+    subsets: number of random subsets to average where a point uses a part of
+      a larger pool.
+    stages: names of the stages to read; () for all of the experiment.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'report'
@@ -35,7 +36,7 @@ class Report:
   name: str = 'report'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs what it reads before it."""
+    """Raises ValueError for a stage that is read but does not come earlier."""
     compared = (self.base, self.large) if self.large else ()
     for source in (*self.stages, *compared):
       experiment.source(self, source)
@@ -43,6 +44,7 @@ class Report:
   def __call__(self, run: StageRun) -> None:
     """Reads every stage of every seed and writes the report."""
     names = self.stages or run.place.stages
+    # Registers the inputs and checks them; report.write reads the folders.
     for seed in run.place.seeds:
       for name in names:
         run.input(name, seed)
@@ -59,7 +61,7 @@ class Report:
     records.write_atomic(run.folder / _TABLE, f'{table}\n'.encode())
 
   def show(self, run: StageRun) -> str:
-    """The table, and where to look further."""
+    """Text: the table, and the path of the page."""
     table = (run.folder / _TABLE).read_text(encoding='utf-8')
     page = run.folder / 'index.html'
     if not storage.is_remote(page):
@@ -67,9 +69,10 @@ class Report:
     return f'{table}\n{page}'
 
   def _size_ratio(self, run: StageRun) -> float | None:
-    """Parameters of the large model over the small one's."""
+    """Parameters of the large model per parameter of the small one."""
     if not self.large:
       return None
+    # Any seed: the models of all seeds have the same shape.
     seed = run.place.seeds[0]
     small, large = (
       model_folders.trained(run.input(name, seed)).num_params

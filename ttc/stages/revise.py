@@ -1,4 +1,4 @@
-"""`ttc revise`: chains of revisions, sequential against parallel (paper §6)."""
+"""`ttc revise`: chains of revisions, sequential and parallel (paper §6)."""
 
 from collections.abc import Iterator, Sequence
 import dataclasses
@@ -18,17 +18,25 @@ from ttc.stages.solver import Solver, stage_key
 
 @dataclasses.dataclass(frozen=True)
 class Revise:
-  """Samples one nested pool of chains a question, for all ratios at once.
+  """Samples chains of revisions of every question.
+
+  With a budget, the chains are a nested pool: long enough and as many as needed
+  so that every sequential-to-parallel ratio of that budget, and of the smaller
+  budgets that divide it, is a subset of them (see analysis/chains.py).
 
   Attributes:
-    solver: the revision model, and the verifier that sees the history.
-    budget: the largest N; every split of it and of its halves can be read off
-      the pool.
-    turns: instead of a budget, `chains` chains of so many turns.
-    chains: see `turns`.
-    keep: earlier attempts in the context, at most.
-    size: questions a part.
-    name: of the stage.
+    solver: the revision model, and the verifier, which scores an attempt with
+      the same earlier attempts in its context.
+    budget: the largest number of generations per question (N); None if `turns`
+      is given.
+    turns: number of turns of each of `chains` chains, instead of a budget.
+    chains: number of chains, with `turns`.
+    keep: at most this number of earlier attempts is in the context.
+    size: questions per part.
+    name: name of the stage.
+
+  Raises:
+    ValueError: both `budget` and `turns` are given, or neither.
   """
 
   kind: ClassVar[str] = 'revise'
@@ -47,18 +55,22 @@ class Revise:
       )
 
   def check(self, experiment: Experiment) -> None:
-    """Needs its models before it."""
+    """Raises ValueError for models that are missing or do not fit."""
     attempts = min(self.plan()[0], self.keep + 1)
     self.solver.check(experiment, self, attempts)
 
   def plan(self) -> tuple[int, ...]:
-    """Turns of each chain."""
+    """Number of turns of each chain, the longest first."""
     if self.budget is None:
       return (self.turns,) * self.chains
     return tuple(turns_needed(self.budget).tolist())
 
   def __call__(self, run: StageRun) -> None:
-    """Writes one record a question, its rows by chain and turn."""
+    """Writes one record per question, its rows by chain and turn.
+
+    A record is as in `arms.run_arms`; its rows have "chain" (from 0) and "turn"
+    (from 1) too. "spent" is the cost after the prompt and after each turn.
+    """
     chains = Chains(self.plan(), self.solver.task.vocabulary, self.keep)
     scheduler = None
     for part in run.parts(self.solver.problems, self.size):
@@ -85,6 +97,7 @@ class Revise:
     chains: Chains,
     problems: Sequence[Problem],
   ) -> Iterator[dict]:
+    """Records of the problems, in their order."""
     skipped = self.solver.skipped
     questions = {
       q.id: q
@@ -99,7 +112,8 @@ class Revise:
       (q, chains.plan(q, models, trails[q.id]), chains.slots)
       for q in questions.values()
     ):
-      # While devices go on with the others.
+      # Graded here and not after the loop: the devices work on other questions
+      # in the meantime.
       rows[question.id] = self._rows(question.id, trails[question.id])
     for problem in problems:
       record = {
@@ -119,6 +133,8 @@ class Revise:
         }
 
   def _rows(self, problem: int, trail: Trail) -> list[dict]:
+    """Graded attempts of one problem, by chain and turn."""
+    # The trail is turn by turn. The sort is stable, so turns stay in order.
     revisions = sorted(trail.revisions, key=lambda r: r.chain)
     rows = self.solver.judge(problem, [r.attempt for r in revisions])
     return [

@@ -1,4 +1,4 @@
-"""`ttc revise_data`: from parallel samples to trajectories (paper §6.1)."""
+"""`ttc revise_data`: trajectories of revisions from samples (paper §6.1)."""
 
 import dataclasses
 from typing import ClassVar
@@ -11,18 +11,20 @@ from ttc.pipeline.stage import StageRun
 
 @dataclasses.dataclass(frozen=True)
 class ReviseData:
-  """Pairs the wrong attempts at a question with the right ones.
+  """Makes training data of a revision model from independent samples.
 
-  A line is {"problem", "examples": [{"tokens", "loss_start"}, ...]}.
+  A trajectory is a few wrong attempts at a question, then a right one, which
+  alone is trained on. A row is {"problem": id, "examples": [{"tokens": [...],
+  "loss_start": index of the first token of the right attempt}, ...]}.
 
   Attributes:
-    task: that was sampled.
-    trajectories: how they are put together; its seed counts from the
-      experiment's.
-    source: the stage with the samples.
-    split: of its questions.
-    size: questions a part.
-    name: of the stage.
+    task: the task that was sampled.
+    trajectories: how attempts are combined. The experiment's seed is added to
+      its seed.
+    source: name of the stage with the samples.
+    split: split of the task that its questions are from.
+    size: questions per part.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'revise_data'
@@ -34,11 +36,11 @@ class ReviseData:
   name: str = 'revise_data'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs samples before it."""
+    """Raises ValueError if no earlier stage has the name of the source."""
     experiment.source(self, self.source)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes the trajectories of each sampled question."""
+    """Writes one row with the trajectories of each sampled question."""
     vocabulary = self.task.vocabulary
     trajectories = dataclasses.replace(
       self.trajectories, seed=self.trajectories.seed + run.seed

@@ -1,4 +1,4 @@
-"""`ttc sample`: independent solutions, to learn from (paper §5.1, §6.1)."""
+"""`ttc sample`: independent attempts to train on (paper §5.1, §6.1)."""
 
 import dataclasses
 from typing import ClassVar
@@ -14,10 +14,11 @@ class Sample:
   """Samples every question of a split a number of times.
 
   Attributes:
-    solver: who answers; usually without a verifier, on the split 'finetune'.
-    num: solutions a question.
-    size: questions a part.
-    name: of the stage.
+    solver: the proposer and the questions; usually without a verifier, on the
+      split 'finetune'.
+    num: attempts per question.
+    size: questions per part.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'sample'
@@ -31,9 +32,9 @@ class Sample:
     return (Arm.samples(self.num),)
 
   def check(self, experiment: Experiment) -> None:
-    """Needs a proposer before it."""
+    """Raises ValueError for a proposer that is missing or does not fit."""
     check_arms(self, experiment)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes one record a question."""
+    """Writes one record per question; see `run_arms`."""
     run_arms(self, run)

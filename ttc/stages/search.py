@@ -1,4 +1,4 @@
-"""`ttc search`: strategies and budgets side by side (paper §5.2)."""
+"""`ttc search`: search strategies at several budgets (paper §5.2)."""
 
 import dataclasses
 from typing import ClassVar
@@ -14,11 +14,11 @@ class Search:
   """Runs every arm at each of its budgets on every question.
 
   Attributes:
-    solver: proposer and verifier.
-    arms: strategies and budgets. One best-of-N at the largest budget serves
-      all smaller ones, by random subsets.
-    size: questions a part.
-    name: of the stage.
+    solver: proposer, verifier and questions.
+    arms: strategies and budgets. Best-of-N is needed only at the largest
+      budget: analysis takes random subsets of it for the smaller ones.
+    size: questions per part.
+    name: name of the stage.
   """
 
   kind: ClassVar[str] = 'search'
@@ -32,9 +32,9 @@ class Search:
       raise ValueError('Search.arms is empty; list at least one Arm.')
 
   def check(self, experiment: Experiment) -> None:
-    """Needs its models before it, and budgets that fit their strategies."""
+    """Raises ValueError for missing models or budgets that do not fit."""
     check_arms(self, experiment)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes one record for each arm, budget and question."""
+    """Writes one record per strategy, budget and question; see `run_arms`."""
     run_arms(self, run)

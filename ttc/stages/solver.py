@@ -1,4 +1,4 @@
-"""What every stage that samples needs: models, prompts, keys, graded rows."""
+"""What sampling stages have in common: models, prompts, keys and grading."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -20,40 +20,44 @@ from ttc.inference.scheduler import Scheduler
 from ttc.inference.verifier_text import Bridge
 from ttc.models import copies, partitioning
 from ttc.models.config import TransformerConfig
-from ttc.pipeline import model_folders as made
+from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage, StageRun
 from ttc.search.solutions import Attempt
 from ttc.stages import model_checks
 
-# Tokens of a verifier's text for one of the row: another tokenizer, and texts
-# around steps.
+# Tokens of a verifier's text per token of the row, where it has a tokenizer of
+# its own: its tokens may be shorter, and text is added around the steps.
 _SPREAD = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class Solver:
-  """Who answers which questions, and how.
+  """The models, questions and sizes of a sampling stage.
 
   Attributes:
-    task: the questions and their judge.
+    task: the questions and their grading.
     generation: how attempts are sampled.
-    proposer: the stage that trained the proposer.
-    verifier: the stage that trained the verifier; '' for none. One of others,
-      converted with a reader, may have another vocabulary.
-    scorers: further verifiers, whose final scores go into the records and
-      change nothing: pairs of the name there and the stage.
-    split: of the questions.
-    questions: how many of them, from the first; None for all.
-    rows: rows sampled at once, a device or a group that a model is cut over.
-    line: tokens that a model reads at once, a device.
-    prompt_tokens: a question with a longer prompt is recorded as skipped; None
-      takes them all.
-    verifier_tokens: a verifier with a reader reads at most so many of a row;
-      None is room for three times those of the row.
-    model_parallel: devices over which a model is cut; the others share rows.
-    shape: what the proposer must be, where it comes from elsewhere and another
-      one could be mistaken for it; only its sizes matter. None takes any.
+    proposer: name of the stage that trained the proposer, or absolute path of a
+      model.
+    verifier: the same of the verifier; '' for none. One that was converted with
+      a reader may have another vocabulary than the proposer.
+    scorers: pairs (name, stage or path) of further verifiers. Their final
+      scores are recorded under the name and do not influence the search.
+    split: split of the task that the questions are from.
+    questions: number of questions, the first ones of the split; None for all.
+    rows: rows sampled at once per device, or per group of `model_parallel`
+      devices.
+    line: tokens per prefill, per device or group.
+    prompt_tokens: longest prompt, in tokens; questions with longer ones are
+      recorded as skipped. None for no limit.
+    verifier_tokens: longest text of a verifier with a reader, in its tokens;
+      None is three times the longest row.
+    model_parallel: number of devices that a model is sharded over. The groups
+      of this number of devices divide the rows among them.
+    shape: expected shape of the proposer, for a path that could hold another
+      model; only sizes are compared. None for any. `ttc plan` uses it where
+      the path does not exist yet.
   """
 
   task: Task
@@ -73,12 +77,17 @@ class Solver:
   def check(
     self, experiment: Experiment, reader: Stage, attempts: int = 1
   ) -> None:
-    """Needs its models before it, enough questions, and sizes that fit.
+    """Checks the configuration before anything runs.
 
     Args:
-      experiment: around the stage.
-      reader: the stage.
-      attempts: the most that one context holds, the last one included.
+      experiment: the experiment of the stage.
+      reader: the stage that samples.
+      attempts: largest number of attempts in one context, with the one being
+        sampled.
+
+    Raises:
+      ValueError: a model is not there or does not fit task, devices or context,
+        or the split has too few questions.
     """
     verifiers = [stage for _, stage in self.scorers]
     if self.verifier:
@@ -91,6 +100,7 @@ class Solver:
         f'Solver.questions={self.questions}, but the split {self.split!r} '
         f'has {count}; lower it, or ask the task for more.'
       )
+    # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.check_devices()
     for stage in dict.fromkeys((self.proposer, *verifiers)):
@@ -100,16 +110,17 @@ class Solver:
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
-    """The questions, in a fixed order."""
+    """The questions, in the order of the task."""
     return self.task.problems(self.split)[: self.questions]
 
   @functools.cached_property
   def by_id(self) -> dict[int, Problem]:
+    """The questions by id."""
     return {problem.id: problem for problem in self.problems}
 
   @functools.cached_property
   def prompt_width(self) -> int:
-    """Tokens of the longest prompt that is not skipped."""
+    """Number of tokens in the longest prompt that is not skipped."""
     return max(
       (
         self._lengths[problem.id]
@@ -120,7 +131,7 @@ class Solver:
     )
 
   def skipped(self, problem: Problem) -> str:
-    """Why a question is left out; '' where it is not."""
+    """Why a question is skipped; '' for one that is not."""
     length = self._lengths[problem.id]
     if self.prompt_tokens is None or length <= self.prompt_tokens:
       return ''
@@ -130,15 +141,27 @@ class Solver:
     )
 
   def prompt(self, problem: Problem) -> list[int]:
-    """Tokens that the proposer continues."""
+    """Tokens of the prompt that the proposer continues."""
     return self.task.prompt_tokens(problem)
 
   def load(self, run: StageRun) -> Models:
-    """The trained models, on a mesh of this process's devices."""
+    """Loads proposer and verifier onto the devices of this process.
+
+    Args:
+      run: the run of the stage; records the models as its inputs.
+
+    Raises:
+      RefusedError: the stage of a model is not complete.
+      ValueError: a model does not fit, or has the wrong head.
+    """
+    # Local devices only: each process samples parts of its own, at its own
+    # pace, so its programs must not wait for those of other processes.
     mesh = partitioning.make_mesh(
       model=self.model_parallel, devices=jax.local_devices()
     )
     vocabulary = self.task.vocabulary
+    # Tables have an entry per id of the model, which may have more ids than the
+    # task has tokens. The padding ends nothing.
     proposer = self._model(run, mesh, self.proposer, 'logits')
     end = np.zeros(proposer.cfg.vocab_size, bool)
     end[: vocabulary.size] = end_table(vocabulary)
@@ -163,7 +186,12 @@ class Solver:
     )
 
   def load_scorers(self, run: StageRun, models: Models) -> dict[str, Scheduler]:
-    """The further verifiers by name, on the mesh of the others."""
+    """Loads the further verifiers; a scheduler for each, by name.
+
+    Args:
+      run: the run of the stage.
+      models: models from `load`, whose mesh is shared.
+    """
     return {
       name: self.scheduler(
         run,
@@ -179,13 +207,13 @@ class Solver:
     slots: int = 1,
     longest: int | None = None,
   ) -> Scheduler:
-    """What works on many questions at once.
+    """Makes a scheduler for the models, and its KV pools.
 
     Args:
-      run: told of the load.
-      models: from `load`.
-      slots: the most rows of one question that must live at once.
-      longest: tokens of a row; None is a prompt and an attempt.
+      run: receives the utilization after each round.
+      models: models from `load`.
+      slots: largest number of slots that one question holds at once.
+      longest: tokens in the longest row; None is a prompt and one attempt.
     """
     if longest is None:
       longest = self.prompt_width + self.generation.max_tokens
@@ -197,7 +225,13 @@ class Solver:
   def posed(
     self, problems: Sequence[Problem], key: np.ndarray
   ) -> list[Question]:
-    """Problems as what plans work on; each draws from (key, its id)."""
+    """Makes a question for each problem.
+
+    Args:
+      problems: the problems.
+      key: uint32 [2]. A question's key is folded from it and the problem's id,
+        so that samples do not depend on the other problems of a part.
+    """
     folded = keys.fold(key, [problem.id for problem in problems])
     return [
       Question(
@@ -212,12 +246,19 @@ class Solver:
     attempts: Sequence[Attempt],
     prefixes: Sequence[Sequence[int]] | None = None,
   ) -> list[dict]:
-    """Rows of a record, one an attempt.
+    """Grades attempts at a problem.
 
     Args:
-      problem: id of the question.
-      attempts: what was sampled, all that will vote with each other.
-      prefixes: the start of the solution that each attempt continues.
+      problem: id of the problem.
+      attempts: all attempts that will vote together, because their answers are
+        compared with each other.
+      prefixes: for each attempt, tokens of the solution that it continues;
+        None if attempts are whole solutions.
+
+    Returns:
+      One row per attempt: {"tokens": without the prefix, "text": with it,
+      "answer", "correct", "truncated", "logprob", "values": of the verifier at
+      step ends, if there is one}.
     """
     prefixes = prefixes or [()] * len(attempts)
     texts = [
@@ -242,11 +283,11 @@ class Solver:
 
   @functools.cached_property
   def _lengths(self) -> dict[int, int]:
-    """Tokens of each prompt, by the id of its question."""
+    """Number of tokens in each prompt, by the id of its problem."""
     return {problem.id: len(self.prompt(problem)) for problem in self.problems}
 
   def check_devices(self) -> None:
-    """Raises ValueError where a process cannot hold its share of a model."""
+    """Raises ValueError if devices cannot be grouped by `model_parallel`."""
     devices = jax.local_device_count()
     if devices % self.model_parallel:
       raise ValueError(
@@ -257,20 +298,22 @@ class Solver:
   def _check_fits(
     self, stage: str, cfg: TransformerConfig, attempts: int = 1
   ) -> None:
+    """Checks one model; `attempts` as in `check`. Raises ValueError."""
     partitioning.check(stage, cfg, model=self.model_parallel)
     model_checks.check_tokens(stage, cfg, self.task.vocabulary.size)
     if self.shape and stage == self.proposer:
       model_checks.check_sizes(stage, cfg, self.shape)
     if cfg.context is not None:
+      # One token, <revise>, is between each two attempts.
       room = attempts * (self.generation.max_tokens + 1) - 1
       model_checks.check_context(
         stage, cfg, self.prompt_width, self.prompt_width + room
       )
 
   def _verified(self, run: StageRun, models: Models, stage: str) -> Models:
-    """The same models with a verifier, and the bridge that it may need."""
+    """The models with a verifier, and with a bridge if it has a reader."""
     verifier = self._model(run, models.mesh, stage, 'value')
-    folder = made.folder(run.input(stage))
+    folder = model_folders.folder(run.input(stage))
     reader, bridge = orbax.load_reader(str(folder)), None
     if reader is not None:
       bridge = Bridge(
@@ -284,15 +327,19 @@ class Solver:
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)
 
   def _model(self, run, mesh, stage, head) -> Model:
-    folder = made.folder(run.input(stage))
+    """Loads the model of a stage, which must have the head."""
+    folder = model_folders.folder(run.input(stage))
+    # Before the parameters are read. One with a reader has its own vocabulary,
+    # and its texts are longer than rows, so these checks do not apply to it.
     if not model_checks.has_reader(stage):
       self._check_fits(stage, orbax.load_config(str(folder))[0])
-    cfg, found, params = orbax.load_model(str(folder), mesh)
-    if found != head:
+    cfg, stored_head, params = orbax.load_model(str(folder), mesh)
+    if stored_head != head:
       raise ValueError(
-        f'The model of stage {stage!r} has a {found!r} head; a '
+        f'The model of stage {stage!r} has a {stored_head!r} head; a '
         f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.'
       )
+    # Key/value heads are repeated where there are fewer than `model_parallel`.
     return Model.consuming(
       copies.params(params, cfg, head, mesh),
       copies.config(cfg, self.model_parallel),
@@ -300,8 +347,18 @@ class Solver:
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:
-  """A stream of random numbers of this stage, seed and purpose alone."""
+  """The root of a random stream, a function of seed, stage name and `what`.
+
+  Args:
+    run: the run of a stage with a seed.
+    *what: values whose repr tells streams of the stage apart, e.g. a strategy
+      and a budget.
+
+  Returns:
+    A key, uint32 [2].
+  """
   key = keys.root(run.seed)
-  for part in (run.label.rsplit('/', 1)[-1], *what):
-    key = keys.fold(key, [zlib.crc32(repr(part).encode())])[0]
+  for value in (run.label.rsplit('/', 1)[-1], *what):
+    # Not hash(), which differs between processes for strings.
+    key = keys.fold(key, [zlib.crc32(repr(value).encode())])[0]
   return key

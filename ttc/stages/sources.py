@@ -1,4 +1,4 @@
-"""Where the examples of a finetuning come from: rows of earlier stages."""
+"""Training examples for finetuning, made from rows of earlier stages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
@@ -7,28 +7,35 @@ from typing import ClassVar, Protocol
 from ttc.data import labelling
 from ttc.data.vocabulary import Vocabulary
 
-Prompts = Mapping[int, Sequence[int]]  # tokens by problem
+Prompts = Mapping[int, Sequence[int]]  # tokens of a prompt by problem id
 
 
 class Source(Protocol):
-  """Rows of one stage as examples of one kind, see data/features."""
+  """Turns rows of one stage into examples of one kind (see data/features)."""
 
   kind: ClassVar[str]  # 'lm' or 'value'
-  stage: str  # whose rows are read
+  stage: str  # name of the stage whose rows are read
 
   def examples(
     self, rows: Sequence[Mapping], prompts: Prompts, vocabulary: Vocabulary
   ) -> Iterator[Mapping]:
-    """Examples of the rows, in order."""
+    """Yields the examples of the rows, in order.
+
+    Args:
+      rows: rows of the stage.
+      prompts: the prompts of their problems.
+      vocabulary: the task's vocabulary.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
 class StepLabels:
-  """A process reward model: Monte-Carlo values at step ends (paper §5.1).
+  """Trains a process reward model on Monte-Carlo values (paper §5.1).
 
   Attributes:
-    stage: that labelled steps.
-    rollouts: whether the rollouts themselves are examples too.
+    stage: name of the stage that labelled steps.
+    rollouts: whether each rollout is an example too, with its own outcome as
+      the label of its steps (see `labelling.process_examples`).
   """
 
   kind: ClassVar[str] = 'value'
@@ -36,7 +43,7 @@ class StepLabels:
   rollouts: bool = True
 
   def examples(self, rows, prompts, vocabulary):
-    """One example a labelled sample, and one a rollout if asked for."""
+    """Yields an example per labelled solution, and per rollout if wanted."""
     del vocabulary
     for row in rows:
       for document in labelling.process_examples(
@@ -47,11 +54,12 @@ class StepLabels:
 
 @dataclasses.dataclass(frozen=True)
 class Outcomes:
-  """An outcome reward model: whether an attempt was right (paper §6.1).
+  """Trains an outcome reward model: is an attempt correct? (paper §6.1).
 
   Attributes:
-    stage: that sampled solutions or chains of revisions.
-    keep: earlier attempts of a chain that the verifier sees.
+    stage: name of the stage that sampled solutions or chains of revisions.
+    keep: at most this number of earlier attempts of the chain is in the
+      verifier's context.
   """
 
   kind: ClassVar[str] = 'value'
@@ -59,7 +67,7 @@ class Outcomes:
   keep: int = 0
 
   def examples(self, rows, prompts, vocabulary):
-    """One example a parsable attempt."""
+    """Yields one example per attempt with an answer that can be parsed."""
     for row in rows:
       for document in labelling.outcome_examples(
         row, prompts[row['problem']], vocabulary, self.keep
@@ -69,17 +77,17 @@ class Outcomes:
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-  """A language model: what a stage wrote as examples, e.g. trajectories.
+  """Trains a language model on examples of a stage, e.g. trajectories.
 
   Attributes:
-    stage: that wrote them.
+    stage: name of the stage that wrote the examples.
   """
 
   kind: ClassVar[str] = 'lm'
   stage: str = 'revise_data'
 
   def examples(self, rows, prompts, vocabulary):
-    """The examples of each row."""
+    """Yields the examples in each row."""
     del prompts, vocabulary
     for row in rows:
       for example in row['examples']:

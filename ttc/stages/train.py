@@ -1,4 +1,4 @@
-"""`ttc train`: finetunes a proposer or a verifier on what stages made."""
+"""`ttc train`: finetunes a proposer or a verifier on rows of other stages."""
 
 import dataclasses
 from typing import ClassVar
@@ -15,12 +15,13 @@ class Train:
   """Finetunes the model of an earlier stage.
 
   Attributes:
-    name: of the stage, e.g. 'prm', 'orm', 'revision'.
-    task: whose questions the examples are about.
-    source: what makes the examples; it decides on language model or verifier.
-    fit: how.
-    start: the stage whose model training starts from.
-    split: of the questions.
+    name: name of the stage, e.g. 'prm', 'orm', 'revision'.
+    task: the task that the examples are about.
+    source: makes the examples. Its kind decides whether a language model or a
+      verifier is trained.
+    fit: how the model is trained.
+    start: name of the stage, or absolute path, of the model to start from.
+    split: split of the task that the questions are from.
   """
 
   kind: ClassVar[str] = 'train'
@@ -32,13 +33,18 @@ class Train:
   split: str = 'finetune'
 
   def check(self, experiment: Experiment) -> None:
-    """Needs its source and its start before it, and devices that fit."""
+    """Checks the configuration before anything runs.
+
+    Raises:
+      ValueError: source or start are not there, or rows or model cannot be
+        divided over the devices.
+    """
     experiment.source(self, self.source.stage)
     experiment.source(self, self.start)
     self.fit.check(self.name)
 
   def __call__(self, run: StageRun) -> None:
-    """Makes the examples a data set and trains on it."""
+    """Writes the examples as a data set and trains the model on it."""
     rows = run.read(self.source.stage)
     vocabulary = self.task.vocabulary
     prompts = {

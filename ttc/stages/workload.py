@@ -1,8 +1,8 @@
-"""What a stage asks of the devices: programs, and how often they run.
+"""The workload of a stage, for `ttc plan`: its programs and their token counts.
 
-Nothing is loaded. A model that is not there yet has the shape that a Solver
-says (`Solver.shape`), or that `ttc plan --shape` names; a task that cannot be
-loaded leaves its questions and prompts to bindings and options.
+No parameters are loaded. The shape of a model that does not exist yet comes
+from `Solver.shape` or `ttc plan --shape`. Where the task cannot be loaded, the
+number of questions and the length of prompts come from bindings and options.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from ttc.checkpoints import orbax
 from ttc.inference.capacity import Capacity
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
-from ttc.pipeline import model_folders as made
+from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage
 from ttc.planning.sampling import Sampling
@@ -32,13 +32,15 @@ _HEADS = {'lm': 'logits', 'value': 'value'}
 
 @dataclasses.dataclass(frozen=True)
 class Assumed:
-  """What a task would tell, and nobody knows before sampling.
+  """Assumptions where the task is missing, or only sampling would show.
 
   Attributes:
-    questions: of a split, where neither task nor binding says.
-    prompt: tokens of a prompt, likewise.
-    tokens: of an attempt, on average; None takes the most it may have.
-    steps: of an attempt, on average.
+    questions: number of questions in a split, if neither the task nor
+      `Solver.questions` gives it.
+    prompt: tokens in the longest prompt, if neither the task nor
+      `Solver.prompt_tokens` gives it.
+    tokens: mean number of tokens per attempt; None is the limit.
+    steps: mean number of steps per attempt.
   """
 
   questions: int = 500
@@ -49,13 +51,14 @@ class Assumed:
 
 @dataclasses.dataclass(frozen=True)
 class Amount:
-  """How much a stage samples and reads, in tokens over all questions.
+  """Number of tokens that a stage processes, over all questions.
 
   Attributes:
-    grown: sampled.
-    by_step: whether rows pause at step ends, and grow by short chunks.
-    proposer: read by the proposer.
-    verifier: read by the verifier.
+    grown: tokens sampled.
+    by_step: whether rows pause at step ends, so that they are sampled in short
+      chunks.
+    proposer: tokens that the proposer prefills.
+    verifier: tokens that the verifier prefills.
   """
 
   grown: int
@@ -66,11 +69,11 @@ class Amount:
 
 @dataclasses.dataclass(frozen=True)
 class Sampler:
-  """A sampling stage.
+  """The workload of a sampling stage.
 
   Attributes:
-    work: its programs.
-    amount: how often they run.
+    work: models, mesh and sizes of its programs.
+    amount: number of tokens that they process.
   """
 
   work: Sampling
@@ -78,32 +81,40 @@ class Sampler:
 
 
 class Shapes:
-  """Models by what stages call them."""
+  """Shapes of models, by the name of a stage or the path of a model."""
 
   def __init__(
-    self, experiment: Experiment, given: Mapping[str, TransformerConfig]
+    self, experiment: Experiment, shapes: Mapping[str, TransformerConfig]
   ):
-    """Gathers what is said of models.
+    """Collects the shapes that are configured.
 
     Args:
-      experiment: whose solvers may have shapes.
-      given: shapes by path.
+      experiment: the experiment; its solvers may have shapes.
+      shapes: further shapes by path; they replace those of solvers.
     """
     self._stages = {stage.name: stage for stage in experiment.everything}
-    self._said = {}
+    self._shapes = {}
     for stage in experiment.everything:
       solver = getattr(stage, 'solver', None)
       if solver is not None and solver.shape is not None:
-        self._said.setdefault(solver.proposer, solver.shape)
-    self._said |= given
+        self._shapes.setdefault(solver.proposer, solver.shape)
+    self._shapes |= shapes
 
   def of(self, name: str) -> TransformerConfig:
-    """The model of a stage or a path; raises ValueError where nobody says."""
+    """The shape of a model.
+
+    Args:
+      name: name of a stage, or absolute path of a model.
+
+    Raises:
+      ValueError: no shape is configured for the path, and nothing is there.
+    """
     if storage.is_absolute(name):
-      if name in self._said:
-        return _stored(self._said[name])
+      if name in self._shapes:
+        return _stored(self._shapes[name])
       if storage.path(name).exists():
-        return orbax.load_config(str(made.folder(storage.path(name))))[0]
+        folder = model_folders.folder(storage.path(name))
+        return orbax.load_config(str(folder))[0]
       raise ValueError(
         f'nothing is at {name} and no Solver.shape says what model it is; '
         f'bind one, or give --shape={name}=SCOPE, a gin scope that binds a '
@@ -114,7 +125,10 @@ class Shapes:
 
 
 def _stored(cfg: TransformerConfig) -> TransformerConfig:
-  """A described model in the type that checkpoints of its kind come in."""
+  """A configured shape with the dtype that its checkpoint is assumed to have.
+
+  Shapes are float32 by default, and published checkpoints are bfloat16.
+  """
   if cfg.param_dtype != 'float32':
     return cfg
   return dataclasses.replace(cfg, dtype='bfloat16', param_dtype='bfloat16')
@@ -123,7 +137,21 @@ def _stored(cfg: TransformerConfig) -> TransformerConfig:
 def of(
   stage: Stage, models: Shapes, topology: Topology, assumed: Assumed
 ) -> Training | Sampler | None:
-  """The work of a stage on a slice; None where devices have none."""
+  """The workload of a stage.
+
+  Args:
+    stage: the stage.
+    models: shapes of the models.
+    topology: the slice that it runs on.
+    assumed: see `Assumed`.
+
+  Returns:
+    None for a stage that does not use the devices.
+
+  Raises:
+    ValueError: the model cannot be divided over the devices, or its shape is
+      not known.
+  """
   if isinstance(stage, Train | Pretrain):
     return _training(stage, models, topology)
   if isinstance(getattr(stage, 'solver', None), Solver):
@@ -139,6 +167,7 @@ def _training(
     cfg, head = stage.model, 'logits'
   else:
     cfg, head = models.of(stage.start), _HEADS[stage.source.kind]
+  # All devices of the slice train one model; samplers use one host each.
   mesh = fit.layout.mesh(list(topology.devices))
   trained = fit.trained(cfg)
   partitioning.check(
@@ -161,8 +190,8 @@ def _sampler(
       f'Solver.model_parallel={parts} does not divide the {len(host)} '
       f'devices of a host of {topology.name}; choose a divisor.'
     )
-  for who, cfg in cfgs.items():
-    partitioning.check(who, cfg, parts)
+  for role, cfg in cfgs.items():
+    partitioning.check(role, cfg, parts)
   questions, prompt = _posed(solver, assumed)
   most = solver.generation.max_tokens
   longest, slots, amount = _amount(stage, questions, prompt, assumed)
@@ -178,7 +207,7 @@ def _sampler(
 
 
 def _posed(solver: Solver, assumed: Assumed) -> tuple[int, int]:
-  """Questions, and tokens of the longest prompt."""
+  """(number of questions, tokens in the longest prompt)."""
   if solver.task is not None:
     return len(solver.problems), solver.prompt_width
   return (
@@ -190,18 +219,31 @@ def _posed(solver: Solver, assumed: Assumed) -> tuple[int, int]:
 def _amount(
   stage, questions: int, prompt: int, assumed: Assumed
 ) -> tuple[int | None, int, Amount]:
-  """Tokens of a row, rows that live at once, and what is sampled."""
+  """Sizes and amount of a sampling stage.
+
+  Args:
+    stage: a stage with a solver.
+    questions: number of questions.
+    prompt: tokens in the longest prompt.
+    assumed: see `Assumed`.
+
+  Returns:
+    (tokens in the longest row, None for a prompt and one attempt; slots that a
+    question holds at once; the amount).
+  """
   most = stage.solver.generation.max_tokens
   tokens = min(most, assumed.tokens or most)
   verified = bool(stage.solver.verifier)
   if isinstance(stage, Label):
     rows = questions * stage.samples * assumed.steps * stage.rollouts
-    # A rollout begins at a step, on average in the middle.
+    # A rollout begins at a step end, on average in the middle of the solution,
+    # so it has half of the tokens. The solution is prefilled once for all.
     read = questions * stage.samples * (prompt + tokens)
     return None, 2, Amount(rows * tokens // 2, False, read, 0)
   if isinstance(stage, Revise):
     chains = Chains(stage.plan(), None, stage.keep)
     attempts = questions * sum(chains.turns)
+    # Earlier attempts in the context count as prefilled anew in every turn.
     before = sum(
       min(turn, stage.keep) * tokens
       for turns in chains.turns
@@ -215,15 +257,14 @@ def _amount(
         attempts * tokens, False, read, verified * (read + attempts * tokens)
       ),
     )
-  cells = [
+  settings = [
     (arm.strategy, budget) for arm in stage.arms for budget in arm.budgets
   ]
-  grown = questions * tokens * sum(budget for _, budget in cells)
-  read = questions * prompt * len(cells)
+  grown = questions * tokens * sum(budget for _, budget in settings)
+  read = questions * prompt * len(settings)
+  by_step = all(strategy.verified for strategy, _ in settings)
   return (
     None,
-    max(strategy.slots(budget) for strategy, budget in cells),
-    Amount(
-      grown, all(s.verified for s, _ in cells), read, verified * (read + grown)
-    ),
+    max(strategy.slots(budget) for strategy, budget in settings),
+    Amount(grown, by_step, read, verified * (read + grown)),
   )
