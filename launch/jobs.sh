@@ -3,7 +3,7 @@
 # that `ttc sweep` wrote, unless there is one of its name. They say how by
 # the functions started and launch_cell, and where they were called in START.
 
-FOLDER='' OPTIONS=()
+FOLDER='' OPTIONS=() SCRATCH='' SOURCE=''
 
 parse_jobs() {
   local script="$1" option
@@ -22,6 +22,20 @@ parse_jobs() {
   [[ "$FOLDER" == /* ]] || FOLDER="$START/$FOLDER"
   [[ -f "$FOLDER/sweep.json" ]] ||
     fail "'$FOLDER' holds no sweep.json; write it by ttc sweep."
+}
+
+# stage ENDING: SOURCE, a copy of the tracked files. sky and xpk upload a whole
+# folder, and with this one the credentials that may be in it.
+stage() {
+  local files
+  SCRATCH="$(mktemp -d)"
+  trap 'rm -rf "$SCRATCH"' EXIT
+  SOURCE="$SCRATCH/source"
+  mkdir "$SOURCE"
+  mapfile -t files < <(grep -hoE -- '--gin_file=[A-Za-z0-9_./-]+' \
+    "$FOLDER"/*."$1" | sort -u)
+  source_archive "$SCRATCH/ttc.tar.gz" "${files[@]}"
+  tar -xmzf "$SCRATCH/ttc.tar.gz" -C "$SOURCE"
 }
 
 # launch_all ENDING: what is not there yet; 1 where one could not be started.

@@ -33,13 +33,69 @@ usage() {
   sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$1"
 }
 
-# source_archive FILE: this repository, without what git ignores.
-source_archive() {
-  local files=(constraints.txt gin launch README.md setup.py ttc)
-  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    mapfile -d '' files < <(git ls-files -z --cached --others \
-      --exclude-standard --deduplicate)
+# In a checkout of something else around this folder, git would list nothing.
+is_checkout() {
+  git ls-files --error-unmatch setup.py >/dev/null 2>&1
+}
+
+# source_files: what a job needs of this checkout, each name ended by NUL. An
+# untracked file may be a credential, so only tracked files are copied, as they
+# are in the working tree. A download without git has no list of them: there,
+# files of the package's kinds.
+source_files() {
+  local file
+  if is_checkout; then
+    git ls-files -z --deduplicate | while IFS= read -r -d '' file; do
+      if [[ -e "$file" || -L "$file" ]]; then printf '%s\0' "$file"; fi
+    done
+  else
+    { find constraints.txt gin launch README.md setup.py ttc -type f \
+      \( -name '*.py' -o -name '*.gin' -o -name '*.sh' -o -name '*.md' \
+      -o -name cell.yaml -o -name constraints.txt -o -name 'locked*.txt' \) \
+      -print0 2>/dev/null || true; } | LC_ALL=C sort -z
   fi
-  tar --create --gzip --ignore-failed-read --file="$1" -- "${files[@]}" \
-    2>/dev/null
+}
+
+# source_archive FILE WORDS: archives the source files for the command WORDS.
+# The same files make the same archive, whenever and by whomever they were
+# checked out: its digest is a part of the job's identity.
+source_archive() {
+  local archive="$1"
+  shift
+  source_files | tar --create --no-recursion --null --files-from=- \
+    --mtime=@0 --mode=u=rwX,go=rX --owner=0 --group=0 --numeric-owner |
+    gzip --no-name >"$archive"
+  check_travels "$archive" "$@"
+  ! is_checkout || tell_changes
+}
+
+tell_changes() {
+  local changed new
+  read -r changed new < <(git status --porcelain --untracked-files=all -- . |
+    awk '/^[?]/ { new++ } END { print NR - new, new + 0 }')
+  ((changed + new == 0)) ||
+    say "tracked files are copied, $changed of them with uncommitted changes; \
+$new untracked files are not."
+}
+
+# check_travels ARCHIVE WORDS: fails if WORDS name a gin file that is here and
+# not in the archive, before a slice is asked for in vain.
+check_travels() {
+  local word file names
+  names="$(tar --list --gzip --file="$1")"
+  for word in "${@:2}"; do
+    file="${word#--gin_file=}"
+    [[ "$word" == --gin_file=* && "$file" != /* && -e "$file" ]] || continue
+    grep -qxF -- "${file#./}" <<<"$names" ||
+      fail "$file is not tracked by git and would not be copied; git add it."
+  done
+}
+
+# job_digest ARCHIVE WORDS: identifies the job that runs WORDS with the source.
+job_digest() {
+  local archive="$1"
+  shift
+  # The bytes of gzip differ between its versions.
+  { gzip --decompress --stdout "$archive" && printf '%s\0' "$@"; } |
+    sha256sum | cut -d ' ' -f 1
 }

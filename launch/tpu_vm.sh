@@ -13,11 +13,15 @@
 #   --keep           leaves the slice; the last line says how to delete it
 #   --project=NAME   else that of gcloud
 #   --runtime=NAME   else that which fits the type
+#   --owner=NAME     else user and host; whose the slice is, a label of it
 #   --dry-run        prints the commands
 #
 # Whatever was finished is in the bucket, so a new slice continues there. Run
 # twice, this asks for one slice; interrupted, it deletes it. The exit code is 0
 # when all is complete. The last line names a slice that may still cost money.
+# A slice of that name is used, and deleted, only if it is of the same type and
+# image and was made by the same owner for the same job, which is the command
+# with the source; otherwise, or if another job runs on it, the exit code is 3.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 START="$PWD"
@@ -25,11 +29,13 @@ cd "$HERE/.."
 . launch/environment.sh
 . launch/machines.sh
 
-readonly FAILED=1 AGAIN=75
+readonly FAILED=1 OTHER=3 AGAIN=75
 NAME='' ZONE='' TYPE='' OUTPUT='' PROJECT='' RUNTIME='' FETCH=''
+OWNER="$(id -un 2>/dev/null || id -u)-$(uname -n)" ARCHIVE='' JOB='' SCRATCH=''
 SPOT='' KEEP='' DELETE='' ATTEMPTS=20 COMMAND=()
 PAUSE_S="${TTC_PAUSE_S:-20}"
-MINE=''   # set once a slice may exist
+MINE=''   # set once a slice of this job may exist
+ASKED=''  # set once this launcher has asked for one
 CHILD=''  # what runs the job
 
 parse() {
@@ -41,6 +47,7 @@ parse() {
       --output=*) OUTPUT="$(value "$1")" ;;
       --project=*) PROJECT="$(value "$1")" ;;
       --runtime=*) RUNTIME="$(value "$1")" ;;
+      --owner=*) OWNER="$(value "$1")" ;;
       --fetch=*) FETCH="$(value "$1")" ;;
       --attempts=*) ATTEMPTS="$(value "$1")" ;;
       --spot) SPOT=1 ;;
@@ -66,6 +73,8 @@ check() {
   [[ "$NAME" =~ ^[a-z]([a-z0-9-]{0,60}[a-z0-9])?$ ]] ||
     fail "--name=$NAME must be small letters, digits and '-', at most 62."
   [[ -n "$ZONE" ]] || fail 'give --zone=ZONE, such as us-east5-a.'
+  # What the value of a label may hold.
+  OWNER="$(tr '[:upper:]' '[:lower:]' <<<"${OWNER:0:63}" | tr -c 'a-z0-9_\n' -)"
   [[ -z "$DELETE" ]] || return 0
   [[ -n "$TYPE" ]] || fail 'give --type=TYPE, such as v5litepod-16.'
   [[ "$OUTPUT" == gs://?* ]] ||
@@ -99,32 +108,70 @@ queued() {
   cloud gcloud compute tpus queued-resources "$@" "${flags[@]}"
 }
 
-# state: of the slice, 'MISSING' where there is none; fails where nobody tells.
-# A list that lacks it is an answer; an error of `describe` might be any.
-state() {
-  local listed
-  listed="$(queued list --format='value(name.basename(),state.state)')" ||
-    return 1
-  awk -v name="$NAME" '$1 == name { found = $2 }
-    END { print found ? found : "MISSING" }' <<<"$listed"
+# listed: 'state|type|image|owner|job' of the slice, 'MISSING' where there is
+# none; fails where gcloud does not answer. A list that lacks it is an answer;
+# an error of `describe` might be any.
+listed() {
+  local lines node='tpu.nodeSpec[0].node'
+  lines="$(queued list --format="value[separator='|'](name.basename(),\
+state.state,$node.acceleratorType.basename(),$node.runtimeVersion.basename(),\
+$node.labels.ttc-owner,$node.labels.ttc-job)")" || return 1
+  awk -F '|' -v name="$NAME" '
+    $1 == name { line = substr($0, length(name) + 2) }
+    END { print line ? line : "MISSING" }' <<<"$lines"
 }
 
-# known: the state, asked for until somebody tells.
+# known: what is listed, asked for until gcloud answers.
 known() {
   local try
   for try in 1 2 3 4 5; do
-    state && return
+    listed && return
     ((try == 5)) || sleep "$PAUSE_S"
   done
   say 'gcloud does not answer.'
   return 1
 }
 
+# differences LISTED: in what the slice is not this job's, a line for each.
+differences() {
+  local type image owner job
+  IFS='|' read -r _ type image owner job <<<"$1"
+  differs owner "$owner" "$OWNER"
+  [[ -z "$DELETE" ]] || return 0  # asked for by name, whatever it was made for
+  differs type "$type" "$TYPE"
+  differs runtime "$image" "$RUNTIME"
+  differs job "$job" "$JOB"
+}
+
+differs() {
+  [[ "$2" == "$3" ]] ||
+    printf '  its %s is %s, not %s\n' "$1" "${2:-unknown}" "$3"
+}
+
+# refuse LISTED: says why the slice is left alone, and what can be done.
+refuse() {
+  MINE=''
+  say "$NAME is there and is not this launcher's; it is not used, nor deleted:
+$(differences "$1")
+Take another --name, or run there by launch/pod.sh. This would delete it:
+$(DRY_RUN=1 delete)"
+}
+
+# lone_vm: whether a VM has the name without a queued resource; then ours would
+# fail, and deleting it might delete the VM.
+lone_vm() {
+  local flags names
+  mapfile -t flags < <(place)
+  names="$(cloud gcloud compute tpus tpu-vm list \
+    --format='value(name.basename())' "${flags[@]}")" || return 0
+  grep -qxF -- "$NAME" <<<"$names"
+}
+
 create() {
   local flags=(--node-id="$NAME" --accelerator-type="$TYPE"
-    --runtime-version="$RUNTIME")
+    --runtime-version="$RUNTIME" --labels="ttc-owner=$OWNER,ttc-job=$JOB")
   [[ -z "$SPOT" ]] || flags+=(--spot)
-  MINE=1
+  MINE=1 ASKED=1
   queued create "$NAME" "${flags[@]}"
 }
 
@@ -132,26 +179,38 @@ delete() {
   queued delete "$NAME" --force
 }
 
-# ready: returns when the slice is there, asking for it where it is not.
+# ready: returns when the slice is there, asking for it where it is not; OTHER
+# where one of the name is not this job's.
 ready() {
-  local now
+  local line now
   while :; do
     if [[ -n "$DRY_RUN" ]]; then
       create
       return
     fi
-    now="$(known)" || return 1
-    [[ "$now" == MISSING ]] || MINE=1
+    line="$(known)" || return "$FAILED"
+    now="${line%%|*}"
+    if [[ "$now" != MISSING ]]; then
+      [[ -z "$(differences "$line")" ]] || {
+        refuse "$line"
+        return "$OTHER"
+      }
+      MINE=1
+    fi
     case "$now" in
       ACTIVE) return ;;
       MISSING)
-        ((ATTEMPTS-- > 0)) || return 1
+        [[ -n "$MINE" ]] || ! lone_vm || {
+          say "a VM $NAME exists or cannot be ruled out; take another --name."
+          return "$OTHER"
+        }
+        ((ATTEMPTS-- > 0)) || return "$FAILED"
         say "asking for $TYPE as $NAME."
-        create || return 1
+        create || return "$FAILED"
         ;;
       FAILED | SUSPENDED)
         say "$NAME is $now; deleting it to ask again."
-        delete || return 1
+        delete || return "$FAILED"
         ;;
       *)
         say "$NAME is $now."
@@ -163,17 +222,17 @@ ready() {
 
 # work: runs the command to its end, on as many slices as it takes.
 work() {
-  local code stops="$ATTEMPTS" where=(--tpu="$NAME" --zone="$ZONE")
+  local code stops="$ATTEMPTS" where
+  # The same source on each slice, though the checkout may change meanwhile.
+  where=(--tpu="$NAME" --zone="$ZONE" --archive="$ARCHIVE")
   [[ -z "$PROJECT" ]] || where+=(--project="$PROJECT")
   while :; do
-    ready || {
-      say 'no slice: out of attempts, or gcloud refused.'
-      return "$FAILED"
-    }
     code=0
+    ready || code=$?
+    ((code != FAILED)) || say 'no slice: out of attempts, or gcloud refused.'
+    ((code == 0)) || return "$code"
     # In the background, since a trap waits for what is in the foreground.
-    bash launch/pod.sh "${where[@]}" -- "${COMMAND[@]}" \
-      --gin.Experiment.output="'$OUTPUT'" &
+    bash launch/pod.sh "${where[@]}" -- "${COMMAND[@]}" &
     CHILD=$!
     wait "$CHILD" || code=$?
     CHILD=''
@@ -188,26 +247,40 @@ fetch() {
   cloud gcloud storage rsync --recursive "$OUTPUT" "$FETCH"
 }
 
-# leave CODE: nothing that costs money stays, or the last line names it.
+# leave CODE: no slice of this job stays, or the last line names it.
 leave() {
-  local code="$1" try
+  local code="$1" try line
   trap '' INT TERM HUP
   trap - EXIT
   [[ -z "$CHILD" ]] || kill "$CHILD" 2>/dev/null || true
+  [[ -z "$SCRATCH" ]] || rm -rf "$SCRATCH"
   [[ -n "$MINE" ]] || exit "$code"
-  if [[ -z "$KEEP" ]]; then
-    for try in 1 2 3; do
-      delete || true
-      if [[ -n "$DRY_RUN" || "$(state)" == MISSING ]]; then
-        exit "$code"
+  if [[ -n "$DRY_RUN" ]]; then
+    [[ -n "$KEEP" ]] || delete
+    exit "$code"
+  fi
+  # Another job on it is not this launcher's to stop.
+  if [[ -z "$KEEP" ]] && ((code != OTHER)); then
+    for try in 1 2 3 4; do
+      if line="$(listed)"; then
+        if [[ "$line" == MISSING ]]; then
+          # What was asked for a moment ago may not be listed yet.
+          [[ -n "$ASKED" ]] && ((try == 1)) || exit "$code"
+        elif [[ -n "$(differences "$line")" ]]; then
+          # Another launcher made it, while this one was refused.
+          refuse "$line"
+          exit "$((code ? code : OTHER))"
+        else
+          ((try == 4)) || delete || true
+        fi
       fi
-      ((try == 3)) || sleep "$PAUSE_S"
+      ((try == 4)) || sleep "$PAUSE_S"
     done
     ((code)) || code="$FAILED"
   fi
   say "$NAME may still cost money; delete it by:
 launch/tpu_vm.sh $(quoted --name="$NAME" --zone="$ZONE" \
-    ${PROJECT:+--project="$PROJECT"} --delete)"
+    ${PROJECT:+--project="$PROJECT"} --owner="$OWNER" --delete)"
   exit "$code"
 }
 
@@ -222,6 +295,12 @@ main() {
     KEEP=''
     return
   fi
+  COMMAND+=(--gin.Experiment.output="'$OUTPUT'")
+  SCRATCH="$(mktemp -d)"
+  ARCHIVE="$SCRATCH/ttc.tar.gz"
+  source_archive "$ARCHIVE" "${COMMAND[@]}"
+  JOB="$(job_digest "$ARCHIVE" "${COMMAND[@]}" --distributed)"
+  JOB="${JOB:0:16}"  # the start of pod.sh's digest
   work
   [[ -z "$FETCH" ]] || fetch
 }

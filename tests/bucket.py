@@ -40,9 +40,14 @@ class Bucket:
   def names(self, prefix: str = '') -> list[str]:
     return sorted(n for n in self.objects if n.startswith(prefix))
 
-  def put(self, name: str, data: bytes) -> None:
+  def put(self, name: str, data: bytes, generation: str | None = None) -> bool:
+    """Whether the object was replaced; not if it has another generation."""
     with self._lock:
+      have = self.objects.get(name, (0, b''))[0]
+      if generation not in (None, str(have)):
+        return False
       self.objects[name] = next(self._generations), data
+      return True
 
   def described(self, name: str) -> dict:
     generation, data = self.objects[name]
@@ -186,11 +191,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         described, content = _parts(self.headers['Content-Type'], data)
         name, data = json.loads(described)['name'], content
       wanted = query.get('ifGenerationMatch')
-      have = self.bucket.objects.get(f'{bucket}/{name}', (0, b''))[0]
-      if wanted not in (None, str(have)):
+      if not self.bucket.put(f'{bucket}/{name}', data, wanted):
         self._json({'error': {'code': 412, 'message': 'Another one'}}, 412)
         return
-      self.bucket.put(f'{bucket}/{name}', data)
       self._json(self.bucket.described(f'{bucket}/{name}'))
 
   def _piece(self, upload, data):

@@ -16,6 +16,8 @@ os.environ['XLA_FLAGS'] = (
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('JAX_NUMPY_RANK_PROMOTION', 'raise')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# gcsfs reads it when it is imported, and would ask a service that is not here.
+os.environ.setdefault('GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT', 'false')
 
 
 @pytest.fixture(scope='session')

@@ -5,8 +5,9 @@
 #   launch/sky/launch.sh FOLDER [--dry-run]
 #
 # Run again, it starts what failed, was cancelled or never began, and leaves the
-# rest alone. A job that is taken continues on another slice by itself, since
-# its output is in a bucket; `ttc status gs://...` tells where the sweep stands.
+# rest alone. Jobs get this repository's tracked files. A job that is taken
+# continues on another slice by itself, since its output is in a bucket;
+# `ttc status gs://...` tells where the sweep stands.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 START="$PWD"
@@ -38,8 +39,13 @@ for job in jobs(found):
 }
 
 launch_cell() {
-  cloud sky jobs launch --yes --detach-run --name "$1" "$FOLDER/$1.yaml"
+  # The nonce by which the job's processes know each other; sky takes its value
+  # from here.
+  TTC_JOIN_NONCE="$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')" \
+    cloud sky jobs launch --yes --detach-run --workdir="$SOURCE" --name "$1" \
+    --secret=TTC_JOIN_NONCE "$FOLDER/$1.yaml"
 }
 
 parse_jobs "$HERE/launch.sh" "$@"
+stage yaml
 launch_all yaml

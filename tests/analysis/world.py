@@ -138,7 +138,8 @@ def write_solver(stage: pathlib.Path, proposer: str, verifier: str):
     'Search.solver.proposer': proposer,
     'Search.solver.verifier': verifier,
   }
-  (stage / 'stage.json').write_text(json.dumps({'bindings': bindings}))
+  held = {'bindings': bindings, 'seeds': [0], 'inputs': {}, 'seconds': 1.0}
+  (stage / 'stage.json').write_text(json.dumps(held))
 
 
 def write_model(stage: pathlib.Path, config: TransformerConfig):

@@ -26,7 +26,7 @@ def _hashes(folder):
   return {
     str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
     for path in sorted(folder.rglob('*'))
-    if path.suffix in ('.jsonl', '.txt')
+    if path.suffix in ('.jsonl', '.txt') and not path.name.startswith('.')
   }
 
 

@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
 # Stands in for gcloud, ssh, scp, sky and xpk: links of these names lead here.
 # Every call is recorded in $CLOUD/calls. Slices are files of one state in
-# $CLOUD/slices; a worker is a folder in $CLOUD/workers, where its commands are
-# really run. What goes wrong is scripted by the test:
+# $CLOUD/slices, described by 'type|image|owner|job' in $CLOUD/nodes; VMs that
+# have no queued resource are files in $CLOUD/vms; a worker is a folder in
+# $CLOUD/workers, where its commands are really run. What goes wrong is scripted by the test:
 #   CLOUD_SIGNAL, CLOUD_AT  the signal that the launcher gets after that call
 #   $CLOUD/preempt          how many more jobs lose their slice when followed
 #   $CLOUD/broken           a pattern; calls that match it fail
+#   $CLOUD/lost             commands that are run when a slice is lost
+#   $CLOUD/busy             jobs run on while it exists; following ends it
+#   $CLOUD/rival            the node of another owner's slice of the same name,
+#                           which is there when ours is created
 set -euo pipefail
 
 name="$(basename "$0")"
@@ -20,12 +25,19 @@ option() {
 
 # in_worker FOLDER COMMAND: as its login shell would.
 in_worker() {
+  local code=0
   mkdir -p "$1"
-  (cd "$1" && HOME="$1" bash -c "${2//bash launch\/install.sh/bash $CLOUD/install.sh}")
+  (cd "$1" && HOME="$1" bash -c "${2//bash launch\/install.sh/bash $CLOUD/install.sh}") || code=$?
+  if [[ -e "$CLOUD/busy" && "$2" == *'worker.sh start'* ]]; then
+    # The job is in a session of its own before a signal may reach its group.
+    until [[ -e "$CLOUD/runs" ]]; do sleep 0.02; done
+  fi
+  return "$code"
 }
 
 lose_slice() {
   local worker
+  [[ ! -e "$CLOUD/lost" ]] || bash "$CLOUD/lost"
   for worker in "$CLOUD/workers/$1".*; do
     [[ -e "$worker/ttc-job/.job/pid" ]] &&
       kill -KILL -- "-$(cat "$worker/ttc-job/.job/pid")" 2>/dev/null
@@ -50,18 +62,29 @@ tpu_ssh() {
   return "$code"
 }
 
+# label NAME: of a slice that is created.
+label() {
+  option --labels | tr , '\n' | sed -n "s/^$1=//p"
+}
+
 queued() {
   local verb="$1" file="$CLOUD/slices/$2" state
   case "$verb" in
     create)
+      # A rival asks for the name at the same moment.
+      [[ ! -e "$CLOUD/rival" ]] ||
+        { cp "$CLOUD/rival" "$CLOUD/nodes/$2"; echo ACTIVE >"$file"; }
       [[ ! -e "$file" ]] || { echo 'ALREADY_EXISTS' >&2; return 1; }
+      echo "$(option --accelerator-type)|$(option --runtime-version)|$(
+        label ttc-owner)|$(label ttc-job)" >"$CLOUD/nodes/$2"
       echo WAITING_FOR_RESOURCES >"$file"
       ;;
     list)
       for file in "$CLOUD"/slices/*; do
         [[ -e "$file" ]] || continue
         state="$(cat "$file")"
-        printf '%s\t%s\n' "$(basename "$file")" "$state"
+        printf '%s|%s|%s\n' "$(basename "$file")" "$state" \
+          "$(cat "$CLOUD/nodes/$(basename "$file")")"
         [[ "$state" != WAITING* ]] || echo ACTIVE >"$file"
       done
       ;;
@@ -86,14 +109,21 @@ scp_() {
   fi
 }
 
+# upload FOLDER: the names of its files, for the test.
+upload() {
+  [[ -z "$1" ]] || (cd "$1" && find . -type f) >"$CLOUD/uploaded"
+}
+
 play() {
   local line="$name ${words[*]}"
   if [[ -e "$CLOUD/broken" && "$line" =~ $(cat "$CLOUD/broken") ]]; then
     echo 'the stand-in was told to fail' >&2
     return 1
   fi
+  [[ "$line" != *'worker.sh follow'* ]] || rm -f "$CLOUD/busy"
   case "$line" in
     *queued-resources*) queued "${plain[3]}" "${plain[4]:-}" ;;
+    *'tpu-vm list'*) ls "$CLOUD/vms" ;;
     *'tpu-vm ssh'*) tpu_ssh "${plain[4]}" ;;
     *'tpu-vm scp'*) scp_ "${plain[4]}" "${plain[5]}" ;;
     scp*) scp_ "${plain[@]: -2}" ;;
@@ -103,12 +133,18 @@ play() {
         's/.*/{"job_id": 1, "job_name": "&", "status": "RUNNING"}/' \
         "$CLOUD/jobs" | paste -sd ,)"
       ;;
-    *'jobs launch'*) printf '%s\n' "${plain[2]}" >>"$CLOUD/jobs" ;;
+    *'jobs launch'*)
+      upload "$(option --workdir)"
+      printf '%s\n' "${plain[2]}" >>"$CLOUD/jobs"
+      ;;
     *'workload list'*)
       printf 'Jobset Name   Created Time\n'
       sed 's/$/   2026-11-21/' "$CLOUD/jobs"
       ;;
-    *'workload create'*) option --workload >>"$CLOUD/jobs" && echo >>"$CLOUD/jobs" ;;
+    *'workload create'*)
+      upload "$(option --script-dir)"
+      printf '%s\n' "$(option --workload)" >>"$CLOUD/jobs"
+      ;;
   esac
 }
 

@@ -13,6 +13,7 @@ _COMMANDS = ('gcloud', 'ssh', 'scp', 'sky', 'xpk')
 _INSTALL = """
 mkdir -p .venv/bin
 printf '%s\\n' '#!/bin/sh' 'echo "$@" >>"$CLOUD/runs"' 'echo it runs' \
+  'for _ in $(seq 1000); do [ ! -e "$CLOUD/busy" ] || sleep 0.02; done' \
   'exit "$(cat "$CLOUD/code")"' >.venv/bin/ttc
 chmod +x .venv/bin/ttc
 """
@@ -23,11 +24,12 @@ class Cloud:
 
   def __init__(self, folder):
     self.folder, self.repository = folder / 'cloud', folder / 'repository'
-    for name in ('bin', 'slices', 'workers'):
+    for name in ('bin', 'slices', 'nodes', 'vms', 'workers'):
       (self.folder / name).mkdir(parents=True)
     for name in _COMMANDS:
       (self.folder / 'bin' / name).symlink_to(_STAND_IN)
     shutil.copytree(_LAUNCH, self.repository / 'launch')
+    (self.repository / 'setup.py').write_text('')
     (self.folder / 'install.sh').write_text(_INSTALL)
     self.script(preempt=0, code=0)
     (self.folder / 'jobs').write_text('')
@@ -35,6 +37,11 @@ class Cloud:
   def script(self, **files):
     for name, text in files.items():
       (self.folder / name).write_text(f'{text}\n')
+
+  def track(self):
+    """Makes the repository a checkout of git that holds what is in it."""
+    for command in (('init', '--quiet'), ('add', '--all')):
+      subprocess.run(['git', *command], cwd=self.repository, check=True)
 
   def launch(self, *arguments, at=0, number=signal.SIGKILL):
     """Runs a launcher; a signal reaches it after its call `at`."""

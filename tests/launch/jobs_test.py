@@ -37,6 +37,8 @@ def test_each_cell_is_a_spot_job_that_continues_in_the_bucket(tmp_path):
     assert len(path.stem) <= 40
     assert job['resources']['accelerators'] == 'tpu-v6e-8'
     assert job['resources']['use_spot'] is True
+    recovered = job['resources']['job_recovery']['recover_on_exit_codes']
+    assert recovered == [134, 137, 143]
     words = shlex.split(job['run'])
     assert words[:3] == ['exec', '.venv/bin/ttc', 'run']
     assert '--gin.A=\'it is "$HOME"\'' in words
@@ -67,6 +69,29 @@ def test_other_files_of_the_folder_are_left(tmp_path):
   assert _write(tmp_path, '--cell=arms-best*1', '--xpk') == 0
   assert len(list(tmp_path.glob('*.command'))) == 1
   assert (tmp_path / 'mine.yaml').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('kind', ['sky', 'xpk'])
+def test_only_tracked_files_are_uploaded(tmp_path, cloud, kind):
+  folder = tmp_path / 'jobs'
+  assert (_sky(folder) if kind == 'sky' else _write(folder, '--xpk')) == 0
+  cloud.track()
+  (cloud.repository / 'credentials.json').write_text('secret')
+  launcher = (f'launch/{kind}/launch.sh', str(folder))
+  launcher += _XPK if kind == 'xpk' else ()
+  assert cloud.launch(*launcher)[0] == 0
+  names = (cloud.folder / 'uploaded').read_text().split()
+  assert './launch/install.sh' in names
+  assert not [
+    name for name in names if 'credentials' in name or '.git/' in name
+  ]
+  (cloud.repository / 'gin').mkdir()
+  (cloud.repository / 'gin' / 'a.gin').write_text('')
+  cloud.script(jobs='')
+  code, _, errors = cloud.launch(*launcher)
+  assert code == 2
+  assert 'gin/a.gin is not tracked by git' in errors
+  assert cloud.calls('create|jobs launch') == []
 
 
 @pytest.mark.parametrize('kind', ['sky', 'xpk'])

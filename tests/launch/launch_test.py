@@ -53,11 +53,17 @@ def test_a_slice_is_made_used_and_deleted(cloud):
   assert cloud.runs() == [given] * 2
   assert cloud.slices() == []
   (create,) = cloud.calls('queued-resources create')
-  assert shlex.split(create)[5:] == [
+  words = shlex.split(create)[5:]
+  (labels,) = [word for word in words if word.startswith('--labels=')]
+  assert re.fullmatch(
+    r'--labels=ttc-owner=[a-z0-9_-]{1,63},ttc-job=[0-9a-f]{16}', labels
+  )
+  assert words == [
     'quick',
     '--node-id=quick',
     '--accelerator-type=v6e-16',
     '--runtime-version=v2-alpha-tpuv6e',
+    labels,
     '--spot',
     '--zone=z',
     '--quiet',

@@ -68,14 +68,14 @@ def test_unfinished_folders_are_refused_unless_asked_for(tmp_path):
     records.read_rows(tmp_path)
   assert records.read_rows(tmp_path, incomplete_ok=True) == [{'problem': 1}]
   with pytest.raises(records.IncompleteError, match='part-00000-of-00002'):
-    records.mark_complete(tmp_path, {})
+    records.mark_complete(tmp_path, {'fingerprint': 'f'})
   assert records.read_mark(tmp_path) is None
 
 
 def test_every_cut_of_a_part_is_noticed(tmp_path):
   rows = [{'problem': i, 'text': 'a\nb'} for i in range(3)]
   whole = records.write_part(tmp_path, 0, 1, rows).read_bytes()
-  records.mark_complete(tmp_path, {})
+  records.mark_complete(tmp_path, {'fingerprint': 'f'})
   path = tmp_path / records.part_name(0, 1)
   for length in range(len(whole)):
     path.write_bytes(whole[:length])
@@ -151,7 +151,7 @@ def test_a_full_disk_keeps_the_parts_before_and_is_named(tmp_path):
     assert [path.name for path in disk.iterdir()] == [records.part_name(0, 2)]
     assert records.read_rows(disk, incomplete_ok=True) == rows
     records.write_part(disk, 1, 2, rows[:9])
-    records.mark_complete(disk, {})
+    records.mark_complete(disk, {'fingerprint': 'f'})
 
 
 def test_a_folder_that_may_only_be_read_is_named_and_kept(tmp_path):

@@ -81,7 +81,7 @@ def test_to_and_from_a_bucket_stages_are_copied(tmp_path, bucket, capsys):
   made = {
     path.name: path.read_bytes()
     for path in (tmp_path / 'a/little/seed-0/toss').iterdir()
-    if path.name != '.lock-0'
+    if not path.name.startswith('.')
   }
   source = tmp_path / 'a' / 'little'
   for output in ('gs://reuse/b', 'gs://reuse/c', str(tmp_path / 'd')):

@@ -46,10 +46,10 @@ def test_finished_parts_are_not_touched(tmp_path):
   with pytest.raises(RuntimeError):
     _toss(tmp_path, fail_at=3).work()
   part = tmp_path / 'seed-0' / 'toss' / records.part_name(0, 5)
-  part.write_text('{"problem":-1}\n', encoding='ascii')
+  written = part.stat().st_mtime_ns
   with pytest.raises(RuntimeError):
     _toss(tmp_path, fail_at=3).work()
-  assert records.read_part(part) == [{'problem': -1}]
+  assert part.stat().st_mtime_ns == written
 
 
 def test_an_unfinished_folder_of_other_bindings_is_refused(tmp_path):

@@ -1,18 +1,21 @@
-"""From verifier values to one selected solution (paper §5.1, §6.1).
+"""Selection of one answer by verifier scores or votes (paper §5.1, §6.1).
 
-First the values of a solution's steps become one score, then a vote over the
-solutions of a question selects a row. Every selector has the signature
-`(answer, score, rng) -> index`, whichever of the three it needs, so that
-curves and strategies take any of them:
+`step_score` reduces the values of a solution's steps to one score. A selector
+then chooses one of the W answers to a question. All selectors have the
+signature `(answer, score, rng) -> index`, whichever of the three they use, so
+that they are interchangeable:
 
-  answer  int [..., W]: equal ids are equal answers, -1 is unparsable and never
-          wins if the question has a parsable answer.
-  score   float [..., W], at least 0, or None where the selector votes without.
-  rng     a np.random.Generator, or None where nothing is random.
-  index   int [...]: the selected row, in 0..W-1.
+  answer  int [..., W]: equal ids are equal answers. -1 is unparsable, and is
+          selected only if the question has no parsable answer.
+  score   float [..., W], at least 0, or None if the selector uses none.
+  rng     a np.random.Generator, or None if nothing is random.
+  index   int [...]: the selected answer, in 0..W-1.
 
-Over chains of revisions the arrays are [..., C, T] and the index is into the
+For chains of revisions the arrays are [..., C, T] and the index is into the
 C * T attempts, `chain * T + turn`.
+
+Selectors that use scores raise ValueError if the shapes of answer and score
+differ, or if a score is below 0 or NaN.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -29,7 +32,14 @@ UNPARSABLE = -1
 
 
 def answer_ids(answers: Sequence[Hashable | None]) -> np.ndarray:
-  """Numbers answers by first appearance; None becomes UNPARSABLE. int [W]."""
+  """Numbers answers by first appearance.
+
+  Args:
+    answers: the W answers to a question; None is unparsable.
+
+  Returns:
+    int64 [W], equal for equal answers, UNPARSABLE for None.
+  """
   ids: dict[Hashable, int] = {}
   return np.array(
     [UNPARSABLE if a is None else ids.setdefault(a, len(ids)) for a in answers],
@@ -38,17 +48,21 @@ def answer_ids(answers: Sequence[Hashable | None]) -> np.ndarray:
 
 
 def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
-  """One score a solution out of the verifier's values of its steps.
+  """Reduces the verifier's values of a solution's steps to one score.
 
   Args:
-    values: [..., S], in [0, 1].
-    how: the last step's value (the paper's choice), the least, or the product.
-    num_steps: [...], how many of the S cells are in use; None is all. Cells
-      beyond it may hold anything.
+    values: values of the steps, float [..., S] in [0, 1].
+    how: 'last' takes the last step's value (the paper's choice), 'min' the
+      least, 'prod' the product of all.
+    num_steps: number of steps of each solution, int [...]; None is S. Values
+      beyond it are ignored.
 
   Returns:
     float64 [...]; 0 for a solution without a step, which is thus never
     preferred.
+
+  Raises:
+    ValueError: a step's value is outside [0, 1], or `how` is unknown.
   """
   values = np.asarray(values, np.float64)
   size = values.shape[-1]
@@ -56,6 +70,7 @@ def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
     np.asarray(size if num_steps is None else num_steps), values.shape[:-1]
   )
   used = np.arange(size) < count[..., None]
+  # Written so that NaN fails the test as well.
   if not ((values >= 0) & (values <= 1) | ~used).all():
     raise ValueError(
       f'A step value is {values[used & ~((values >= 0) & (values <= 1))][0]},'
@@ -73,13 +88,13 @@ def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
       score = np.where(used, values, 1.0).prod(axis=-1)
     case _:
       raise ValueError(
-        f'step_score knows no {how!r}; choose last, min or prod.'
+        f'Unknown reduction {how!r}; choose one of last, min and prod.'
       )
   return np.where(count > 0, score, 0.0)
 
 
 def best(answer, score, rng=None) -> np.ndarray:
-  """The highest scored row; the first of equals."""
+  """The answer with the highest score; the first of equals."""
   del rng
   answer, score = _checked(answer, score)
   parsable = answer != UNPARSABLE
@@ -90,8 +105,8 @@ def best(answer, score, rng=None) -> np.ndarray:
 def weighted(answer, score, rng=None) -> np.ndarray:
   """Best-of-N weighted: the answer with the largest sum of scores.
 
-  Of its rows the highest scored is selected. Between answers with equal sums
-  the highest scored row decides, and then the first.
+  Its occurrence with the highest score is selected. Between answers with equal
+  sums the highest single score decides, and then the order.
   """
   del rng
   answer, score = _checked(answer, score)
@@ -99,26 +114,26 @@ def weighted(answer, score, rng=None) -> np.ndarray:
 
 
 def majority(answer, score, rng: np.random.Generator) -> np.ndarray:
-  """A row of the most frequent answer; a tie is broken at random."""
+  """A random occurrence of the most frequent answer; ties are random too."""
   del score
   answer = np.asarray(answer)
   winners = _winners(answer, np.ones(answer.shape))
-  # Tied answers have equally many rows, so uniform over the rows is uniform
-  # over the answers.
+  # Tied answers occur equally often, so uniform over occurrences is uniform
+  # over answers.
   return np.where(winners, rng.random(answer.shape), -1.0).argmax(axis=-1)
 
 
 def hierarchical(answer, score, rng=None) -> np.ndarray:
-  """The paper's vote over chains: [..., C, T] -> index in C * T.
+  """The paper's vote over chains (paper §6.1): [..., C, T] -> index in C * T.
 
-  Each chain sends the highest scored row of its weighted winner; those compete
-  in a second weighted vote, each with its own score.
+  A weighted vote within each chain selects one attempt per chain. A second
+  weighted vote, with the scores of those attempts, selects among them.
   """
   del rng
   answer, score = _checked(answer, score)
-  sent = weighted(answer, score)  # [..., C]
-  chain = weighted(_pick(answer, sent), _pick(score, sent))
-  return chain * answer.shape[-1] + _pick(sent, chain)
+  turn = weighted(answer, score)  # [..., C]
+  chain = weighted(_pick(answer, turn), _pick(score, turn))
+  return chain * answer.shape[-1] + _pick(turn, chain)
 
 
 def flat_majority(answer, score, rng: np.random.Generator) -> np.ndarray:
@@ -128,25 +143,27 @@ def flat_majority(answer, score, rng: np.random.Generator) -> np.ndarray:
 
 
 def _winners(answer: np.ndarray, weight: np.ndarray) -> np.ndarray:
-  """Which rows hold an answer of the largest total weight. bool [..., W]."""
+  """Which entries hold an answer of the largest total weight, bool [..., W]."""
+  # Other totals are at least 0: unparsable answers win only if all are.
   total = np.where(answer == UNPARSABLE, -1.0, _totals(answer, weight))
   return total == total.max(axis=-1, keepdims=True)
 
 
 def _totals(answer: np.ndarray, weight: np.ndarray) -> np.ndarray:
-  """For each row the total weight of all rows with its answer. [..., W]."""
+  """For each entry the total weight of its answer, float64 [..., W]."""
   width = answer.shape[-1]
   ids = answer.reshape(-1, width)
+  # Subsets of a pool keep the pool's ids, which can exceed their width.
   if ids.max(initial=UNPARSABLE) >= width:
     ids = _dense(ids)
-  # One bin for each (question, id), the unparsable ones in the first.
+  # One bin per question and id; bin 0 of a question is for unparsable answers.
   bins = np.arange(len(ids))[:, None] * (width + 1) + ids + 1
   totals = np.bincount(bins.ravel(), weight.ravel())
   return totals[bins].reshape(answer.shape)
 
 
 def _dense(ids: np.ndarray) -> np.ndarray:
-  """Renumbers each row's ids as 0, 1, … in increasing order. [B, W]."""
+  """Renumbers the ids of each question from 0 in increasing order, [B, W]."""
   order = ids.argsort(axis=-1)
   ranked = np.take_along_axis(ids, order, axis=-1)
   rank = np.zeros_like(ids)
@@ -157,11 +174,12 @@ def _dense(ids: np.ndarray) -> np.ndarray:
 
 
 def _pick(x: np.ndarray, index: np.ndarray) -> np.ndarray:
-  """x[..., index], one index for each leading position."""
+  """Selects along the last axis: x [..., N], index [...] -> [...]."""
   return np.take_along_axis(x, index[..., None], axis=-1)[..., 0]
 
 
 def _checked(answer, score) -> tuple[np.ndarray, np.ndarray]:
+  """Both as arrays; raises ValueError unless they fit the module docstring."""
   answer, score = np.asarray(answer), np.asarray(score, np.float64)
   if answer.shape != score.shape:
     raise ValueError(

@@ -1,9 +1,10 @@
-"""From per-question measurements to an estimate, an interval, a verdict.
+"""Bootstrap estimates, intervals and verdicts from per-question measurements.
 
-A statistic is a function of means over questions, so one bootstrap serves
-them all: rows [K, Q] a seed, `statistic` maps [..., K] means to [...].
-Questions are drawn with replacement, the same ones for every row (paired) and
-for every seed; over several seeds, seeds are drawn with replacement as well.
+Every statistic is a function of means over questions, so one bootstrap serves
+all claims: each seed gives K measurements of Q questions, rows [K, Q], and
+`statistic` maps their means [..., K] to [...]. Questions are drawn with
+replacement, and the same draw is used for all K rows (a paired bootstrap) and
+all seeds. With several seeds, seeds are drawn with replacement as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +17,8 @@ import numpy as np
 
 Statistic = Callable[[np.ndarray], np.ndarray]
 
-DRAWS = 2000
-LEVEL = 0.95
+DRAWS = 2000  # bootstrap draws per statistic
+LEVEL = 0.95  # share of the draws inside an interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +26,15 @@ class Claim:
   """A statement that the measurements support, contradict or leave open.
 
   Attributes:
-    id: dotted name, stable over runs.
+    id: dotted name, stable across runs.
     statement: a plain sentence that is true or false.
-    estimate: the quantity it is about; None if it could not be computed.
-    interval: where 95 % of the bootstrap lies.
+    estimate: the statistic at the means over all seeds; None if undefined.
+    interval: bounds of the central 95 % of the bootstrap draws; (None, None)
+      if undefined.
     holds: True or False where the whole interval and every seed agree;
-      None otherwise.
-    unit: of estimate and interval: 'points', 'percent', 'AUC', 'factor'.
-    seeds: the estimate of each seed.
+      None (undecided) otherwise.
+    unit: unit of the numbers: 'points', 'percent', 'AUC' or 'factor'.
+    seeds: the statistic of each seed alone; None where undefined.
   """
 
   id: str
@@ -44,7 +46,7 @@ class Claim:
   seeds: tuple[float | None, ...]
 
   def to_json(self) -> dict[str, Any]:
-    """As it stands in summary.json."""
+    """The claim as a JSON object of summary.json."""
     return {
       **dataclasses.asdict(self),
       'interval': list(self.interval),
@@ -62,15 +64,15 @@ def judge(
   unit: str = 'points',
   grain: float = 0.0,
 ) -> Claim:
-  """Judges the claim that a statistic lies above a number.
+  """Judges the claim that a statistic lies above a threshold.
 
   Args:
-    id, statement, unit: go into the claim.
-    rows: [K, Q] for each seed.
-    statistic: [..., K] means over questions to [...].
-    above: the claim holds where the statistic is larger than this.
-    grain: what the measurement cannot resolve whatever the questions: an
-      estimate closer to `above` decides nothing.
+    id, statement, unit: copied into the claim.
+    rows: measurements [K, Q], one array per seed.
+    statistic: maps means over questions [..., K] to [...].
+    above: threshold, in the unit of the statistic.
+    grain: resolution of the measurement, which more questions do not improve.
+      An estimate closer to `above` than this leaves the claim undecided.
   """
   estimate, low, high = interval(rows, statistic)
   seeds = [_finite(statistic(r.mean(1))) for r in rows]
@@ -91,12 +93,20 @@ def interval(
   statistic: Statistic,
   level: float = LEVEL,
 ) -> tuple[float | None, float | None, float | None]:
-  """Estimate, low and high of a statistic; None where it is undefined.
+  """Estimate, lower and upper bound of a statistic.
 
-  Bounds are None when the statistic is undefined in more draws than the
-  interval leaves out.
+  Args:
+    rows: measurements [K, Q], one array per seed.
+    statistic: maps means over questions [..., K] to [...].
+    level: share of the bootstrap draws between the bounds.
+
+  Returns:
+    (estimate, low, high). The estimate is None if undefined; the bounds are
+    None if the statistic is undefined for the estimate, or in more draws than
+    the interval leaves out.
   """
   means = resampled(rows)
+  # A draw may hold no question of a small group; its ratio is then 0 / 0.
   with warnings.catch_warnings(), np.errstate(all='ignore'):
     warnings.simplefilter('ignore', RuntimeWarning)
     estimate = statistic(np.mean([r.mean(1) for r in rows], 0))
@@ -110,25 +120,40 @@ def interval(
 
 
 def resampled(rows: Sequence[np.ndarray]) -> np.ndarray:
-  """Means over resampled questions and seeds [draws, K]; always the same."""
+  """Means over resampled questions and seeds, float64 [draws, K].
+
+  Args:
+    rows: measurements [K, Q], one array per seed.
+  """
   means = np.stack([_counts(r.shape[1]) @ r.T for r in rows])
+  # The generators are seeded with sizes only: all statistics see the same
+  # draws, and a report that is written again has the same bytes.
   rng = np.random.default_rng(len(rows))
+  # Draw i of the result is the mean of as many seeds, drawn with replacement.
   chosen = rng.integers(len(rows), size=(len(rows), DRAWS))
   return means[chosen, np.arange(DRAWS)].mean(0)
 
 
 @functools.lru_cache(maxsize=4)
 def _counts(Q: int) -> np.ndarray:
-  """Share of each draw that is each of Q questions [draws, Q]."""
+  """Weight of each of Q questions in each draw, float64 [draws, Q].
+
+  Cached because all claims of a report are about the same few Q.
+  """
   rng = np.random.default_rng(Q)
   return rng.multinomial(Q, np.full(Q, 1 / Q), DRAWS) / Q
 
 
 def ratio(means: np.ndarray) -> np.ndarray:
-  """First row over second; undefined where the second is 0."""
+  """Ratio of two means, [..., 2] -> [...]; NaN where the second is 0.
+
+  With rows x * m and m, for a membership m in {0, 1}, it is the mean of x over
+  the members.
+  """
   with np.errstate(all='ignore'):
     return np.where(means[..., 1] > 0, means[..., 0] / means[..., 1], np.nan)
 
 
 def _finite(value) -> float | None:
+  """`value` as a JSON number: None for NaN and infinities."""
   return float(value) if np.isfinite(value) else None

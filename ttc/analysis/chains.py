@@ -1,13 +1,13 @@
 """Sequential against parallel revisions (paper §6.1, §6.2).
 
 A budget N is split into P chains of S turns, S * P = N. One nested pool serves
-all splits of all budgets: chain j is as long as the longest split that uses
-more than j chains needs it,
+all splits of all budgets: chain j has as many turns as the longest split with
+more than j chains needs,
 
   turns_needed(8) = [8, 4, 2, 2, 1, 1, 1, 1]      1:8  2:4  4:2  8:1
 
-so a split takes P of the chains that have at least S turns and cuts them to
-the first S. Where more than P are long enough, random ones are drawn.
+so a split uses the first S turns of P chains that have at least S turns. If
+more than P chains are long enough, P of them are drawn at random.
 """
 
 import dataclasses
@@ -20,13 +20,13 @@ from ttc.analysis.curves import Accuracy
 
 @dataclasses.dataclass(frozen=True)
 class ChainOutcomes:
-  """C chains of up to T turns for each of Q questions.
+  """Outcomes of C chains of at most T turns for each of Q questions.
 
   Attributes:
-    turns: length of each chain, the same for every question.
-    correct: whether an attempt is right; False beyond a chain's end.
-    answer: ids within a question; -1 is unparsable or beyond the end.
-    score: the verifier's score, 0 beyond the end; None without a verifier.
+    turns: number of turns of each chain, the same for all questions.
+    correct: whether each attempt is right; False beyond a chain's end.
+    answer: answer ids within a question; -1 if unparsable or beyond the end.
+    score: verifier's scores, 0 beyond the end; None without a verifier.
   """
 
   turns: np.ndarray  # [C]
@@ -36,35 +36,45 @@ class ChainOutcomes:
 
 
 def splits(budget: int) -> list[tuple[int, int]]:
-  """All (S, P) with S * P = budget, from all parallel to all sequential."""
+  """All (S, P) with S * P = budget, from all parallel to all sequential.
+
+  Raises:
+    ValueError: the budget is below 1.
+  """
   if budget < 1:
     raise ValueError(f'The budget is {budget}; it must be at least 1.')
   return [(s, budget // s) for s in range(1, budget + 1) if budget % s == 0]
 
 
 def turns_needed(budget: int) -> np.ndarray:
-  """Turns of each chain of the smallest nested pool. int [budget]."""
+  """Turns of each chain of the smallest nested pool, int [budget]."""
   turns = np.ones(budget, np.int64)
+  # From many short chains to one long chain: each split needs fewer chains
+  # than the one before, and lengthens those.
   for sequential, parallel in splits(budget):
     turns[:parallel] = sequential
   return turns
 
 
 def arrange(correct, answer, score, chain, turn) -> ChainOutcomes:
-  """Puts attempts, in any order, at their places in the chains.
+  """Arranges a question's W attempts, in any order, by chain and turn.
 
   Args:
-    correct: bool [Q, W].
-    answer: int [Q, W].
-    score: float [Q, W], or None.
-    chain: int [Q, W], from 0.
-    turn: int [Q, W], from 1.
+    correct: whether each attempt is right, bool [Q, W].
+    answer: answer ids within a question, int [Q, W].
+    score: verifier's scores float [Q, W], or None.
+    chain: chain of each attempt, int [Q, W] from 0.
+    turn: turn of each attempt, int [Q, W] from 1.
+
+  Raises:
+    ValueError: a question has other chains than the first one, or the turns of
+      a chain do not count from 1.
   """
   chain, turn = np.asarray(chain), np.asarray(turn)
   turns = np.bincount(chain[0])
-  held = np.arange(turns.max()) < turns[:, None]  # [C, T]
+  used = np.arange(turns.max()) < turns[:, None]  # [C, T]
   order = np.lexsort((turn, chain))  # [Q, W]
-  at_chain, at_turn = np.nonzero(held)
+  at_chain, at_turn = np.nonzero(used)
   sound = (
     (np.take_along_axis(chain, order, axis=1) == at_chain)
     & (np.take_along_axis(turn, order, axis=1) == at_turn + 1)
@@ -77,9 +87,10 @@ def arrange(correct, answer, score, chain, turn) -> ChainOutcomes:
     )
 
   def spread(x, empty) -> np.ndarray:
+    """[Q, W] -> [Q, C, T], `empty` beyond the end of a chain."""
     x = np.take_along_axis(np.asarray(x), order, axis=1)
-    grid = np.full([len(x), *held.shape], empty, x.dtype)
-    grid[:, held] = x
+    grid = np.full([len(x), *used.shape], empty, x.dtype)
+    grid[:, used] = x  # a mask fills in the order of chain, then turn
     return grid
 
   return ChainOutcomes(
@@ -101,13 +112,19 @@ def split_accuracy(
   """Accuracy of the attempt selected from P chains cut to S turns.
 
   Args:
-    pool: with at least P chains of at least S turns.
-    sequential: S, turns of a chain.
-    parallel: P, chains.
+    pool: outcomes with at least P chains of at least S turns.
+    sequential: S, turns per chain.
+    parallel: P, number of chains.
     select: `aggregate.hierarchical` or `flat_majority`.
-    rng: draws P of the chains that are long enough, for each question its
-      own, and breaks ties.
-    subsets: how many such draws.
+    rng: draws P of the chains that are long enough, independently for each
+      question, and breaks ties.
+    subsets: number of draws.
+
+  Returns:
+    Mean and spread over the draws, FLOPs unknown.
+
+  Raises:
+    ValueError: S or P is below 1, or fewer than P chains have S turns.
   """
   long = np.flatnonzero(pool.turns >= sequential)
   if not (sequential >= 1 and 1 <= parallel <= len(long)):
@@ -119,8 +136,10 @@ def split_accuracy(
   question = np.arange(len(whole))[:, None]
   hits = np.empty([subsets, len(whole)])
   for hit in hits:
+    # The head of a permutation is a draw without replacement.
     chain = rng.permuted(whole, axis=1)[:, :parallel]
 
+    # The default binds the chains of this draw.
     def cut(x: np.ndarray, chain=chain) -> np.ndarray:
       return x[question, chain, :sequential]  # [Q, P, S]
 

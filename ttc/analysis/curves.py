@@ -1,8 +1,9 @@
 """Accuracy against budget from a pool of samples (paper §5.1).
 
-From W rows a question, many random subsets of N rows are drawn and voted on;
-their mean estimates what N samples reach, with far less noise than N samples
-once. The band of a curve is the spread over those subsets.
+Of the W answers to each question many random subsets of N are drawn, and one
+answer of each is selected. Their mean estimates the accuracy of N samples with
+far less noise than a single set of N samples. The band of a curve is the
+spread over those subsets.
 """
 
 from typing import NamedTuple
@@ -13,13 +14,14 @@ from ttc.analysis.aggregate import Selector
 
 
 class Accuracy(NamedTuple):
-  """Expected correctness at one budget.
+  """Expected accuracy at one budget.
 
   Attributes:
-    question: float64 [Q], mean over the subsets.
-    sd: over subsets, of the accuracy over all questions; 0 where every subset
-      is the whole pool.
-    flops: float64 [Q], what computing the answer executes; None if unknown.
+    question: accuracy of each question, float64 [Q], mean over the subsets.
+    sd: standard deviation over subsets of the accuracy over all questions; 0
+      where every subset is the whole pool.
+    flops: executed FLOPs of answering each question, float64 [Q]; None if
+      unknown.
   """
 
   question: np.ndarray
@@ -28,7 +30,7 @@ class Accuracy(NamedTuple):
 
   @classmethod
   def of(cls, hits: np.ndarray) -> 'Accuracy':
-    """Summarises hits [subsets, Q]."""
+    """Mean and spread of hits, float64 [subsets, Q] in {0, 1}."""
     return cls(hits.mean(axis=0), float(hits.mean(axis=1).std()))
 
 
@@ -41,26 +43,30 @@ def subset_accuracy(
   rng: np.random.Generator,
   subsets: int = 100,
 ) -> Accuracy:
-  """Accuracy of the row selected among n random rows of each question.
+  """Accuracy of the answer selected among n random ones of each question.
 
   Args:
-    correct: bool [Q, W].
-    answer: int [Q, W], ids within a question, -1 unparsable.
-    score: float [Q, W], or None where `select` votes without.
-    n: rows in a subset, at most W.
+    correct: whether each answer is right, bool [Q, W].
+    answer: answer ids within a question, int [Q, W]; -1 is unparsable.
+    score: scores float [Q, W], or None if `select` needs none.
+    n: answers per subset, at most W.
     select: `aggregate.weighted`, `best` or `majority`.
-    rng: draws the subsets, for each question its own, and breaks ties.
-    subsets: how many.
+    rng: draws subsets, independently for each question, and breaks ties.
+    subsets: number of subsets.
+
+  Raises:
+    ValueError: n is not in 1..W.
   """
   correct, answer = np.asarray(correct, np.float64), np.asarray(answer)
   if not 1 <= n <= correct.shape[1]:
     raise ValueError(
-      f'n={n} rows are asked of a pool of {correct.shape[1]}; sample more, '
+      f'n={n} answers do not fit a pool of {correct.shape[1]}; sample more, '
       'or lower the budget.'
     )
   whole = np.broadcast_to(np.arange(correct.shape[1]), correct.shape)
   hits = np.empty([subsets, len(correct)])
   for hit in hits:
+    # The head of a permutation is a draw without replacement.
     rows = rng.permuted(whole, axis=1)[:, :n]
     index = select(
       np.take_along_axis(answer, rows, axis=1),
@@ -73,19 +79,30 @@ def subset_accuracy(
 
 
 def coverage(correct: np.ndarray, n: int) -> np.ndarray:
-  """pass@n: P(a right one among n of the W rows), unbiased. float64 [Q].
+  """pass@n: the chance of a right answer among n of the W, unbiased.
 
-  1 - C(W - c, n) / C(W, n), where c of a question's W rows are right.
+  1 - C(W - c, n) / C(W, n) for a question with c right answers (Chen et al.
+  2021, arXiv 2107.03374).
+
+  Args:
+    correct: whether each answer is right, bool [Q, W].
+    n: number of answers, at most W.
+
+  Returns:
+    float64 [Q].
+
+  Raises:
+    ValueError: n is not in 1..W.
   """
   correct = np.asarray(correct, bool)
   width = correct.shape[1]
   if not 1 <= n <= width:
     raise ValueError(
-      f'pass@{n} is asked of a pool of {width} rows; sample more, or lower '
+      f'pass@{n} does not fit a pool of {width} answers; sample more, or lower '
       'the budget.'
     )
-  # Each further right row multiplies the chance of missing them all by
-  # (W - c - n) / (W - c).
+  # The binomials overflow for large W. Each further right answer multiplies the
+  # chance of drawing none of them by (W - c - n) / (W - c).
   left = width - np.arange(width)
   missed = np.cumprod(np.maximum(left - n, 0) / left)
   return 1.0 - np.concatenate([[1.0], missed])[correct.sum(axis=1)]

@@ -1,8 +1,9 @@
-"""How hard a question is for the base model (paper §3.2).
+"""Difficulty bins of questions for the base model (paper §3.2).
 
-Easiness is a number a question, higher for easier; bins are its quantiles, 1
-the easiest. Easiness must come from samples of its own: where the rows that
-set the bins also score the arms, hard bins are low by construction.
+Easiness is one number per question, higher for easier ones. Bins are quantiles
+of easiness; bin 1 is the easiest. Easiness must be estimated from separate
+samples: if the samples that set the bins also score the arms, accuracy in hard
+bins is low by construction.
 """
 
 import dataclasses
@@ -12,13 +13,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class DifficultyBins:
-  """Bins of the test questions, and what they cost.
+  """Bins of the test questions, and the samples that they took.
 
   Attributes:
-    easiness: float64 [Q].
-    thresholds: the least easiness of bins 1, 2, …; all but the last bin's.
-    bins: int [Q], from 1, the easiest.
-    generations: samples a question that the estimate took. The paper leaves
+    easiness: estimated easiness, float64 [Q].
+    thresholds: least easiness of bins 1, 2, ...; the last bin has none.
+    bins: difficulty bin int [Q], from 1, the easiest.
+    generations: samples per question used for the estimate. The paper leaves
       them out of every budget.
   """
 
@@ -29,21 +30,49 @@ class DifficultyBins:
 
 
 def oracle(correct, num_bins: int = 5) -> DifficultyBins:
-  """By pass@1 over the samples. correct: bool [Q, S]."""
+  """Bins by pass@1 over the samples, which needs the gold answers.
+
+  Args:
+    correct: whether each sample is right, bool [Q, S].
+    num_bins: number of bins.
+
+  Raises:
+    ValueError: there are no samples, or fewer questions than bins.
+  """
   return _by_mean(correct, num_bins)
 
 
 def predicted(score, num_bins: int = 5) -> DifficultyBins:
-  """By the verifier's mean final score over the samples. score: [Q, S]."""
+  """Bins by the verifier's mean score over the samples.
+
+  Args:
+    score: final score of each sample, float [Q, S].
+    num_bins: number of bins.
+
+  Raises:
+    ValueError: there are no samples, fewer questions than bins, or a score is
+      not finite.
+  """
   return _by_mean(score, num_bins)
 
 
 def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
-  """Thresholds between equal bins: the easiness of the last of each.
+  """Thresholds between bins of equal size: the easiness of the last of each.
 
   All questions as easy as the last one of a bin belong to it, so ties stay
   together and go to the easier bin: that makes the paper's 100, 100, 100, 105,
   95 of 500. With many ties a harder bin can end up empty.
+
+  Args:
+    easiness: float [Q].
+    num_bins: number of bins.
+
+  Returns:
+    num_bins - 1 thresholds, descending, for `assign`.
+
+  Raises:
+    ValueError: there are fewer questions than bins, or an easiness is not
+      finite.
   """
   easiness = np.asarray(easiness, np.float64)
   if easiness.ndim != 1 or len(easiness) < num_bins:
@@ -56,23 +85,42 @@ def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
       f'The easiness of question {np.isfinite(easiness).argmin()} is not '
       'finite; every question needs an estimate.'
     )
+  # From the easiest to the hardest, each bin ends before `ends`.
   ends = np.arange(1, num_bins) * len(easiness) // num_bins
   return tuple(np.sort(easiness)[::-1][ends - 1].tolist())
 
 
 def assign(easiness, thresholds: tuple[float, ...]) -> np.ndarray:
-  """The bin of each easiness, also of questions not seen before. int [Q]."""
+  """Bins of questions, which need not be those that set the thresholds.
+
+  Args:
+    easiness: float [...].
+    thresholds: descending, as `quantiles` returns them.
+
+  Returns:
+    int [...], from 1, the easiest.
+  """
+  # A question goes down a bin for each threshold that it does not reach.
   below = np.asarray(easiness)[..., None] < np.asarray(thresholds)
   return 1 + below.sum(axis=-1)
 
 
 def bins(easiness, num_bins: int = 5) -> np.ndarray:
-  """Quantile bins of the questions themselves: 1 is the easiest. int [Q]."""
+  """Quantile bins of the given questions: int [Q], from 1, the easiest."""
   return assign(easiness, quantiles(easiness, num_bins))
 
 
 def by_bin(values, bins, num_bins: int = 5) -> np.ndarray:
-  """Mean of values [Q] in each bin; NaN where it is empty. [num_bins]."""
+  """Mean of `values` in each bin.
+
+  Args:
+    values: float [Q].
+    bins: int [Q], from 1.
+    num_bins: number of bins.
+
+  Returns:
+    float64 [num_bins]; NaN for an empty bin.
+  """
   place = np.asarray(bins) - 1
   count = np.bincount(place, minlength=num_bins)
   total = np.bincount(place, np.asarray(values, np.float64), num_bins)
@@ -90,10 +138,11 @@ def _by_mean(samples, num_bins: int) -> DifficultyBins:
 
 
 def _mean(samples) -> tuple[np.ndarray, int]:
+  """Mean over samples [Q, S] -> float64 [Q], and their number S."""
   samples = np.asarray(samples, np.float64)
   if samples.ndim != 2 or not samples.shape[1]:
     raise ValueError(
-      f'DifficultyBins is estimated from samples [Q, S] with S >= 1, not from '
-      f'an array of shape {samples.shape}.'
+      'Difficulty is estimated from samples [Q, S] with S >= 1, not from an '
+      f'array of shape {samples.shape}.'
     )
   return samples.mean(axis=1), samples.shape[1]

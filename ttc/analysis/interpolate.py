@@ -1,28 +1,34 @@
-"""Between the budgets of a curve: linear in log2 of the budget.
+"""Interpolation of accuracy curves, linear in log2 of the budget.
 
-A curve maps budgets to accuracies. Outside its budgets nothing is known, and
-None says so: no extrapolation.
+A curve maps budgets to accuracies. Outside the measured budgets the result is
+None: nothing is extrapolated.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
-# Budgets that differ by rounding alone are the same budget.
+# Tolerance in log2: budgets that differ by rounding alone are the same budget.
 _SLACK = 1e-9
 
 
 def accuracy_at(curve: Mapping[int, float | np.ndarray], budget: float):
-  """Accuracy at any budget within the curve's, else None.
+  """Accuracy at a budget between the least and the largest measured one.
 
-  The curve's values may be arrays, of one accuracy a question; so is the
-  result then.
+  Args:
+    curve: accuracy by budget, a float or one float per question [Q].
+    budget: in the unit of the curve's budgets.
+
+  Returns:
+    The accuracy, of the type of the curve's values; None outside its budgets.
   """
   budgets = sorted(curve)
   x = np.log2(budgets)
   at = np.log2(budget)
   if not x[0] - _SLACK <= at <= x[-1] + _SLACK:
     return None
+  # `at - _SLACK` makes a measured budget find itself, so that its own value is
+  # returned and not one interpolated with a weight of about 0.
   right = min(int(np.searchsorted(x, at - _SLACK)), len(x) - 1)
   left = max(right - 1, 0)
   if right == left or abs(x[right] - at) <= _SLACK:
@@ -34,8 +40,14 @@ def accuracy_at(curve: Mapping[int, float | np.ndarray], budget: float):
 def budget_at(curve: Mapping[int, float], accuracy: float) -> float | None:
   """The least budget at which the curve reaches an accuracy.
 
-  None where it never does, and where it is above it from the start: then the
-  budget lies below the curve's first.
+  Args:
+    curve: accuracy by budget; it need not be monotone.
+    accuracy: the accuracy to reach.
+
+  Returns:
+    The budget of the first crossing. None if the curve never reaches the
+    accuracy, or if it starts above it: the budget is then below the least
+    measured one.
   """
   budgets = sorted(curve)
   y = [float(curve[n]) for n in budgets]

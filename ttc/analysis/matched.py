@@ -1,21 +1,20 @@
-"""Test-time compute against a larger model at equal FLOPs (paper §7).
+"""A small model with test-time compute matched to a larger one (paper §7).
 
-The large model has M times the parameters, is pretrained on the same D_pre
-tokens and answers greedily. What it costs more,
+Both models are pretrained on the same D_pre tokens. The large one has M times
+the N parameters of the small one and gives one greedy answer per question, in
+total D_inf tokens. The small one spends the same total FLOPs on k answers:
 
-  6 M N D_pre + large M N D_inf  =  6 N D_pre + k small N D_inf,
+  6 M N D_pre + large M N D_inf  =  6 N D_pre + k small N D_inf
 
-the small model may spend on k answers a question instead of one. With
-R = D_inf / D_pre the budget that matches is
+where `large` and `small` are FLOPs per parameter and generated token: 2 for
+sampling it, and 2 more if the model is charged for a verifier that reads it.
+With R = D_inf / D_pre the matched budget is
 
-  k = (M large + 6 (M - 1) / R) / small,
+  k = (M large + 6 (M - 1) / R) / small.
 
-where `large` and `small` are FLOPs a parameter and generated token: 2 for the
-answer, and 2 more where a verifier reads it and is charged.
-
-The paper compares at three ratios R. Each asks for a budget of the small model;
-where that is larger than was measured, the comparison moves to the R that the
-largest measured budget matches.
+The paper compares the models at three ratios R. If the matched budget of a
+ratio is larger than any measured one, the comparison is made at the largest
+measured budget instead, and R is the ratio that this budget matches.
 """
 
 from collections.abc import Sequence
@@ -27,24 +26,25 @@ import numpy as np
 from ttc.analysis import flops, interpolate
 from ttc.analysis.study import Curve, Study
 
-Side = Literal['search', 'revisions']
+Side = Literal['search', 'revisions']  # what the small model's budget is for
 
-TOKEN_RATIOS = (0.16, 0.79, 22.0)  # the paper's, in v1
-_SAME = 1.25  # budgets closer than this are one comparison
+TOKEN_RATIOS = (0.16, 0.79, 22.0)  # R as in the paper's first version (v1)
+_SAME = 1.25  # budgets within this factor are one comparison
 
 
 @dataclasses.dataclass(frozen=True)
 class Accounting:
-  """FLOPs a parameter and generated token, of the two models."""
+  """FLOPs per parameter and generated token of the two models."""
 
   small: float
   large: float
 
 
 ACCOUNTINGS = {
+  # The verifier is not charged.
   'v1': Accounting(flops.INFERENCE, flops.INFERENCE),
   'iclr': Accounting(2 * flops.INFERENCE, 2 * flops.INFERENCE),
-  # The greedy large model uses no verifier; ICLR charges it for one.
+  # The greedy large model uses no verifier, though 'iclr' charges it for one.
   'small_only': Accounting(2 * flops.INFERENCE, flops.INFERENCE),
 }
 
@@ -55,13 +55,16 @@ def matched_budget(
   accounting: str = 'v1',
   large_budget: float = 1,
 ) -> float:
-  """k: the small model's generations a question at equal FLOPs.
+  """k, the small model's generations per question at equal FLOPs.
 
   Args:
     size_ratio: M, parameters of the large model over the small one's.
-    token_ratio: R = D_inf / D_pre, with D_inf at one answer a question.
+    token_ratio: R = D_inf / D_pre, with D_inf at one answer per question.
     accounting: a key of ACCOUNTINGS.
-    large_budget: generations a question of the large model.
+    large_budget: generations per question of the large model.
+
+  Raises:
+    ValueError: a ratio is not positive, or the accounting is unknown.
   """
   _positive(size_ratio=size_ratio, token_ratio=token_ratio)
   charge = _accounting(accounting)
@@ -73,7 +76,19 @@ def matched_budget(
 def token_ratio_at(
   size_ratio: float, budget: float, accounting: str = 'v1'
 ) -> float:
-  """R at which `budget` generations match a greedy large model."""
+  """R at which a budget matches a greedy large model.
+
+  Inverse of `matched_budget`.
+
+  Args:
+    size_ratio: M, parameters of the large model over the small one's.
+    budget: k, generations per question of the small model.
+    accounting: a key of ACCOUNTINGS.
+
+  Raises:
+    ValueError: the large model's inference alone costs at least the budget, so
+      that no R matches; or the accounting is unknown.
+  """
   charge = _accounting(accounting)
   surplus = budget * charge.small - size_ratio * charge.large
   if surplus <= 0:
@@ -87,14 +102,14 @@ def token_ratio_at(
 
 @dataclasses.dataclass(frozen=True)
 class Matched:
-  """Both models at equal FLOPs, question by question.
+  """Accuracy of both models at equal FLOPs, by question.
 
   Attributes:
-    token_ratio: R.
-    budget: generations of the small model that match one of the large one.
-    small: accuracy under the compute-optimal policy [Q], one array a seed.
-    large: accuracy of the greedy large model [Q], one array a seed.
-    bins: oracle difficulty [Q], one array a seed.
+    token_ratio: R = D_inf / D_pre.
+    budget: k, generations per question of the small model.
+    small: accuracy under the compute-optimal policy, float [Q] per seed.
+    large: accuracy of the greedy large model, float [Q] per seed.
+    bins: oracle difficulty bins, int [Q] per seed.
   """
 
   token_ratio: float
@@ -105,7 +120,7 @@ class Matched:
 
   @property
   def label(self) -> str:
-    """'R ≪ 1', 'R ≈ 1' or 'R ≫ 1'."""
+    """The paper's name for the range of R: 'R ≪ 1', 'R ≈ 1' or 'R ≫ 1'."""
     if self.token_ratio < 0.3:
       return 'R ≪ 1'
     return 'R ≫ 1' if self.token_ratio > 3 else 'R ≈ 1'
@@ -117,33 +132,39 @@ def comparisons(
   size_ratio: float,
   accounting: str = 'v1',
 ) -> list[Matched]:
-  """The comparisons that the measurements allow, R from small to large.
+  """Compares the models at the token ratios that the measurements allow.
 
   Args:
-    studies: one a seed.
-    side: what the small model does with its budget.
+    studies: one per seed.
+    side: what the small model spends its budget on.
     size_ratio: M, parameters of the large model over the small one's.
     accounting: a key of ACCOUNTINGS.
+
+  Returns:
+    At most one comparison per ratio of TOKEN_RATIOS, in ascending order of R;
+    [] if a seed has no policy or no greedy answers of the large model.
   """
   if not all(compared(s, side) and s.greedy for s in studies):
     return []
   curves = [compared(s, side) for s in studies]
   top = min(max(c) for c in curves)
-  found: list[Matched] = []
+  matches: list[Matched] = []
   for ratio in TOKEN_RATIOS:
     budget = matched_budget(size_ratio, ratio, accounting)
     if budget > top:
+      # An infinite R leaves inference alone, the least that can be matched.
       if matched_budget(size_ratio, np.inf, accounting) >= top:
         continue
       ratio, budget = token_ratio_at(size_ratio, top, accounting), top
-    if found and max(budget, found[-1].budget) < _SAME * min(
-      budget, found[-1].budget
+    # Two ratios that were both moved to `top` are the same comparison.
+    if matches and max(budget, matches[-1].budget) < _SAME * min(
+      budget, matches[-1].budget
     ):
       continue
     small = [interpolate.accuracy_at(c, budget) for c in curves]
     if any(s is None for s in small):
       continue
-    found.append(
+    matches.append(
       Matched(
         ratio,
         budget,
@@ -152,11 +173,15 @@ def comparisons(
         tuple(s.bins['oracle'] for s in studies),
       )
     )
-  return found
+  return matches
 
 
 def compared(study: Study, side: Side) -> Curve | None:
-  """The small model's compute-optimal accuracy by budget, oracle bins."""
+  """The small model's compute-optimal accuracy [Q] by budget, oracle bins.
+
+  Revisions are selected by the verifier, or by majority without one. None
+  where there is no policy.
+  """
   if side == 'search':
     fit = study.search_optimal
   else:
@@ -166,6 +191,7 @@ def compared(study: Study, side: Side) -> Curve | None:
 
 
 def _accounting(name: str) -> Accounting:
+  """The accounting of a name; raises ValueError if there is none."""
   if name not in ACCOUNTINGS:
     raise ValueError(
       f'Unknown accounting {name!r}; choose one of {", ".join(ACCOUNTINGS)}.'
@@ -174,6 +200,7 @@ def _accounting(name: str) -> Accounting:
 
 
 def _positive(**values: float) -> None:
+  """Raises ValueError for a value that is not above 0, NaN included."""
   for name, value in values.items():
     if not value > 0:
       raise ValueError(f'{name} is {value}; it must be above 0.')

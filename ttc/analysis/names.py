@@ -1,7 +1,7 @@
-"""How strategies are called in figures and tables.
+"""Short names of strategies, for figures and tables.
 
-A strategy's repr is its name in the records; people read a shorter one. A
-repr that is not known here is shown as it stands.
+Records name a strategy by its repr. A repr that is not known here is shown
+unchanged.
 """
 
 from collections.abc import Iterable
@@ -23,9 +23,14 @@ _ALLOCATORS = {
 
 
 def short(strategy: str) -> str:
-  """'lookahead k=1, M=√N' or 'MCTS M=√N'; a repr not known here unchanged."""
+  """The short name of a strategy, e.g. 'beam M=4' or 'lookahead k=1, M=√N'.
+
+  Args:
+    strategy: a strategy's repr. An unknown one is returned unchanged.
+  """
   if strategy.startswith('Mcts('):
     return _tree_search(strategy)
+  # The fields of an allocator have no parentheses of their own.
   allocator = re.search(r'allocator=(\w+)\(([^()]*)\)', strategy)
   if not strategy.startswith('StepSearch(') or not allocator:
     return strategy
@@ -40,7 +45,7 @@ def short(strategy: str) -> str:
 
 
 def unique(strategies: Iterable[str]) -> dict[str, str]:
-  """Short names by strategy; those that would coincide keep their reprs."""
+  """Short names by repr; strategies whose names coincide keep their reprs."""
   strategies = sorted(set(strategies))
   shorts = [short(s) for s in strategies]
   return {
@@ -50,18 +55,20 @@ def unique(strategies: Iterable[str]) -> dict[str, str]:
 
 
 def ratio(sequential: int, parallel: int) -> str:
-  """'4:1' for 8 turns in each of 2 chains; what revision arms are called."""
+  """Name of a revision arm: '4:1' for 8 turns in each of 2 chains."""
   share = fractions.Fraction(sequential, parallel)
   return f'{share.numerator}:{share.denominator}'
 
 
 def _tree_search(strategy: str) -> str:
+  """'MCTS M=√N', with ', K=2' where there are rollouts."""
   rollouts = re.search(r'rollouts=(\d+)', strategy)
   name = f'MCTS {_width(strategy)}'.strip()
   return f'{name}, K={rollouts[1]}' if rollouts and rollouts[1] != '0' else name
 
 
 def _width(fields: str) -> str:
-  """'M=4' or 'M=√N'; '' where there is no width."""
+  """'M=4' or 'M=√N'; '' if the fields have no width."""
+  # A number, or the string 'sqrt'.
   width = re.search(r"width='?(\w+)'?", fields)
   return f'M={width[1].replace("sqrt", "√N")}' if width else ''

@@ -1,7 +1,7 @@
-"""The compute-optimal policy of one table, beside what it must beat.
+"""The compute-optimal policy of one table, and the best single arm beside it.
 
-Policy and best uniform arm are chosen on one half of the questions and judged
-on the other, over the same random halves (paper §3.1).
+Both are chosen on one half of the questions and evaluated on the other, over
+the same random halves (paper §3.1).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,24 @@ import numpy as np
 
 from ttc.analysis import policy
 
-SPLITS = 20
+SPLITS = 20  # random halves per kind of bins
 
 
 @dataclasses.dataclass(frozen=True)
 class Optimal:
-  """Accuracy of each question by budget, {budget: [Q]} each.
+  """Held-out accuracy of policies and of the best single arm.
 
   Attributes:
-    adaptive: of the policy, by kind of bins ('oracle', 'predicted').
-    uniform: of the best single arm, chosen and judged as the policy is.
-    best: the single arm that is best on all questions, in-sample.
-    policies: fitted on all questions, for use rather than for judgement.
-    chosen: share of the fits that chose an arm: kind, budget, bin, arm.
-    flops: what `adaptive` (by kind of bins) and `uniform` (by that word)
-      execute; {} where that of an arm is not known.
+    adaptive: accuracy of the policy, [kind of bins][budget] -> [Q]; the kinds
+      are 'oracle' and 'predicted'.
+    uniform: accuracy of the best single arm, [budget] -> [Q], chosen and
+      evaluated as the policy is.
+    best: the single arm that is best on all questions, in-sample, by budget.
+    policies: policies fitted on all questions, by kind of bins: to be used,
+      not to be evaluated.
+    chosen: share of the fits that chose an arm, [kind][budget][bin][arm].
+    flops: executed FLOPs, [kind or 'uniform'][budget] -> [Q]; {} where those
+      of any arm are unknown.
   """
 
   adaptive: Mapping[str, Mapping[int, np.ndarray]]
@@ -43,20 +46,19 @@ def fit(
   splits: int = SPLITS,
   flops: policy.ArmAccuracy | None = None,
 ) -> Optimal | None:
-  """Fits a policy for each kind of bins.
+  """Fits and cross-validates a policy for each kind of bins.
 
-  Budgets above 1 that a single arm has are left out: there is no choice
-  there.
+  Budgets above 1 that only one arm has are left out: they leave no choice.
 
   Args:
-    accuracy: of every arm on every question.
-    bins: difficulty [Q] by kind.
-    seed: of the random halves.
-    splits: how many of them.
-    flops: of every arm on every question; None if not known.
+    accuracy: accuracy[arm][budget], float [Q].
+    bins: difficulty int [Q] by kind, from 1.
+    seed: seed of the random halves.
+    splits: number of random splits into halves.
+    flops: executed FLOPs, flops[arm][budget] float [Q]; None if unknown.
 
   Returns:
-    None without bins, or where no budget leaves a choice.
+    The fits; None without bins, or where no budget leaves a choice.
   """
   budgets = {n for arm in accuracy.values() for n in arm}
   open_to_choice = {
@@ -64,6 +66,7 @@ def fit(
   }
   if not bins or not open_to_choice:
     return None
+  # Budget 1 stays even without a choice: every curve begins there.
   kept = open_to_choice | (budgets & {1})
   accuracy = {
     name: {n: arm[n] for n in sorted(arm) if n in kept}
@@ -76,6 +79,8 @@ def fit(
   fits = {
     kind: policy.cross_fit(accuracy, b, folds[kind]) for kind, b in bins.items()
   }
+  # Each kind of bins has its own halves: one uniform fit over the halves of
+  # each keeps the comparison paired, and their mean is reported.
   uniform = [policy.cross_fit_uniform(accuracy, f) for f in folds.values()]
   spent = (
     {}
@@ -96,4 +101,5 @@ def fit(
 
 
 def _mean(curves: Sequence[Mapping[int, np.ndarray]]) -> dict[int, np.ndarray]:
+  """Mean curve of curves with the same budgets."""
   return {n: np.mean([curve[n] for curve in curves], 0) for n in curves[0]}

@@ -1,14 +1,14 @@
 """The compute-optimal policy: (difficulty bin, budget) -> arm (paper §3.1).
 
-An arm is a strategy with its hyper-parameters; what is known of it is its
-expected accuracy on each question at each budget:
+An arm is a strategy with its hyper-parameters, represented by its expected
+accuracy on each question at each budget:
 
   accuracy[arm][budget]   float [Q]      bins   int [Q], from 1
 
 Not every arm needs every budget. Of equally good arms the one listed first is
-chosen, so list the simplest first. A policy must be judged on questions that
-did not choose it, and beside the best single arm judged in the same way: both
-are `cross_fit` over the same folds.
+chosen, so list the simplest first. Evaluate a policy on questions that did not
+choose it, and compare it with the best single arm evaluated in the same way:
+`cross_fit` and `cross_fit_uniform` over the same folds.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,16 @@ ArmAccuracy = Mapping[str, Mapping[int, np.ndarray]]
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-  """Which arm to spend a budget on, by difficulty.
+  """The arm for each difficulty bin and budget.
 
   Attributes:
-    arms: the arm for each (bin, budget), for every bin at every budget.
-    thresholds: easiness at which bins begin (`difficulty.assign`), for users
-      who hold an estimate of their question's easiness; () if unknown.
+    arms: name of the arm by (bin, budget), for every bin at every budget.
+    thresholds: least easiness of each bin but the last, as `difficulty.assign`
+      takes them to bin a new question; () if unknown.
+
+  Raises:
+    ValueError: a pair of bin and budget has no arm, or there are fewer
+      thresholds than needed to separate the bins.
   """
 
   arms: Mapping[tuple[int, int], str]
@@ -49,16 +53,24 @@ class Policy:
 
   @property
   def bins(self) -> list[int]:
+    """The bins, ascending."""
     return sorted({bin for bin, _ in self.arms})
 
   @property
   def budgets(self) -> list[int]:
+    """The budgets, ascending."""
     return sorted({budget for _, budget in self.arms})
 
   def choose(self, bin: int, budget: int) -> str:
     """The arm at the largest known budget that is not above `budget`.
 
-    Bins beyond the last known one, which no question filled, read the last.
+    Args:
+      bin: difficulty bin, from 1. Bins beyond the last fitted one, which had
+        no questions, are treated as the last.
+      budget: generations per question.
+
+    Raises:
+      ValueError: the bin is below 1 or the budget below all known ones.
     """
     affordable = [n for n in self.budgets if n <= budget]
     if not affordable or bin < 1:
@@ -69,10 +81,13 @@ class Policy:
     return self.arms[min(bin, self.bins[-1]), affordable[-1]]
 
   def apply(self, accuracy: ArmAccuracy, bins) -> dict[int, np.ndarray]:
-    """Accuracy of each question under this policy, [Q] at each budget.
+    """Accuracy of each question under this policy, float64 [Q] by budget.
 
-    On the questions that fitted the policy this is an upper bound, not an
-    estimate.
+    On the questions that fitted the policy it is optimistically biased.
+
+    Args:
+      accuracy: accuracy[arm][budget], float [Q].
+      bins: difficulty bin of each question, int [Q].
     """
     table = {}
     for budget in self.budgets:
@@ -82,7 +97,7 @@ class Policy:
     return table
 
   def to_json(self) -> str:
-    """One JSON object, entries in order of bin and budget."""
+    """The policy as a JSON object, entries in order of bin and budget."""
     entries = [
       {'bin': bin, 'budget': budget, 'arm': self.arms[bin, budget]}
       for bin, budget in sorted(self.arms)
@@ -93,6 +108,7 @@ class Policy:
 
   @classmethod
   def from_json(cls, text: str) -> 'Policy':
+    """Inverse of `to_json`."""
     tree = json.loads(text)
     return cls(
       {(e['bin'], e['budget']): e['arm'] for e in tree['policy']},
@@ -102,14 +118,14 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True)
 class CrossFit:
-  """A rule judged on questions it was not fitted on.
+  """A rule evaluated on questions that it was not fitted on.
 
   Attributes:
-    accuracy: float64 [Q] at each budget, mean over splits.
-    sd: over splits, of the accuracy over all questions, at each budget.
+    accuracy: held-out accuracy by budget, float64 [Q], mean over splits.
+    sd: standard deviation over splits of the mean accuracy, by budget.
     chosen: chosen[budget][bin][arm] is the share of the fits with that choice.
-    judged: judged[budget][arm] is the share of the splits in which a question
-      was answered by that arm [Q].
+    judged: judged[budget][arm], float64 [Q], is the share of the splits in
+      which the rule gave a held-out question to that arm.
   """
 
   accuracy: Mapping[int, np.ndarray]
@@ -118,7 +134,14 @@ class CrossFit:
   judged: Mapping[int, Mapping[str, np.ndarray]]
 
   def expected(self, table: ArmAccuracy) -> dict[int, np.ndarray]:
-    """Mean over splits of another quantity of the arms [Q], by budget."""
+    """Mean over splits of another quantity of the chosen arms.
+
+    Args:
+      table: table[arm][budget], float [Q], e.g. FLOPs.
+
+    Returns:
+      float64 [Q] by budget.
+    """
     return {
       budget: sum(share * table[arm][budget] for arm, share in arms.items())
       for budget, arms in self.judged.items()
@@ -126,7 +149,7 @@ class CrossFit:
 
 
 class Uniform(NamedTuple):
-  """One arm for all questions, and its accuracy on each of them, [Q]."""
+  """One arm for all questions, and its accuracy on each, float64 [Q]."""
 
   arm: str
   accuracy: np.ndarray
@@ -135,9 +158,14 @@ class Uniform(NamedTuple):
 def fit(
   accuracy: ArmAccuracy, bins, thresholds: tuple[float, ...] = ()
 ) -> Policy:
-  """The best arm of each bin at each budget.
+  """Fits the best arm of each bin at each budget.
 
-  A bin without questions takes the best arm over all questions.
+  A bin without questions takes the arm that is best over all questions.
+
+  Args:
+    accuracy: accuracy[arm][budget], float [Q].
+    bins: difficulty bin of each question, int [Q], from 1.
+    thresholds: see Policy.
   """
   bins = np.asarray(bins)
   everyone = np.ones(len(bins), bool)
@@ -153,7 +181,17 @@ def fit(
 def random_folds(
   bins, rng: np.random.Generator, splits: int = 20
 ) -> np.ndarray:
-  """Random halves inside each bin. bool [splits, Q]: in the first fold."""
+  """Random halves within each bin.
+
+  Args:
+    bins: int [Q].
+    rng: draws the halves.
+    splits: number of splits.
+
+  Returns:
+    bool [splits, Q], whether a question is in the first fold. Of an odd number
+    of questions in a bin the second fold has one more.
+  """
   bins = np.asarray(bins)
   first = np.zeros([splits, len(bins)], bool)
   for bin in np.unique(bins):
@@ -166,25 +204,28 @@ def random_folds(
 
 
 def cross_fit(accuracy: ArmAccuracy, bins, folds: np.ndarray) -> CrossFit:
-  """Chooses on one fold, scores on the other, swaps; over all splits.
+  """Two-fold cross-validation of a policy, over many splits.
+
+  Chooses the arms on one fold and evaluates them on the other, both ways.
 
   Args:
-    accuracy: of every arm on every question.
-    bins: int [Q]; all ones is the best uniform arm (`cross_fit_uniform`).
-    folds: bool [splits, Q] of `random_folds`. Share them between rules that
-      are compared.
+    accuracy: accuracy[arm][budget], float [Q].
+    bins: int [Q], from 1; all ones fits the best uniform arm.
+    folds: bool [splits, Q] of `random_folds`. Rules that are compared must
+      share them.
   """
   bins = np.asarray(bins)
   accuracies, sd, chosen, judged = {}, {}, {}, {}
   for budget in _budgets(accuracy):
     arms = _arms(accuracy, budget)
     values = np.stack(list(arms.values()))  # [A, Q]
-    fits = np.zeros([bins.max(), len(arms)])
-    judges = np.empty(folds.shape, np.int64)  # the arm, by split and question
+    fits = np.zeros([bins.max(), len(arms)])  # how often a bin chose an arm
+    judges = np.empty(folds.shape, np.int64)  # [splits, Q] index of the arm
     for first, judge in zip(folds, judges, strict=True):
       for train in (first, ~first):
         best = _best(values, bins, train)
         fits[np.arange(len(best)), best] += 1
+        # The two training folds are complementary: both passes fill `judge`.
         judge[~train] = best[bins - 1][~train]
     held_out = values[judges, np.arange(len(bins))]
     accuracies[budget] = held_out.mean(axis=0)
@@ -200,12 +241,17 @@ def cross_fit(accuracy: ArmAccuracy, bins, folds: np.ndarray) -> CrossFit:
 
 
 def cross_fit_uniform(accuracy: ArmAccuracy, folds: np.ndarray) -> CrossFit:
-  """The best single arm at each budget, chosen and judged as a policy is."""
+  """The best single arm at each budget, chosen and evaluated as a policy is.
+
+  Args:
+    accuracy: accuracy[arm][budget], float [Q].
+    folds: bool [splits, Q] of `random_folds`.
+  """
   return cross_fit(accuracy, np.ones(folds.shape[1], np.int64), folds)
 
 
 def best_uniform(accuracy: ArmAccuracy) -> dict[int, Uniform]:
-  """The best single arm at each budget, in-sample as in the paper, §5.3."""
+  """The best single arm at each budget, in-sample (paper §5.3)."""
   table = {}
   for budget in _budgets(accuracy):
     arms = _arms(accuracy, budget)
@@ -215,11 +261,16 @@ def best_uniform(accuracy: ArmAccuracy) -> dict[int, Uniform]:
 
 
 def _budgets(accuracy: ArmAccuracy) -> list[int]:
+  """All budgets that any arm has, ascending."""
   return sorted({budget for arm in accuracy.values() for budget in arm})
 
 
 def _arms(accuracy: ArmAccuracy, budget: int) -> dict[str, np.ndarray]:
-  """The arms that have this budget, and their accuracy [Q]."""
+  """Accuracy float64 [Q] of the arms that have this budget, in their order.
+
+  Raises:
+    ValueError: no arm has it.
+  """
   arms = {
     name: np.asarray(table[budget], np.float64)
     for name, table in accuracy.items()
@@ -233,11 +284,17 @@ def _arms(accuracy: ArmAccuracy, budget: int) -> dict[str, np.ndarray]:
 
 
 def _best(values: np.ndarray, bins: np.ndarray, train: np.ndarray):
-  """Each bin's best arm [bins] by its training questions of values [A, Q].
+  """Index of the best arm of each bin, int [bins].
 
-  A bin without any takes the arm that is best over all training questions.
+  A bin without training questions takes the arm that is best over all of them.
+
+  Args:
+    values: accuracy [A, Q]; `argmax` takes the first of equally good arms.
+    bins: int [Q], from 1.
+    train: bool [Q], the questions to fit on.
   """
   member = (bins[:, None] == np.arange(1, bins.max() + 1)) & train[:, None]
+  # Sums rank the arms of a bin as means would, and need no division by 0.
   total = values @ member  # [A, bins]
   overall = total.sum(axis=1).argmax()
   return np.where(member.any(axis=0), total.argmax(axis=0), overall)

@@ -1,7 +1,7 @@
-"""Every pool of answers: how it was answered, and what it took.
+"""Tables over all answer pools: outcomes, cost, and skipped questions.
 
-Answers that stopped at a limit of tokens are counted apart: where there are
-many, hard questions measure that limit and not the model.
+Answers that were cut off by a token limit are counted separately: where there
+are many, accuracy on hard questions measures that limit and not the model.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,24 +17,30 @@ TableRow = dict[str, Any]
 
 
 def answers(studies: Sequence[Study]) -> list[TableRow]:
-  """Percent of a pool's answers that are right, cut short and so on.
+  """Outcomes of each pool's answers in percent, means over seeds.
 
-  'finished' is the share of right ones among those that were not cut short,
-  None where all were. Means over seeds.
+  Args:
+    studies: one per seed.
+
+  Returns:
+    One row per pool: 'stage', 'strategy', 'budget' and 'answers' (per
+    question), then the percentages 'right', 'finished', 'truncated' and
+    'unparsable'. 'finished' is the share of right answers among those that
+    were not truncated; None where a pool has only truncated ones.
   """
   rows = []
-  for about, found in _pools(studies):
-    share = lambda pick, found=found: (
-      100 * float(np.mean([pick(pool).mean() for pool in found]))
+  for label, pools in _pools(studies):
+    share = lambda pick, pools=pools: (
+      100 * float(np.mean([pick(pool).mean() for pool in pools]))
     )
-    done = [pool.correct[~pool.truncated] for pool in found]
+    finished = [pool.correct[~pool.truncated] for pool in pools]
     rows.append(
       {
-        **about,
+        **label,
         'right': share(lambda p: p.correct),
         'finished': (
-          100 * float(np.mean([d.mean() for d in done]))
-          if all(d.size for d in done)
+          100 * float(np.mean([correct.mean() for correct in finished]))
+          if all(correct.size for correct in finished)
           else None
         ),
         'truncated': share(lambda p: p.truncated),
@@ -45,35 +51,42 @@ def answers(studies: Sequence[Study]) -> list[TableRow]:
 
 
 def costs(studies: Sequence[Study]) -> list[TableRow]:
-  """Means a question over questions and seeds of every pool.
+  """Cost of each pool per question, means over questions and seeds.
 
-  'tokens' and 'keys' are [useful, executed] by kind. 'flops' is exact, with
-  'paper' for what its convention charges: 2 a parameter and sampled token;
-  None where the models are not known.
+  Args:
+    studies: one per seed.
+
+  Returns:
+    One row per pool, in the order of `answers`: 'stage', 'strategy', 'budget'
+    and 'answers', then 'tokens' and 'keys' as [useful, executed] by kind of
+    work, and 'flops': 'useful' and 'executed' as counted by `flops.exact`,
+    and 'paper', 2 FLOPs per parameter and sampled token. 'flops' is None
+    where cost or models are unknown.
   """
   rows = []
-  for about, found in _pools(studies):
-    kinds = sorted(set.intersection(*(set(p.cost) for p in found)))
+  for label, pools in _pools(studies):
+    kinds = sorted(set.intersection(*(set(p.cost) for p in pools)))
     mean = {
-      kind: np.mean([p.cost[kind].mean(0) for p in found], 0).tolist()
+      kind: np.mean([p.cost[kind].mean(0) for p in pools], 0).tolist()
       for kind in kinds
     }
     rows.append(
       {
-        **about,
+        **label,
         'tokens': {kind: counts[:2] for kind, counts in mean.items()},
         'keys': {kind: counts[2:] for kind, counts in mean.items()},
-        'flops': _flops(found),
+        'flops': _flops(pools),
       }
     )
   return rows
 
 
 def skipped(studies: Sequence[Study]) -> list[TableRow]:
-  """Questions that a stage did not ask, and why.
+  """One row per question and stage that skipped it, with the reason.
 
-  'dropped' says that no other stage's answer counts either. The others were
-  skipped by whole strategies, which count as not run.
+  'dropped' is True where the question is left out of all arms. It is False
+  where only strategies skipped it that answered no question at all: they have
+  no pool and count as not run.
   """
   return [
     {
@@ -84,19 +97,20 @@ def skipped(studies: Sequence[Study]) -> list[TableRow]:
       'dropped': question not in study.problem,
     }
     for study in studies
-    for stage, found in study.skipped.items()
-    for question, reason in found.items()
+    for stage, reasons in study.skipped.items()
+    for question, reason in reasons.items()
   ]
 
 
-def _flops(found: Sequence[AnswerPool]) -> dict[str, float] | None:
-  spent = [spending.whole(pool) for pool in found]
+def _flops(pools: Sequence[AnswerPool]) -> dict[str, float] | None:
+  """Mean FLOPs per question over pools; None where those of one are unknown."""
+  spent = [spending.whole(pool) for pool in pools]
   if any(s is None for s in spent):
     return None
   useful, executed = np.mean([s.mean(0) for s in spent], 0).tolist()
   paper = [
     flops.convention(p.cost, *p.models)['proposer_decode'][:, 0].mean()
-    for p in found
+    for p in pools
   ]
   return {
     'useful': useful,
@@ -108,24 +122,28 @@ def _flops(found: Sequence[AnswerPool]) -> dict[str, float] | None:
 def _pools(
   studies: Sequence[Study],
 ) -> Iterator[tuple[TableRow, list[AnswerPool]]]:
-  """Pools of the same kind that all seeds have."""
-  tables = [_of(study) for study in studies]
+  """Yields the columns that identify a pool, and the pool in every seed.
+
+  A pool that a seed lacks is left out.
+  """
+  tables = [_by_key(study) for study in studies]
   for key in tables[0]:
     if all(key in table for table in tables):
-      found = [pool for table in tables for pool in table[key]]
+      pools = [pool for table in tables for pool in table[key]]
       stage, strategy, budget = key
       yield (
         {
           'stage': stage,
           'strategy': names.short(strategy),
           'budget': budget,
-          'answers': found[0].width,
+          'answers': pools[0].width,
         },
-        found,
+        pools,
       )
 
 
-def _of(study: Study) -> dict[tuple[str, str, int], list[AnswerPool]]:
+def _by_key(study: Study) -> dict[tuple[str, str, int], list[AnswerPool]]:
+  """The pools of a study by (stage, strategy, budget); repeats share a key."""
   stages = {
     'difficulty': [study.difficulty],
     'search': study.search,
@@ -136,8 +154,8 @@ def _of(study: Study) -> dict[tuple[str, str, int], list[AnswerPool]]:
     'large_samples': [study.large],
   }
   table: dict[tuple[str, str, int], list[AnswerPool]] = {}
-  for stage, found in stages.items():
-    for pool in found:
+  for stage, pools in stages.items():
+    for pool in pools:
       if pool is not None:
         key = stage, pool.strategy, pool.budget
         table.setdefault(key, []).append(pool)

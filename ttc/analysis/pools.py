@@ -1,10 +1,11 @@
-"""Records of one stage as rectangular arrays, one row a question.
+"""Answer pools: the records of a stage as rectangular arrays.
 
-Q questions, W sampled answers each, R steps in the longest of them. Text and
-tokens are left behind at once: what comes after is arithmetic.
+Arrays are [Q, W] or [Q, W, R] for Q questions with W sampled answers each and
+R steps in the longest answer. Text and tokens are dropped on reading, since
+analysis needs neither.
 
-A question that its stage skipped is in no pool: it was not answered, and
-counts neither as wrong nor at all.
+A question that its stage skipped is in no pool: it counts neither as right nor
+as wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,26 +24,26 @@ Cost = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class AnswerPool:
-  """What one strategy sampled at one budget.
+  """The answers that one strategy sampled at one budget.
 
   Attributes:
-    strategy: its repr in the records.
-    budget: generations a question that it may spend.
-    seed: of the draw; repeats of a strategy differ in it.
-    problem: question ids, ascending [Q].
-    correct: whether an answer is right [Q, W] bool.
-    answer: the answers of a question, numbered; -1 is unparsable [Q, W].
-    truncated: whether an answer stopped at a limit of tokens [Q, W] bool.
-    values: verifier's value at each step end, NaN after the last [Q, W, R];
-      None where no verifier was run.
-    scores: final scores of further verifiers by name, each [Q, W].
-    chain, turn: place among revisions, from 0 and from 1 [Q, W]; None where
-      the answers are independent.
-    cost: by kind, as `flops.exact` wants it [Q, 4] each; {} where the records
-      have none.
-    spent: of chains, the cost of the prompt and then of each turn of all
-      chains, by kind [Q, 1 + turns, 4]; {} where the records have none.
-    models: who sampled and scored; None where that is not known.
+    strategy: repr of the strategy.
+    budget: generations per question that the strategy may spend.
+    seed: seed of the sampling; repeats of a strategy differ in it.
+    problem: question ids, ascending int [Q].
+    correct: whether an answer is right, bool [Q, W].
+    answer: answer ids within a question, int [Q, W]; -1 is unparsable.
+    truncated: whether an answer was cut off by a token limit, bool [Q, W].
+    values: verifier's value at each step end, float [Q, W, R], NaN after the
+      last step; None if no verifier was run.
+    scores: final scores of further verifiers, float [Q, W] by name.
+    chain, turn: chain (from 0) and turn (from 1) of each revision, int [Q, W];
+      None if the answers are independent.
+    cost: token and key counts for `flops.exact`, [Q, 4] by kind of work; {} if
+      the records have none.
+    spent: for chains, the counts of the prompt and then of each turn over all
+      chains, [Q, 1 + turns, 4] by kind; {} if the records have none.
+    models: configs of the models that sampled and scored; None if unknown.
   """
 
   strategy: str
@@ -62,32 +63,48 @@ class AnswerPool:
 
   @property
   def width(self) -> int:
-    """Answers a question (W)."""
+    """Number of answers per question (W)."""
     return self.correct.shape[1]
 
   def score(self, how: aggregate.Reduction = 'last') -> np.ndarray | None:
-    """One score an answer [Q, W]; None without a verifier."""
+    """One score per answer, float64 [Q, W]; None without a verifier.
+
+    Args:
+      how: reduction of the values at step ends, see `aggregate.step_score`.
+    """
     if self.values is None:
       return None
     steps = (~np.isnan(self.values)).sum(-1)
     return aggregate.step_score(self.values, how, steps)
 
   def chains(self, verifier: str | None = None) -> chains.ChainOutcomes:
-    """The answers as chains, scored by the stage's or another verifier."""
+    """The answers arranged as chains.
+
+    Args:
+      verifier: name of a further verifier that scores them; None is the
+        stage's own.
+    """
     score = self.scores[verifier] if verifier else self.score()
     return chains.arrange(
       self.correct, self.answer, score, self.chain, self.turn
     )
 
   def at(self, problem: np.ndarray) -> 'AnswerPool':
-    """Only these question ids, all of which the pool must hold."""
+    """The pool restricted to some questions.
+
+    Args:
+      problem: question ids, ascending int [Q'].
+
+    Raises:
+      ValueError: the pool lacks one of them.
+    """
     missing = np.setdiff1d(problem, self.problem)
     if missing.size:
       raise ValueError(
         f'{self.strategy} at budget {self.budget} lacks {missing.size} '
         f'questions, first {missing[0]}; run its stage on the same ones.'
       )
-    place = np.searchsorted(self.problem, problem)
+    place = np.searchsorted(self.problem, problem)  # `problem` is ascending
     pick = lambda x: None if x is None else x[place]
     table = lambda x: {name: value[place] for name, value in x.items()}
     return dataclasses.replace(
@@ -106,12 +123,12 @@ class AnswerPool:
 
 
 class StageRecords(NamedTuple):
-  """What a stage sampled, and what it did not.
+  """The answers of a stage, and the questions that it skipped.
 
   Attributes:
-    pools: by strategy, budget and seed; one of which every question was
-      skipped is not there.
-    skipped: by question, why it was skipped by any of the strategies.
+    pools: one per strategy, budget and seed that answered any question.
+    skipped: why a question was skipped, by question id; the reason of the last
+      strategy that skipped it.
   """
 
   pools: list[AnswerPool]
@@ -124,11 +141,14 @@ def read(folder: pathlib.Path) -> list[AnswerPool]:
 
 
 def read_stage(folder: pathlib.Path) -> StageRecords:
-  """A stage's records; nothing where there is no folder.
+  """Reads the records of a stage.
+
+  Args:
+    folder: the stage's folder; without it the stage has no pools.
 
   Raises:
-    ValueError: a question comes twice in a pool, the questions of a pool
-      have different numbers of answers, or costs are not 4 numbers a kind.
+    ValueError: a question occurs twice in a pool, the questions of a pool have
+      different numbers of answers, or a cost is not 4 numbers per kind.
     ttc.pipeline.records.IncompleteError: the stage has not finished.
   """
   if not folder.is_dir():
@@ -137,25 +157,26 @@ def read_stage(folder: pathlib.Path) -> StageRecords:
   for record in records_lib.read_rows(folder):
     key = record['strategy'], record['budget'], record['seed']
     groups.setdefault(key, []).append(_slim(record))
-  made_by = model_folders.used(folder)
-  found, skipped = [], {}
+  models = model_folders.used(folder)
+  pools, skipped = [], {}
   for key, group in sorted(groups.items()):
     where = '{}: {} at budget {}, seed {}'.format(folder, *key)
     _check_once(where, group)
     skipped |= {r['problem']: r['skipped'] for r in group if 'skipped' in r}
     answered = [r for r in group if 'skipped' not in r]
     if answered:
-      found.append(_pool(where, *key, answered, made_by))
-  return StageRecords(found, dict(sorted(skipped.items())))
+      pools.append(_pool(where, *key, answered, models))
+  return StageRecords(pools, dict(sorted(skipped.items())))
 
 
 def largest(pools: Sequence[AnswerPool], kind: str) -> AnswerPool | None:
-  """The pool with the largest budget of a kind of strategy, e.g. 'BestOfN'."""
-  found = [p for p in pools if p.strategy.startswith(f'{kind}(')]
-  return max(found, key=lambda p: p.budget, default=None)
+  """The pool with the largest budget of a strategy class, e.g. 'BestOfN'."""
+  matching = [p for p in pools if p.strategy.startswith(f'{kind}(')]
+  return max(matching, key=lambda p: p.budget, default=None)
 
 
 def _slim(record: Mapping) -> Mapping:
+  """The record without tokens and texts, which are most of its size."""
   rows = [
     {k: v for k, v in row.items() if k not in ('tokens', 'text')}
     for row in record['rows']
@@ -164,6 +185,7 @@ def _slim(record: Mapping) -> Mapping:
 
 
 def _check_once(where: str, group: Sequence[Mapping]) -> None:
+  """Raises ValueError if a question has two records in a pool."""
   problem = np.sort([record['problem'] for record in group])
   twice = problem[1:][problem[1:] == problem[:-1]]
   if twice.size:
@@ -173,7 +195,9 @@ def _check_once(where: str, group: Sequence[Mapping]) -> None:
     )
 
 
-def _pool(where, strategy, budget, seed, group, made_by) -> AnswerPool:
+def _pool(where, strategy, budget, seed, group, models) -> AnswerPool:
+  """The pool of a group of records; `where` names it in errors."""
+  # `at` searches the question ids, so they must ascend.
   group = sorted(group, key=lambda record: record['problem'])
   rows = [record['rows'] for record in group]
   widths = sorted({len(question) for question in rows})
@@ -183,7 +207,7 @@ def _pool(where, strategy, budget, seed, group, made_by) -> AnswerPool:
       'question needs the same number, at least 1.'
     )
   column = lambda name: np.array([[row[name] for row in q] for q in rows])
-  linked = 'chain' in rows[0][0]
+  in_chains = 'chain' in rows[0][0]
   return AnswerPool(
     strategy=strategy,
     budget=budget,
@@ -198,15 +222,16 @@ def _pool(where, strategy, budget, seed, group, made_by) -> AnswerPool:
     ),
     values=_values(rows),
     scores=_scores(rows),
-    chain=column('chain') if linked else None,
-    turn=column('turn') if linked else None,
+    chain=column('chain') if in_chains else None,
+    turn=column('turn') if in_chains else None,
     cost=_cost(where, [record.get('cost') for record in group]),
     spent=_spent(where, [record.get('spent') for record in group]),
-    models=made_by,
+    models=models,
   )
 
 
 def _values(rows) -> np.ndarray | None:
+  """Verifier's values [Q, W, R]; None unless all answers have them."""
   if not all(row.get('values') is not None for q in rows for row in q):
     return None
   steps = max(len(row['values']) for q in rows for row in q)
@@ -218,6 +243,7 @@ def _values(rows) -> np.ndarray | None:
 
 
 def _scores(rows) -> dict[str, np.ndarray]:
+  """Scores [Q, W] of the verifiers that scored all answers, by name."""
   names = set.intersection(
     *(set(row.get('scores', ())) for q in rows for row in q)
   )
@@ -228,6 +254,7 @@ def _scores(rows) -> dict[str, np.ndarray]:
 
 
 def _cost(where: str, costs: Sequence[Mapping | None]) -> Cost:
+  """Counts [Q, 4] by kind of work; {} unless all questions have them."""
   if any(cost is None for cost in costs):
     return {}
   odd = next(
@@ -251,7 +278,10 @@ def _cost(where: str, costs: Sequence[Mapping | None]) -> Cost:
 
 
 def _spent(where: str, spent: Sequence[Sequence[Mapping] | None]) -> Cost:
-  """Differences of what the records hold: the cost until each turn's end."""
+  """Counts of the prompt and of each turn, [Q, 1 + turns, 4] by kind.
+
+  The records hold running totals, at the end of the prompt and of each turn.
+  """
   if any(costs is None for costs in spent):
     return {}
   until = [_cost(where, costs) for costs in zip(*spent, strict=True)]

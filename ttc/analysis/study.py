@@ -1,9 +1,9 @@
-"""One seed's measurements on the test questions, ready to be compared.
+"""Measurements of one seed on the test questions, aligned by question.
 
-The common currency is accuracy[arm][budget] with a number for each question
-in it. Questions are the same, in the same order, everywhere in a study, so
-arms are compared question by question. A stage that was not run is None, and a
-question that any stage skipped or lacks is in none.
+Results are tables accuracy[arm][budget] with one number per question [Q]. All
+arrays of a study have the same questions in the same order, so arms can be
+compared question by question. A stage that was not run is None. A question
+that any stage skipped or lacks is left out of all stages.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from ttc.analysis import (
 from ttc.analysis.curves import Accuracy
 
 Table = dict[str, dict[int, Accuracy]]
-Curve = Mapping[int, np.ndarray]  # [Q] by budget
+Curve = Mapping[int, np.ndarray]  # accuracy [Q] by budget
 
 SELECTORS = {
   names.MAJORITY: aggregate.majority,
@@ -49,20 +49,21 @@ NUM_BINS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-  """What one seed measured.
+  """Answer pools of one seed, and the accuracy tables derived from them.
 
   Attributes:
-    seed: of the experiment.
-    problem: question ids [Q], those that every stage has.
-    difficulty: base samples that only make bins, on all test questions.
+    seed: seed of the experiment; it also seeds subsets and folds.
+    problem: ids of the questions that every stage has, ascending [Q].
+    difficulty: base model's samples that only set the bins. They keep all of
+      the stage's questions, also those that are not in `problem`.
     search: pools of the search stage.
     revise: the pool of chains with the largest budget.
-    base_greedy: the base model's greedy answer, one a question.
-    greedy: the large model's greedy answer, one a question.
+    base_greedy: the base model's greedy answers, one per question.
+    greedy: the large model's greedy answers, one per question.
     large: the large model's samples.
     control: samples of the model finetuned on its own successes only.
-    subsets: random subsets behind every point that is made from a larger pool.
-    skipped: by stage and question, why it was skipped.
+    subsets: random subsets averaged for a point that uses part of a pool.
+    skipped: reasons for skipping, by stage and question id.
   """
 
   seed: int
@@ -81,52 +82,52 @@ class Study:
 
   @property
   def base(self) -> pools.AnswerPool | None:
-    """The pool of independent answers of the base model."""
+    """The base model's largest pool of independent answers."""
     return pools.largest(self.search, 'BestOfN')
 
   @functools.cached_property
   def bins(self) -> Mapping[str, np.ndarray]:
-    """Difficulty [Q] in 1 (easiest) to 5, oracle and predicted.
+    """Difficulty bins int [Q], 1 (easiest) to 5, by 'oracle' and 'predicted'.
 
-    Made from all questions of the difficulty stage, and from samples that
-    score no arm.
+    The thresholds are quantiles over all questions of the difficulty stage,
+    whose samples score no arm. 'predicted' is missing without a verifier.
     """
     if self.difficulty is None:
       return {}
     pool = self.difficulty
     place = np.searchsorted(pool.problem, self.problem)
-    found = {'oracle': difficulty.oracle(pool.correct, NUM_BINS)}
+    estimates = {'oracle': difficulty.oracle(pool.correct, NUM_BINS)}
     if pool.values is not None:
-      found['predicted'] = difficulty.predicted(pool.score(), NUM_BINS)
-    return {kind: estimate.bins[place] for kind, estimate in found.items()}
+      estimates['predicted'] = difficulty.predicted(pool.score(), NUM_BINS)
+    return {kind: estimate.bins[place] for kind, estimate in estimates.items()}
 
   @functools.cached_property
   def base_arms(self) -> Table:
-    """Selections among the base model's independent answers."""
+    """Accuracy by selector, among the base model's independent answers."""
     return {} if self.base is None else self.selections(self.base)
 
   @functools.cached_property
   def orm_arms(self) -> Table:
-    """The same answers chosen by an outcome verifier, where one scored them."""
+    """`base_arms` with the scores of an outcome verifier; {} without one."""
     if self.base is None or 'orm' not in self.base.scores:
       return {}
     return self.selections(self.base, verifier='orm')
 
   @functools.cached_property
   def search_arms(self) -> Table:
-    """Weighted best-of-N and every step search; what a policy chooses from."""
+    """Weighted best-of-N and every search: the arms of the search policy."""
     weighted = self.base_arms.get(names.WEIGHTED)
     table: Table = {} if weighted is None else {names.WEIGHTED: weighted}
-    found = [p for p in self.search if not p.strategy.startswith('BestOfN(')]
-    called = names.unique(p.strategy for p in found)
-    for arm in dict.fromkeys(called.values()):
-      budgets = sorted({p.budget for p in found if called[p.strategy] == arm})
+    searches = [p for p in self.search if not p.strategy.startswith('BestOfN(')]
+    short = names.unique(p.strategy for p in searches)
+    for arm in dict.fromkeys(short.values()):
+      budgets = sorted({p.budget for p in searches if short[p.strategy] == arm})
       table[arm] = {
         budget: _mean(
           [
             self._whole(p)
-            for p in found
-            if called[p.strategy] == arm and p.budget == budget
+            for p in searches
+            if short[p.strategy] == arm and p.budget == budget
           ]
         )
         for budget in budgets
@@ -135,12 +136,12 @@ class Study:
 
   @functools.cached_property
   def search_optimal(self) -> optimal.Optimal | None:
-    """The policy over `search_arms`; None where there is nothing to choose."""
+    """The policy over `search_arms`; None without bins or without a choice."""
     return self._optimal(self.search_arms)
 
   @functools.cached_property
   def revision_optimal(self) -> Mapping[str, optimal.Optimal]:
-    """The policy over ratios, by 'verifier' and 'majority'."""
+    """The policies over `revision_arms`, by 'verifier' and 'majority'."""
     fits = {
       by: self._optimal(table) for by, table in self.revision_arms.items()
     }
@@ -148,7 +149,7 @@ class Study:
 
   @functools.cached_property
   def revision_arms(self) -> Mapping[str, Table]:
-    """Every ratio of sequential to parallel, by 'verifier' and 'majority'."""
+    """Accuracy by ratio, selected by 'verifier' or 'majority' (paper §6.1)."""
     if self.revise is None:
       return {}
     tables = {'majority': self._ratios(self.revise, aggregate.flat_majority)}
@@ -162,12 +163,16 @@ class Study:
     how: aggregate.Reduction = 'last',
     verifier: str | None = None,
   ) -> Table:
-    """Accuracy by way of selection, at powers of two up to the pool's width.
+    """Accuracy by selector, at powers of two up to the pool's width.
 
     Args:
-      pool: independent answers.
-      how: the reduction of step values to a score.
-      verifier: one of the pool's further verifiers instead of its first.
+      pool: a pool of independent answers.
+      how: reduction of step values to the score of an answer.
+      verifier: name of one of the pool's further verifiers, whose scores
+        replace those of the first; FLOPs are then unknown.
+
+    Returns:
+      The table of SELECTORS; of majority alone if the answers have no scores.
     """
     score = pool.scores[verifier] if verifier else pool.score(how)
     arms = {
@@ -175,7 +180,7 @@ class Study:
       for arm, select in SELECTORS.items()
       if score is not None or arm == names.MAJORITY
     }
-    # What a further verifier read is not in the records.
+    # The records have no cost of further verifiers.
     spent = lambda arm, n: (
       None
       if verifier
@@ -190,7 +195,7 @@ class Study:
     }
 
   def coverage(self, pool: pools.AnswerPool) -> dict[int, Accuracy]:
-    """pass@N: whether any of N answers is right."""
+    """pass@N by N: the chance that any of N answers is right, FLOPs unknown."""
     return {
       n: Accuracy(curves.coverage(pool.correct, n), 0.0)
       for n in powers(pool.width)
@@ -203,28 +208,35 @@ class Study:
     parallel: int,
     select: aggregate.Selector,
   ) -> Accuracy:
-    """Accuracy of one split of a budget between turns and chains."""
-    settled = (
+    """Accuracy of one split of a budget between turns and chains.
+
+    Args:
+      attempts: chains of the pool.
+      sequential: turns per chain.
+      parallel: number of chains.
+      select: selector over attempts [..., C, T].
+
+    Raises:
+      ValueError: too few chains are that long.
+    """
+    # One draw is enough where each is all long chains, in an order that only
+    # decides ties. Majority has many ties, which it breaks at random.
+    exact = (
       select is aggregate.hierarchical
       and (attempts.turns >= sequential).sum() == parallel
     )
     rng = self._rng(f'split {sequential} {parallel}')
-    found = chains.split_accuracy(
-      attempts,
-      sequential,
-      parallel,
-      select,
-      rng,
-      1 if settled else self.subsets,
+    point = chains.split_accuracy(
+      attempts, sequential, parallel, select, rng, 1 if exact else self.subsets
     )
     single = sequential * parallel == 1
     first = attempts.correct[:, :, 0].mean(1)
-    return found._replace(question=first) if single else found
+    return point._replace(question=first) if single else point
 
   def _ratios(
     self, pool: pools.AnswerPool, select: aggregate.Selector
   ) -> Table:
-    """Accuracy of every split of every budget, by ratio."""
+    """Accuracy by ratio and budget, of every split that the pool can serve."""
     attempts = pool.chains()
     table: Table = {}
     for budget in powers(len(attempts.turns)):
@@ -240,23 +252,26 @@ class Study:
     return table
 
   def _subsets(self, pool, score, n, arm, select) -> Accuracy:
-    settled = n == pool.width and arm != names.MAJORITY
-    found = curves.subset_accuracy(
+    """Accuracy of a selector on n of the pool's answers."""
+    # As in `split`: one draw is enough where each is the whole pool.
+    exact = n == pool.width and arm != names.MAJORITY
+    point = curves.subset_accuracy(
       pool.correct,
       pool.answer,
       score,
       n,
       select,
       self._rng(f'{arm} {n}'),
-      1 if settled else self.subsets,
+      1 if exact else self.subsets,
     )
-    return found._replace(question=pool.correct.mean(1)) if n == 1 else found
+    # For n = 1 the mean over subsets is known exactly: it is pass@1.
+    return point._replace(question=pool.correct.mean(1)) if n == 1 else point
 
   def _whole(self, pool: pools.AnswerPool) -> Accuracy:
-    """Accuracy of the vote over all answers of a search, if scored weighted."""
+    """Accuracy of a weighted vote over all answers; of majority if unscored."""
     score = pool.score()
     vote = aggregate.majority if score is None else aggregate.weighted
-    found = curves.subset_accuracy(
+    point = curves.subset_accuracy(
       pool.correct,
       pool.answer,
       score,
@@ -265,9 +280,10 @@ class Study:
       self._rng(pool.strategy),
       1,
     )
-    return _charged(found, spending.whole(pool))
+    return _charged(point, spending.whole(pool))
 
   def _optimal(self, table: Table) -> optimal.Optimal | None:
+    """The policy over a table's arms, with FLOPs if all points have them."""
     flops = {
       arm: {n: point.flops for n, point in curve.items()}
       for arm, curve in table.items()
@@ -280,25 +296,27 @@ class Study:
     )
 
   def _rng(self, what: str) -> np.random.Generator:
-    """A stream of its own for each point, whatever else is computed."""
+    """A generator per point, so that no point depends on the others."""
+    # A crc, since `hash` of a string differs between processes.
     return np.random.default_rng([self.seed, zlib.crc32(what.encode())])
 
 
 def load(
-  root: pathlib.Path,
-  seed: int,
-  *,
-  subsets: int = 100,
-  **folders: str,
+  root: pathlib.Path, seed: int, *, subsets: int = 100, **folders: str
 ) -> Study:
   """Reads the stages below a seed's folder.
 
   Args:
-    root: holds one folder a stage.
-    seed: of the experiment.
+    root: folder of the seed, with one folder per stage.
+    seed: seed of the experiment.
     subsets: see Study.
-    **folders: which of STAGES to read, and the names of their folders; all
-      that are there, under their usual names, if none is given.
+    **folders: folder name by which of STAGES it is; by default all STAGES,
+      each from the folder of its name. Stages without a folder were not run.
+
+  Raises:
+    ValueError: no stage has answers to test questions, the stages have no
+      question in common, or the records of a stage disagree.
+    ttc.pipeline.records.IncompleteError: a stage has not finished.
   """
   folders = folders or {name: name for name in STAGES}
   stages = {
@@ -306,7 +324,7 @@ def load(
   }
   stage = lambda name: stages[name].pools if name in stages else []
   searches = stage('search')
-  found: dict[str, Any] = {
+  single: dict[str, Any] = {
     'difficulty': pools.largest(stage('difficulty'), 'BestOfN'),
     'revise': max(
       (p for p in stage('revise') if p.chain is not None),
@@ -318,7 +336,7 @@ def load(
     'large': pools.largest(stage('large_samples'), 'BestOfN'),
     'control': pools.largest(stage('control_samples'), 'BestOfN'),
   }
-  everything = [*searches, *(p for p in found.values() if p is not None)]
+  everything = [*searches, *(p for p in single.values() if p is not None)]
   if not everything:
     raise ValueError(
       f'{root} holds no samples of test questions; run the stages '
@@ -332,7 +350,7 @@ def load(
     )
   aligned = {
     name: pool if pool is None or name == 'difficulty' else pool.at(problem)
-    for name, pool in found.items()
+    for name, pool in single.items()
   }
   return Study(
     seed=seed,
@@ -345,7 +363,7 @@ def load(
 
 
 def questions(table: Table) -> dict[str, Curve]:
-  """The table without the spread over subsets: accuracy[arm][budget] [Q]."""
+  """The accuracies alone: accuracy[arm][budget], float64 [Q]."""
   return {
     arm: {n: point.question for n, point in curve.items()}
     for arm, curve in table.items()
@@ -353,7 +371,7 @@ def questions(table: Table) -> dict[str, Curve]:
 
 
 def along(table: Mapping[str, Mapping], parallel: bool) -> dict[int, Any]:
-  """Of a table of ratios those that are all parallel, or all sequential."""
+  """Of a table by ratio: N chains of one turn (parallel), or one chain of N."""
   name = lambda n: names.ratio(1, n) if parallel else names.ratio(n, 1)
   budgets = sorted({n for arm in table.values() for n in arm})
   return {n: table[name(n)][n] for n in budgets if n in table.get(name(n), {})}
@@ -365,11 +383,12 @@ def powers(top: int) -> list[int]:
 
 
 def _charged(point: Accuracy, spent: np.ndarray | None) -> Accuracy:
-  """With what it executes of (useful, executed) [Q, 2]."""
+  """The point with its executed FLOPs; `spent` is (useful, executed) [Q, 2]."""
   return point if spent is None else point._replace(flops=spent[:, 1])
 
 
 def _mean(repeats: list[Accuracy]) -> Accuracy:
+  """Mean over repeats of a strategy at one budget."""
   flops = [r.flops for r in repeats]
   return Accuracy(
     np.mean([r.question for r in repeats], 0),

@@ -1,9 +1,14 @@
-"""A config.json that is read to its last attribute."""
+"""A config.json of which every attribute has to be accounted for.
+
+An attribute that a reader does not know may change what a model computes. So a
+reader takes the attributes that it understands, and what is left must be on a
+list of harmless ones.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-# They say how a model was trained, is saved, or samples; not what it computes.
+# Attributes about training, saving or sampling, not about what is computed.
 _HARMLESS = frozenset(
   (
     'architectures',
@@ -52,30 +57,39 @@ _HARMLESS = frozenset(
     '_attn_implementation_autoset',
   )
 )
-_ABSENT = object()
+_ABSENT = object()  # no default; None is a value that attributes have
 
 
 class Attributes:
-  """Attributes that are taken one by one, until none is left."""
+  """The attributes of a config.json that were not taken yet.
+
+  Attributes:
+    where: the file's name, for messages.
+  """
 
   def __init__(
     self, config: Mapping[str, Any], defaults: Mapping[str, Any], where: str
   ):
-    """Begins with all of them.
+    """Begins with all attributes of a file.
 
     Args:
-      config: the content of a config.json.
-      defaults: of what it may leave out.
-      where: names it in errors.
+      config: parsed content of a config.json.
+      defaults: values of attributes that the file may leave out.
+      where: name of the file, for messages.
     """
     self._left, self._defaults = dict(config), defaults
     self.where = where
 
   def take(self, name: str, default: Any = _ABSENT) -> Any:
-    """One attribute; `default` is used where the family has none of its own.
+    """Removes an attribute and returns its value.
+
+    Args:
+      name: of the attribute.
+      default: value if the attribute is absent and has no default in
+        `defaults`.
 
     Raises:
-      ValueError: it is not there.
+      ValueError: the attribute is absent and has no default at all.
     """
     if name in self._left:
       return self._left.pop(name)
@@ -89,20 +103,38 @@ class Attributes:
     return default
 
   def must(self, name: str, *values: Any) -> None:
-    """Takes an attribute that may only have these values, or be absent."""
+    """Takes an attribute that must be absent or have one of some values.
+
+    Args:
+      name: of the attribute.
+      *values: those allowed.
+
+    Raises:
+      ValueError: it has another value.
+    """
     value = self.take(name, values[0])
     if value not in values:
       self.refuse(name, value, ' or '.join(map(repr, values)))
 
   def refuse(self, name: str, value: Any, wanted: str) -> NoReturn:
-    """Raises ValueError for a value that we do not compute."""
+    """Raises ValueError for a value that this package does not support.
+
+    Args:
+      name: of the attribute.
+      value: its value.
+      wanted: description of the supported values, for the message.
+    """
     raise ValueError(
       f'{self.where}: {name}={value!r} cannot be computed here, only '
       f'{wanted}; convert another checkpoint.'
     )
 
   def finish(self) -> None:
-    """Raises ValueError for an attribute that nobody took or knows."""
+    """Checks that what is left is harmless.
+
+    Raises:
+      ValueError: an attribute was not taken and is not known.
+    """
     self.must('is_encoder_decoder', False)
     self.must('add_cross_attention', False)
     if 'quantization_config' in self._left:

@@ -1,8 +1,9 @@
-"""Families of Hugging Face models, as data: their config.json and ours.
+"""Model families of Hugging Face: config.json to TransformerConfig and back.
 
-A family says what its config.json means where it says nothing, and which of
-our fields it always sets. An attribute that is not listed here may change the
-mathematics and is refused; so is a value that we do not compute.
+A family is a table: defaults of attributes that its config.json may leave out,
+and fields of TransformerConfig that all its models share. An attribute that is
+not listed may change what the model computes, so it is an error; so is a value
+that `Transformer` does not support.
 """
 
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ _OUR_ACTIVATIONS = {
   'relu': 'relu',
   'gelu_tanh': 'gelu_pytorch_tanh',
 }
-_SIZES = {
+_SIZES = {  # fields of TransformerConfig whose attributes mean the same
   'vocab_size': 'vocab_size',
   'num_layers': 'num_hidden_layers',
   'embed_dim': 'hidden_size',
@@ -39,23 +40,23 @@ _SIZES = {
   'context': 'max_position_embeddings',
 }
 _DTYPES = ('float32', 'bfloat16', 'float16')
-_UNLIMITED = 1 << 20  # positions of a model that says nothing of a limit
+_UNLIMITED = 1 << 20  # max_position_embeddings written for context=None
 _SLIDING, _FULL = 'sliding_attention', 'full_attention'
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-  """One family.
+  """One model family.
 
   Attributes:
     model_type: its name in config.json.
-    stem: of its classes' names.
-    defaults: of attributes that config.json may leave out.
-    fixed: our fields that it always has.
-    biases: attribute that switches biases of attention on; '' for none.
-    layers: which layers slide: 'none', 'all', 'listed', 'upper' (Qwen: where
-      asked for, from max_window_layers on), or the period after which one
-      layer sees everything (Gemma).
+    stem: first part of its class names, as in LlamaForCausalLM.
+    defaults: values of attributes that config.json may leave out.
+    fixed: fields of TransformerConfig that all its models have.
+    biases: attribute that switches attention biases on; '' if there is none.
+    layers: which layers have a sliding window: 'none', 'all', 'upper' (from
+      max_window_layers on, if use_sliding_window is set), or a period p, where
+      every p-th layer has full attention and the others a window.
   """
 
   model_type: str
@@ -67,7 +68,7 @@ class Family:
 
   @property
   def gemma(self) -> bool:
-    """Whether it says `hidden_activation`, query scales and soft-caps."""
+    """Whether it has Gemma's attributes for activation, scale and soft-caps."""
     return self.fixed.get('norm_offset') == 1.0
 
 
@@ -164,14 +165,15 @@ FAMILIES = {
 
 
 def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
-  """Ours for a config.json.
+  """The TransformerConfig of a config.json.
 
   Args:
-    config: its content.
-    where: names it in errors.
+    config: parsed content of the file.
+    where: name of the file, for messages.
 
   Raises:
-    ValueError: an unknown family, or an attribute or value that is unknown.
+    ValueError: the family, an attribute or a value is unknown, or a required
+      attribute is missing.
   """
   family = FAMILIES.get(config.get('model_type'))
   if family is None:
@@ -180,68 +182,73 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
       f'families that can be read ({", ".join(FAMILIES)}); convert a model '
       'of one of them.'
     )
-  given = Attributes(config, family.defaults, where)
-  fields = {ours: given.take(theirs) for ours, theirs in _SIZES.items()}
+  attributes = Attributes(config, family.defaults, where)
+  fields = {ours: attributes.take(theirs) for ours, theirs in _SIZES.items()}
   if fields['num_kv_heads'] is None:
     fields['num_kv_heads'] = fields['num_heads']
   if fields['head_dim'] is None:
     fields['head_dim'] = fields['embed_dim'] // fields['num_heads']
   fields |= family.fixed
-  if family.biases and given.take(family.biases, False):
+  if family.biases and attributes.take(family.biases, False):
     fields |= {'qkv_bias': True, 'out_bias': True}
-  given.must('mlp_bias', False)
-  given.must('use_mrope', False)
-  fields['activation'] = _activation(family, given)
+  attributes.must('mlp_bias', False)
+  attributes.must('use_mrope', False)
+  fields['activation'] = _activation(family, attributes)
   if family.gemma:
-    fields['query_scale'] = given.take('query_pre_attn_scalar') ** -0.5
-    fields['attn_softcap'] = given.take('attn_logit_softcapping')
-    fields['final_softcap'] = given.take('final_logit_softcapping')
-    given.must('use_bidirectional_attention', False, None)
-  fields |= _sliding(family, given, fields['num_layers'])
+    fields['query_scale'] = attributes.take('query_pre_attn_scalar') ** -0.5
+    fields['attn_softcap'] = attributes.take('attn_logit_softcapping')
+    fields['final_softcap'] = attributes.take('final_logit_softcapping')
+    attributes.must('use_bidirectional_attention', False, None)
+  fields |= _sliding(family, attributes, fields['num_layers'])
   fields |= rotary.read(
-    given,
+    attributes,
     bool(fields['sliding']),
     family.model_type == 'gemma3_text',
     fields['context'],
   )
   fields['dtype'] = (
-    given.take('dtype', None) or given.take('torch_dtype', None) or 'float32'
+    attributes.take('dtype', None)
+    or attributes.take('torch_dtype', None)
+    or 'float32'
   )
   if fields['dtype'] not in _DTYPES:
-    given.refuse('dtype', fields['dtype'], f'one of {", ".join(_DTYPES)}')
-  given.finish()
+    attributes.refuse('dtype', fields['dtype'], f'one of {", ".join(_DTYPES)}')
+  attributes.finish()
   return TransformerConfig(**fields)
 
 
-def _activation(family: Family, given: Attributes) -> str:
-  name = given.take('hidden_activation' if family.gemma else 'hidden_act')
-  if family.gemma:  # an older spelling that is written beside it, and not read
-    given.must('hidden_act', *_ACTIVATIONS)
+def _activation(family: Family, attributes: Attributes) -> str:
+  name = attributes.take('hidden_activation' if family.gemma else 'hidden_act')
+  # Gemma's files have the older hidden_act too, which transformers ignores.
+  if family.gemma:
+    attributes.must('hidden_act', *_ACTIVATIONS)
   if name not in _ACTIVATIONS:
-    given.refuse('hidden_act', name, f'one of {", ".join(_ACTIVATIONS)}')
+    attributes.refuse('hidden_act', name, f'one of {", ".join(_ACTIVATIONS)}')
   return _ACTIVATIONS[name]
 
 
-def _sliding(family: Family, given: Attributes, layers: int) -> dict[str, Any]:
+def _sliding(
+  family: Family, attributes: Attributes, layers: int
+) -> dict[str, Any]:
   if family.layers == 'none':
-    given.must('sliding_window', None)
+    attributes.must('sliding_window', None)
     return {'sliding': (), 'window': None}
-  window = given.take('sliding_window', None)
+  window = attributes.take('sliding_window', None)
   if family.layers == 'all':
     return {'sliding': (True,) * layers if window else (), 'window': window}
   if family.layers == 'upper':
-    begin = given.take('max_window_layers', 28)
-    used = given.take('use_sliding_window', False)
+    begin = attributes.take('max_window_layers', 28)
+    used = attributes.take('use_sliding_window', False)
     flags = [bool(used and window) and i >= begin for i in range(layers)]
   else:
-    period = given.take('sliding_window_pattern', None)
-    period = given.take('_sliding_window_pattern', period) or family.layers
+    period = attributes.take('sliding_window_pattern', None)
+    period = attributes.take('_sliding_window_pattern', period) or family.layers
     flags = [bool((i + 1) % period) for i in range(layers)]
-  listed = given.take('layer_types', None)
+  listed = attributes.take('layer_types', None)
   if listed is not None:
     unknown = sorted(set(listed) - {_SLIDING, _FULL})
     if unknown or len(listed) != layers:
-      given.refuse(
+      attributes.refuse(
         'layer_types', listed, f'{layers} of {_SLIDING!r} and {_FULL!r}'
       )
     flags = [kind == _SLIDING for kind in listed]
@@ -251,7 +258,10 @@ def _sliding(family: Family, given: Attributes, layers: int) -> dict[str, Any]:
 
 
 def family_of(cfg: TransformerConfig) -> Family:
-  """The family of Hugging Face that computes what a config says."""
+  """The Hugging Face family that is nearest to a config.
+
+  `written` checks whether that family computes exactly the same.
+  """
   if cfg.norm_offset:
     name = 'gemma3_text' if cfg.qk_norm else 'gemma2'
   elif cfg.qk_norm:
@@ -264,10 +274,11 @@ def family_of(cfg: TransformerConfig) -> Family:
 
 
 def written(cfg: TransformerConfig) -> dict[str, Any]:
-  """The config.json that means `cfg`, dropout left out.
+  """The attributes of a config.json for a model, without its dropout.
 
   Raises:
-    ValueError: no family computes this; the message names the fields.
+    ValueError: no family computes the same; the message names the fields that
+      differ.
   """
   family = family_of(cfg)
   cfg = _canonical(cfg, family)
@@ -296,11 +307,12 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
   if family.layers == 'upper':
     config['use_sliding_window'] = any(cfg.sliding)
   config |= rotary.written(cfg, family.model_type == 'gemma3_text')
-  here, there = map(dataclasses.asdict, (cfg, read(config, 'config.json')))
+  # Reading it back is the check: what the family cannot express has changed.
+  ours, theirs = map(dataclasses.asdict, (cfg, read(config, 'config.json')))
   differing = [
-    f'{name} is {here[name]!r} here and {there[name]!r} there'
-    for name in here
-    if here[name] != there[name]
+    f'{name} is {ours[name]!r} here and {theirs[name]!r} there'
+    for name in ours
+    if ours[name] != theirs[name]
   ]
   if differing:
     raise ValueError(
@@ -311,7 +323,12 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
 
 
 def _canonical(cfg: TransformerConfig, family: Family) -> TransformerConfig:
-  """The same computation, spelled as `read` spells it."""
+  """The config that `read` returns for models that compute the same as `cfg`.
+
+  Fields that change nothing (a query scale that is the default, a window
+  without sliding layers) get the values that `read` gives them, so that
+  `written` can compare field by field.
+  """
   plain = cfg.head_dim**-0.5
   scale = plain if cfg.query_scale is None else cfg.query_scale
   if not family.gemma:

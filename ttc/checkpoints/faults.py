@@ -1,4 +1,4 @@
-"""What disks and copies do to checkpoints, said so that it can be mended."""
+"""Errors of reading and writing checkpoints, with the path and a remedy."""
 
 from collections.abc import Iterator
 import contextlib
@@ -9,17 +9,21 @@ import re
 
 from ttc.runtime import storage
 
-# How TensorStore says what the system answered.
+# TensorStore's errors have the system's error number in their text only.
 _NUMBER = re.compile(r"os_error_code='(\d+)'")
-_LONGEST = 300
+_LONGEST = 300  # characters of a quoted reason
 
 
 @contextlib.contextmanager
 def writing(folder: pathlib.Path) -> Iterator[None]:
-  """Names the folder, the reason and the fix where a write fails.
+  """Explains errors of writes inside the context.
+
+  Args:
+    folder: of what is written, for the message.
 
   Raises:
-    OSError: the system would not write; other errors pass as they are.
+    OSError: the system refused a write; the message has the folder, the reason
+      and a remedy. Other exceptions pass unchanged.
   """
   try:
     yield
@@ -36,15 +40,15 @@ def writing(folder: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(folder: pathlib.Path, fix: str) -> Iterator[None]:
-  """Names the folder and the fix where a read fails.
+  """Explains errors of reads inside the context.
 
   Args:
-    folder: of what is read.
-    fix: what to do about it.
+    folder: of what is read, for the message.
+    fix: remedy, for the message.
 
   Raises:
-    OSError: what is there cannot be read. Errors of devices and memory say
-      nothing about files and pass as they are.
+    OSError: the content cannot be read. RuntimeError and MemoryError pass
+      unchanged: they come from devices and memory, not from files.
   """
   try:
     yield
@@ -60,8 +64,8 @@ def reading(folder: pathlib.Path, fix: str) -> Iterator[None]:
 
 
 def _number(error: Exception) -> int | None:
-  """The system's error number behind an error, None where there is none."""
+  """The system's error number behind an exception, or None."""
   if isinstance(error, OSError):
     return error.errno
-  found = _NUMBER.search(str(error))
-  return int(found[1]) if found else None
+  match = _NUMBER.search(str(error))
+  return int(match[1]) if match else None

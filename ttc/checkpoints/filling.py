@@ -1,7 +1,8 @@
-"""A weight between the rows of their tensors and our stacked array.
+"""Weights between Hugging Face tensors and stacked parameter arrays.
 
-Weights are read a piece at a time, straight into the array of a device's
-shard, and written a layer at a time: no second copy of a model is made.
+A tensor is read piece by piece into the memory of a device's shard, and a
+parameter is written layer by layer, so that the host never holds a second copy
+of the model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,12 +17,20 @@ import numpy as np
 from ttc.checkpoints.names import Weight
 from ttc.checkpoints.safetensors import Made, Tensor
 
-_PIECE = 1 << 23  # bytes of a tensor read at once
-_ALIGNMENT = 64  # bytes, what XLA asks for
+_PIECE = 1 << 23  # bytes of a tensor that are read at once
+_ALIGNMENT = 64  # bytes; XLA copies host memory that is aligned to less
 
 
 def pieces(tensor: Tensor, unit: int = 1) -> Iterator[tuple[int, int]]:
-  """(start, stop) rows, multiples of a unit, of about `_PIECE` bytes."""
+  """Ranges of rows that cut a tensor into pieces of about `_PIECE` bytes.
+
+  Args:
+    tensor: the tensor, with at least one axis.
+    unit: number of rows that must stay together; divides the tensor's rows.
+
+  Yields:
+    (start, stop) rows in order, multiples of `unit`.
+  """
   total = tensor.shape[0]
   row = math.prod(tensor.shape[1:]) * jnp.dtype(tensor.dtype).itemsize
   step = max(1, _PIECE // (row * unit)) * unit
@@ -32,41 +41,48 @@ def pieces(tensor: Tensor, unit: int = 1) -> Iterator[tuple[int, int]]:
 def filled(
   weight: Weight,
   struct: jax.ShapeDtypeStruct,
-  found: Mapping[str, Tensor],
+  tensors: Mapping[str, Tensor],
   digest,
 ) -> jax.Array:
-  """A weight of all layers, each shard read for itself.
+  """Reads a weight of all layers, shard by shard, onto its devices.
 
   Args:
-    weight: which one.
-    struct: shape, dtype and sharding of ours.
-    found: tensors by name; theirs have the right shapes.
-    digest: hash object that is told all that is read.
+    weight: the kind of weight.
+    struct: shape, dtype and sharding of the parameter.
+    tensors: the checkpoint's tensors by name, whose shapes were checked.
+    digest: hash object that is updated with all bytes that are read.
+
+  Returns:
+    The parameter, a global array.
+
+  Raises:
+    ValueError: a number is NaN or infinite, or the file ends early.
   """
   newest = {}
 
   def shard(index):
     key = tuple((s.start, s.stop) for s in index)
-    if key not in newest:  # replicas follow each other
+    # Only the last shard is cached: replicas of a shard follow each other.
+    if key not in newest:
       newest.clear()
-      newest[key] = _shard(weight, struct, index, found, digest)
+      newest[key] = _shard(weight, struct, index, tensors, digest)
     return newest[key]
 
   return jax.make_array_from_callback(struct.shape, struct.sharding, shard)
 
 
-def _shard(weight, struct, index, found, digest) -> np.ndarray:
+def _shard(weight, struct, index, tensors, digest) -> np.ndarray:
   spans = [
     range(*s.indices(n)) for s, n in zip(index, struct.shape, strict=True)
   ]
   out = _aligned([len(span) for span in spans], struct.dtype)
   if not weight.layered:
-    _read_into(out, found[weight.name], weight, struct.shape, spans, digest)
+    _read_into(out, tensors[weight.name], weight, struct.shape, spans, digest)
     return out
   for at, layer in enumerate(spans[0]):
     _read_into(
       out[at],
-      found[weight.name.format(layer)],
+      tensors[weight.name.format(layer)],
       weight,
       struct.shape[1:],
       spans[1:],
@@ -76,7 +92,7 @@ def _shard(weight, struct, index, found, digest) -> np.ndarray:
 
 
 def _aligned(shape: list[int], dtype: np.dtype) -> np.ndarray:
-  """Uninitialized memory that a CPU's array takes over without a copy."""
+  """An uninitialized array that JAX on a CPU can use without a copy."""
   size = math.prod(shape) * dtype.itemsize
   raw = np.empty(size + _ALIGNMENT, np.uint8)
   start = -raw.ctypes.data % _ALIGNMENT
@@ -84,9 +100,20 @@ def _aligned(shape: list[int], dtype: np.dtype) -> np.ndarray:
 
 
 def _read_into(out, tensor, weight, shape, spans, digest) -> None:
-  """Fills our axes of one layer from their rows."""
+  """Fills a shard of one layer's parameter from a tensor.
+
+  Args:
+    out: array of the shard's shape, written to.
+    tensor: the tensor of this layer.
+    weight: its kind.
+    shape: shape of the whole parameter of one layer.
+    spans: range of each of its axes that the shard has.
+    digest: hash object.
+  """
+  # With outputs first, as in the tensor, a shard's first axis is a range of
+  # rows. Only pieces that overlap it are read.
   turned, wanted = weight.turned(shape), weight.turned(tuple(spans))
-  unit = tensor.shape[0] // turned[0]  # their rows for one of our first axis
+  unit = tensor.shape[0] // turned[0]  # rows per index of the first axis
   target = out.transpose(weight.turned(tuple(range(out.ndim))))
   first = wanted[0]
   rest = tuple(slice(s.start, s.stop) for s in wanted[1:])
@@ -94,18 +121,29 @@ def _read_into(out, tensor, weight, shape, spans, digest) -> None:
     low, high = max(start // unit, first.start), min(stop // unit, first.stop)
     if low >= high:
       continue
+    # Rows of the tensor, then the parameter's axes with outputs first, of which
+    # only the shard's part is kept.
     piece = tensor.rows(low * unit, high * unit, digest)
     piece = piece.reshape(high - low, *turned[1:])[(slice(None), *rest)]
     target[low - first.start : high - first.start] = piece
 
 
 def at(tree: Any, path: tuple[str, ...]) -> Any:
-  """What stands at a path."""
+  """The leaf or subtree at a path of keys."""
   return functools.reduce(lambda t, k: t[k], path, tree)
 
 
 def made(weight: Weight, params: Any, dtype: str) -> Iterator[Made]:
-  """Their tensors of a weight, a layer each, as numbers of a dtype."""
+  """The Hugging Face tensors of a weight, one per layer.
+
+  Args:
+    weight: the kind of weight.
+    params: parameters, stacked.
+    dtype: of the tensors.
+
+  Yields:
+    Tensors that are computed when they are written.
+  """
   leaf = at(params, weight.path)
   shape = leaf.shape[1 if weight.layered else 0 :]
   axes = weight.turned(tuple(range(len(shape))))

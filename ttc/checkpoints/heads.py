@@ -1,12 +1,12 @@
-"""Value heads of others, as ours: one number a token, and a sigmoid.
+"""Imported value heads, turned into one logit per token with a sigmoid.
 
-    score [1, D]                  already that
-    score [2, D]                  softmax of two is the sigmoid of a difference
-    score.0 [D, D], score.2       the same behind a layer of ReLUs (Qwen)
-    lm_head, a good and a bad id  the difference of two rows of logits
+    score [1, D]                     as it is
+    score [2, D]                     softmax of two = sigmoid of the difference
+    score.0 [D, D], score.2          the same after a hidden ReLU layer (Qwen)
+    lm_head and two token ids        difference of the two tokens' logits
 
-Differences are taken in float32, where those of half-precision numbers lose
-next to nothing.
+Differences are taken in float32, where those of half-precision weights lose
+almost nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,21 +19,21 @@ from ttc.checkpoints.safetensors import Tensor
 from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
 
-_BAD, _GOOD = 0, 1  # places of the two classes
+_BAD, _GOOD = 0, 1  # indices of the two classes
 _HIDDEN, _HIDDEN_BIAS = 'score.0.weight', 'score.0.bias'
 _LAST, _LAST_BIAS = 'score.2.weight', 'score.2.bias'
 _SCORE, _SCORE_BIAS = 'score.weight', 'score.bias'
 
-Rows = Callable[[str, int, int], np.ndarray]  # of a tensor, by name
+Rows = Callable[[str, int, int], np.ndarray]  # (tensor, start, stop) -> rows
 
 
 class ValueHead(NamedTuple):
-  """A head that was read.
+  """A value head in the format of `Transformer`.
 
   Attributes:
-    cfg: the config with its hidden units.
-    params: beside the backbone, numpy float32.
-    used: names of the tensors that it was made of.
+    cfg: the model's config, with the head's hidden units.
+    params: parameters beside the backbone, numpy float32.
+    used: names of the tensors that the head consists of.
   """
 
   cfg: TransformerConfig
@@ -42,24 +42,29 @@ class ValueHead(NamedTuple):
 
 
 def score(
-  found: Mapping[str, Tensor], cfg: TransformerConfig, rows: Rows
+  tensors: Mapping[str, Tensor], cfg: TransformerConfig, rows: Rows
 ) -> ValueHead:
-  """A head of its own, with one label or two.
+  """Reads a classification head with one label or two.
+
+  Args:
+    tensors: the checkpoint's tensors by name.
+    cfg: config of the model, without hidden units of the head.
+    rows: reads rows of a tensor.
 
   Raises:
-    ValueError: it is missing, or of another shape.
+    ValueError: a tensor of the head is missing or of another shape.
   """
-  if _HIDDEN in found:
-    hidden = found[_HIDDEN].shape[0]
+  if _HIDDEN in tensors:
+    hidden = tensors[_HIDDEN].shape[0]
     cfg = dataclasses.replace(cfg, value_hidden=hidden)
     used = [_HIDDEN, _HIDDEN_BIAS, _LAST, _LAST_BIAS]
     _check(
-      found,
+      tensors,
       used,
       {_HIDDEN: (hidden, cfg.embed_dim), _HIDDEN_BIAS: (hidden,)},
       hidden,
     )
-    read = lambda name: rows(name, 0, found[name].shape[0]).astype(np.float32)
+    read = lambda name: rows(name, 0, tensors[name].shape[0]).astype(np.float32)
     params = {
       'value_hidden': read(_HIDDEN).T,
       'value_hidden_bias': read(_HIDDEN_BIAS),
@@ -68,13 +73,13 @@ def score(
     }
     return ValueHead(cfg, params, frozenset(used))
   used = [
-    name for name in (_SCORE, _SCORE_BIAS) if name in found or name == _SCORE
+    name for name in (_SCORE, _SCORE_BIAS) if name in tensors or name == _SCORE
   ]
-  _check(found, used, {}, cfg.embed_dim)
-  read = lambda name: rows(name, 0, found[name].shape[0]).astype(np.float32)
+  _check(tensors, used, {}, cfg.embed_dim)
+  read = lambda name: rows(name, 0, tensors[name].shape[0]).astype(np.float32)
   bias = (
     _difference(read(_SCORE_BIAS))
-    if _SCORE_BIAS in found
+    if _SCORE_BIAS in tensors
     else np.zeros((), np.float32)
   )
   return ValueHead(
@@ -87,10 +92,17 @@ def score(
 def from_logits(
   cfg: TransformerConfig, reader: Reader, rows: Rows
 ) -> ValueHead:
-  """The difference of two tokens' logits.
+  """Makes a head of the difference between two tokens' logits.
+
+  The softmax over the two tokens is the sigmoid of that difference.
+
+  Args:
+    cfg: config of the language model.
+    reader: whose tokens `good` and `bad` are used.
+    rows: reads rows of a tensor.
 
   Raises:
-    ValueError: there are no such tokens, or logits are not linear.
+    ValueError: a token is outside the vocabulary, or logits are capped.
   """
   if cfg.final_softcap is not None:
     raise ValueError(
@@ -113,18 +125,26 @@ def from_logits(
 
 
 def _difference(rows: np.ndarray) -> np.ndarray:
-  """[1 or 2, ...] as one row."""
+  """Row 0 of [1, ...], or good minus bad of [2, ...], as [...]."""
   return rows[0] if len(rows) == 1 else rows[_GOOD] - rows[_BAD]
 
 
-def _check(found, names, shapes, width) -> None:
+def _check(tensors, names, shapes, width) -> None:
+  """Raises ValueError for tensors that are missing or of another shape.
+
+  Args:
+    tensors: the checkpoint's tensors by name.
+    names: tensors of the head.
+    shapes: expected shapes by name; the others have one or two rows of `width`.
+    width: inputs of the last layer.
+  """
   for name in names:
-    if name not in found:
+    if name not in tensors:
       raise ValueError(
         f'The checkpoint lacks tensor {name!r} of its value head; fetch it '
         'again.'
       )
-    shape = found[name].shape
+    shape = tensors[name].shape
     labels = ((1,), (2,)) if name.endswith('bias') else ((1, width), (2, width))
     wanted = (shapes[name],) if name in shapes else labels
     if shape not in wanted:

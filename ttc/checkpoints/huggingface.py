@@ -1,8 +1,8 @@
-"""Checkpoints of Hugging Face: into our parameters and out of them.
+"""Import and export of Hugging Face checkpoints.
 
-Language models come and go as `...ForCausalLM`. A value model goes as
-`...ForTokenClassification` with one label, whose logit at a token is the logit
-of our value there; it comes in the ways that `heads.py` lists.
+Language models are `...ForCausalLM` in both directions. A value model is
+exported as `...ForTokenClassification` with one label, whose logit at a token
+is the value logit there. It is imported from the formats in `heads.py`.
 """
 
 from collections.abc import Mapping
@@ -32,18 +32,18 @@ _SCORES = (
   'RewardModel',
   'ProcessRewardModel',
 )
-# Buffers that old versions saved, and that a config says better.
+# Buffers that old versions of transformers saved; the config determines them.
 _BUFFERS = re.compile(r'.*\.rotary_emb\.inv_freq')
 
 
 class Loaded(NamedTuple):
-  """A checkpoint that was read.
+  """An imported checkpoint.
 
   Attributes:
-    cfg: the config.
-    head: which one it has.
-    params: on the mesh.
-    digest: SHA-256 (hex) of all that was read.
+    cfg: config of the model.
+    head: 'logits' or 'value'.
+    params: parameters, stacked, on the mesh.
+    digest: SHA-256 (hex) of the config and all weights that were read.
   """
 
   cfg: TransformerConfig
@@ -61,36 +61,39 @@ def load(
   """Reads a checkpoint onto a mesh.
 
   Args:
-    folder: with config.json and safetensors.
-    mesh: where the parameters go.
+    folder: folder with config.json and safetensors files.
+    mesh: where the parameters are placed.
     dtype: of weights and activations; None keeps those of the checkpoint.
-    reader: of a verifier; one with a good and a bad token makes the logits
-      of a language model a value head.
+    reader: text format of a verifier. If it has a good and a bad token, a
+      value head is made of a language model's logits.
 
   Raises:
-    ValueError: something is missing, left over, unknown, damaged or of another
-      shape; the message names it.
+    ValueError: a file, tensor or attribute is missing, left over, unknown,
+      damaged or of another shape; the message names it.
   """
   folder = pathlib.Path(folder).absolute()
   config = read_config(folder)
   cfg = families.read(config, str(folder / 'config.json'))
   kind = _kind(config, folder)
-  found = {
+  tensors = {
     name: tensor
     for name, tensor in safetensors.tensors(folder).items()
     if not _BUFFERS.fullmatch(name)
   }
   cfg = dataclasses.replace(
-    cfg, param_dtype=dtype or _dtype(found), dtype=dtype or cfg.dtype
+    cfg, param_dtype=dtype or _dtype(tensors), dtype=dtype or cfg.dtype
   )
+  # Weights are added as they are read, so that the files are not read a second
+  # time for their hash.
   digest = safetensors.fresh_digest()
+  # With the dtype, because it makes another model of the same files.
   digest.update(json.dumps([config, dtype], sort_keys=True).encode())
-  cfg, head, params, used = _head(kind, cfg, reader, found, digest, folder)
+  cfg, head, params, used = _head(kind, cfg, reader, tensors, digest, folder)
   weights = names.backbone(cfg)
   if head == 'logits' and not cfg.tied:
     weights.append(names.logits())
   target = abstract.params(cfg, head, mesh)
-  _check(found, weights, target, used, folder)
+  _check(tensors, weights, target, used, folder)
   params = {
     name: jax.device_put(value, target[name].sharding)
     for name, value in params.items()
@@ -99,13 +102,17 @@ def load(
     *path, last = weight.path
     tree = functools.reduce(lambda t, k: t.setdefault(k, {}), path, params)
     tree[last] = filling.filled(
-      weight, filling.at(target, weight.path), found, digest
+      weight, filling.at(target, weight.path), tensors, digest
     )
   return Loaded(cfg, head, params, digest.hexdigest())
 
 
 def read_config(folder: pathlib.Path) -> dict[str, Any]:
-  """The content of config.json; raises ValueError where there is none."""
+  """Reads the config.json of a checkpoint.
+
+  Raises:
+    ValueError: it is missing or not a JSON object.
+  """
   path = folder / 'config.json'
   if not path.exists():
     raise ValueError(
@@ -130,19 +137,21 @@ def save(
   about: Mapping[str, Any] | None = None,
   file_bytes: int = 5_000_000_000,
 ) -> None:
-  """Writes parameters as a checkpoint of Hugging Face.
+  """Writes parameters as a Hugging Face checkpoint.
 
   Args:
-    folder: made if it is not there.
-    cfg: of the model.
-    head: which one it has.
-    params: anywhere, or `orbax.Stored`; looked at one after the other.
-    dtype: of weights and activations there; None keeps ours.
-    about: attributes of config.json beside those that say what is computed.
+    folder: is made if it does not exist.
+    cfg: config of the model.
+    head: its head.
+    params: arrays on host or devices, or `orbax.Stored`; read one by one.
+    dtype: of weights and activations in the checkpoint; None keeps those of
+      `cfg`.
+    about: further attributes of config.json, which do not change what is
+      computed.
     file_bytes: see `safetensors.write`.
 
   Raises:
-    ValueError: nothing of Hugging Face computes this.
+    ValueError: no class of transformers computes the same.
   """
   if dtype is not None:
     cfg = dataclasses.replace(cfg, dtype=dtype, param_dtype=dtype)
@@ -162,20 +171,20 @@ def save(
     }
   folder = pathlib.Path(folder)
   folder.mkdir(parents=True, exist_ok=True)
-  made = [
-    one
+  tensors = [
+    tensor
     for weight in weights
-    for one in filling.made(weight, params, cfg.param_dtype)
+    for tensor in filling.made(weight, params, cfg.param_dtype)
   ]
   if head == 'value':
-    made += _made_score(params, cfg.param_dtype)
-  safetensors.write(folder, made, file_bytes)
+    tensors += _made_score(params, cfg.param_dtype)
+  safetensors.write(folder, tensors, file_bytes)
   text = json.dumps(config, indent=2, sort_keys=True)
   (folder / 'config.json').write_text(f'{text}\n', encoding='utf-8')
 
 
 def _kind(config, folder) -> str:
-  """What stands behind 'For' in the name of the class."""
+  """The task of the model: what follows 'For' in its class name."""
   listed = config.get('architectures') or ['']
   kind = listed[0].partition('For')[2]
   if kind not in ('CausalLM', *_SCORES):
@@ -186,11 +195,14 @@ def _kind(config, folder) -> str:
   return kind
 
 
-def _dtype(found) -> str:
-  """Of all tensors; a value head's own may differ, ours is float32 anyway."""
+def _dtype(tensors) -> str:
+  """The dtype that all tensors share.
+
+  Those of a value head may differ: imported heads are float32 in any case.
+  """
   kinds = {
     tensor.dtype: name
-    for name, tensor in found.items()
+    for name, tensor in tensors.items()
     if not name.startswith('score.')
   }
   for kind, name in kinds.items():
@@ -207,15 +219,20 @@ def _dtype(found) -> str:
   return next(iter(kinds), 'float32')
 
 
-def _head(kind, cfg, reader, found, digest, folder):
-  """(config, head, its parameters, tensors used) beside the backbone."""
+def _head(kind, cfg, reader, tensors, digest, folder):
+  """Reads or makes the head.
+
+  Returns:
+    (config, head, parameters of a value head, names of tensors that belong to
+    the head or may be ignored because of it).
+  """
 
   def rows(name, start, stop):
-    if name not in found:
+    if name not in tensors:
       raise ValueError(
         f'{folder} lacks tensor {name!r}; fetch the checkpoint again.'
       )
-    return found[name].rows(start, stop, digest)
+    return tensors[name].rows(start, stop, digest)
 
   if reader is not None and reader.good is not None:
     if kind != 'CausalLM':
@@ -223,25 +240,30 @@ def _head(kind, cfg, reader, found, digest, folder):
         f'{folder} holds a model for {kind}, with a value head of its own; '
         'take a reader without good and bad tokens.'
       )
-    made = heads.from_logits(cfg, reader, rows)
+    head = heads.from_logits(cfg, reader, rows)
   elif kind in _SCORES:
-    made = heads.score(found, cfg, rows)
+    head = heads.score(tensors, cfg, rows)
   else:
-    return cfg, 'logits', {}, _surplus(cfg, found, folder)
-  return made.cfg, 'value', made.params, made.used | {_OUTPUT}
+    return cfg, 'logits', {}, _surplus(cfg, tensors, folder)
+  # A value model has no use for an output projection, which may be there.
+  return head.cfg, 'value', head.params, head.used | {_OUTPUT}
 
 
-def _surplus(cfg, found, folder) -> set[str]:
-  """An output projection that is saved though it is tied."""
-  if not cfg.tied or _OUTPUT not in found:
+def _surplus(cfg, tensors, folder) -> set[str]:
+  """The names of tensors that repeat others: a saved but tied projection.
+
+  Raises:
+    ValueError: the projection differs from the embedding table.
+  """
+  if not cfg.tied or _OUTPUT not in tensors:
     return set()
-  one, other = found[_OUTPUT], found.get(_TABLE)
+  output, embedding = tensors[_OUTPUT], tensors.get(_TABLE)
   if (
-    other is not None
-    and one.shape == other.shape
+    embedding is not None
+    and output.shape == embedding.shape
     and all(
-      (one.rows(*span) == other.rows(*span)).all()
-      for span in filling.pieces(one)
+      (output.rows(*span) == embedding.rows(*span)).all()
+      for span in filling.pieces(output)
     )
   ):
     return {_OUTPUT}
@@ -251,8 +273,16 @@ def _surplus(cfg, found, folder) -> set[str]:
   )
 
 
-def _check(found, weights, target, used, folder) -> None:
-  """Raises ValueError for a tensor missing, mis-shaped or left over."""
+def _check(tensors, weights, target, used, folder) -> None:
+  """Raises ValueError for a tensor that is missing, misshaped or left over.
+
+  Args:
+    tensors: tensors by name.
+    weights: kinds of weights that the model has.
+    target: abstract parameters.
+    used: names of further tensors that are accounted for.
+    folder: of the checkpoint, for messages.
+  """
   used = set(used)
   for weight in weights:
     shape = filling.at(target, weight.path).shape
@@ -260,19 +290,19 @@ def _check(found, weights, target, used, folder) -> None:
       (range(shape[0]), shape[1:]) if weight.layered else ([None], shape)
     )
     for name in map(weight.name.format, layers):
-      if name not in found:
+      if name not in tensors:
         raise ValueError(
           f'{folder} lacks tensor {name!r}, which its config.json asks for; '
           'fetch the checkpoint again, or correct the config.'
         )
-      if found[name].shape != weight.theirs(shape):
+      if tensors[name].shape != weight.theirs(shape):
         raise ValueError(
-          f'{folder}: tensor {name!r} has shape {found[name].shape}, and '
+          f'{folder}: tensor {name!r} has shape {tensors[name].shape}, and '
           f'config.json asks for {weight.theirs(shape)}; one of them '
           'belongs to another checkpoint.'
         )
       used.add(name)
-  left = sorted(found.keys() - used)
+  left = sorted(tensors.keys() - used)
   if left:
     raise ValueError(
       f'{folder}: tensor {left[0]!r} is left over ({len(left)} such), so '
@@ -282,19 +312,21 @@ def _check(found, weights, target, used, folder) -> None:
 
 
 def _made_score(params, dtype):
-  """Our value head; as the rest is stored where that loses nothing."""
+  """The tensors of a value head: in `dtype` if that is exact, else float32."""
   weight, bias = (
     np.asarray(params[name]).reshape(shape)
     for name, shape in (('value', (1, -1)), ('value_bias', (1,)))
   )
   for name, value in (('score.weight', weight), ('score.bias', bias)):
-    small = value.astype(jnp.dtype(dtype))
-    exact = bool((small.astype(np.float32) == value).all())
-    kept = small if exact else value
+    rounded = value.astype(jnp.dtype(dtype))
+    exact = bool((rounded.astype(np.float32) == value).all())
+    kept = rounded if exact else value
+    # Bound as a default, for the tensor is made after the loop.
     yield Made(name, str(kept.dtype), kept.shape, lambda kept=kept: kept)
 
 
 def _check_classifier(cfg, stem) -> None:
+  """Raises ValueError if transformers has no token classifier like this."""
   if cfg.value_hidden:
     raise ValueError(
       f'The value head has {cfg.value_hidden} hidden units, and no class of '

@@ -1,7 +1,7 @@
-"""What a weight is called in a Hugging Face checkpoint, and how it lies there.
+"""Names and shapes of weights in Hugging Face checkpoints.
 
-Theirs are matrices [out, in] of one layer; ours have an axis for each head and
-for the layers, inputs first:
+A tensor is a matrix [out, in] of one layer. The parameter has axes for layers
+and heads, and inputs come first:
 
     model.layers.3.self_attn.q_proj.weight  [N H, D]
     backbone/layers/attention/q             [L, D, N, H]
@@ -19,11 +19,12 @@ class Weight(NamedTuple):
   """One kind of weight.
 
   Attributes:
-    path: in our parameters.
-    name: theirs; `{}` stands for the layer.
-    inputs: how many of our axes, without the one of layers, a product sums
-      over; 0 where nothing is turned, as in biases and norms.
-    flat: whether theirs is one row of numbers.
+    path: keys of the parameter in the tree.
+    name: name of the tensor; `{}` is replaced by the layer's index.
+    inputs: number of the parameter's leading axes, layers not counted, that a
+      product sums over; 0 for weights that are not transposed, such as biases
+      and norm scales.
+    flat: whether the tensor is a vector, whatever the parameter's axes.
   """
 
   path: tuple[str, ...]
@@ -33,23 +34,23 @@ class Weight(NamedTuple):
 
   @property
   def layered(self) -> bool:
-    """Whether there is one a layer."""
+    """Whether there is one tensor per layer."""
     return '{}' in self.name
 
   def turned(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Our shape of one layer with the outputs first."""
+    """The parameter's axes (of one layer), with outputs before inputs."""
     return (*shape[self.inputs :], *shape[: self.inputs])
 
   def theirs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Their shape for our shape of one layer."""
+    """The tensor's shape for a parameter's shape (of one layer)."""
     if self.inputs:
       return (math.prod(shape[self.inputs :]), math.prod(shape[: self.inputs]))
     return (math.prod(shape),) if self.flat else shape
 
 
 def backbone(cfg: TransformerConfig) -> list[Weight]:
-  """Everything but the head."""
-  made = [
+  """The weights of a model without its head."""
+  weights = [
     Weight(('embedding',), 'model.embed_tokens.weight'),
     Weight(('final_norm', 'scale'), 'model.norm.weight'),
     *_attention(cfg),
@@ -58,12 +59,12 @@ def backbone(cfg: TransformerConfig) -> list[Weight]:
     _mlp('down'),
   ]
   if cfg.gated:
-    made.append(_mlp('gate'))
-  return [w._replace(path=('backbone', *w.path)) for w in made]
+    weights.append(_mlp('gate'))
+  return [w._replace(path=('backbone', *w.path)) for w in weights]
 
 
 def logits() -> Weight:
-  """The output projection of a model that is not tied."""
+  """The output projection of a model whose embedding is not tied to it."""
   return Weight(('logits',), 'lm_head.weight', inputs=1)
 
 
@@ -87,6 +88,7 @@ def _attention(cfg):
 
 def _norms(cfg):
   names = {'attention_norm': 'input_layernorm'}
+  # The same name means another norm in families with post-norms (Gemma).
   if cfg.post_norm:
     names |= {
       'attention_post_norm': 'post_attention_layernorm',

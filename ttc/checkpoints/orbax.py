@@ -1,11 +1,11 @@
-"""Checkpoints of a training run, and finished models, with orbax.
+"""Checkpoints of training runs and finished models, with orbax.
 
-    <run>/config.json              what is trained; another one is refused
+    <run>/config.json              config of the run, which must not change
     <run>/checkpoint_<step>/       state, progress, metrics; atomic
     <model>/model.json             config and head; written last
     <model>/params/                parameters only, for inference
 
-All processes call every function; orbax lets each write what it holds.
+All processes call every function; orbax lets each write the shards it has.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,28 +37,34 @@ _AGAIN = (
 
 
 class Checkpoints:
-  """The checkpoints of one run: the newest two and the best one are kept."""
+  """The checkpoints of one run; a context that waits for the last write.
+
+  Kept are the newest, the one before in case that is damaged, and the one of
+  lowest validation loss.
+  """
 
   def __init__(self, folder: str, config: Mapping):
-    """Opens a folder, or makes it.
+    """Opens the folder of a run, or makes it.
 
     Args:
-      folder: of the run; relative paths are made absolute, as orbax demands.
-      config: plain JSON of what is trained.
+      folder: folder of the run, absolute or relative.
+      config: plain JSON that determines what is trained.
 
     Raises:
-      ValueError: the folder holds a run of another config.
-      OSError: it cannot be made, or not be written.
+      ValueError: the folder holds checkpoints of another config.
+      OSError: the folder cannot be made or written to.
     """
     self._folder = storage.absolute(folder)
     storage.make_folder(self._folder)
     _claim(self._folder / 'config.json', config)
     options = ocp.CheckpointManagerOptions(
       step_prefix='checkpoint',
-      cleanup_tmp_directories=True,
+      cleanup_tmp_directories=True,  # what a killed process left
       preservation_policy=policies.AnyPreservationPolicy(
         [
           policies.LatestN(2),
+          # The lowest loss. Steps that cannot be the best have no metric, and
+          # only LatestN keeps them.
           policies.BestN(
             get_metric_fn=lambda metrics: metrics['loss'],
             reverse=True,
@@ -87,21 +93,22 @@ class Checkpoints:
       self._manager.close()
 
   def newest(self) -> int | None:
+    """The step of the newest complete checkpoint, or None."""
     return self._manager.latest_step()
 
   def save(
     self, step: int, state: Any, progress: Mapping, loss: float | None = None
   ) -> None:
-    """Starts writing; the arrays may be donated as soon as this returns.
+    """Starts a write; the arrays may be donated as soon as this returns.
 
     Args:
-      step: its name.
+      step: number of updates, which names the checkpoint.
       state: tree of arrays.
-      progress: plain JSON, such as the place of the data iterator.
-      loss: validation loss if this may become the best step, else None.
+      progress: plain JSON, such as the state of the data iterator.
+      loss: validation loss, if this may be the best step; else None.
 
     Raises:
-      OSError: this one, or the one before, could not be written.
+      OSError: this checkpoint, or the one before, could not be written.
     """
     with faults.writing(self._folder):
       self._manager.save(
@@ -114,11 +121,20 @@ class Checkpoints:
       )
 
   def restore(self, step: int, target: Any) -> tuple[Any, dict]:
-    """(state, progress) of a step, laid out as the abstract `target` says.
+    """Reads a checkpoint.
+
+    Args:
+      step: which one.
+      target: shapes, dtypes and shardings of the state.
+
+    Returns:
+      (state, progress) as saved, the state sharded like `target`.
 
     Raises:
-      OSError: the step is damaged; the message says how to do without it.
+      OSError: the checkpoint is damaged; the message says how to continue
+        without it.
     """
+    # The step may be the one that is being written.
     with faults.writing(self._folder):
       self._manager.wait_until_finished()
     before = max((s for s in self._manager.all_steps() if s < step), default=0)
@@ -143,22 +159,28 @@ def save_model(
   params: Any,
   reader: Reader | None = None,
 ) -> None:
-  """Writes a finished model; without its model.json it is not complete.
+  """Writes a finished model, replacing an existing one.
 
   Args:
-    folder: is emptied first.
-    cfg: of the model.
-    head: which one it has.
-    params: written as they lie in memory: weights hardly compress, and the
-      compressed copy would wait in memory until all is written.
-    reader: how a verifier of others is asked, None for one of ours.
+    folder: folder of the model; is emptied first.
+    cfg: config of the model.
+    head: its head.
+    params: parameters, stacked.
+    reader: text format of an imported verifier; None for other models.
+
+  Raises:
+    OSError: the system refused a write.
   """
   folder = storage.absolute(folder)
+  # A model is complete if it has a model.json: that is deleted first and
+  # written last, so a killed process never leaves a mixture that looks whole.
   if jax.process_index() == 0:
     with faults.writing(folder):
       (folder / _DESCRIPTION).unlink(missing_ok=True)
       storage.remove_folder(folder)
       storage.make_folder(folder)
+  # Uncompressed: weights hardly compress, and the compressed copies would stay
+  # in memory until all is written.
   with (
     faults.writing(folder),
     ocp.Checkpointer(
@@ -176,7 +198,7 @@ def save_model(
 
 
 def load_config(folder: str) -> tuple[TransformerConfig, Head]:
-  """What a finished model is, without its parameters.
+  """The config and head of a finished model.
 
   Raises:
     ValueError: the folder holds no complete model.
@@ -186,7 +208,7 @@ def load_config(folder: str) -> tuple[TransformerConfig, Head]:
 
 
 def load_reader(folder: str) -> Reader | None:
-  """How the verifier in a folder is asked; None for one of ours.
+  """The text format of an imported verifier; None for other models.
 
   Raises:
     ValueError: the folder holds no complete model.
@@ -198,12 +220,20 @@ def load_reader(folder: str) -> Reader | None:
 def load_model(
   folder: str, mesh: Mesh | None = None
 ) -> tuple[TransformerConfig, Head, Any]:
-  """Reads a finished model onto a mesh, or onto one device.
+  """Reads a finished model.
 
-  Only the processes whose devices are on the mesh take part, or this one.
+  Only the processes whose devices are on the mesh have to call it.
+
+  Args:
+    folder: folder of the model.
+    mesh: where the parameters are placed; None is one device of this process.
+
+  Returns:
+    (config, head, parameters), stacked and sharded over the mesh.
 
   Raises:
     ValueError: the folder holds no complete model.
+    OSError: its files cannot be read.
   """
   cfg, head = load_config(folder)
   if mesh is None:
@@ -231,12 +261,12 @@ def load_model(
 
 
 class Stored:
-  """One parameter of a finished model, read from its file when looked at."""
+  """One parameter of a finished model, read from its file at each access."""
 
   def __init__(
     self, struct: jax.ShapeDtypeStruct, read: Callable[[], np.ndarray]
   ):
-    """Nothing is read yet."""
+    """Reads nothing yet; `read` returns the parameter."""
     self.shape, self.dtype, self._read = struct.shape, struct.dtype, read
 
   def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -255,6 +285,8 @@ def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
     cfg, head, partitioning.make_mesh(devices=jax.local_devices()[:1])
   )
 
+  # The layers of a stacked parameter are accessed one after the other; the
+  # cache reads them from disk once.
   @functools.lru_cache(maxsize=1)
   def read(keys) -> np.ndarray:
     branch = at(target, keys)
@@ -281,7 +313,7 @@ def stored_model(folder: str) -> tuple[TransformerConfig, Head, Any]:
 
 
 def _among(mesh: Mesh) -> ocp.options.MultiprocessingOptions:
-  """Who waits for whom: nobody for processes that are not on the mesh."""
+  """Options by which orbax synchronizes only the processes of a mesh."""
   processes = {device.process_index for device in mesh.devices.flat}
   if len(processes) == jax.process_count():
     return ocp.options.MultiprocessingOptions()
@@ -294,7 +326,7 @@ def _among(mesh: Mesh) -> ocp.options.MultiprocessingOptions:
 
 
 def _largest(params) -> float:
-  """Gigabytes of the largest array: so much is under way beside the others."""
+  """GB that orbax may read or write at once: it refuses a larger array."""
   return (
     1.1
     * max(
@@ -306,6 +338,7 @@ def _largest(params) -> float:
 
 
 def _described(folder):
+  """The content of a model.json; see `load_config` for what is raised."""
   path = storage.absolute(folder) / _DESCRIPTION
   if not path.exists():
     raise ValueError(
@@ -317,18 +350,20 @@ def _described(folder):
 
 
 def _claim(path, config):
+  """Writes a run's config; raises ValueError if the file has another."""
+  # Through JSON, so that tuples equal the lists that are read back.
   config = json.loads(json.dumps(config))
   if not path.exists():
     if jax.process_index() == 0:
       _write(path, config)
     return
   with faults.reading(path, 'Delete that file if this run made the others.'):
-    there = _flat(json.loads(path.read_text()))
-  here = _flat(config)
+    stored = _flat(json.loads(path.read_text()))
+  wanted = _flat(config)
   differing = [
-    f'{name} is {there.get(name)!r} there and {here.get(name)!r} here'
-    for name in sorted(here | there)
-    if here.get(name) != there.get(name)
+    f'{name} is {stored.get(name)!r} there and {wanted.get(name)!r} here'
+    for name in sorted(wanted | stored)
+    if wanted.get(name) != stored.get(name)
   ]
   if differing:
     raise ValueError(
@@ -338,6 +373,7 @@ def _claim(path, config):
 
 
 def _flat(tree, prefix='') -> dict:
+  """Leaves of nested dictionaries by dotted paths."""
   if not isinstance(tree, dict):
     return {prefix: tree}
   return {

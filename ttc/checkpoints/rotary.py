@@ -1,7 +1,7 @@
-"""Rotary embeddings in a config.json: three spellings of one thing.
+"""Attributes of rotary embeddings in a config.json, which has three formats.
 
-rope_theta, rope_scaling {type or rope_type, factor, …}      on the Hub
-rope_theta, rope_local_base_freq, rope_scaling               Gemma 3 there
+rope_theta, rope_scaling {type or rope_type, factor, …}      most models
+rope_theta, rope_local_base_freq, rope_scaling               Gemma 3
 rope_parameters {rope_type, rope_theta, …}, or one of these  transformers 5
   for each of sliding_attention and full_attention
 """
@@ -18,21 +18,32 @@ _KINDS_OF = 'sliding_attention', 'full_attention'
 
 
 def read(
-  given: Attributes, sliding: bool, local: bool, context: int
+  attributes: Attributes, sliding: bool, local: bool, context: int
 ) -> dict[str, Any]:
-  """Our fields; takes the attributes that it reads.
+  """The rotary fields of a TransformerConfig.
 
   Args:
-    given: of the config.json.
-    sliding: whether any layer slides.
+    attributes: attributes of the config.json; those that are read are taken.
+    sliding: whether any layer has a sliding window.
     local: whether sliding layers have a base of their own (Gemma 3).
-    context: of the model.
+    context: longest sequence of the model in tokens.
+
+  Returns:
+    'rope_theta', 'rope_scaling' and 'local_rope_theta'.
+
+  Raises:
+    ValueError: an attribute is missing or unknown, or has a value that is not
+      supported.
   """
-  new = given.take('rope_parameters', None) or {}
-  old = given.take('rope_scaling', None) or {}
-  theta = given.take('rope_theta', 1e6 if local else 10_000.0)
-  near_theta = given.take('rope_local_base_freq', 10_000.0) if local else None
-  given.must('partial_rotary_factor', None, 1, 1.0)
+  new = attributes.take('rope_parameters', None) or {}
+  old = attributes.take('rope_scaling', None) or {}
+  theta = attributes.take('rope_theta', 1e6 if local else 10_000.0)
+  near_theta = (
+    attributes.take('rope_local_base_freq', 10_000.0) if local else None
+  )
+  attributes.must('partial_rotary_factor', None, 1, 1.0)
+  # `near` is for sliding layers, `far` for those with full attention. In a file
+  # with both formats, the older one wins.
   far = {**new, **old}
   if any(kind in new for kind in _KINDS_OF):
     near, far = (
@@ -41,16 +52,16 @@ def read(
     )
     far |= old
     if not local and near != far:
-      given.refuse('rope_parameters', new, 'one for all layers')
+      attributes.refuse('rope_parameters', new, 'one for all layers')
     if local:
       near_theta = near['rope_theta']
       if _kind(near) != 'default':
-        given.refuse(
+        attributes.refuse(
           'rope_parameters.sliding_attention', near, 'the kind default'
         )
   return {
     'rope_theta': float(far.get('rope_theta') or theta),
-    'rope_scaling': _scaling(far, given, context),
+    'rope_scaling': _scaling(far, attributes, context),
     'local_rope_theta': (float(near_theta) if local and sliding else None),
   }
 
@@ -59,11 +70,12 @@ def _kind(parameters: Mapping[str, Any]) -> str:
   return parameters.get('rope_type', parameters.get('type', 'default'))
 
 
-def _scaling(parameters, given, context) -> RopeScaling | None:
+def _scaling(parameters, attributes, context) -> RopeScaling | None:
+  """The scaling that a dictionary of parameters describes, None for none."""
   kind = _kind(parameters)
   if kind not in _KINDS:
-    given.refuse('rope_type', kind, f'one of {", ".join(_KINDS)}')
-  inner = Attributes(parameters, {}, f'{given.where}: rope {kind}')
+    attributes.refuse('rope_type', kind, f'one of {", ".join(_KINDS)}')
+  inner = Attributes(parameters, {}, f'{attributes.where}: rope {kind}')
   for name in ('rope_type', 'type', 'rope_theta'):
     inner.take(name, None)
   inner.must('partial_rotary_factor', None, 1, 1.0)
@@ -99,22 +111,27 @@ def _scaling(parameters, given, context) -> RopeScaling | None:
 
 
 def _attention(inner: Attributes, factor: float) -> float:
-  """What yarn multiplies sines and cosines with."""
+  """The factor of yarn on sines and cosines, as transformers computes it."""
   growth = math.log(factor) if factor > 1 else 0.0
-  given, both = (
+  explicit, scales = (
     inner.take('attention_factor', None),
     (inner.take('mscale', None), inner.take('mscale_all_dim', None)),
   )
-  if given is not None:
-    return given
-  if all(both):
-    one, other = (0.1 * scale * growth + 1 for scale in both)
-    return one / other
+  if explicit is not None:
+    return explicit
+  if all(scales):
+    top, bottom = (0.1 * scale * growth + 1 for scale in scales)
+    return top / bottom
   return 0.1 * growth + 1
 
 
 def written(cfg: TransformerConfig, local: bool) -> dict[str, Any]:
-  """The attributes that say the same, as transformers 5 does."""
+  """The attributes of a config's rotary fields, in the transformers 5 format.
+
+  Args:
+    cfg: the model.
+    local: whether sliding layers have a base of their own (Gemma 3).
+  """
   far = {'rope_type': 'default', 'rope_theta': cfg.rope_theta}
   if (scaling := cfg.rope_scaling) is not None:
     far |= {'rope_type': scaling.kind, 'factor': scaling.factor}

@@ -1,13 +1,13 @@
-"""Tensors in safetensors files, read and written a piece at a time.
+"""Safetensors files, read and written piece by piece.
 
-    <folder>/model.safetensors                    all of them, or
-    <folder>/model.safetensors.index.json         the file of each, and
+    <folder>/model.safetensors                    all tensors, or
+    <folder>/model.safetensors.index.json         the file of each tensor, and
     <folder>/model-00001-of-00004.safetensors     the files
 
-A file is the length of its header (8 bytes), the header (JSON: dtype, shape
-and place of each tensor), and the numbers. Pieces are read into arrays of
-their own and no file is mapped, so that memory holds what was asked for and
-not the pages it came from.
+A file consists of the length of its header (8 bytes), the header (JSON: dtype,
+shape and offsets of each tensor), and the numbers. Files are not mapped into
+memory, which would keep their pages resident: a piece is read into an array of
+its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,25 +22,28 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from ttc.checkpoints import safetensors_header
+from ttc.checkpoints.safetensors_header import quoted
+from ttc.runtime.safe_text import printable
+
 _DTYPES = {'F32': 'float32', 'F16': 'float16', 'BF16': 'bfloat16'}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _EXPONENT = {'float32': 0x7F800000, 'float16': 0x7C00, 'bfloat16': 0x7F80}
 _BITS = {'float32': np.uint32, 'float16': np.uint16, 'bfloat16': np.uint16}
-_LONGEST_HEADER = 100_000_000  # of the format
 _ONE, _INDEX = 'model.safetensors', 'model.safetensors.index.json'
 
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-  """Where a tensor lies.
+  """A tensor in a file, whose numbers are read on demand.
 
   Attributes:
-    name: in its file.
-    path: of the file.
-    dtype: of the numbers, 'float32', 'float16' or 'bfloat16'; other codes of
-      the format stay as they are and cannot be read.
-    shape: as the file says.
-    start: offset of its first byte.
+    name: name in the file.
+    path: path of the file.
+    dtype: 'float32', 'float16' or 'bfloat16'; another code of the format, such
+      as 'I64', stays as it is, and its numbers cannot be read.
+    shape: shape in the file.
+    start: offset of the first byte in the file.
   """
 
   name: str
@@ -50,15 +53,18 @@ class Tensor:
   start: int
 
   def rows(self, start: int, stop: int, digest=None) -> np.ndarray:
-    """A piece along the first axis.
+    """Reads a range of indices of the first axis.
 
     Args:
       start: first row.
-      stop: behind the last one.
-      digest: hash object that is told the bytes, or None.
+      stop: one more than the last row.
+      digest: hash object that is updated with the bytes, or None.
+
+    Returns:
+      [stop - start, ...] in the tensor's dtype.
 
     Raises:
-      ValueError: a number is NaN or infinite.
+      ValueError: a number is NaN or infinite, or the file ends early.
     """
     width = math.prod(self.shape[1:])
     dtype = jnp.dtype(self.dtype)
@@ -66,13 +72,15 @@ class Tensor:
     with open(self.path, 'rb', buffering=0) as file:
       file.seek(self.start + start * width * dtype.itemsize)
       view = memoryview(out)
-      while view:
+      while view:  # an unbuffered read may return fewer bytes than asked for
         count = file.readinto(view)
         if not count:
           raise ValueError(f'{self.path} was cut while it was read.')
         view = view[count:]
     if digest is not None:
       digest.update(out)
+    # NaN and infinity are the numbers with all exponent bits set. Looking at
+    # bits works for bfloat16 too, and needs no copy in float32.
     bits, exponent = out.view(_BITS[self.dtype]), _EXPONENT[self.dtype]
     if ((bits & exponent) == exponent).any():
       raise ValueError(
@@ -84,7 +92,10 @@ class Tensor:
 
 
 def tensors(folder: pathlib.Path) -> dict[str, Tensor]:
-  """All tensors of a checkpoint, by name.
+  """All tensors of a checkpoint by name; reads headers only.
+
+  Args:
+    folder: folder of the checkpoint.
 
   Raises:
     ValueError: files are missing, cut short or contradict each other.
@@ -96,55 +107,55 @@ def tensors(folder: pathlib.Path) -> dict[str, Tensor]:
         f'{folder} has neither {_ONE} nor {_INDEX}; give the folder of a '
         'checkpoint saved with safe_serialization, not of pickles.'
       )
-    return _header(folder / _ONE)
-  listed = json.loads(index.read_text(encoding='utf-8'))['weight_map']
-  found = {}
-  for name in sorted(set(listed.values())):
-    if not (folder / name).exists():
-      raise ValueError(f'{index} names {name}, which is missing; fetch it.')
-    found |= _header(folder / name)
-  differing = sorted(found.keys() ^ listed.keys())
+    return _tensors(folder / _ONE)
+  listed = safetensors_header.read_index(index)
+  tensors = {}
+  for shard in sorted(set(listed.values())):
+    if not (folder / shard).is_file():
+      raise ValueError(
+        f'{index} names {printable(shard)}, which is missing; fetch it.'
+      )
+    shard_tensors = _tensors(folder / shard)
+    for name in shard_tensors:
+      if listed.get(name, shard) != shard:
+        raise ValueError(
+          f'{folder}: tensor {quoted(name)} is in {quoted(shard)}, and the '
+          f'index says {quoted(listed[name])}; fetch the checkpoint again.'
+        )
+    tensors |= shard_tensors
+  differing = sorted(tensors.keys() ^ listed.keys())
   if differing:
-    where = 'the index' if differing[0] in found else 'the files'
+    where = 'the index' if differing[0] in tensors else 'the files'
     raise ValueError(
-      f'{folder}: tensor {differing[0]!r} is missing in {where} '
+      f'{folder}: tensor {quoted(differing[0])} is missing in {where} '
       f'({len(differing)} such); fetch the checkpoint again.'
     )
-  return found
+  return tensors
 
 
-def _header(path: pathlib.Path) -> dict[str, Tensor]:
-  size = path.stat().st_size
-  with open(path, 'rb') as file:
-    prefix = file.read(8)
-    length = struct.unpack('<Q', prefix)[0] if len(prefix) == 8 else size
-    if length > min(size - 8, _LONGEST_HEADER):
-      raise ValueError(
-        f'{path} is no safetensors file, or was cut short; fetch it again.'
-      )
-    header = json.loads(file.read(length))
-  header.pop('__metadata__', None)
-  found = {
+def _tensors(path: pathlib.Path) -> dict[str, Tensor]:
+  """The tensors of one file; raises ValueError as `safetensors_header.read`."""
+  return {
     name: Tensor(
       name,
       path,
-      _DTYPES.get(about['dtype'], about['dtype']),
-      tuple(about['shape']),
-      8 + length + about['data_offsets'][0],
+      _DTYPES.get(entry.dtype, entry.dtype),
+      entry.shape,
+      entry.start,
     )
-    for name, about in header.items()
+    for name, entry in safetensors_header.read(path).items()
   }
-  end = max((about['data_offsets'][1] for about in header.values()), default=0)
-  if 8 + length + end > size:
-    raise ValueError(
-      f'{path} has {size} bytes and its header speaks of '
-      f'{8 + length + end}; it was cut short, fetch it again.'
-    )
-  return found
 
 
 class Made(NamedTuple):
-  """A tensor to be written."""
+  """A tensor to be written.
+
+  Attributes:
+    name: name in the file.
+    dtype: 'float32', 'float16' or 'bfloat16'.
+    shape: shape in the file.
+    make: returns the numbers, in that dtype and shape.
+  """
 
   name: str
   dtype: str
@@ -157,17 +168,18 @@ class Made(NamedTuple):
 
 
 def write(
-  folder: pathlib.Path, made: Sequence[Made], file_bytes: int = 5_000_000_000
+  folder: pathlib.Path, tensors: Sequence[Made], file_bytes: int = 5_000_000_000
 ) -> None:
-  """Writes tensors in order, each made when its turn comes.
+  """Writes a checkpoint's tensors, computing one at a time.
 
   Args:
-    folder: exists; receives one file, or several and an index.
-    made: what to write.
-    file_bytes: a file ends before it would be larger.
+    folder: an existing folder, for one file or several with an index.
+    tensors: what to write, in order.
+    file_bytes: largest number of bytes of tensors in a file; a larger tensor
+      has a file of its own.
   """
   files, size = [[]], 0
-  for tensor in made:
+  for tensor in tensors:
     if files[-1] and size + tensor.bytes > file_bytes:
       files.append([])
       size = 0
@@ -181,7 +193,7 @@ def write(
     name = f'model-{number:05d}-of-{len(files):05d}.safetensors'
     _write_file(folder / name, part)
     listed |= {tensor.name: name for tensor in part}
-  total = sum(tensor.bytes for tensor in made)
+  total = sum(tensor.bytes for tensor in tensors)
   text = json.dumps(
     {'metadata': {'total_size': total}, 'weight_map': listed}, indent=2
   )
@@ -189,6 +201,7 @@ def write(
 
 
 def _write_file(path, part):
+  # Some versions of transformers refuse files without this metadata.
   header, at = {'__metadata__': {'format': 'pt'}}, 0
   for tensor in part:
     header[tensor.name] = {
@@ -198,18 +211,19 @@ def _write_file(path, part):
     }
     at += tensor.bytes
   text = json.dumps(header, separators=(',', ':')).encode()
-  text += b' ' * (-len(text) % 8)
+  text += b' ' * (-len(text) % 8)  # the format aligns the numbers to 8 bytes
   with open(path, 'wb') as file:
     file.write(struct.pack('<Q', len(text)) + text)
     for tensor in part:
       numbers = np.ascontiguousarray(tensor.make())
       assert numbers.shape == tensor.shape, tensor.name
       assert numbers.dtype == jnp.dtype(tensor.dtype), tensor.name
+      # A view avoids a copy of the tensor; an array without axes has none.
       file.write(
         numbers.view(np.uint8).data if numbers.ndim else numbers.tobytes()
       )
 
 
 def fresh_digest():
-  """What `Tensor.rows` tells the bytes that it reads."""
+  """A hash object for `Tensor.rows` (SHA-256)."""
   return hashlib.sha256()

@@ -1,9 +1,9 @@
-"""Checkpoints as T5X writes them, read and written with orbax alone.
+"""Import and export of T5X checkpoints, with orbax alone.
 
     <run>/checkpoint_<step>/state    {'target': parameters, 'state': …}
 
-Parameters have the same names and shapes on both sides, so a model moves by
-being read and written again. The optimizers differ; their states stay behind.
+Parameters have the same names and shapes on both sides, so nothing has to be
+converted. The optimizers differ, so their state is not moved.
 """
 
 import pathlib
@@ -23,15 +23,15 @@ _PREFIX = 'checkpoint'
 
 
 def save(folder: str, params: Any, step: int = 0) -> pathlib.Path:
-  """Writes parameters as a checkpoint that T5X starts from.
+  """Writes parameters as a checkpoint that T5X can start from.
 
   Args:
-    folder: of the checkpoints.
-    params: of a Transformer, stacked.
-    step: its number, from which T5X goes on counting.
+    folder: folder of the run; a checkpoint of this step in it is replaced.
+    params: parameters of a Transformer, stacked.
+    step: number of the checkpoint, from which T5X continues to count.
 
   Returns:
-    The checkpoint's folder; one that is there already is replaced.
+    The checkpoint's folder.
   """
   folder = pathlib.Path(folder).absolute()
   tree = {'target': params, 'state': {'step': jnp.asarray(step, jnp.int32)}}
@@ -41,7 +41,7 @@ def save(folder: str, params: Any, step: int = 0) -> pathlib.Path:
     item_names=('state',),
     item_handlers={'state': ocp.PyTreeCheckpointHandler()},
   ) as manager:
-    if step in manager.all_steps():
+    if step in manager.all_steps():  # orbax does not overwrite a step
       manager.delete(step)
     manager.save(
       step, args=ocp.args.Composite(state=ocp.args.PyTreeSave(tree)), force=True
@@ -50,16 +50,19 @@ def save(folder: str, params: Any, step: int = 0) -> pathlib.Path:
 
 
 def newest(folder: str) -> pathlib.Path:
-  """The last complete checkpoint of a run.
+  """The folder of the last complete checkpoint of a run.
+
+  Args:
+    folder: MODEL_DIR of the run.
 
   Raises:
-    ValueError: there is none.
+    ValueError: there is no complete checkpoint.
   """
   folder = pathlib.Path(folder).absolute()
   if not folder.is_dir():
     raise ValueError(f'{folder} is not there; give the MODEL_DIR of a T5X run.')
   names = ocp.path.step.standard_name_format(step_prefix=_PREFIX)
-  steps = [found.step for found in names.find_all(folder)]
+  steps = [checkpoint.step for checkpoint in names.find_all(folder)]
   if not steps:
     raise ValueError(
       f'{folder} holds no {_PREFIX}_<step> that is complete; '
@@ -71,7 +74,16 @@ def newest(folder: str) -> pathlib.Path:
 def load(
   checkpoint: str, cfg: TransformerConfig, head: Head, mesh: Mesh | None = None
 ) -> Any:
-  """Reads the parameters of one checkpoint onto a mesh, or onto one device.
+  """Reads the parameters of one checkpoint.
+
+  Args:
+    checkpoint: folder checkpoint_<step>.
+    cfg: config of the model.
+    head: its head.
+    mesh: where the parameters are placed; None is one device.
+
+  Returns:
+    The parameters, stacked, sharded over the mesh.
 
   Raises:
     ValueError: there is no such checkpoint, or it is of another model; the
@@ -80,7 +92,7 @@ def load(
   if mesh is None:
     mesh = partitioning.make_mesh(devices=jax.devices()[:1])
   target = abstract.params(cfg, head, mesh)
-  _check(_found(checkpoint), target, checkpoint)
+  _check(_metadata(checkpoint), target, checkpoint)
   with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
     restored = checkpointer.restore(
       _state(checkpoint),
@@ -89,7 +101,7 @@ def load(
         restore_args={
           'target': ocp.checkpoint_utils.construct_restore_args(target)
         },
-        partial_restore=True,
+        partial_restore=True,  # T5X's optimizer state is not read
       ),
     )
   return restored['target']
@@ -98,24 +110,46 @@ def load(
 def export_model(
   model: str, folder: str, step: int = 0, mesh: Mesh | None = None
 ) -> pathlib.Path:
-  """Writes a finished model of ours as a checkpoint; see `save`."""
+  """Writes a finished model as a T5X checkpoint.
+
+  Args:
+    model: folder of the finished model, see `orbax.save_model`.
+    folder: see `save`.
+    step: see `save`.
+    mesh: devices to load the model onto; None is one device.
+
+  Returns:
+    The checkpoint's folder.
+
+  Raises:
+    ValueError: `model` holds no complete model.
+  """
   return save(folder, orbax.load_model(model, mesh)[2], step)
 
 
 def import_model(
   checkpoint: str, cfg: TransformerConfig, folder: str, mesh: Mesh | None = None
 ) -> Head:
-  """Writes a checkpoint as a finished model, which stages load; see `load`.
+  """Writes a T5X checkpoint as a finished model, which stages can load.
+
+  Args:
+    checkpoint: see `load`.
+    cfg: see `load`.
+    folder: folder of the finished model, see `orbax.save_model`.
+    mesh: devices to load the checkpoint onto; None is one device.
 
   Returns:
-    Its head, by the parameters that it has.
+    The model's head, 'value' if the parameters have a value head.
+
+  Raises:
+    ValueError: see `load`.
   """
-  head = 'value' if 'value' in _found(checkpoint) else 'logits'
+  head = 'value' if 'value' in _metadata(checkpoint) else 'logits'
   orbax.save_model(folder, cfg, head, load(checkpoint, cfg, head, mesh))
   return head
 
 
-def _found(checkpoint) -> Any:
+def _metadata(checkpoint) -> Any:
   """Names, shapes and dtypes of the parameters in a checkpoint."""
   state = _state(checkpoint)
   if not state.is_dir():
@@ -130,11 +164,12 @@ def _state(checkpoint) -> pathlib.Path:
   return pathlib.Path(checkpoint).absolute() / 'state'
 
 
-def _check(found, target, checkpoint):
-  """Refuses parameters that are missing, left over or of another shape."""
-  if differs := abstract.difference(found, target):
-    path, there, here = differs
+def _check(metadata, target, checkpoint):
+  """Raises ValueError for parameters missing, left over or of another shape."""
+  if differs := abstract.difference(metadata, target):
+    path, stored, configured = differs
     raise ValueError(
-      f'{checkpoint} is of another model: {path} is {there} there and {here} '
-      'by the config; give the config and the head that it was trained with.'
+      f'{checkpoint} is of another model: {path} is {stored} there and '
+      f'{configured} by the config; give the config and the head that it was '
+      'trained with.'
     )

@@ -60,6 +60,11 @@ def common() -> argparse.ArgumentParser:
     '--debug', action='store_true', help='show where an error came from'
   )
   parser.add_argument(
+    '--allow_mixed',
+    action='store_true',
+    help='continue stages that other code or devices began; the report says so',
+  )
+  parser.add_argument(
     '--profile',
     nargs='?',
     type=_steps,
@@ -132,6 +137,7 @@ def request(argv: Sequence[str]):
     cluster=_cluster(parser, options),
     debug=options.debug,
     profile=options.profile,
+    mixed=options.allow_mixed,
     command=shlex.join(['ttc', *argv]),
   )
 

@@ -13,7 +13,7 @@ import re
 
 import gin
 from gin import config as gin_config
-from ttc.cli import moved_modules
+from ttc.pipeline import moved_modules
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]

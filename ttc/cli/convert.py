@@ -146,6 +146,7 @@ def _import(source, target, tokenizer, options):
   from ttc.checkpoints import huggingface, orbax
   from ttc.models import partitioning
   from ttc.pipeline import fingerprint, records
+  from ttc.runtime import storage
 
   if (source / 'model.json').exists():
     raise ValueError(
@@ -165,7 +166,9 @@ def _import(source, target, tokenizer, options):
   shutil.copy(source / 'config.json', target / _CONFIG)
   fields = None if reader is None else vars(reader)
   records.mark_complete(
-    target, {'fingerprint': fingerprint.digest([loaded.digest, fields])}
+    target,
+    {'fingerprint': fingerprint.digest([loaded.digest, fields])},
+    *storage.names(target),
   )
   return loaded.cfg, loaded.head
 

@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 
-from ttc.cli import arguments, convert, grade, plan, status, sweep
+from ttc.cli import arguments, convert, grade, plan, status, sweep, verify
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
-  for command in (convert, grade, status):
+  for command in (convert, grade, status, verify):
     if options.stage == command.__name__.rsplit('.', 1)[-1]:
       return command.run(parser.parse_args(argv))
   if options.stage == 'sweep':
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
   plan.add_parser(stages, common)
   status.add_parser(stages)
   sweep.add_parser(stages, common)
+  verify.add_parser(stages)
   return parser
 
 

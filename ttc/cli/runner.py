@@ -35,6 +35,7 @@ class Request:
     debug: whether errors are printed with a traceback.
     profile: number of steps of each stage to trace; None for no trace.
     command: the command line as text, for the records.
+    mixed: whether stages continue what other code or devices began.
   """
 
   kind: str | None
@@ -45,6 +46,7 @@ class Request:
   debug: bool = False
   profile: int | None = None
   command: str = 'ttc run'
+  mixed: bool = False
 
 
 @dataclasses.dataclass
@@ -145,6 +147,8 @@ def _run(request: Request, session: _Session) -> None:
   labels = [run.label for _, run in runs]
   bindings = fingerprint.bindings(experiment) | {'stages': labels}
   agreement.check(processes, 'bindings', bindings)
+  files = {run.label: run.origin.files for _, run in runs}
+  agreement.check(processes, 'input files', files)
   lines = dict.fromkeys(place.config.splitlines(), True)
   agreement.check(processes, 'configuration', lines)
   root = place.root
@@ -184,6 +188,7 @@ def _prepared(
     config=config,
     profile=request.profile,
     processes=processes,
+    mixed=request.mixed,
   )
   runs = _chosen(experiment, request, place)
   for _, run in runs:

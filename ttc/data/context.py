@@ -1,10 +1,10 @@
-"""What a revision is conditioned on, in training as in inference (paper §6.1).
+"""Context of a revision, the same in training and inference (paper §6.1).
 
     prompt  attempt <revise> attempt <revise> ...
 
-Each attempt stands without the token that ended it, unless that token has text
-of its own, as one that holds a stop may have: `}\\n\\n`. The next attempt
-follows the last `revise`.
+An attempt is written without the token that ended it, unless that token has
+text of its own: a token such as `}\\n\\n` ends an attempt where `\\n\\n` is a
+stop. The next attempt follows the last `<revise>`.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import functools
 
 from ttc.data.vocabulary import Vocabulary
 
-KEEP = 4
+KEEP = 4  # earlier attempts in the context, as in the paper
 
 
 def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
-  """Tokens of an attempt without an end that has no text, if there is one."""
+  """Returns an attempt without its last token if that is a bare end token."""
   tokens = list(tokens)
   if tokens and tokens[-1] in bare_ends(vocabulary):
     tokens.pop()
@@ -25,7 +25,7 @@ def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
 
 @functools.lru_cache(maxsize=8)
 def bare_ends(vocabulary: Vocabulary) -> frozenset[int]:
-  """The ends of an attempt that have no text."""
+  """Returns the end tokens that decode to no text."""
   return frozenset(
     id for id in vocabulary.end_ids if not vocabulary.decode([id])
   )
@@ -37,13 +37,16 @@ def context_tokens(
   revise_id: int,
   keep: int = KEEP,
 ) -> list[int]:
-  """The prompt and the most recent `keep` attempts, oldest first.
+  """Returns the prompt and the `keep` most recent attempts, oldest first.
 
   Args:
-    prompt: tokens of the question.
-    attempts: tokens of earlier attempts in time order, without end tokens.
-    revise_id: follows each attempt.
-    keep: attempts that fit; 0 drops the whole history.
+    prompt: tokens of the prompt.
+    attempts: tokens of earlier attempts in time order, each from `strip_end`.
+    revise_id: the token to follow each attempt.
+    keep: maximum number of attempts; 0 leaves the prompt alone.
+
+  Raises:
+    ValueError: `keep` is negative.
   """
   if keep < 0:
     raise ValueError(f'keep={keep} attempts; it must be 0 or more.')

@@ -1,14 +1,14 @@
-"""What the base model of the embedded task reads in pretraining.
+"""Synthetic pretraining corpus for the worksheet task.
 
-A document is one question with one or more attempts, as drafts and their
-revisions stand one after another in a real corpus:
+A document is one question with one or more attempts, like drafts followed by
+their revisions in a real corpus:
 
     prompt  attempt <revise> attempt <revise> attempt <eos>
 
 All arithmetic is true. A share of the lines misses its target, so that a model
-learns to compute and not to write whatever result was asked for. A line that
-hits is copied by the next attempt: a tiny model has no circuit for copying
-unless pretraining asked for one, and revisions are made of copying.
+learns to compute results rather than to write the target. The next attempt
+copies most lines that hit: a tiny model does not learn to copy unless
+pretraining requires it, and revising is mostly copying.
 """
 
 import dataclasses
@@ -22,17 +22,20 @@ from ttc.data.worksheet import Worksheet
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-  """How documents are written.
+  """Distribution of the documents.
 
   Attributes:
-    attempts: weights of documents with 1, 2, ... attempts.
-    miss: share of lines that miss, for each level of the task.
-    draft: factor of `miss` in the first of several attempts.
-    redo: factor of `miss` when a line that missed is answered again.
-    keep: share of the lines that hit which the next attempt copies; the others
-      are answered anew and hit as well.
-    end_right: whether the last of several attempts always hits.
-    seed: of everything drawn.
+    attempts: relative frequencies of documents with 1, 2, ... attempts.
+    miss: probability that a line misses its target, per level of the task.
+    draft: factor on `miss` in the first of several attempts.
+    redo: factor on `miss` where the previous attempt's line missed.
+    keep: probability that a line that hit is copied by the next attempt;
+      otherwise another line that hits is drawn.
+    end_right: whether all lines hit in the last of several attempts.
+    seed: seed of all random draws.
+
+  Raises:
+    ValueError: a weight, probability or factor is out of its range.
   """
 
   attempts: tuple[float, ...] = (6.0, 1.0, 1.0, 0.0, 1.0)
@@ -47,12 +50,12 @@ class Corpus:
     if not sum(self.attempts) > 0 or min(self.attempts) < 0:
       raise ValueError(
         f'Corpus.attempts={self.attempts}; give weights of which none is '
-        'negative and one is positive.'
+        'negative and at least one is positive.'
       )
     if not all(0 <= share <= 1 for share in (*self.miss, self.keep)):
       raise ValueError(
-        f'Corpus.miss={self.miss} and keep={self.keep}; every share lies in '
-        '[0, 1].'
+        f'Corpus.miss={self.miss} and keep={self.keep}; every share must be '
+        'in [0, 1].'
       )
     if min(self.draft, self.redo) < 0:
       raise ValueError(
@@ -61,13 +64,19 @@ class Corpus:
       )
 
   def documents(self, task: Worksheet, begin: int, end: int) -> list[Document]:
-    """Documents number begin..end-1 of an endless corpus.
+    """Returns the documents numbered begin..end-1 of an endless corpus.
 
-    Each depends on the seed and its own number alone, so workers may share the
-    numbers out as they like. Questions are drawn from the split 'pretrain'.
+    A document depends on the seed and its own number alone, so that workers may
+    divide the numbers in any way. Questions come from the split 'pretrain'.
+
+    Args:
+      task: the questions, and the true lines over their numbers.
+      begin: first number, from 0.
+      end: one more than the last number.
 
     Raises:
-      ValueError: the task has no such questions, or other levels than `miss`.
+      ValueError: the task has no question in 'pretrain', or `miss` does not
+        have one probability per level of the task.
     """
     questions = task.questions('pretrain')
     if not len(questions):
@@ -78,22 +87,25 @@ class Corpus:
     if len(self.miss) != len(task.levels) - 1:
       raise ValueError(
         f'Corpus.miss={self.miss} has {len(self.miss)} shares for the '
-        f'{len(task.levels) - 1} levels of the task; give one a level.'
+        f'{len(task.levels) - 1} levels of the task; give one per level.'
       )
     A, K = len(self.attempts), questions.shape[1]
-    # Philox yields four numbers a tick: a document owns so many whole ticks.
+    # Two draws per document and three per line. Philox makes four numbers per
+    # tick of its counter, and only whole ticks can be skipped.
     ticks = -(-(2 + A * K * 3) // 4)
+    # Counter-based, so that a worker jumps to its first document at no cost.
     stream = np.random.Philox(self.seed).advance(begin * ticks)
     uniform = np.random.Generator(stream).random((end - begin, 4 * ticks))
 
-    asked = (uniform[:, 0] * len(questions)).astype(int)
-    goals, first_id = questions[asked], task.first_id('pretrain')
+    question = (uniform[:, 0] * len(questions)).astype(int)
+    goals, first_id = questions[question], task.first_id('pretrain')
     edge = np.cumsum(self.attempts)
     count = 1 + np.searchsorted(edge, uniform[:, 1] * edge[-1], side='right')
     lines = self._write(
       task, goals, count, uniform[:, 2 : 2 + A * K * 3].reshape(-1, A, K, 3)
     )
 
+    # Documents of equal shape are encoded together.
     documents = [None] * (end - begin)
     size = (goals >= 0).sum(axis=1)
     for k, a in np.unique(np.stack([size, count], axis=1), axis=0):
@@ -103,14 +115,22 @@ class Corpus:
       block = np.concatenate([prompt, attempts], axis=1)
       for row, tokens in zip(rows, block, strict=True):
         documents[row] = Document(
-          tokens, prompt.shape[1], first_id + int(asked[row])
+          tokens, prompt.shape[1], first_id + int(question[row])
         )
     return documents
 
   def _write(self, task, goals, count, uniform):
-    """Lines of all attempts: int [n, A, K], from uniforms [n, A, K, 3].
+    """Draws the lines of all attempts.
 
-    Cells past a question's goals or a document's attempts hold some line too.
+    Args:
+      task: source of the lines.
+      goals: int [n, K], -1 beyond the goals of a question.
+      count: int [n], attempts per document.
+      uniform: float [n, A, K, 3] in [0, 1).
+
+    Returns:
+      int [n, A, K], lines of `task.table`. Entries beyond a question's goals or
+      a document's attempts hold arbitrary lines.
     """
     miss = np.array(self.miss)[task.goal_levels(goals[:, 0]) - 1]
     line, hits = np.zeros_like(goals), np.zeros(goals.shape, bool)
@@ -131,13 +151,13 @@ class Corpus:
         task.table.draw_hit(goals, pick),
       )
       line = np.where(copied, line, anew)
-      hits = ~missed
+      hits = ~missed  # a copied line is one that hit
       lines.append(line)
     return np.stack(lines, axis=1)
 
 
 def _prompt_tokens(task: Worksheet, goals: np.ndarray) -> np.ndarray:
-  """Prompts of questions of k goals: int32 [n, 4 k + 1]."""
+  """Encodes questions of k goals [n, k] as prompts, int32 [n, 4 k + 1]."""
   tokens = _token_tables(task)[0][goals].reshape(len(goals), -1)
   end = np.full((len(goals), 1), task.vocabulary.encode('?')[0], np.int32)
   return np.concatenate([tokens, end], axis=1)
@@ -146,7 +166,17 @@ def _prompt_tokens(task: Worksheet, goals: np.ndarray) -> np.ndarray:
 def _attempt_tokens(
   task: Worksheet, goals: np.ndarray, lines: np.ndarray
 ) -> np.ndarray:
-  """Attempts [n, a, k] one after another, each ended: int32 [n, 12 a k]."""
+  """Encodes attempts one after another.
+
+  Args:
+    task: source of the texts.
+    goals: int [n, k].
+    lines: int [n, a, k].
+
+  Returns:
+    int32 [n, 12 a k]. A line has 12 tokens, of which the last is a newline, or
+    `<revise>` or `<eos>` at the end of an attempt.
+  """
   questions, answers = _token_tables(task)
   label = questions[goals, :1]
   label = np.broadcast_to(label[:, None], (*lines.shape, 1))
@@ -158,7 +188,10 @@ def _attempt_tokens(
 
 @functools.lru_cache(maxsize=4)
 def _token_tables(task: Worksheet) -> tuple[np.ndarray, np.ndarray]:
-  """Goals [G, 4], and lines [D, 11] without their label, with a newline."""
+  """Returns tokens of goals [G, 4], and of lines without their label [D, 11].
+
+  A line's last token is a newline.
+  """
   encode = task.vocabulary.encode
   goals = [encode(goal) for goal in task.goal_texts]
   lines = [encode(f'{line}\n') for line in task.table.lines]

@@ -1,8 +1,8 @@
-"""One goal of a worksheet: make a target from three numbers.
+"""Countdown goals: make a target from three numbers.
 
-A line answers a goal with two equations, `7*2=14 14-1=13`: the first joins two
-of the numbers, the second its result and the number left. Finding a line is
-hard, checking it is easy, which is what makes verifiers worth training.
+A line answers a goal with two equations, `7*2=14 14-1=13`: the first combines
+two of the numbers, the second its result and the remaining number. Finding such
+a line is hard and checking it is easy, so that a verifier is worth training.
 """
 
 import dataclasses
@@ -11,16 +11,16 @@ import re
 
 import numpy as np
 
-NUMBER = r'(0|[1-9][0-9]{0,2})'
+NUMBER = r'(0|[1-9][0-9]{0,2})'  # no leading zeros: one text per number
 EQUATION = rf'{NUMBER}([-+*/]){NUMBER}={NUMBER}'
 LINE = re.compile(f'{EQUATION} {EQUATION}')
 LINE_CHARACTERS = 23  # the longest text that LINE matches
 
-Equation = tuple[int, str, int, int]
+Equation = tuple[int, str, int, int]  # (a, operation, b, c) for `a ? b = c`
 
 
 def read_line(text: str) -> tuple[Equation, Equation] | None:
-  """The two equations of a line, true or not; None for any other text."""
+  """Parses a line into two equations, true or not; None for other text."""
   match = LINE.fullmatch(text)
   if match is None:
     return None
@@ -29,7 +29,7 @@ def read_line(text: str) -> tuple[Equation, Equation] | None:
 
 
 def is_true(equation: Equation) -> bool:
-  """Whether `a ? b = c` holds over the rationals."""
+  """Returns whether `a ? b = c` holds over the rationals."""
   a, operation, b, c = equation
   match operation:
     case '+':
@@ -39,13 +39,20 @@ def is_true(equation: Equation) -> bool:
     case '*':
       return a * b == c
     case _:
+      # Exact division without fractions.
       return b != 0 and a == b * c
 
 
 def is_solution(
   line: tuple[Equation, Equation], numbers: tuple[int, ...], target: int
 ) -> bool:
-  """Whether a line is true, uses each number once and ends at the target."""
+  """Returns whether a line reaches a target.
+
+  Args:
+    line: two equations.
+    numbers: the three numbers, each of which must be used exactly once.
+    target: required result of the second equation. Both must be true.
+  """
   (a, _, b, c), (d, _, e, result) = line
   left = list(numbers)
   for number in (a, b):
@@ -61,11 +68,11 @@ def is_solution(
 
 
 def canonical(line: tuple[Equation, Equation]) -> str:
-  """The line with the larger operand of every sum and product first.
+  """Returns a line with the larger operand of every sum and product first.
 
-  Right lines have one canonical form exactly if they are one expression tree
-  up to commutation; regrouped sums, (7+2)+1 and (7+1)+2, stay apart. Claimed
-  results are kept, so that a false line never votes with a true one.
+  Two correct lines have the same canonical form if and only if they are the
+  same expression tree up to commutation; (7+2)+1 and (7+1)+2 differ. Results
+  are kept as written, so that a false line never votes with a true one.
   """
   equations = []
   for a, operation, b, c in line:
@@ -76,25 +83,28 @@ def canonical(line: tuple[Equation, Equation]) -> str:
 
 
 def join(a: int, b: int, max_value: int) -> list[Equation]:
-  """Equations a question's author would write over two numbers.
+  """Returns the equations that combine two numbers.
 
-  Larger operand first, division exact, nothing multiplied or divided by 1,
-  result in 1..max_value.
+  The larger operand comes first, divisions are exact, nothing is multiplied or
+  divided by 1, and results are in 1..max_value.
   """
   a, b = max(a, b), min(a, b)
-  found = [(a, '+', b, a + b), (a, '-', b, a - b)]
+  equations = [(a, '+', b, a + b), (a, '-', b, a - b)]
   if b > 1:
-    found.append((a, '*', b, a * b))
+    equations.append((a, '*', b, a * b))
     if a % b == 0:
-      found.append((a, '/', b, a // b))
-  return [e for e in found if 1 <= e[3] <= max_value]
+      equations.append((a, '/', b, a // b))
+  return [e for e in equations if 1 <= e[3] <= max_value]
 
 
 def true_lines(numbers: tuple[int, int, int], max_value: int) -> dict[str, int]:
-  """Every line over three numbers, canonical, with the result it ends at."""
+  """Returns the result of every true line over three numbers, by its text.
+
+  Lines are canonical and consist of equations from `join`.
+  """
   lines = {}
   for i, pair in enumerate(itertools.combinations(numbers, 2)):
-    left = numbers[2 - i]
+    left = numbers[2 - i]  # combinations leave out the last number first
     for first in join(*pair, max_value):
       for second in join(first[3], left, max_value):
         lines[canonical((first, second))] = second[3]
@@ -103,20 +113,21 @@ def true_lines(numbers: tuple[int, int, int], max_value: int) -> dict[str, int]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GoalTable:
-  """All goals that may be asked and all true lines, as arrays to draw from.
+  """All G goals and all D true lines, as arrays to draw from.
 
-  Goals are sorted by how many lines hit them, the many first; those with as
-  many stand in one random order. Lines are sorted by numbers and then by
-  result, so those that hit a goal are one range in that of its numbers:
+  Goals are sorted by the number of lines that hit them, largest first; goals
+  with equal numbers are in random order, the same for every seed. Lines are
+  sorted by numbers, then by result, so that the lines that hit a goal are one
+  range within the range of its numbers:
 
       ... | lines of 7 2 1                        | lines of 7 2 2 ...
             ... | = 12 | hit: = 13 | = 14 | ...
 
   Attributes:
-    lines: [D] texts.
-    numbers: int [G, 3], each row falling.
+    lines: [D], texts.
+    numbers: int [G, 3], in falling order within a goal.
     target: int [G].
-    hit: int [G, 2], begin and end of the lines that hit.
+    hit: int [G, 2], begin and end of the lines that hit the target.
     same: int [G, 2], begin and end of the lines over the same numbers.
   """
 
@@ -127,39 +138,46 @@ class GoalTable:
   same: np.ndarray
 
   def draw_hit(self, goal: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """A line that hits each goal [...], by uniforms [...] in [0, 1)."""
+    """Draws a line that hits, for each goal [...], by uniforms [...]."""
     begin, end = self.hit[goal, 0], self.hit[goal, 1]
     return begin + (uniform * (end - begin)).astype(int)
 
   def draw_miss(self, goal: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-    """A true line over each goal's numbers that ends elsewhere."""
+    """Draws a true line that misses, for each goal [...], by uniforms [...]."""
     begin, end = self.same[goal, 0], self.same[goal, 1]
     skip = self.hit[goal, 1] - self.hit[goal, 0]
+    # An index among the lines that miss, which lie on both sides of the hits.
     line = begin + (uniform * (end - begin - skip)).astype(int)
     return np.where(line < self.hit[goal, 0], line, line + skip)
 
 
 def goal_table(max_number: int, max_value: int, min_target: int) -> GoalTable:
-  """Every goal over numbers 1..max_number with a target from min_target up.
+  """Builds the table of all goals.
 
-  A goal that no true line misses is left out.
+  Goals that no true line over their numbers misses are left out.
+
+  Args:
+    max_number: numbers of a goal are in 1..max_number.
+    max_value: results of equations are in 1..max_value.
+    min_target: targets are at least this.
   """
   lines, goals = [], []
   for numbers in itertools.combinations_with_replacement(
     range(max_number, 0, -1), 3
   ):
-    found = sorted(
+    by_result = sorted(
       true_lines(numbers, max_value).items(), key=lambda item: item[::-1]
     )
-    same = len(lines), len(lines) + len(found)
+    same = len(lines), len(lines) + len(by_result)
     begin = len(lines)
-    for target, group in itertools.groupby(found, key=lambda item: item[1]):
+    for target, group in itertools.groupby(by_result, key=lambda item: item[1]):
       hits = [text for text, _ in group]
       lines += hits
-      if target >= min_target and len(hits) < len(found):
+      if target >= min_target and len(hits) < len(by_result):
         goals.append((*numbers, target, begin, len(lines), *same))
       begin = len(lines)
   columns = np.array(goals, dtype=int).reshape(-1, 8)
+  # The sort below is stable: the permutation orders goals of equal counts.
   columns = np.random.default_rng(0).permutation(columns)
   columns = columns[np.argsort(columns[:, 4] - columns[:, 5], kind='stable')]
   return GoalTable(

@@ -1,7 +1,7 @@
-"""What training reads: token sequences and what is learned at which place.
+"""Training documents: token sequences and their targets.
 
-The fields are those of the two kinds of example in `features`, so `vars` of a
-document is an example.
+The fields are those of the two kinds of example in `features`, so that `vars`
+of a document is an example.
 """
 
 import dataclasses
@@ -15,9 +15,10 @@ class Document:
 
   Attributes:
     tokens: int32 [T].
-    loss_start: tokens from this place on are targets; those before it, a
-      prompt or earlier attempts, are only context.
-    problem: id of the question, by which training and validation part.
+    loss_start: position of the first target. The tokens before it, a prompt and
+      possibly attempts, are context without loss.
+    problem: id of the question, by which examples are split into training and
+      validation.
   """
 
   tokens: np.ndarray
@@ -31,9 +32,10 @@ class LabelledDocument:
 
   Attributes:
     tokens: int32 [T].
-    positions: int32 [S], rising; the values are read at these tokens.
+    positions: int32 [S] in rising order, where the values are read.
     labels: float32 [S] in [0, 1], the values to be learned.
-    problem: id of the question, by which training and validation part.
+    problem: id of the question, by which examples are split into training and
+      validation.
   """
 
   tokens: np.ndarray

@@ -1,21 +1,21 @@
-"""What stages hand to training, as a TFDS folder of ArrayRecord files.
+"""Training data sets on disk: TFDS folders of ArrayRecord files.
 
-An example is a dict. `lm` (paper §4, §6.1): loss on the tokens from
-`loss_start` on. `value` (paper §5.1): the label of each listed token, which is a
-step's last.
+An example is a dict of one of two kinds. `lm` is for language models (paper
+§4, §6.1) and has loss on the tokens from `loss_start` on. `value` is for
+verifiers (paper §5.1) and has a label at each listed position, the last token
+of a step.
 
-    lm      tokens [n]  loss_start             problem
-    value   tokens [n]  positions [s]  labels [s] in [0, 1]  problem
+    lm      tokens [T]  loss_start                            problem
+    value   tokens [T]  positions [S]  labels [S] in [0, 1]   problem
 
 The records are tf.train.Examples that `tfds.builder_from_directory` reads.
-They are serialized here: tfds's own writer costs 270 microseconds an example,
-this one 20.
+They are serialized here because TFDS's own writer takes 270 microseconds per
+example, and this one 20.
 """
 
 from collections.abc import Iterable, Mapping
 import hashlib
 import itertools
-import os
 import pathlib
 import shutil
 from typing import Literal
@@ -25,6 +25,8 @@ from array_record.python.array_record_module import ArrayRecordWriter
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+
+from ttc.runtime import storage
 
 Kind = Literal['lm', 'value']
 _SCHEMAS = {
@@ -41,11 +43,18 @@ _SCHEMAS = {
   },
 }
 
-tf.config.set_visible_devices([], 'GPU')  # or it takes all of jax's memory
+# TensorFlow would otherwise reserve the GPU memory that JAX needs.
+tf.config.set_visible_devices([], 'GPU')
 
 
 def held_out(problem: int, fraction: float, seed: int) -> bool:
-  """Whether a question belongs to validation, with all of its examples."""
+  """Returns whether all examples of a question belong to validation.
+
+  Args:
+    problem: id of the question.
+    fraction: expected share of the questions in validation.
+    seed: seed of the split.
+  """
   digest = hashlib.sha256(f'{seed}/{problem}'.encode()).digest()
   return int.from_bytes(digest[:8], 'big') < fraction * 2**64
 
@@ -53,20 +62,22 @@ def held_out(problem: int, fraction: float, seed: int) -> bool:
 def write(
   folder: str, kind: Kind, splits: Mapping[str, Iterable[Mapping]]
 ) -> dict[str, int]:
-  """Writes a data set, whole or not at all; an existing one is replaced.
+  """Writes a data set, complete or not at all; an existing one is replaced.
 
   Args:
-    folder: of the data set.
+    folder: folder of the data set.
     kind: which of the two schemas the examples follow.
-    splits: examples of each split ('train', 'validation'); none may be empty.
+    splits: examples by split ('train', 'validation'); none may be empty.
 
   Returns:
-    The number of examples of each split.
+    The number of examples by split.
 
   Raises:
     ValueError: an example violates the schema, or a split is empty.
   """
   folder = pathlib.Path(folder)
+  # Written beside its final name and renamed at the end: a process that dies
+  # leaves no data set that could be taken for a complete one.
   partial = folder.with_name(folder.name + '.partial')
   shutil.rmtree(partial, ignore_errors=True)
   partial.mkdir(parents=True)
@@ -91,21 +102,26 @@ def write(
   ]
   info.set_splits(tfds.core.splits.SplitDict(written))
   info.write_to_directory(partial)
-  shutil.rmtree(folder, ignore_errors=True)
-  os.replace(partial, folder)
+  # Neither library flushes what it writes. Without that, a power cut after the
+  # rename could leave empty files under the final name, taken for complete.
+  storage.replace_folder(partial, folder)
   return {split.name: split.num_examples for split in written}
 
 
 def kind_of(folder: str) -> Kind:
-  """Which schema the examples of a data set follow."""
+  """Returns the kind of a data set's examples."""
   return tfds.builder_from_directory(str(folder)).info.name
 
 
 def read(folder: str, split: str) -> tf.data.Dataset:
-  """One split's examples in written order.
+  """Returns the examples of a split, in the order in which they were written.
 
-  The split is parsed at once and held in memory: a hundred million tokens are
-  half a gigabyte.
+  The whole split is parsed at once and held in memory, with about half a
+  gigabyte per hundred million tokens.
+
+  Args:
+    folder: folder of the data set.
+    split: name of the split.
 
   Raises:
     ValueError: there is no such split.
@@ -121,6 +137,7 @@ def read(folder: str, split: str) -> tf.data.Dataset:
   records = source.__getitems__(range(len(source)))
   spec, casts = {}, {}
   for name, (rank, dtype) in _SCHEMAS[info.name].items():
+    # A tf.train.Example stores integers as int64 only.
     stored = tf.float32 if dtype == np.float32 else tf.int64
     spec[name] = (
       tf.io.RaggedFeature(stored) if rank else tf.io.FixedLenFeature([], stored)
@@ -141,6 +158,7 @@ def _write_split(folder, kind, name, examples):
     filetype_suffix='array_record',
   )
   path = template.sharded_filepath(shard_index=0, num_shards=1)
+  # One record per group, as TFDS writes them.
   writer = ArrayRecordWriter(str(path), 'group_size:1')
   count, size = 0, 0
   for example in examples:
@@ -174,7 +192,7 @@ def _serialize(kind, example) -> bytes:
 
 
 def _check(kind, example):
-  """Refuses what would silently train on nothing, or on nonsense."""
+  """Raises ValueError for an example without a target or with invalid ones."""
   if set(example) != set(_SCHEMAS[kind]):
     raise ValueError(
       f'An example has {sorted(example)}; {kind!r} needs '
@@ -194,6 +212,7 @@ def _check(kind, example):
       f'{len(positions)} positions and {len(labels)} labels '
       f'{where}; give as many, and at least one.'
     )
+  # Checks the order and both limits at once.
   bounds = [-1, *positions, size]
   if any(a >= b for a, b in itertools.pairwise(bounds)):
     raise ValueError(

@@ -1,7 +1,7 @@
-"""Questions in JSON lines, whatever their fields are called.
+"""Readers of questions in JSON lines, with any field names.
 
-A file may be gzipped. A line that is no JSON object, or lacks a field, is an
-error that names file, line and what was expected: it comes before any work.
+A file may be gzipped. A line that is not a JSON object, or lacks a field, is an
+error that names the file, the line and what was expected.
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,14 @@ _NO_LEVEL = ('', 'Level ?')
 
 @dataclasses.dataclass(frozen=True)
 class JsonRow:
-  """A question as a line gives it; see `Rows` for the fields.
+  """One question of a file.
 
   Attributes:
-    line: its number, from 1.
+    line: line number in the file, from 1.
+    question: text of the question.
+    answer: reference answer, or a solution that ends in it.
+    solution: worked solution, or ''.
+    level: difficulty, or None.
   """
 
   line: int
@@ -33,17 +37,18 @@ class JsonRow:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-  """A file of questions, and which field holds what.
+  """A file of questions, and the names of its fields.
 
-  Fields within fields are named with dots: `question.problem`.
+  A field of a nested object is named with dots: `question.problem`.
 
   Attributes:
-    path: of the file, `.jsonl` or `.jsonl.gz`.
-    question: field of the question's text.
-    answer: field of the reference answer, text or a number; a whole solution
-      that ends in `\\boxed{}` or `#### x` will do.
-    solution: field of a worked solution, '' for none.
-    level: field of the difficulty, a number or 'Level 3'; '' for none.
+    path: path of the file, `.jsonl` or `.jsonl.gz`.
+    question: field with the text of the question.
+    answer: field with the reference answer, a text or a number. It may hold a
+      whole solution that ends in `\\boxed{}` or `#### x`.
+    solution: field with a worked solution, or '' if there is none.
+    level: field with the difficulty, a number or 'Level 3', or '' if there is
+      none.
   """
 
   path: str
@@ -52,11 +57,16 @@ class Rows:
   solution: str = ''
   level: str = ''
 
+  def files(self) -> list[str]:
+    """The file that is read, for its identity."""
+    return [self.path]
+
   def read(self) -> list[JsonRow]:
-    """The rows, in order.
+    """Returns the questions, in the order of the file.
 
     Raises:
-      ValueError: there is no such file, or a line is not as described.
+      ValueError: there is no such file, or a line lacks a field or has a value
+        of the wrong type in it.
     """
     rows = []
     for line, fields in read_objects(self.path):
@@ -80,20 +90,22 @@ class Rows:
 
 
 def read_objects(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
-  """Line numbers, from 1, and objects of a file; blank lines are left out.
+  """Yields (line number, object) per line that is not blank, from line 1.
 
   Raises:
-    ValueError: there is no such file, or a line is no JSON object.
+    ValueError: there is no such file, a line is not a JSON object, or a gzip
+      file is damaged.
   """
   if not pathlib.Path(path).is_file():
     raise ValueError(f'There is no file {path}.')
   opened = gzip.open if str(path).endswith('.gz') else open
   with opened(path, 'rb') as file:
-    number = 0
+    number = 0  # for an error before the first line
     try:
       for number, line in enumerate(file, start=1):
         if line.strip():
           yield number, _object(line)
+    # A line of deeply nested brackets makes `json` raise RecursionError.
     except (ValueError, RecursionError) as error:
       raise ValueError(
         f'{path}: line {number}: expected a JSON object, {error}'
@@ -105,10 +117,10 @@ def read_objects(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def field(fields: dict[str, Any], name: str) -> Any:
-  """What a field holds, `a.b` being field b of field a.
+  """Returns the value of a field, where `a.b` is field b of field a.
 
   Raises:
-    ValueError: it is not there.
+    ValueError: the field is missing.
   """
   value = fields
   for part in name.split('.'):
@@ -130,6 +142,7 @@ def _text(fields: dict, name: str) -> str:
   value = field(fields, name)
   if isinstance(value, str):
     return value
+  # In Python a bool is an int, but `true` is no answer.
   if isinstance(value, int | float) and not isinstance(value, bool):
     return str(value)
   raise ValueError(

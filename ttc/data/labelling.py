@@ -1,20 +1,20 @@
-"""From graded samples and Monte-Carlo rollouts to verifiers' examples.
+"""Examples for verifiers, from graded samples and Monte-Carlo rollouts.
 
-paper §5.1: a step's label is the share of continuations of the prefix it ends
-that solve the problem, so that it estimates the proposer's reward-to-go. The
-last step of a solution needs no continuation: its label is its grade.
+A step's label is the share of rollouts from the step's end that solve the
+problem, an estimate of the proposer's reward-to-go (paper §5.1). The last step
+of a solution needs no rollout: its label is the solution's grade.
 
-One line of the stage `label` is one sample:
+A line of the stage `label` holds one sample:
 
     {"problem": 17,             # id
-     "sample": 3,               # row of the problem's sample record
+     "sample": 3,               # index of the row in the problem's record
      "tokens": [...],           # of the sample, without the prompt
-     "ends": [11, 23, 35],      # places in `tokens` where a step ends
-     "labels": [0.75, 0.5, 1],  # one for each end; the last is the grade
-     "rollouts": [              # what the labels were counted from
+     "ends": [11, 23, 35],      # indices in `tokens` of the steps' last tokens
+     "labels": [0.75, 0.5, 1],  # one per step; the last is the grade
+     "rollouts": [              # from which the labels were computed
        {"branch": 0,            # continues tokens[:ends[0] + 1]
         "tokens": [...],        # of the continuation alone
-        "ends": [11, 23],       # places in them where a step ends
+        "ends": [11, 23],       # indices in these `tokens`
         "correct": true}, ...]}
 """
 
@@ -26,23 +26,30 @@ from ttc.data.context import context_tokens, strip_end
 from ttc.data.documents import LabelledDocument
 from ttc.data.vocabulary import Vocabulary
 
-Rollout = tuple[int, Sequence[int], bool]
+Rollout = tuple[int, Sequence[int], bool]  # branch, tokens, correct
 
 
 def step_ends(tokens: Sequence[int], step_end: np.ndarray) -> list[int]:
-  """Places in an attempt that end a step, by the table `step_end` [V].
+  """Returns the indices of the tokens that end a step.
 
-  The last token always does: an attempt that was cut short is judged where it
+  The last token always ends one: a truncated attempt is valued where it
   stopped.
+
+  Args:
+    tokens: the attempt.
+    step_end: bool [V], the tokens that end a step.
   """
   last = len(tokens) - 1
   return [i for i, token in enumerate(tokens) if step_end[token] or i == last]
 
 
 def parsable(record: Mapping) -> tuple[list[int], int]:
-  """Rows of a sample record that have an answer, and how many have none.
+  """Selects the rows of a sample record that have an answer.
 
-  Only the former are labelled: unparsable samples hurt the verifier.
+  Only these are labelled: unparsable samples hurt the verifier.
+
+  Returns:
+    The indices of these rows, and the number of the other rows.
   """
   rows = record['rows']
   kept = [i for i, row in enumerate(rows) if row['answer'] is not None]
@@ -57,20 +64,21 @@ def label_record(
   rollouts: Iterable[Rollout],
   step_end: np.ndarray,
 ) -> dict:
-  """One line of the stage `label`; the module says what it holds.
+  """Returns one line of the stage `label`, as described in the module.
 
   Args:
     problem: id of the question.
-    sample: row of the sample in its record.
-    tokens: of the sample, without the prompt.
+    sample: index of the sample's row in its record.
+    tokens: tokens of the sample, without the prompt.
     correct: the sample's grade.
-    rollouts: (branch, tokens, correct) of continuations of every step but the
-      last, in any order and number; those of step s continue the tokens up to
-      and with place s of `step_ends`.
-    step_end: table of the tokens that end a step [V].
+    rollouts: (branch, tokens, correct), in any order. Branch s continues the
+      tokens up to and including the end of step s. Every step but the last
+      needs at least one.
+    step_end: bool [V], the tokens that end a step.
 
   Raises:
-    ValueError: a step has no rollout, or a rollout no such step.
+    ValueError: a step has no rollout, or a rollout continues a step that does
+      not exist or is the last.
   """
   ends = step_ends(tokens, step_end)
   branches, outcomes = len(ends) - 1, [[] for _ in ends]
@@ -97,6 +105,7 @@ def label_record(
       'rollout; continue every step but the last at least once.'
     )
   labels = [sum(solved) / len(solved) for solved in outcomes[:branches]]
+  # Records are JSON, which has no numpy integers.
   return {
     'problem': int(problem),
     'sample': int(sample),
@@ -110,21 +119,25 @@ def label_record(
 def process_examples(
   record: Mapping, prompt: Sequence[int], rollouts: bool = True
 ) -> list[LabelledDocument]:
-  """Examples for a process reward model from one line of the stage `label`.
+  """Returns examples for a process reward model (PRM).
 
-  Rollouts cost nothing more and show the verifier many more solutions than the
-  samples do, so each may be an example as well. Its outcome is the label of
-  its last step, and of every step on its way: of a prefix continued once, one
-  outcome is the Monte-Carlo estimate, noisy and unbiased.
+  Rollouts have been paid for and show the verifier many more solutions than
+  the samples do, so that each may be a further example. All its steps are
+  labelled with its outcome: for a prefix that was continued once, one outcome
+  is the Monte-Carlo estimate, unbiased but noisy.
 
       sample           step 0.75   step 0.5    step 1
-      a rollout of       "         step 0      step 0
+      a rollout from     "         step 0      step 0
       its first step
 
   Args:
-    record: the line.
-    prompt: tokens of its question.
-    rollouts: whether each rollout is an example as well.
+    record: a line of the stage `label`.
+    prompt: tokens of the prompt.
+    rollouts: whether rollouts are examples too.
+
+  Returns:
+    The example of the sample, then those of its rollouts. Rollouts without
+    tokens are left out.
   """
   problem, start = record['problem'], len(prompt)
   examples = [
@@ -138,6 +151,7 @@ def process_examples(
   for rollout in record['rollouts'] if rollouts else ():
     if not rollout['tokens']:
       continue
+    # The steps before the branch have no label here; the sample has them.
     cut = record['ends'][rollout['branch']] + 1
     examples.append(
       _example(
@@ -156,20 +170,22 @@ def outcome_examples(
   vocabulary: Vocabulary,
   keep: int = 0,
 ) -> list[LabelledDocument]:
-  """Examples for an outcome reward model: one label, at each row's end.
+  """Returns examples for an outcome reward model (ORM): one label, at the end.
 
   Args:
-    record: a problem's samples, or chains of revisions.
-    prompt: tokens of the question.
-    vocabulary: of the tokens.
-    keep: earlier attempts of the row's chain in the context, as the revision
-      model saw them (paper §6.1); 0 shows the verifier none.
+    record: the record of a question, of samples or of chains of revisions.
+    prompt: tokens of the prompt.
+    vocabulary: vocabulary of the tokens.
+    keep: maximum number of earlier attempts of a chain in the context, which
+      the revision model saw too (paper §6.1); 0 leaves the prompt alone.
 
   Returns:
-    One example for each parsable row. Unparsable ones remain in the context.
+    One example per row with an answer. Rows without one are left out, but
+    remain in the contexts of later attempts.
   """
   chains = {}
   for index, row in enumerate(record['rows']):
+    # Samples are chains of one attempt.
     chains.setdefault(row.get('chain', index), []).append(row)
   examples = []
   for chain in chains.values():

@@ -1,13 +1,13 @@
-"""Documents of various lengths as batches of fixed shape.
+"""Packing: documents of various lengths in batches of fixed shape.
 
-    documents   [a a a] [b b] [c c c c] …          in a shuffled order
+    documents   [a a a] [b b] [c c c c] …          in shuffled order
     one row     tokens      a a a b b . .          T = seq_len
-                segment     1 1 1 2 2 0 0          attention stays inside
+                segment     1 1 1 2 2 0 0          attention stays in a segment
                 positions   0 1 2 0 1 0 0
 
-The order is a pure function of (seed, epoch), and a batch begins with empty
-rows, so the place of an iterator is three small numbers in JSON: restoring
-them continues with the same bytes, on any number of processes.
+The order is a pure function of (seed, epoch), and every batch begins with empty
+rows. The state of the iterator is therefore a small JSON object; restoring it
+continues with the same bytes, on any number of processes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,11 +20,12 @@ SEGMENTS, POSITIONS = 'decoder_segment_ids', 'decoder_positions'
 
 @dataclasses.dataclass(frozen=True)
 class Documents:
-  """N documents, one after the other.
+  """N documents, concatenated.
 
   Attributes:
-    features: arrays [tokens of all documents], one a feature.
-    starts: first token of each document, and the end of the last [N + 1].
+    features: one array per feature, [number of tokens of all documents].
+    starts: int [N + 1], the first token of each document, and the end of the
+      last one.
   """
 
   features: Mapping[str, np.ndarray]
@@ -39,7 +40,7 @@ class Documents:
 
   @classmethod
   def join(cls, documents: Sequence[Mapping[str, np.ndarray]]):
-    """From one mapping of equally long features a document."""
+    """Concatenates documents, each a mapping of features of equal length."""
     if not documents:
       return cls({}, np.zeros(1, np.int64))
     lengths = [len(next(iter(d.values()))) for d in documents]
@@ -51,10 +52,11 @@ class Documents:
 
 
 class Batches:
-  """Endless packed batches [steps, batch, seq_len] of every feature.
+  """Endless iterator over packed batches [steps, batch, seq_len] per feature.
 
-  A document goes to the first row with room. Those without room wait and go
-  first into the next batch; a batch is full when as many wait as it has rows.
+  A document is placed into the first row with room for it (first fit). One that
+  fits nowhere waits and is placed first in the next batch. A batch is complete
+  when the number of waiting documents reaches the number of its rows.
   """
 
   def __init__(
@@ -67,19 +69,20 @@ class Batches:
     seed: int,
     shard: tuple[int, int] = (0, 1),
   ):
-    """Packs `documents`, over and over.
+    """Packs `documents`, in a new order in every epoch.
 
     Args:
       documents: at least one.
-      batch: rows of all processes together.
-      seq_len: tokens of a row.
-      steps: batches that one `next` returns, on a leading axis.
-      seed: of the order, another one in every epoch.
-      shard: (index, number) of this process, which gets its rows only.
+      batch: rows per batch, over all processes.
+      seq_len: tokens per row (T).
+      steps: batches per call of `next`, on a leading axis.
+      seed: seed of the order.
+      shard: (index, number of processes); the iterator yields the rows of this
+        process only.
 
     Raises:
-      ValueError: a document is empty or longer than a row, there is none, or
-        the rows do not divide over the processes.
+      ValueError: there is no document, one is empty or longer than a row, or
+        `batch` does not divide over the processes.
     """
     _check(documents, batch, seq_len, shard)
     self._documents, self._seed, self._steps = documents, seed, steps
@@ -89,7 +92,7 @@ class Batches:
     self._order = self._shuffled()
 
   def get_state(self) -> dict:
-    """The place of the next batch, for `set_state`; plain JSON."""
+    """Returns the state before the next batch, as plain JSON."""
     return {
       'epoch': self._epoch,
       'index': self._index,
@@ -97,6 +100,7 @@ class Batches:
     }
 
   def set_state(self, state: Mapping) -> None:
+    """Restores what `get_state` returned, for the same documents and seed."""
     self._epoch, self._index = state['epoch'], state['index']
     self._waiting = list(state['waiting'])
     self._order = self._shuffled()
@@ -105,6 +109,8 @@ class Batches:
     return self
 
   def __next__(self) -> dict[str, np.ndarray]:
+    # Every process packs the whole batch, so that all of them agree on it
+    # without communication, and gathers its own rows alone.
     rows = self._batch // self._shard[1]
     mine = slice(self._shard[0] * rows, (self._shard[0] + 1) * rows)
     batches = [
@@ -114,10 +120,12 @@ class Batches:
     return {name: np.stack([b[name] for b in batches]) for name in batches[0]}
 
   def _shuffled(self) -> np.ndarray:
+    # Derived anew from (seed, epoch): the state holds no generator.
     rng = np.random.default_rng((self._seed, self._epoch))
     return rng.permutation(len(self._documents))
 
   def _draw(self) -> Iterator[int]:
+    """Yields documents without end, epoch after epoch."""
     while True:
       if self._index == len(self._order):
         self._epoch, self._index = self._epoch + 1, 0
@@ -126,8 +134,10 @@ class Batches:
       yield int(self._order[self._index - 1])
 
   def _pack(self) -> list[list[int]]:
+    """Returns the documents of each row of the next batch."""
     rows = [[] for _ in range(self._batch)]
     room = np.full(self._batch, self._seq_len)
+    # Documents that have waited go first, or long ones could wait for ever.
     early, self._waiting = self._waiting, []
     for document in early:
       if not _place(document, self._lengths[document], rows, room):
@@ -148,9 +158,22 @@ def once(
   steps: int = 1,
   shard: tuple[int, int] = (0, 1),
 ) -> list[dict[str, np.ndarray]]:
-  """Every document exactly once, as `Batches` shapes them; for evaluation.
+  """Packs every document exactly once, for evaluation.
 
-  The last batches are filled with empty rows, whose loss weights are zero.
+  The last batches are filled up with empty rows, whose loss weights are zero.
+
+  Args:
+    documents: see `Batches`.
+    batch: rows per batch, over all processes.
+    seq_len: tokens per row.
+    steps: batches per returned mapping, on a leading axis.
+    shard: (index, number of processes).
+
+  Returns:
+    Mappings from feature to an array [steps, batch / processes, seq_len].
+
+  Raises:
+    ValueError: as `Batches`.
   """
   _check(documents, batch, seq_len, shard)
   rows, room = [], np.zeros(0, np.int64)
@@ -197,7 +220,7 @@ def _check(documents, batch, seq_len, shard):
 
 
 def _place(document, length, rows, room) -> bool:
-  """Puts a document into the first row with room for it."""
+  """Places a document into the first row with room; False if there is none."""
   fits = room >= length
   if not fits.any():
     return False
@@ -208,13 +231,16 @@ def _place(document, length, rows, room) -> bool:
 
 
 def _gather(documents, rows, seq_len) -> dict[str, np.ndarray]:
+  """Returns every feature, segments and positions as [rows, seq_len]."""
   shape = (len(rows), seq_len)
+  # Gathers indices first, so that each feature is copied once. Padding points
+  # to token 0 of all documents and is zeroed afterwards.
   source = np.zeros(shape, np.int64)
   segments, positions = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
   count = np.arange(seq_len)
   for row, members in enumerate(rows):
     end = 0
-    for segment, document in enumerate(members, 1):
+    for segment, document in enumerate(members, 1):  # 0 is padding
       first, last = documents.starts[document : document + 2]
       begin, end = end, end + last - first
       source[row, begin:end] = count[: end - begin] + first

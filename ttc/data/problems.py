@@ -1,4 +1,4 @@
-"""What is being solved: problems, their grading, and the task holding both."""
+"""Problems, grades, and the interface of a task."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -12,11 +12,11 @@ class Problem:
   """One question.
 
   Attributes:
-    id: unique over all splits of a task.
-    question: the text that tells this problem from every other one.
-    answer: a reference answer, or '' where grading needs none.
-    level: the difficulty its author gave it, where there is one.
-    solution: a worked one, or ''.
+    id: identifier, unique over all splits of a task.
+    question: text of the question.
+    answer: reference answer, or '' where grading needs none.
+    level: difficulty assigned by the author, or None.
+    solution: worked solution, or ''.
   """
 
   id: int
@@ -28,12 +28,12 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Grade:
-  """The verdict on one attempt.
+  """The grade of one attempt.
 
   Attributes:
-    answer: canonical form, equal for answers that vote together; None where
-      the text cannot be parsed.
-    correct: whether the attempt solves the problem; never where answer is None.
+    answer: canonical form of the answer, equal for answers that vote together;
+      None if the text cannot be parsed.
+    correct: whether the attempt solves the problem; False if `answer` is None.
   """
 
   answer: str | None
@@ -41,29 +41,40 @@ class Grade:
 
 
 class Task(Protocol):
-  """A set of problems and the exact judge of attempts at them."""
+  """A set of problems, with their prompts and exact grading.
+
+  Attributes:
+    vocabulary: vocabulary of the model.
+    delimiter: text that ends a step; a token whose text contains it ends one.
+  """
 
   vocabulary: Vocabulary
-  delimiter: str  # a token holding it ends a step
+  delimiter: str
 
   def problems(self, split: str) -> list[Problem]:
-    """Problems of 'pretrain', 'finetune' or 'test', disjoint by question."""
+    """Returns the problems of 'pretrain', 'finetune' or 'test'.
+
+    The splits share no question.
+
+    Raises:
+      ValueError: there is no such split.
+    """
 
   def left_out(self, split: str) -> Mapping[str, int]:
-    """How many questions the split lacks, by the reason why."""
+    """Returns the number of questions left out of a split, by reason."""
 
   def prompt(self, problem: Problem) -> str:
-    """The text that the proposer continues."""
+    """Returns the text that the proposer continues."""
 
   def prompt_tokens(self, problem: Problem) -> list[int]:
-    """The same as tokens, those included that no text spells."""
+    """Returns the prompt's tokens, special ones such as BOS included."""
 
   def grade(self, problem: Problem, text: str) -> Grade:
-    """Judges one attempt; total: no text that a model writes makes it raise."""
+    """Grades one attempt. Never raises, whatever the text."""
 
   def grade_all(self, problem: Problem, texts: Sequence[str]) -> list[Grade]:
-    """Judges attempts that will vote with each other.
+    """Grades attempts that vote with each other.
 
-    Verdicts are those of `grade`; answers may be found equal here that only a
-    comparison of the two can tell to be so.
+    `correct` is as in `grade`. `answer` may coincide for more attempts: some
+    answers can only be found equal by comparing them with each other.
     """

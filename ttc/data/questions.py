@@ -1,10 +1,10 @@
-"""Real sets of questions with reference answers: MATH, GSM8K, your own.
+"""The task of questions with reference answers: MATH, GSM8K, or your own.
 
     finetune file ---- pretrain (a share by hash) | finetune
     test file -------- test
 
-A question is asked in one split only: of those in both files the test keeps
-its own. What cannot be asked or graded is left out and counted.
+A question belongs to one split only; one that is in both files belongs to the
+test. Questions that cannot be asked or graded are left out and counted.
 """
 
 import collections
@@ -27,6 +27,7 @@ from ttc.grading.grader import Grader
 SPLITS = ('test', 'finetune', 'pretrain')
 HOW = ('boxed', 'marked', 'said', 'number')
 _SPECIAL = re.compile(r'<\|[^<>|\s]+\|>|<(?:start|end)_of_turn>|</?s>|<[be]os>')
+# Printable ASCII, any of which may precede the delimiter in a text.
 _BESIDE = [chr(code) for code in range(33, 127)]
 
 
@@ -34,19 +35,26 @@ _BESIDE = [chr(code) for code in range(33, 127)]
 class Questions:
   """Questions from files, asked through a template, graded by their answers.
 
+  Implements `problems.Task`.
+
   Attributes:
-    vocabulary: of the model.
-    template: text around a question. Questions that it has as shots are left
-      out of all splits.
-    finetune: to learn from.
-    test: to be measured on.
-    delimiter: a token holding it ends a step.
-    accepted: where an answer may stand in a response, of HOW; 'number', the
-      last number of the text, makes nearly every attempt count as answered.
-    pretrain: share of the finetuning questions that form the split 'pretrain'
-      instead; 0 leaves it empty.
-    workers: processes for answers that are hard to compare; None takes the
+    vocabulary: vocabulary of the model.
+    template: text around a question. Questions that are its shots are left out
+      of all splits.
+    finetune: file of the splits 'finetune' and 'pretrain'.
+    test: file of the split 'test'.
+    delimiter: text that ends a step; a token whose text contains it ends one.
+    accepted: accepted ways to mark the answer in a response, from HOW.
+      'number', the last number of the text, finds an answer in nearly every
+      attempt.
+    pretrain: share of the questions in `finetune` that form the split
+      'pretrain' instead, in [0, 1).
+    workers: processes that compare difficult answers; None means the number of
       cores, at most 8.
+
+  Raises:
+    ValueError: `accepted` or `pretrain` is out of its range, or a shot of the
+      template ends in an answer that is not accepted.
   """
 
   vocabulary: Tokenizer | SentencePiece
@@ -79,11 +87,11 @@ class Questions:
         )
 
   def problems(self, split: str) -> list[Problem]:
-    """Problems of one split, in the order of their file.
+    """Returns the problems of a split, in the order of their file.
 
     Raises:
-      ValueError: for an unknown split, a file or line that cannot be read, or
-        a template or delimiter that does not fit the tokenizer.
+      ValueError: the split is unknown, a file or line cannot be read, or the
+        template or delimiter does not fit the tokenizer.
     """
     return self._splits[_known(split)][0]
 
@@ -94,6 +102,7 @@ class Questions:
     return self.template(problem.question)
 
   def prompt_tokens(self, problem: Problem) -> list[int]:
+    # Cached as int32, because lists of Python integers take far more memory.
     if problem.id not in self._prompts:
       tokens = self.vocabulary.encode_template(self.prompt(problem))
       self._prompts[problem.id] = np.array(tokens, np.int32)
@@ -103,22 +112,22 @@ class Questions:
     return self.grade_all(problem, [text])[0]
 
   def grade_all(self, problem: Problem, texts: Sequence[str]) -> list[Grade]:
-    """Grades whose answers are equal where any rule finds them equal.
+    """Grades attempts, with equal answers wherever a rule finds them equal.
 
-    The name of an answer is that of its class: the least among its members'.
-    The reference has no say in who votes with whom.
+    Equal answers form a class, which is called by the least canonical form of
+    its members. The reference answer does not influence the classes.
     """
-    found = [self._answer(text) for text in texts]
-    given = [answer for answer in found if answer is not None]
+    answers = [self._answer(text) for text in texts]
+    parsed = [answer for answer in answers if answer is not None]
     verdicts = iter(
       self._grader.grade_many(
-        (problem.answer, answer, 'answer') for answer in given
+        (problem.answer, answer, 'answer') for answer in parsed
       )
     )
-    classes = iter(self._grader.classes(given))
+    classes = iter(self._grader.classes(parsed))
     names: dict[int, str] = {}
     drafts = []
-    for answer in found:
+    for answer in answers:
       if answer is None:
         drafts.append((None, False))
         continue
@@ -131,8 +140,8 @@ class Questions:
     ]
 
   def _answer(self, text: str) -> str | None:
-    found = extraction.extract(text)
-    return found.answer if found.how in self.accepted else None
+    extracted = extraction.extract(text)
+    return extracted.answer if extracted.how in self.accepted else None
 
   @functools.cached_property
   def _grader(self) -> Grader:
@@ -154,6 +163,7 @@ class Questions:
       if reason:
         left_out[reason] += 1
         continue
+      # Only of questions that are kept: a later copy may have an answer.
       seen[_key(row.question)] = split
       problems.append(
         Problem(id, row.question, row.answer, row.level, row.solution)
@@ -161,10 +171,15 @@ class Questions:
     return splits
 
   def _rows(self) -> Iterator[tuple[str, JsonRow]]:
-    """The test first, so that ids and who keeps a question never change."""
+    """Yields (split, row), those of the test file first.
+
+    Ids count the rows in this order, and the first of equal questions is kept.
+    The test therefore keeps its ids and questions, whatever else changes.
+    """
     for row in self.test.read():
       yield 'test', row
     for row in self.finetune.read():
+      # By hash, not by place in the file: rows may be added or reordered.
       digest = hashlib.sha256(_key(row.question).encode()).digest()
       share = int.from_bytes(digest[:8], 'big') / 2**64
       yield 'pretrain' if share < self.pretrain else 'finetune', row
@@ -172,7 +187,7 @@ class Questions:
   def _reason(
     self, split: str, row: JsonRow, shots: set[str], seen: dict[str, str]
   ) -> str:
-    """Why a row is left out; '' where it is not."""
+    """Returns the reason to leave out a row, or '' if there is none."""
     key = _key(row.question)
     if extraction.unwrap(row.answer).answer is None:
       return 'no reference answer'
@@ -184,7 +199,7 @@ class Questions:
     return f'spells the special token {special}' if special else ''
 
   def _check(self) -> None:
-    """Raises ValueError where template, tokens and delimiter do not fit."""
+    """Raises ValueError if template, tokenizer and delimiter do not fit."""
     vocabulary, whole = self.vocabulary, self.template('')
     for spelt in sorted(set(_SPECIAL.findall(whole))):
       if vocabulary.spelt_special(spelt) != spelt:
@@ -197,6 +212,8 @@ class Questions:
         f'The template ends in {vocabulary.piece(vocabulary.eos_id)}, the '
         'end of a solution; let it stop where the solution begins.'
       )
+    # A tokenizer may merge the delimiter with the character before it and still
+    # split it elsewhere; then some steps would not end where they should.
     split = [
       text
       for text in _BESIDE
@@ -214,7 +231,7 @@ class Questions:
 
 
 def _key(question: str) -> str:
-  """What makes two questions one: all but space and case."""
+  """Returns the identity of a question: its text without space and case."""
   return re.sub(r'\s+', '', question).lower()
 
 

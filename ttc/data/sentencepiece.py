@@ -1,4 +1,4 @@
-"""A vocabulary read from a SentencePiece model, as PaLM, T5 and Gemma use."""
+"""Vocabulary of a SentencePiece model file, as for PaLM, T5 and Gemma."""
 
 from collections.abc import Iterable
 import dataclasses
@@ -11,17 +11,21 @@ _BRACKETS = re.compile(r'<[^<>\s]+>')
 
 @dataclasses.dataclass(frozen=True)
 class SentencePiece:
-  """A SentencePiece model file.
+  """A SentencePiece model file as a `Vocabulary`.
 
-  Like `tokenizer.Tokenizer` in all that the two share.
+  Has the methods of `tokenizer.Tokenizer`, with the same meaning.
 
   Attributes:
-    path: of the `.model` file.
-    revise: the piece that stands between attempts; one that the model
-      reserves, such as '<unused0>' (Gemma) or '<extra_id_0>' (T5).
-    eos: the piece that ends a solution; '' takes the model's.
-    begin: whether the family puts the model's BOS before a text (Gemma does,
+    path: path of the `.model` file.
+    revise: piece that separates attempts; one that the model reserves, such as
+      '<unused0>' (Gemma) or '<extra_id_0>' (T5).
+    eos: piece that ends a solution; '' means the model's own.
+    begin: whether prompts of the family begin with the model's BOS (Gemma's do;
       T5 has none).
+
+  Raises:
+    ValueError: `path` is not a file. A piece that the model does not have is
+      reported at its first use.
   """
 
   path: str
@@ -32,6 +36,10 @@ class SentencePiece:
   def __post_init__(self):
     if not pathlib.Path(self.path).is_file():
       raise ValueError(f'SentencePiece.path={self.path} is not a file.')
+
+  def files(self) -> list[str]:
+    """The file that it is made of, for its identity."""
+    return [self.path]
 
   @functools.cached_property
   def size(self) -> int:
@@ -72,50 +80,51 @@ class SentencePiece:
 
   @functools.cached_property
   def special_ids(self) -> frozenset[int]:
-    """Pieces without text: control pieces and our three."""
+    """Pieces without text: control pieces, `pad_id` and `end_ids`."""
     control = [id for id in range(self.size) if self._model.is_control(id)]
     return frozenset([*control, self.pad_id, *self.end_ids])
 
   def encode(self, text: str) -> list[int]:
-    """Tokens of a text, with no special id among them.
+    """Returns the tokens of a text, with no special id among them.
 
     Raises:
-      ValueError: the text spells one; see `spelt_special`.
+      ValueError: the text spells a special token. SentencePiece always parses
+        user-defined pieces, so that the text cannot be encoded otherwise.
     """
     ids = self._model.encode(text)
-    found = self.special_ids & set(ids)
-    if found:
+    special = self.special_ids & set(ids)
+    if special:
       raise ValueError(
-        f'The text spells {self.piece(min(found))}, which {self.path} always '
+        f'The text spells {self.piece(min(special))}, which {self.path} always '
         'reads as that special token; leave the text out.'
       )
     return ids
 
   def encode_template(self, text: str) -> list[int]:
-    """Tokens of a prompt: specials it spells are tokens, BOS comes first."""
+    """Returns the tokens of a prompt: BOS, and special tokens as spelt."""
     return [*self.begin_ids, *self._model.encode(text)]
 
   def spelt_special(self, text: str) -> str:
-    """A piece like `<start_of_turn>` that a text spells, or ''."""
+    """Returns a piece such as `<start_of_turn>` in a text, or ''."""
     return next((piece for piece in self._spelt if piece in text), '')
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Text of tokens; special ids, and ids beyond the model, have none."""
+    """Returns the text of tokens, without special and unknown ids."""
     return self._model.decode(
       [id for id in ids if 0 <= id < self.size and id not in self.special_ids]
     )
 
   def piece(self, id: int) -> str:
-    """What one token stands for; '' beyond the model."""
+    """Returns the text of one token, or '' for an unknown id."""
     if not 0 <= id < self.size:
       return ''
-    if self._model.is_byte(id):
+    if self._model.is_byte(id):  # a piece such as '<0x0A>'
       return chr(int(self._model.id_to_piece(id)[3:5], 16))
     return self._model.id_to_piece(id).replace('▁', ' ')
 
   @functools.cached_property
   def _spelt(self) -> list[str]:
-    """Pieces in angle brackets but for bytes and those no text can spell."""
+    """Pieces in angle brackets, but for those that no text can spell."""
     model = self._model
     pieces = [
       model.id_to_piece(id)
@@ -126,11 +135,12 @@ class SentencePiece:
 
   @functools.cached_property
   def _model(self):
-    import sentencepiece
+    import sentencepiece  # here, because only tasks with such a model need it
 
     return sentencepiece.SentencePieceProcessor(model_file=self.path)
 
   def _id(self, role: str, piece: str) -> int:
+    # A piece that the model does not have gets the id of the unknown piece.
     id = self._model.piece_to_id(piece)
     if not piece or id == self._model.unk_id():
       raise ValueError(

@@ -1,12 +1,12 @@
-"""Data sets of examples as seqio Tasks with T5X's feature names.
+"""Data sets of examples as seqio Tasks, with T5X's feature names.
 
-A document becomes, before packing:
+An example becomes, before packing:
 
     lm      doc            p p a b c        loss from `a` on
             input_tokens   p p a b
             target_tokens  p a b c
             loss_weights   0 1 1 1
-    value   input_tokens   p p a b c        a value is read AT a step's end
+    value   input_tokens   p p a b c        a value is read AT a step end
             target_values  0 0 0 y 0
             loss_weights   0 0 0 1 0
 """
@@ -18,11 +18,18 @@ import tensorflow as tf
 
 from ttc.data import features, packing
 
-_CHUNK = 1024  # documents that cross from TensorFlow to numpy together
+_CHUNK = 1024  # documents per conversion from TensorFlow to numpy
 
 
 def make_task(folder: str, vocab_size: int) -> seqio.Task:
-  """A Task over `folder`; not in seqio's registry, so nothing can collide."""
+  """Returns a Task over a data set.
+
+  It is not added to seqio's registry, whose names are global.
+
+  Args:
+    folder: a folder from `features.write`.
+    vocab_size: number of tokens of the vocabulary (V).
+  """
   kind = features.kind_of(folder)
   return over(
     seqio.FunctionDataSource(
@@ -38,7 +45,14 @@ def make_task(folder: str, vocab_size: int) -> seqio.Task:
 def over(
   source: seqio.DataSource, kind: features.Kind, name: str, vocab_size: int
 ) -> seqio.Task:
-  """A Task over any source of examples of a kind; see `features`."""
+  """Returns a Task over any source of examples.
+
+  Args:
+    source: examples as described in `features`.
+    kind: which of the two kinds they are.
+    name: name of the Task.
+    vocab_size: number of tokens of the vocabulary (V).
+  """
   inputs = seqio.Feature(seqio.PassThroughVocabulary(vocab_size), add_eos=False)
   weights = seqio.ContinuousFeature(dtype=tf.float32)
   target = {
@@ -58,10 +72,14 @@ def over(
 
 
 def documents(task: seqio.Task, split: str) -> packing.Documents:
-  """One split of a Task, in written order, for `packing.Batches`.
+  """Loads a split of a Task into memory, in the order of the data set.
 
-  The order, the repetition and the sharding are packing's, whose place is
-  three numbers: a tf.data iterator would have to checkpoint its buffers.
+  Shuffling, repetition and sharding are left to `packing.Batches`, whose state
+  is small: a tf.data iterator would have to checkpoint its buffers.
+
+  Args:
+    task: from `make_task` or `over`.
+    split: name of the split.
 
   Raises:
     ValueError: there is no such split, or a token is not in the vocabulary.
@@ -69,6 +87,7 @@ def documents(task: seqio.Task, split: str) -> packing.Documents:
   dataset = task.get_dataset(split=split, shuffle=False)
   names = sorted(task.output_features)
   dataset = dataset.map(lambda example: {n: example[n] for n in names})
+  # Ragged chunks and one concatenation: converting single documents is slow.
   chunks = list(dataset.ragged_batch(_CHUNK))
   joined = tf.nest.map_structure(
     lambda *parts: tf.concat(parts, axis=0), *chunks, expand_composites=False
@@ -99,12 +118,12 @@ def _language_model(example):
 @seqio.map_over_dataset
 def _value(example):
   tokens = example['tokens']
-  where, shape = example['positions'][:, None], tf.shape(tokens)
+  indices, shape = example['positions'][:, None], tf.shape(tokens)
   ones = tf.ones_like(example['labels'])
   return {
     'decoder_input_tokens': tokens,
-    'decoder_target_values': tf.scatter_nd(where, example['labels'], shape),
-    'decoder_loss_weights': tf.scatter_nd(where, ones, shape),
+    'decoder_target_values': tf.scatter_nd(indices, example['labels'], shape),
+    'decoder_loss_weights': tf.scatter_nd(indices, ones, shape),
   }
 
 

@@ -1,10 +1,10 @@
-"""How a question is put to a model: plain text around it.
+"""Prompt templates: plain text around a question.
 
     before | turn with a shot's question, its solution, after | ... | turn
 
-A template is data: gin/templates/ has those of the families, and the paper's
-four-shot prompt. What begins a text (BOS) is the tokenizer's business, and
-nothing ends one: the model goes on where the last turn stops.
+Templates are data: gin/templates/ has those of model families, and the paper's
+four-shot prompt. The tokenizer adds BOS. Nothing is appended: the model
+continues where the last turn stops.
 """
 
 import dataclasses
@@ -14,14 +14,18 @@ QUESTION = '{question}'
 
 @dataclasses.dataclass(frozen=True)
 class Template:
-  """Text around a question, and solved questions before it.
+  """Text around a question, and solved questions (shots) before it.
 
   Attributes:
-    turn: the question's place and what leads to a solution; holds
-      `{question}` once, other braces are text.
-    before: what opens the prompt, such as a system turn.
-    after: what follows the solution of a shot.
-    shots: solved questions as (question, solution).
+    turn: text around a question, up to where its solution begins. It contains
+      `{question}` exactly once; other braces are plain text.
+    before: text at the start of the prompt, such as a system turn.
+    after: text after the solution of a shot.
+    shots: (question, solution) pairs.
+
+  Raises:
+    ValueError: `turn` does not contain `{question}` once, or a shot lacks its
+      question or solution.
   """
 
   turn: str = 'Problem:\n{question}\n\nSolution:\n'
@@ -44,12 +48,13 @@ class Template:
         )
 
   def __call__(self, question: str) -> str:
-    """The prompt of a question."""
+    """Returns the prompt of a question."""
     shots = [
-      f'{self._turn(asked)}{solution}{self.after}'
-      for asked, solution in self.shots
+      f'{self._turn(solved)}{solution}{self.after}'
+      for solved, solution in self.shots
     ]
     return ''.join([self.before, *shots, self._turn(question)])
 
   def _turn(self, question: str) -> str:
+    # Not `str.format`: templates and questions have other braces.
     return self.turn.replace(QUESTION, question)

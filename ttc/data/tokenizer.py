@@ -1,9 +1,10 @@
-"""A vocabulary read from the tokenizer.json that comes with a checkpoint.
+"""Vocabulary of the tokenizer.json of a checkpoint.
 
-Two ways lead from text to tokens. `encode` takes data: whatever it spells, no
-special id comes of it. `encode_template` takes text that we wrote, in which
-`<|im_start|>` is one token, and begins it as the family does (BOS for Llama
-and Gemma, nothing for Qwen). Neither ever appends an end.
+There are two encoders. `encode` is for data: the result has no special id,
+whatever the text spells. `encode_template` is for trusted text, in which
+`<|im_start|>` is one token; it also adds the tokens with which the family
+begins a text (BOS for Llama and Gemma, none for Qwen). Neither appends an end
+token.
 """
 
 from collections.abc import Iterable
@@ -18,19 +19,23 @@ FILE = 'tokenizer.json'
 
 @dataclasses.dataclass(frozen=True)
 class Tokenizer:
-  """The tokenizer of a model folder.
+  """The tokenizer of a model folder, as a `Vocabulary`.
 
-  Tokens beyond the tokenizer, rows that a model's table was padded with, have
-  no text: where one is sampled, `decode` leaves it out.
+  A model's embedding may have padding rows beyond the tokenizer. Their ids have
+  no text: if one is sampled, `decode` leaves it out.
 
   Attributes:
-    path: a folder that holds tokenizer.json, or such a file.
-    revise: the token that stands between attempts; one the model reserves.
-    eos: the token that ends a solution; '' takes what the folder's
-      generation_config.json or tokenizer_config.json names.
-    pad: the token that fills up; '' takes what the folder names, else `eos`.
-    stops: texts that end an attempt too: every token holding one does. A
-      model that continues few-shot prompts has no other end.
+    path: a folder with a tokenizer.json, or such a file.
+    revise: token that separates attempts; one that the model reserves.
+    eos: token that ends a solution; '' means that of the folder's
+      tokenizer_config.json or generation_config.json.
+    pad: padding token; '' means that of the folder, or else the EOS token.
+    stops: further texts that end an attempt; every token that contains one ends
+      it. A base model that continues few-shot prompts has no other end.
+
+  Raises:
+    ValueError: there is no tokenizer.json, or a field has an invalid value. A
+      token that the tokenizer does not have is reported at its first use.
   """
 
   path: str
@@ -57,9 +62,15 @@ class Tokenizer:
         "one character; write ('\\n\\n',) for blank lines, or ()."
       )
 
+  def files(self) -> list[pathlib.Path]:
+    """The files that it is made of, for its identity."""
+    beside = ('tokenizer_config.json', 'generation_config.json')
+    more = [self._file.with_name(name) for name in beside]
+    return [self._file, *(path for path in more if path.is_file())]
+
   @functools.cached_property
   def size(self) -> int:
-    """One more than the largest id."""
+    """Number of ids (V): one more than the largest."""
     return max(self._plain.get_vocab(with_added_tokens=True).values()) + 1
 
   @functools.cached_property
@@ -83,7 +94,7 @@ class Tokenizer:
 
   @functools.cached_property
   def end_ids(self) -> tuple[int, ...]:
-    """Every end the model was given, `revise_id`, and tokens with a stop."""
+    """All EOS ids, `revise_id`, and the tokens that contain a stop."""
     stopping = [
       id
       for id, piece in enumerate(self._pieces)
@@ -93,7 +104,12 @@ class Tokenizer:
 
   @functools.cached_property
   def begin_ids(self) -> tuple[int, ...]:
-    """What the family puts before a text; often a BOS, often nothing."""
+    """Ids with which the family begins a text; often BOS, often none.
+
+    Raises:
+      ValueError: the post-processor changes the text in another way.
+    """
+    # Post-processors have many formats: compare their output to the bare text.
     bare = self._plain.encode('a', add_special_tokens=False).ids
     whole = self._plain.encode('a', add_special_tokens=True).ids
     for start in range(len(whole)):
@@ -106,7 +122,7 @@ class Tokenizer:
 
   @functools.cached_property
   def special_ids(self) -> frozenset[int]:
-    """Tokens without text: those the file marks so, and our three."""
+    """Ids without text: special in the file, `pad_id`, `revise_id` and EOS."""
     added = self._plain.get_added_tokens_decoder()
     return frozenset(
       [id for id, token in added.items() if token.special]
@@ -114,32 +130,32 @@ class Tokenizer:
     )
 
   def encode(self, text: str) -> list[int]:
-    """Tokens of a text, with no special id among them."""
+    """Returns the tokens of a text, with no special id among them."""
     return self._plain.encode(text, add_special_tokens=False).ids
 
   def encode_template(self, text: str) -> list[int]:
-    """Tokens of a prompt: specials it spells are tokens, the family's first.
+    """Returns the tokens of a prompt: `begin_ids`, and special tokens as spelt.
 
-    Whoever puts data into `text` must make sure that it spells none, see
-    `spelt_special`.
+    Data within `text` must not spell a special token; see `spelt_special`.
     """
     ids = self._parsing.encode(text, add_special_tokens=False).ids
     begin = list(self.begin_ids)
+    # Templates of some families spell BOS themselves; it is not added twice.
     return ids if begin and ids[: len(begin)] == begin else begin + ids
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Text of tokens; special ids, and ids beyond the tokenizer, have none."""
+    """Returns the text of tokens, without special and unknown ids."""
     kept = [
       id for id in ids if 0 <= id < self.size and id not in self.special_ids
     ]
     return self._plain.decode(kept, skip_special_tokens=False)
 
   def piece(self, id: int) -> str:
-    """What one token stands for; '' beyond the tokenizer."""
+    """Returns the text of one token, or '' for an unknown id."""
     return self._pieces[id] if 0 <= id < self.size else ''
 
   def spelt_special(self, text: str) -> str:
-    """A special token that a text spells, or ''."""
+    """Returns a special token that a text spells, or ''."""
     return next((token for token in self._spelt if token in text), '')
 
   @functools.cached_property
@@ -149,12 +165,14 @@ class Tokenizer:
 
   @functools.cached_property
   def _plain(self):
+    """The tokenizer that encodes the text of a special token as plain text."""
     tokenizer = _read(self._file)
     tokenizer.encode_special_tokens = True
     return tokenizer
 
   @functools.cached_property
   def _parsing(self):
+    """The tokenizer that parses special tokens in a text."""
     return _read(self._file)
 
   @functools.cached_property
@@ -164,7 +182,11 @@ class Tokenizer:
 
   @functools.cached_property
   def _pieces(self) -> list[str]:
-    """Text of every token as it stands within a text."""
+    """Text of every id within a text.
+
+    Decoders treat the first token differently, for example by dropping its
+    space, so that each id is decoded after an anchor.
+    """
     anchor = self._plain.encode('a', add_special_tokens=False).ids
     before = len(self._plain.decode(anchor, skip_special_tokens=False))
     texts = self._plain.decode_batch(
@@ -174,11 +196,12 @@ class Tokenizer:
 
   @functools.cached_property
   def _end_tokens(self) -> list[int]:
-    """Ids that end a solution, the one to be trained on first."""
+    """EOS ids; training writes the first, and sampling stops at all of them."""
     named = self.eos or _content(self._tokenizer_config.get('eos_token'))
     ids = [self._id('eos', named)] if named else []
-    given = self._json('generation_config.json').get('eos_token_id') or []
-    ids += given if isinstance(given, list) else [given]
+    # One id or a list: chat models end a turn with another token than a text.
+    more = self._json('generation_config.json').get('eos_token_id') or []
+    ids += more if isinstance(more, list) else [more]
     if not ids:
       raise ValueError(
         f'Neither generation_config.json nor tokenizer_config.json beside '
@@ -230,11 +253,12 @@ def _read(path: pathlib.Path):
       f'{path} is not a tokenizer.json that the tokenizers library reads: '
       f'{error}.'
     ) from error
-  tokenizer.no_truncation()  # some files bring both, for their own use
+  # Some files enable both; here every text is encoded whole and alone.
+  tokenizer.no_truncation()
   tokenizer.no_padding()
   return tokenizer
 
 
 def _content(token: str | dict | None) -> str:
-  """The text of a token in tokenizer_config.json, where it may be a dict."""
+  """Returns a token of tokenizer_config.json, where it may be an object."""
   return token.get('content', '') if isinstance(token, dict) else token or ''

@@ -1,8 +1,8 @@
-"""From parallel samples to what a revision model is finetuned on (paper §6.1).
+"""Training data of a revision model, from parallel samples (paper §6.1).
 
-A trajectory is a question, wrong attempts at it, and a right one; the last
-wrong attempt is the one nearest to the right one, so that revising it is
-mostly keeping what was good. Only the right attempt is learned.
+A trajectory is a question, incorrect attempts at it and a correct one. The last
+incorrect attempt is the one with the least edit distance to the correct one, so
+that revising it means keeping what was correct. Only the last attempt has loss.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,21 @@ from ttc.data.vocabulary import Vocabulary
 
 @dataclasses.dataclass(frozen=True)
 class Trajectories:
-  """How trajectories are put together.
+  """Builds trajectories from the samples of a question.
 
   Attributes:
-    max_context: the most attempts before the target. 0 is the control: the
-      same targets, as many of them, without history.
-    max_targets: the most right samples used of one question, chosen at random;
-      None for all. Easy questions have many.
-    distinct: whether samples of one question with equal text count once.
-    right_share: probability that the target itself follows the wrong attempts
-      in the context, which teaches to leave right answers alone.
-    seed: of everything drawn; what a question yields depends on this, its id
-      and its rows alone.
+    max_context: maximum number of attempts before the target. 0 gives the
+      control experiment: the same targets without history.
+    max_targets: maximum number of correct samples per question that are used as
+      targets, chosen at random; None uses all. Easy questions have many.
+    distinct: whether samples of a question with equal text count once.
+    right_share: probability that the target itself is also appended to the
+      context, which teaches the model to leave correct answers unchanged.
+    seed: seed of all random draws. The trajectories of a question depend on
+      this, its id and its rows alone.
+
+  Raises:
+    ValueError: a field is out of its range.
   """
 
   max_context: int = KEEP
@@ -58,22 +61,23 @@ class Trajectories:
   def __call__(
     self, record: Mapping, prompt: Sequence[int], vocabulary: Vocabulary
   ) -> list[Document]:
-    """Trajectories of one question, one for each right sample that is used.
+    """Returns the trajectories of one question, one per target.
 
     Args:
-      record: the question's samples; those without an answer are left out.
-      prompt: tokens of the question.
-      vocabulary: of the tokens.
+      record: sample record of the question; rows without an answer are ignored.
+      prompt: tokens of the prompt.
+      vocabulary: vocabulary of the tokens.
     """
     rows = [row for row in record['rows'] if row['answer'] is not None]
     if self.distinct:
       rows = list({row['text']: row for row in rows}.values())
     right = [row for row in rows if row['correct']]
     wrong = [row for row in rows if not row['correct']]
+    # One generator per question, so that questions do not depend on each other.
     rng = np.random.default_rng((self.seed, record['problem']))
     if self.max_targets is not None and len(right) > self.max_targets:
       chosen = rng.choice(len(right), self.max_targets, replace=False)
-      right = [right[i] for i in np.sort(chosen)]
+      right = [right[i] for i in np.sort(chosen)]  # in the order of the rows
     nearest = nearest_rows(right, wrong)
 
     documents = []
@@ -94,7 +98,12 @@ class Trajectories:
     return documents
 
   def _history(self, rng, target, wrong, nearest) -> list[Mapping]:
-    """The attempts before one target, oldest first."""
+    """Returns the attempts before one target, oldest first.
+
+    Their number is uniform from 0 to `max_context`, or to the number of
+    incorrect attempts if that is smaller. The nearest one comes last; the rest
+    are drawn without replacement.
+    """
     most = min(self.max_context, len(wrong))
     count = int(rng.integers(most + 1))
     history = []
@@ -110,9 +119,10 @@ class Trajectories:
 def nearest_rows(
   targets: Sequence[Mapping], rows: Sequence[Mapping]
 ) -> list[int | None]:
-  """For each target the row of least character edit distance.
+  """Returns, per target, the index of the row of least edit distance.
 
-  The first of several; None where there are no rows.
+  Distances are between characters (Levenshtein). Of several nearest rows the
+  first is returned; None if there are no rows.
   """
   if not targets or not rows:
     return [None] * len(targets)

@@ -1,9 +1,8 @@
-"""Between text and tokens: what search needs to know of a vocabulary.
+"""The interface of a vocabulary, a vocabulary of words, and end-token tables.
 
-Three ids are special and have no text: padding, the end of a solution, and
-`revise`, which stands between the attempts of one context. Sampling stops at
-the last two, and at whatever else `end_ids` names; all of them end an attempt
-and its last step.
+Three special ids have no text: padding, the end of a solution (EOS), and
+`revise`, which separates the attempts in a context. Sampling stops at the last
+two and at any other id in `end_ids`; these end an attempt and its last step.
 """
 
 from collections.abc import Iterable
@@ -22,35 +21,46 @@ WORDS = re.compile(
 
 
 class Vocabulary(Protocol):
-  """A tokenizer and its three special ids."""
+  """A tokenizer and its special ids.
+
+  Attributes:
+    size: number of tokens (V).
+    pad_id: id of padding.
+    eos_id: id that ends a solution.
+    revise_id: id that separates attempts.
+    end_ids: all ids that end an attempt, `eos_id` and `revise_id` included.
+  """
 
   size: int
   pad_id: int
   eos_id: int
   revise_id: int
-  end_ids: tuple[int, ...]  # end an attempt; eos_id and revise_id among them
+  end_ids: tuple[int, ...]
 
   def encode(self, text: str) -> list[int]:
-    """Tokens of a text, with no special id among them."""
+    """Returns the tokens of a text, with no special id among them."""
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Text of tokens; special ids have none and are left out."""
+    """Returns the text of tokens, without special ids."""
 
   def piece(self, id: int) -> str:
-    """What one token stands for, specials included, to be shown or searched."""
+    """Returns the text of one token; special tokens have a name here."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WordVocabulary:
-  """Words such as `14` or `13:` and one-character symbols, a token each.
+  """A vocabulary of words such as `14` or `13:`, and one-character symbols.
 
-  Two words side by side are parted by one space, which is no token and stands
-  nowhere else. So `encode` and `decode` are inverse to each other on
-  every text that `encode` takes and every sequence without special ids.
+  Adjacent words are separated by one space, which is not a token and occurs
+  nowhere else. `encode` and `decode` are therefore inverse to each other on
+  every text that `encode` accepts and every sequence without special ids.
 
   Attributes:
-    words: runs of ASCII letters, digits and colons, and single other
-      characters; the id of each is its place here plus the three specials.
+    words: runs of ASCII letters, digits and colons, or single other characters.
+      The id of a word is its index plus three, the number of special ids.
+
+  Raises:
+    ValueError: a word has other characters, or occurs twice.
   """
 
   words: tuple[str, ...]
@@ -82,15 +92,17 @@ class WordVocabulary:
     return {w: i for i, w in enumerate(self.words, start=len(SPECIALS))}
 
   @functools.cached_property
-  def _parted(self) -> list[bool]:
+  def _is_word(self) -> list[bool]:
+    """By id, whether a space separates the token from an adjacent word."""
     letter = re.compile(LETTER)
     return [bool(letter.match(word)) for word in (*SPECIALS, *self.words)]
 
   def encode(self, text: str) -> list[int]:
-    """Tokens of a text.
+    """Returns the tokens of a text.
 
     Raises:
-      ValueError: at the first thing that is no word, with its offset.
+      ValueError: a part of the text is not a word; names the first one and its
+        offset.
     """
     tokens = []
     for match in WORDS.finditer(text):
@@ -107,15 +119,15 @@ class WordVocabulary:
     return tokens
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Text of tokens; specials are left out."""
+    """Returns the text of tokens, without special ids."""
     text, after_word = [], False
     for id in ids:
       if id < len(SPECIALS):
         continue
-      if after_word and self._parted[id]:
+      if after_word and self._is_word[id]:
         text.append(' ')
       text.append(self.words[id - len(SPECIALS)])
-      after_word = self._parted[id]
+      after_word = self._is_word[id]
     return ''.join(text)
 
   def piece(self, id: int) -> str:
@@ -123,14 +135,18 @@ class WordVocabulary:
 
 
 def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:
-  """Which tokens end a step: bool [V].
+  """Returns which tokens end a step, bool [V].
 
-  They are the tokens whose text holds the delimiter, so that a newline glued
-  to other characters counts, and those that end an attempt.
+  These are the tokens whose text contains the delimiter, for example a newline
+  merged with other characters, and those that end an attempt.
+
+  Args:
+    vocabulary: vocabulary of V tokens.
+    delimiter: text that ends a step.
 
   Raises:
-    ValueError: the delimiter is empty, or the vocabulary writes it as several
-      tokens of which none holds it, so that no step would ever end.
+    ValueError: the delimiter is empty, or the vocabulary encodes it as several
+      tokens of which none contains it, so that no step would ever end.
   """
   if not delimiter:
     raise ValueError("The delimiter is ''; give the text that ends a step.")
@@ -149,7 +165,7 @@ def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:
 
 
 def end_table(vocabulary: Vocabulary) -> np.ndarray:
-  """Which tokens end an attempt: bool [V]."""
+  """Returns which tokens end an attempt, bool [V]."""
   table = np.zeros(vocabulary.size, bool)
   table[list(vocabulary.end_ids)] = True
   return table

@@ -1,16 +1,15 @@
-"""The embedded task: worksheets of several countdown goals.
+"""The built-in synthetic task: worksheets of several countdown goals.
 
-A question asks for goals, `13: 7 2 1 17: 5 4 3`; the prompt adds `?`. A
-solution answers them in order, one line a goal, every line a step:
+A question lists goals, `13: 7 2 1 17: 5 4 3`, and the prompt appends `?`. A
+solution answers them in order, with one line per goal. Every line is a step:
 
     13: 7*2=14 14-1=13
     17: 5*3=15 15+4=19
 
-A newline ends each step but the last, which the end token ends. The second
-line is true and misses its target, so this solution is wrong. A line names its
-target, and no two targets of a question are equal: a tiny model then finds the
-goal that a line answers without counting lines, and the miss without a look at
-the question.
+A newline ends every step but the last, which the end token ends. The second
+line is true but misses its target, so that this solution is incorrect. A line
+begins with its target, and the targets of a question differ: a tiny model can
+then match lines to goals without counting, and see a miss in the line itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,28 +31,33 @@ LABEL = re.compile(f'{countdown.NUMBER}: ')
 
 @dataclasses.dataclass(frozen=True)
 class Worksheet:
-  """Questions of several goals, split by question and never by goal.
+  """Questions of several goals, split by question and not by goal.
 
-  No set of goals is asked in two splits, in any order, nor twice outside
-  pretraining; single goals come back. Holding out goals instead would let a
-  model learn its own goals by heart, and labels made on its training questions
-  would say nothing of others.
+  Implements `problems.Task`. No set of goals, in any order, is asked in two
+  splits, nor twice outside of pretraining; single goals recur. If goals were
+  held out instead, a model could memorize the goals of its training questions,
+  and labels computed on these would not transfer to other questions.
 
-  A question has a level, from 1, and takes its goals from that level's part of
-  all goals. Easy levels have few goals, which many lines hit and which come
-  back often; hard ones have many goals, which are rare and have one solution.
+  A question has a level from 1 up, and its goals are drawn from the goals of
+  that level. An easy level has few goals, which many lines hit and which recur
+  often. A hard level has many goals, which are rare and have one solution.
 
   Attributes:
-    goals: how many goals a question may have; each is as likely.
-    levels: where each level begins and ends, as shares of the goals sorted by
-      how many lines hit them, the many first. All levels are as likely.
-    max_number: goals use numbers from 1 to this.
-    max_value: results of equations go from 1 to this.
-    min_target: the least target.
-    num_pretrain: questions of the split 'pretrain'.
-    num_finetune: questions of the split 'finetune'.
-    num_test: questions of the split 'test'.
-    seed: of the questions; goals and their levels are the same for all seeds.
+    goals: possible numbers of goals per question, all equally likely.
+    levels: boundaries of the levels, as shares of the goals sorted by the
+      number of lines that hit them, largest first. All levels are equally
+      likely.
+    max_number: numbers of a goal are in 1..max_number.
+    max_value: results of equations are in 1..max_value.
+    min_target: smallest target.
+    num_pretrain: number of questions in the split 'pretrain'.
+    num_finetune: number of questions in the split 'finetune'.
+    num_test: number of questions in the split 'test'.
+    seed: seed of the questions. Goals and levels do not depend on it.
+
+  Raises:
+    ValueError: a field is out of its range, or a level has fewer targets than a
+      question has goals.
   """
 
   goals: tuple[int, ...] = (3,)
@@ -76,7 +80,7 @@ class Worksheet:
     if not 1 <= self.max_number <= self.max_value <= 999:
       raise ValueError(
         f'Worksheet.max_number={self.max_number} and max_value='
-        f'{self.max_value}; they must rise from 1 to at most 999.'
+        f'{self.max_value}; they must increase from 1 to at most 999.'
       )
     if not 1 <= self.min_target <= self.max_value:
       raise ValueError(
@@ -95,14 +99,15 @@ class Worksheet:
       or min(np.diff(self.level_edges)) < 1
     ):
       raise ValueError(
-        f'Worksheet.levels={self.levels} part the {len(self.table.target)} '
-        f'goals at {self.level_edges.tolist()}; give shares that rise from 0 '
-        'to 1 and leave each level a goal, or lower min_target.'
+        f'Worksheet.levels={self.levels} split the {len(self.table.target)} '
+        f'goals at {self.level_edges.tolist()}; give shares that increase from '
+        '0 to 1 and leave each level a goal, or lower min_target.'
       )
     for level, part in enumerate(
       np.split(self.table.target, self.level_edges)[1:-1], start=1
     ):
       targets = len(np.unique(part))
+      # `_candidates` might search for distinct targets without end.
       if targets < max(self.goals):
         raise ValueError(
           f'Worksheet.goals={self.goals}, but level {level} has only '
@@ -112,18 +117,19 @@ class Worksheet:
 
   @functools.cached_property
   def table(self) -> countdown.GoalTable:
+    """All goals and true lines."""
     return countdown.goal_table(
       self.max_number, self.max_value, self.min_target
     )
 
   @functools.cached_property
   def level_edges(self) -> np.ndarray:
-    """The goal of `table` at which each level begins, and the end: [L + 1]."""
+    """Index in `table` of each level's first goal, and the end, int [L + 1]."""
     return np.round(np.array(self.levels) * len(self.table.target)).astype(int)
 
   @functools.cached_property
   def goal_texts(self) -> tuple[str, ...]:
-    """Each goal of `table` as it stands in a question."""
+    """Text of each goal of `table` in a question."""
     numbers, targets = self.table.numbers.tolist(), self.table.target.tolist()
     return tuple(
       '{}: {} {} {}'.format(target, *goal)
@@ -132,6 +138,7 @@ class Worksheet:
 
   @functools.cached_property
   def vocabulary(self) -> WordVocabulary:
+    """Numbers, targets such as `13:`, and symbols, one token each."""
     numbers = range(1, self.max_value + 1)
     return WordVocabulary(
       (
@@ -142,10 +149,10 @@ class Worksheet:
     )
 
   def problems(self, split: str) -> list[Problem]:
-    """Problems of one split.
+    """Returns the problems of a split.
 
     Raises:
-      ValueError: for an unknown split or more questions than there are.
+      ValueError: the split is unknown, or has more questions than exist.
     """
     rows = self.questions(split)
     levels = self.goal_levels(rows[:, 0])
@@ -158,7 +165,7 @@ class Worksheet:
     return problems
 
   def left_out(self, split: str) -> dict[str, int]:
-    """Nothing: every question can be asked and graded."""
+    """Returns an empty mapping: every question can be asked and graded."""
     del split
     return {}
 
@@ -169,13 +176,14 @@ class Worksheet:
     return self.vocabulary.encode(self.prompt(problem))
 
   def grade(self, problem: Problem, text: str) -> Grade:
-    """Exact judgement of one solution.
+    """Grades one solution exactly.
 
-    The answer is the canonical form of all lines, see `countdown.canonical`;
-    None unless there are as many well-formed lines as goals.
+    Its answer is the canonical form of all lines (`countdown.canonical`), or
+    None unless there is exactly one well-formed line per goal.
     """
     goals = read_question(problem.question)
     wrong = Grade(None, False)
+    # Bounds the work on long texts: a line has a label and a newline besides.
     if len(text) > len(goals) * (countdown.LINE_CHARACTERS + 6):
       return wrong
     texts = text.split('\n')
@@ -197,18 +205,18 @@ class Worksheet:
     return [self.grade(problem, text) for text in texts]
 
   def questions(self, split: str) -> np.ndarray:
-    """Goals of each question, as rows of `table`: int [Q, max(goals)].
+    """Returns the goals of each question, int [Q, max(goals)].
 
-    Questions of fewer goals are filled up with -1.
+    Goals are indices in `table`, followed by -1 in questions with fewer goals.
     """
     return self._rows[_known(split)]
 
   def goal_levels(self, goals: np.ndarray) -> np.ndarray:
-    """The level, from 1, of each goal of `table` [...]."""
+    """Returns the level, from 1, of each goal [...]."""
     return np.searchsorted(self.level_edges, goals, side='right')
 
   def first_id(self, split: str) -> int:
-    """The id of a split's first problem; the others follow one by one."""
+    """Returns the id of a split's first problem; ids are consecutive."""
     return sum(map(self._size, SPLITS[: SPLITS.index(_known(split))]))
 
   def _size(self, split: str) -> int:
@@ -216,16 +224,26 @@ class Worksheet:
 
   @functools.cached_property
   def _rows(self) -> dict[str, np.ndarray]:
+    """Goals of the questions of each split, levels mixed."""
     levels = [self._draw(level) for level in range(len(self.levels) - 1)]
     rows = {}
     for i, split in enumerate(SPLITS):
+      # Every level has ceil(size / L) questions; the surplus is cut off after
+      # the permutation, so that it is taken from all levels.
       mixed = np.concatenate([level[split] for level in levels])
       rng = np.random.default_rng((self.seed, 1, i))
       rows[split] = rng.permutation(mixed)[: self._size(split)]
     return rows
 
   def _draw(self, level: int) -> dict[str, np.ndarray]:
-    """As many questions of one level for every split: int [n, max(goals)]."""
+    """Draws an equal share of every split's questions for one level.
+
+    SPLITS begins with the test: a larger later split leaves the questions of
+    the earlier ones as they are.
+
+    Returns:
+      For each split its goals, int [n, max(goals)].
+    """
     candidates, taken, drawn = self._candidates(level), set(), {}
     for split in SPLITS:
       wanted = -(-self._size(split) // (len(self.levels) - 1))
@@ -234,9 +252,11 @@ class Worksheet:
         row = next(candidates)
         goals = tuple(sorted(row))
         if goals not in taken:
-          rows[row] = None
+          rows[row] = None  # a set that keeps its order
+        # Pretraining may repeat a set of goals in another order.
         if split != 'pretrain':
           taken.add(goals)
+        # Few questions may be left: give up instead of drawing for ever.
         tried += 1
         if tried > 100 * (wanted + 100):
           raise ValueError(
@@ -249,20 +269,26 @@ class Worksheet:
     return drawn
 
   def _candidates(self, level: int) -> Iterator[tuple[int, ...]]:
-    """Random questions of one level without end, none with a target twice."""
+    """Yields random questions of one level endlessly, with distinct targets."""
     begin, end = self.level_edges[level : level + 2]
     slots, counts = np.arange(max(self.goals)), np.array(self.goals)
+    # Drawn in blocks, because one call per question is slow.
     rng = np.random.default_rng((self.seed, 0, level))
     while True:
       goals = rng.integers(begin, end, (4096, len(slots)))
       used = slots < rng.choice(counts, (len(goals), 1))
+      # Unused goals get distinct values that are no targets.
       targets = np.sort(np.where(used, self.table.target[goals], -slots))
       clear = (np.diff(targets) > 0).all(axis=1)
       yield from map(tuple, np.where(used, goals, -1)[clear].tolist())
 
 
 def read_question(question: str) -> list[tuple[list[int], int]]:
-  """Numbers and target of each goal of `13: 7 2 1 17: 5 4 3`."""
+  """Parses `13: 7 2 1 17: 5 4 3` into (numbers, target) per goal.
+
+  Raises:
+    ValueError: the text has no goal.
+  """
   goals = [tuple(map(int, goal)) for goal in GOAL.findall(question)]
   if not goals:
     raise ValueError(

@@ -1,4 +1,4 @@
-"""Shapes, dtypes and shardings of trees before anything is allocated."""
+"""Shapes, dtypes and shardings of array trees, before any allocation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,21 +14,35 @@ from ttc.models.transformer import Head, Transformer
 
 
 def laid_out(make: Callable[[], Any], mesh: Mesh) -> Any:
-  """What `make` would return, without its boxes of logical axis names.
+  """The tree that `make` would return, as shapes with shardings.
+
+  Args:
+    make: returns a tree of arrays, those of parameters in flax boxes that name
+      their logical axes. It is traced, never run.
+    mesh: devices; `partitioning.RULES` maps logical axes to its axes.
+
+  Returns:
+    The tree without boxes, each leaf a `jax.ShapeDtypeStruct` with a sharding.
 
   Raises:
-    ValueError: an array does not divide over the mesh.
+    ValueError: an array axis does not divide over its mesh axis.
   """
-  with nn.logical_axis_rules(()):  # boxes would constrain what they hold
+  # With rules set, a box adds a sharding constraint when it is opened; here
+  # names are only read.
+  with nn.logical_axis_rules(()):
     boxed = jax.eval_shape(make)
     plain = jax.eval_shape(lambda: nn.unbox(make()))
   return jax.tree_util.tree_map_with_path(
-    _one, plain, partitioning.shardings(boxed, mesh)
+    _struct, plain, partitioning.shardings(boxed, mesh)
   )
 
 
 def params(cfg: TransformerConfig, head: Head, mesh: Mesh) -> Any:
-  """The parameters of a model on a mesh."""
+  """Shapes, dtypes and shardings of a model's parameters on a mesh.
+
+  Raises:
+    ValueError: a parameter axis does not divide over its mesh axis.
+  """
   model = Transformer(cfg, head=head)
   return laid_out(
     lambda: model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))[
@@ -39,35 +53,36 @@ def params(cfg: TransformerConfig, head: Head, mesh: Mesh) -> Any:
 
 
 def difference(
-  one: Any, other: Any, what: Callable[[Any], Any] = lambda x: tuple(x.shape)
+  left: Any, right: Any, key: Callable[[Any], Any] = lambda x: tuple(x.shape)
 ) -> tuple[str, Any, Any] | None:
-  """The first path at which two trees of arrays differ, None if they do not.
+  """The first path, in sorted order, at which two trees of arrays differ.
 
   Args:
-    one, other: arrays, or anything with their shapes and dtypes.
-    what: is compared of each array.
+    left, right: trees of arrays, or of structs with their shapes and dtypes.
+    key: property of a leaf that is compared; its shape by default.
 
   Returns:
-    The path and what stands there in either tree, None where nothing does.
+    (path, left's key, right's key), with None for a leaf that a tree lacks;
+    None alone if the trees agree.
   """
-  found, wanted = (
+  left_keys, right_keys = (
     {
-      jax.tree_util.keystr(path): what(x)
+      jax.tree_util.keystr(path): key(x)
       for path, x in jax.tree_util.tree_leaves_with_path(tree)
     }
-    for tree in (one, other)
+    for tree in (left, right)
   )
   return next(
     (
-      (path, found.get(path), wanted.get(path))
-      for path in sorted(found | wanted)
-      if found.get(path) != wanted.get(path)
+      (path, left_keys.get(path), right_keys.get(path))
+      for path in sorted(left_keys | right_keys)
+      if left_keys.get(path) != right_keys.get(path)
     ),
     None,
   )
 
 
-def _one(path, x, sharding):
+def _struct(path, x, sharding):
   for size, axis in zip(x.shape, sharding.spec, strict=False):
     if axis is not None and size % sharding.mesh.shape[axis]:
       raise ValueError(

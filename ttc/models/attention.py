@@ -1,4 +1,8 @@
-"""Grouped-query attention; what is attended to is a memory's business."""
+"""Grouped-query attention (Ainslie et al. 2023).
+
+Which keys and values a query attends to is decided by a memory, see
+`memory.py`. Dimension letters are those of `transformer.py`.
+"""
 
 import functools
 
@@ -9,9 +13,11 @@ import jax.numpy as jnp
 from ttc.models import rope
 from ttc.models.config import TransformerConfig
 
-_MASKED = -1e30  # not -inf: a padded query has no key at all
+# Finite: a padding query may see no key at all, and a softmax over nothing but
+# -inf would be NaN.
+_MASKED = -1e30
 _HEADS = ('batch', 'length', 'heads', 'head_dim')
-_WIDE = 32  # heads of which it pays to put the keys first
+_WIDE = 32  # head dim from which keys as the left operand are faster on CPU
 
 
 def mix(
@@ -21,38 +27,45 @@ def mix(
   mask: jax.Array,
   cfg: TransformerConfig,
 ) -> jax.Array:
-  """Values mixed by softmax of the scores.
+  """Softmax attention: values averaged with weights softmax(q k^T).
 
   Args:
-    q: scaled queries [B, T, N, H].
+    q: queries [B, T, N, H], already scaled; heads G n to G (n + 1) - 1 use
+      key/value head n.
     k: keys [B, K, S, H].
     v: values [B, K, S, H].
-    mask: bool [B, T, S], which keys each query sees.
-    cfg: whose soft-cap is used.
+    mask: bool [B, T, S], True where a query sees a key.
+    cfg: its `attn_softcap` is applied.
 
   Returns:
-    [B, T, N, H].
+    Attention outputs [B, T, N, H] in the dtype of `q`. Scores and softmax are
+    float32.
   """
+  # JAX's attention has no soft-cap. What follows computes the same with one,
+  # and is laid out for CPUs.
   if platform() != 'cpu' and cfg.attn_softcap is None:
     return jax.nn.dot_product_attention(
       q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask=mask[:, None], scale=1.0
     )
   rows, length, heads, width = q.shape
   kv = k.shape[1]
-  # One matrix a (row, key head): CPUs train a quarter faster than with
-  # 'BTKGH,BKSH->BKGTS', which strides.
+  # One matrix per (row, key head): training on a CPU is a quarter faster than
+  # with 'BTKGH,BKSH->BKGTS', whose operands are strided.
   grouped = q.reshape(rows, length, kv, heads // kv, width)
   grouped = grouped.transpose(0, 2, 3, 1, 4).reshape(rows, kv, -1, width)
+  # [B, K, G * T, H]: the queries of a group are stacked, head by head.
   logits = _scores(grouped, k)
   if cfg.attn_softcap is not None:
     logits = cfg.attn_softcap * jnp.tanh(logits / cfg.attn_softcap)
   mask = jnp.tile(mask, (1, heads // kv, 1))[:, None]  # [B, 1, G * T, S]
   logits = jnp.where(mask, logits, _MASKED)
-  # Dividing by the sum after the values are mixed touches H numbers a query
-  # and not S.
+  # Normalizing after the product with the values divides H numbers per query
+  # instead of S. The maximum only guards against overflow: it cancels out, so
+  # it needs no gradient.
   top = jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
   weights = jnp.exp(logits - top)
   total = jnp.sum(weights, axis=-1, keepdims=True)
+  # The product with the values is in the activations' dtype.
   out = jnp.einsum('BKQS,BKSH->BKQH', weights.astype(q.dtype), v)
   out = (out / total).astype(q.dtype)
   out = out.reshape(rows, kv, heads // kv, length, width)
@@ -60,25 +73,42 @@ def mix(
 
 
 def platform() -> str:
-  """What is compiled for: devices of the mesh, which need not be here."""
+  """The platform that is compiled for, e.g. 'cpu' or 'tpu'.
+
+  It is that of the current mesh, which need not be attached to this machine
+  (`ttc plan`); without a mesh, that of JAX's default devices.
+  """
   device = jax.sharding.get_abstract_mesh().abstract_device
   return device.platform if device else jax.default_backend()
 
 
 def _scores(q: jax.Array, k: jax.Array) -> jax.Array:
-  """Products of queries [B, K, Q, H] and keys [B, K, S, H]: [B, K, Q, S]."""
+  """q k^T in float32.
+
+  Args:
+    q: queries [B, K, Q, H], with Q = G * T.
+    k: keys [B, K, S, H].
+
+  Returns:
+    Scores [B, K, Q, S].
+  """
   products = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
   if q.shape[-1] < _WIDE:
     return products('BKQH,BKSH->BKQS', q, k)
-  # Keys on the left are read as they lie, three times as fast on a CPU. The
-  # barrier keeps XLA from turning the product round again.
+  # With keys as the left operand a CPU reads them in memory order, which is
+  # three times as fast. The barrier keeps XLA from folding the transpose back
+  # into the product.
   return jax.lax.optimization_barrier(
     products('BKSH,BKQH->BKSQ', k, q)
   ).swapaxes(2, 3)
 
 
 class RMSNorm(nn.Module):
-  """x / rms(x) * (offset + scale), in float32."""
+  """Root-mean-square layer norm (Zhang and Sennrich 2019) of the last axis.
+
+  x / rms(x) * (norm_offset + scale), computed in float32 and returned in the
+  dtype of x. The factor starts at one whatever the offset.
+  """
 
   cfg: TransformerConfig
 
@@ -100,23 +130,24 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
-  """One layer's attention."""
+  """Projections, rotary embedding and attention of one layer."""
 
   cfg: TransformerConfig
 
   @nn.compact
   def __call__(self, x, angles, layer, sliding, memory):
-    """Attends.
+    """Attends from new tokens to a memory that includes them.
 
     Args:
-      x: [B, T, D].
-      angles: of the tokens' positions, see `rope.py`.
-      layer: which one this is.
-      sliding: whether it sees only the last `cfg.window` keys.
-      memory: what the tokens see, see `memory.py`.
+      x: normed residual stream [B, T, D].
+      angles: rotary angles at the tokens' positions, see `rope.py`.
+      layer: index of this layer; traced under a scan.
+      sliding: whether a query sees only the last `cfg.window` keys; traced
+        under a scan.
+      memory: `Whole`, `Lanes` or `Segments`, see `memory.py`.
 
     Returns:
-      The output [B, T, D] and the memory with the new tokens in it.
+      The output [B, T, D], and the memory with the new keys and values.
     """
     cfg = self.cfg
     q = nn.with_logical_constraint(

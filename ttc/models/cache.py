@@ -1,16 +1,17 @@
-"""Keys and values of the tokens already read.
+"""The KV cache: keys and values of the tokens that a model has read.
 
-Cell s of a row holds the token at position s, in every program: a row's text
-does not depend on how often a program was entered, and rewinding a row is
-setting an integer. Cells at or beyond a row's length are stale.
+Position s of a row holds the token at position s of its text, in every program.
+So a row's text does not depend on how often a program was called, and rewinding
+a row is setting its length. Positions at or beyond the length are stale.
 
-      [R, K, S, H]   | t0 t1 t2 .  .  .  . |   row 0, length 3
+      [B, K, S, H]   | t0 t1 t2 .  .  .  . |   row 0, length 3
                      | t0 t1 t2 t3 t4 .  . |   row 1, length 5
 
-Rows write at places of their own. Written as one scatter of whole heads that
-costs 0.1 ms for 256 rows, against 3 ms for the step around it. Layers are
-separate arrays: stacked, each token would pay for a copy of its layer. Heads
-stand before cells, because attention over [K, S, H] is a matrix product.
+Rows write at different positions. One scatter of whole heads does that in
+0.1 ms for 256 rows; the step around it takes 3 ms. Each layer is an array of
+its own: in a stacked array, every token would cost a copy of its layer. The
+head axis comes before the positions, so that attention over [K, S, H] is a
+batched matrix product.
 """
 
 import flax.struct
@@ -22,15 +23,16 @@ from ttc.models.config import TransformerConfig
 
 @flax.struct.dataclass
 class KVCache:
-  """Keys and values of R rows."""
+  """Keys and values of B rows: the slots of a KV pool, or lanes."""
 
-  k: tuple[jax.Array, ...]  # L of [R, K, S, H]
-  v: tuple[jax.Array, ...]  # L of [R, K, S, H]
+  k: tuple[jax.Array, ...]  # L arrays [B, K, S, H]
+  v: tuple[jax.Array, ...]  # L arrays [B, K, S, H]
 
   @classmethod
   def empty(
     cls, cfg: TransformerConfig, rows: int, cache_len: int
   ) -> 'KVCache':
+    """A cache of zeros for `rows` rows (B) of `cache_len` positions (S)."""
     shape = (rows, cfg.num_kv_heads, cache_len, cfg.head_dim)
     zeros = lambda: tuple(
       jnp.zeros(shape, cfg.dtype) for _ in range(cfg.num_layers)
@@ -39,7 +41,7 @@ class KVCache:
 
   @property
   def cache_len(self) -> int:
-    """Cells a row (S)."""
+    """Positions per row (S)."""
     return self.k[0].shape[2]
 
   def write(
@@ -50,7 +52,20 @@ class KVCache:
     row: jax.Array,
     position: jax.Array,
   ) -> 'KVCache':
-    """Puts n tokens' keys and values [n, K, H] into (row [n], cell [n])."""
+    """Stores the keys and values of n tokens of one layer.
+
+    Args:
+      layer: index of the layer.
+      k: keys [n, K, H].
+      v: values [n, K, H].
+      row: row of each token [n].
+      position: position of each token in its row [n].
+
+    Returns:
+      The cache with the tokens in it; in place where it is donated.
+    """
+    # The indexed axes come first, because a slice separates the two indices:
+    # x[row, :, position] is [n, K, H].
     put = lambda all_layers, new: (
       *all_layers[:layer],
       all_layers[layer].at[row, :, position].set(new),

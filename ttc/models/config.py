@@ -1,8 +1,8 @@
-"""What a decoder-only Transformer is, as data.
+"""Configuration of a decoder-only Transformer.
 
-Families differ by the values of these fields and never by a class of their
-own. This file imports no array library: a finished run is analysed, and its
-FLOPs counted, on machines without an accelerator.
+Model families (Llama, Qwen, Gemma, Mistral) differ in the values of these
+fields; there are no classes per family. This module imports no array library,
+so that finished runs can be analysed, and their FLOPs counted, without JAX.
 """
 
 from collections.abc import Mapping
@@ -19,19 +19,24 @@ ROPE_KINDS = ('linear', 'llama3', 'yarn')
 
 @dataclasses.dataclass(frozen=True)
 class RopeScaling:
-  """How rotary frequencies were stretched for contexts longer than trained.
+  """How rotary frequencies are lowered for contexts longer than in pretraining.
 
   Attributes:
-    kind: 'linear' divides all of them by `factor`; 'llama3' and 'yarn' those
-      that turn slowly over the original context, with a ramp between.
-    factor: by which the context grew.
-    context: tokens of the original one; not used by 'linear'.
-    low: turns in the original context at or below which a frequency is divided
-      in full ('llama3': low_freq_factor, 'yarn': beta_slow).
-    high: turns at or above which it is left alone ('llama3': high_freq_factor,
-      'yarn': beta_fast).
-    attention: multiplies sines and cosines; only 'yarn' has another than 1.
+    kind: 'linear' (Chen et al. 2023) divides all frequencies by `factor`;
+      'llama3' and 'yarn' (Peng et al. 2023) divide only low frequencies, with
+      a ramp between those and the frequencies that stay as they are.
+    factor: new context length / original context length, at least 1.
+    context: tokens of the original context; not used by 'linear'.
+    low: number of full turns within the original context at or below which a
+      frequency is divided by the whole factor ('llama3': low_freq_factor,
+      'yarn': beta_slow).
+    high: number of turns at or above which a frequency does not change
+      ('llama3': high_freq_factor, 'yarn': beta_fast).
+    attention: factor on sines and cosines; other than 1 only for 'yarn'.
     whole: whether the ramp of 'yarn' begins and ends at whole channels.
+
+  Raises:
+    ValueError: a field has no meaning, or two contradict each other.
   """
 
   kind: RopeKind
@@ -64,41 +69,48 @@ class RopeScaling:
 
 @dataclasses.dataclass(frozen=True)
 class TransformerConfig:
-  """Sizes and variants of one model; every field is static under jit.
+  """Sizes and variants of one model; hashable, so static under jit.
 
   Attributes:
     vocab_size: rows of the embedding table (V).
-    num_layers: blocks (L).
+    num_layers: Transformer blocks (L).
     embed_dim: width of the residual stream (D).
     num_heads: query heads (N).
     num_kv_heads: key/value heads (K); must divide `num_heads`.
     head_dim: width of one head (H); need not be D / N.
-    mlp_dim: width of the hidden layer (F).
-    activation: non-linearity of the MLP.
-    gated: whether the MLP is act(x W_gate) * (x W_up) or act(x W_up).
+    mlp_dim: hidden width of the MLP (F).
+    activation: non-linearity of the MLP, one of `ACTIVATIONS`.
+    gated: True for an MLP of act(x W_gate) * (x W_up) (Shazeer 2020), False
+      for act(x W_up).
     norm_eps: epsilon of RMSNorm.
-    norm_offset: 1.0 where the scale is stored as an offset from one (Gemma).
-    post_norm: a second norm after attention and MLP (Gemma 2, 3).
-    qk_norm: RMSNorm over the head dimension of queries and keys.
-    qkv_bias: biases on the q, k and v projections (Qwen 2).
-    out_bias: a bias on the projection that leaves attention.
-    query_scale: multiplies queries; None is H ** -0.5.
-    attn_softcap: logits become cap * tanh(logits / cap); None is off.
-    final_softcap: the same for the output logits.
-    window: keys a position sees in a sliding layer, itself included.
-    sliding: one flag a layer, or () for none.
+    norm_offset: 1.0 if norm scales are stored as an offset from one (Gemma).
+    post_norm: whether attention and MLP outputs are normed too (Gemma 2, 3).
+    qk_norm: whether queries and keys have an RMSNorm over H (Qwen 3, Gemma 3).
+    qkv_bias: whether the q, k and v projections have biases (Qwen 2).
+    out_bias: whether the attention output projection has a bias.
+    query_scale: factor on queries; None is H ** -0.5.
+    attn_softcap: attention scores become cap * tanh(scores / cap); None is off.
+    final_softcap: likewise for the output logits.
+    window: number of keys that a position sees in a sliding layer, itself
+      included; None without such layers.
+    sliding: one flag per layer, whether its attention is a sliding window; ()
+      for a model without such layers.
     rope_theta: base of the rotary frequencies.
-    rope_scaling: how they were stretched, or None.
-    local_rope_theta: base in sliding layers, where nothing is stretched; None
-      where they turn like the others (Gemma 3 is the exception).
-    context: positions that the model knows; None is no limit.
+    rope_scaling: change of the frequencies for longer contexts, or None.
+    local_rope_theta: base in sliding layers, never scaled (Gemma 3); None if
+      all layers share `rope_theta`.
+    context: longest sequence in tokens that the model supports; None is no
+      limit.
     tied: whether the output projection is the embedding table.
     scale_embed: whether embeddings are multiplied by sqrt(D) (Gemma).
-    value_hidden: ReLU units between the last norm and the value, 0 for none
-      (others' verifiers have as many as D).
-    dropout: rate on the two residual branches, in training only.
+    value_hidden: ReLU units between the final norm and the value; 0 for none.
+      Imported verifiers may have D.
+    dropout: rate on the two residual branches of a block, in training only.
     dtype: of activations; softmax, norms, logits and values stay float32.
-    param_dtype: of stored weights; a value head's are always float32.
+    param_dtype: of stored weights; those of a value head are always float32.
+
+  Raises:
+    ValueError: a size has no meaning, or two fields contradict each other.
   """
 
   vocab_size: int
@@ -165,7 +177,7 @@ class TransformerConfig:
     if self.sliding and len(self.sliding) != self.num_layers:
       raise ValueError(
         f'TransformerConfig.sliding has {len(self.sliding)} flags for '
-        f'num_layers={self.num_layers}; give one a layer, or none.'
+        f'num_layers={self.num_layers}; give one per layer, or none.'
       )
     if any(self.sliding) and not self.window:
       raise ValueError(
@@ -194,7 +206,15 @@ class TransformerConfig:
 
   @classmethod
   def from_json(cls, fields: Mapping[str, Any]) -> 'TransformerConfig':
-    """The inverse of `dataclasses.asdict` and JSON."""
+    """Restores a config from `dataclasses.asdict` that went through JSON.
+
+    Args:
+      fields: the parsed JSON object, in which tuples have become lists.
+
+    Raises:
+      TypeError: a field is unknown or missing.
+      ValueError: see the class.
+    """
     fields = {
       name: tuple(value) if isinstance(value, list) else value
       for name, value in fields.items()
@@ -205,7 +225,7 @@ class TransformerConfig:
 
   @property
   def num_params(self) -> int:
-    """Weights of the model with a logits head, embeddings included."""
+    """Number of parameters with a logits head, embeddings included."""
     d, h = self.embed_dim, self.head_dim
     attention = d * h * (2 * self.num_heads + 2 * self.num_kv_heads)
     if self.qkv_bias:

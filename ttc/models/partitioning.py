@@ -1,15 +1,15 @@
-"""Mesh, the one table of sharding rules, and arrays between host and devices.
+"""The device mesh, the table of sharding rules, and transfers to and from it.
 
-Parameters and activations carry logical axis names; this table says on which
-mesh axes each lies:
+Parameters and activations carry logical axis names. `RULES` maps each name to
+the mesh axes that shard it:
 
-    data   rows
-    fsdp   rows too, and a part of each parameter and of its optimizer state,
-           which devices send each other as a layer needs them
-    model  heads, hidden units, words
+    data   rows (data parallelism)
+    fsdp   rows too, and D of parameters and optimizer state, which are gathered
+           layer by layer (fully sharded data parallelism)
+    model  heads, hidden units and vocabulary (tensor parallelism)
 
-The width of the model has two names, because rows lie on `fsdp` already:
-'embed' in parameters, 'residual' in activations. Programs run inside
+D has two names: 'embed' in parameters, where `fsdp` shards it, and 'residual'
+in activations, where `fsdp` shards the rows already. Programs run inside
 `use(mesh)`: a bare `with mesh:` would silently drop flax's logical constraints.
 """
 
@@ -28,7 +28,7 @@ import numpy as np
 from ttc.models.config import TransformerConfig
 
 AXES = ('data', 'fsdp', 'model')
-ROWS = ('data', 'fsdp')  # the axes that rows lie on
+ROWS = ('data', 'fsdp')  # the mesh axes that shard rows
 RULES = (
   ('batch', ROWS),
   ('embed', 'fsdp'),
@@ -47,17 +47,19 @@ RULES = (
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """How many devices stand along each axis of the mesh that trains a model.
+  """Number of devices along each axis of the mesh that trains a model.
 
-  It changes where numbers lie and not what they are, but for rounding: a run
-  may go on with another one.
+  Results depend on it by rounding only, so a run may continue with another.
 
   Attributes:
-    data: groups of devices that share the rows, each with all the parameters;
-      -1 takes what the other axes leave.
-    fsdp: devices of a group that share its rows, and each keep a part of the
-      parameters and of the optimizer's state; or -1.
-    model: devices over which heads, hidden units and words are cut.
+    data: groups of devices among which rows are divided, each group with all
+      the parameters; -1 takes the devices that the other axes leave.
+    fsdp: devices of a group among which its rows, the parameters and the
+      optimizer state are divided; -1 likewise, on one of the two.
+    model: devices over which heads, hidden units and vocabulary are sharded.
+
+  Raises:
+    ValueError: a size has no meaning, or both data and fsdp are -1.
   """
 
   data: int = -1
@@ -79,10 +81,13 @@ class Layout:
       )
 
   def mesh(self, devices=None) -> Mesh:
-    """The mesh over devices; None is all there are.
+    """The mesh of this layout.
 
-    Devices next to each other in the hardware's network are so along `model`
-    first, for it communicates the most, and then along `fsdp`.
+    Neighbours in the hardware's network become neighbours along `model` first,
+    which communicates the most, and then along `fsdp`.
+
+    Args:
+      devices: sequence of devices; None is all devices of all processes.
 
     Raises:
       ValueError: the sizes do not multiply to the number of devices.
@@ -90,8 +95,8 @@ class Layout:
     devices = jax.devices() if devices is None else devices
     count, sizes = len(devices), [self.data, self.fsdp, self.model]
     if -1 in sizes:
-      given = -math.prod(sizes)
-      sizes[sizes.index(-1)] = max(1, count // given)
+      known = -math.prod(sizes)  # the only -1 makes the product negative
+      sizes[sizes.index(-1)] = max(1, count // known)
     if math.prod(sizes) != count:
       raise ValueError(
         f'A mesh of data={sizes[0]} x fsdp={sizes[1]} x model={sizes[2]} '
@@ -104,13 +109,13 @@ class Layout:
 
 
 def make_mesh(*, devices=None, **sizes: int) -> Mesh:
-  """The mesh of a `Layout` of these sizes."""
+  """The mesh of `Layout(**sizes)`; see `Layout.mesh`."""
   return Layout(**sizes).mesh(devices)
 
 
 def _placed(sizes, devices):
-  """Devices [data, fsdp, model], as near to each other as they need to be."""
-  # Devices that are only compiled for know of no slices.
+  """An array of devices [data, fsdp, model] that follows the network."""
+  # Devices of a topology description (`ttc plan`) have no slice_index.
   slices = {
     getattr(d, 'slice_index', 0) for d in devices if d.platform == 'tpu'
   }
@@ -123,6 +128,7 @@ def _placed(sizes, devices):
       f'Layout.data={sizes[0]} is not a multiple of {len(slices)} slices, '
       'between which the network is slow; make it one.'
     )
+  # Only `data`, which communicates the least, crosses slices.
   return mesh_utils.create_hybrid_device_mesh(
     (sizes[0] // len(slices), *sizes[1:]),
     (len(slices), 1, 1),
@@ -134,33 +140,36 @@ def _placed(sizes, devices):
 def check(
   name: str, cfg: TransformerConfig, model: int = 1, fsdp: int = 1
 ) -> None:
-  """Raises ValueError where a model cannot be cut over so many devices.
+  """Checks that the sizes of a model divide over a mesh.
 
-  Key/value heads may be fewer than `model`, see `shardings` and models/copies.
+  Key/value heads need not divide, see `shardings` and `copies.py`.
 
   Args:
-    name: of the model.
-    cfg: of it.
-    model: devices along this axis.
-    fsdp: likewise.
+    name: name of the model, for the message.
+    cfg: config of the model.
+    model: number of devices along the `model` axis.
+    fsdp: number of devices along the `fsdp` axis.
+
+  Raises:
+    ValueError: a size does not divide.
   """
   for axis, parts, fields in (
     ('model', model, ('num_heads', 'mlp_dim', 'vocab_size')),
     ('fsdp', fsdp, ('embed_dim',)),
   ):
     sizes = {field: getattr(cfg, field) for field in fields}
-    whole = math.gcd(*sizes.values())
-    if whole % parts:
-      said = ', '.join(f'{field}={size}' for field, size in sizes.items())
+    divisor = math.gcd(*sizes.values())
+    if divisor % parts:
+      listed = ', '.join(f'{field}={size}' for field, size in sizes.items())
       raise ValueError(
-        f'The model of {name!r} has {said}, which cannot be cut over {axis}='
-        f'{parts} devices; choose a divisor of {whole}.'
+        f'The model of {name!r} has {listed}, which cannot be cut over {axis}='
+        f'{parts} devices; choose a divisor of {divisor}.'
       )
 
 
 @contextlib.contextmanager
 def use(mesh: Mesh) -> Iterator[Mesh]:
-  """Programs traced and run inside see the mesh and the rules."""
+  """Makes the mesh and the rules current for programs traced inside."""
   with jax.set_mesh(mesh), nn.logical_axis_rules(RULES):
     yield mesh
 
@@ -168,8 +177,16 @@ def use(mesh: Mesh) -> Iterator[Mesh]:
 def shardings(boxed, mesh: Mesh):
   """NamedShardings of a tree of (abstract) parameters with logical axes.
 
-  Key/value heads that `model` does not divide are whole on each of its
-  devices. What has no names, such as a counter, is whole everywhere.
+  Key/value heads whose number the `model` axis does not divide are replicated
+  along it. Leaves without logical axes, such as a step counter, are replicated
+  on all devices.
+
+  Args:
+    boxed: tree whose leaves may be flax boxes with names of axes.
+    mesh: with the axes `AXES`.
+
+  Returns:
+    The same tree with a `NamedSharding` for each leaf or box.
   """
   boxes = lambda x: isinstance(x, nn.LogicallyPartitioned)
   return jax.tree.map(
@@ -192,46 +209,58 @@ def _spec(box: nn.LogicallyPartitioned, mesh: Mesh) -> PartitionSpec:
 
 
 def rows(mesh: Mesh) -> NamedSharding:
-  """First axis over `data` and `fsdp`, the others whole."""
+  """The sharding of arrays [rows, ...]: rows over `data` and `fsdp`."""
   return NamedSharding(mesh, PartitionSpec(ROWS))
 
 
 def num_rows(mesh: Mesh) -> int:
-  """Devices, or groups along `model`, that have rows of their own."""
+  """Number of shards of the row axis: devices, or groups along `model`."""
   return mesh.shape['data'] * mesh.shape['fsdp']
 
 
 def share(mesh: Mesh, process: int | None = None) -> tuple[int, int]:
-  """Which of how many parts of the rows a process holds: (index, count).
+  """The share of all rows that a process has to load.
 
-  Processes whose devices cut one model between them hold the same rows. Where
-  they hold parts that overlap or differ in size, each is to hold all: (0, 1).
+  Processes whose devices shard one copy of the model load the same rows. If
+  the shares would overlap or differ in size, every process loads all rows.
 
   Args:
-    mesh: of devices of all processes.
-    process: its index; None is this one.
+    mesh: over the devices of all processes.
+    process: index of the process; None is this one.
+
+  Returns:
+    (index, count): the process loads part `index` of `count` equal parts;
+    (0, 1) is all rows.
   """
   process = jax.process_index() if process is None else process
-  places = {}
+  places = {}  # row shards by process
   groups = mesh.devices.reshape(-1, mesh.shape['model'])
   for place, group in enumerate(groups):
     for device in group:
       places.setdefault(device.process_index, set()).add(place)
   parts = sorted({tuple(sorted(part)) for part in places.values()})
+  # Distinct parts that overlap have more shards in sum than there are.
   if len(set(map(len, parts))) > 1 or sum(map(len, parts)) > len(groups):
     return 0, 1
   return parts.index(tuple(sorted(places[process]))), len(parts)
 
 
 def put(tree, mesh: Mesh):
-  """Host arrays, this process's rows of each, as arrays on the mesh.
+  """Puts host arrays onto the mesh, sharded by rows.
+
+  Args:
+    tree: numpy arrays [rows, ...] that hold this process's rows.
+    mesh: devices; those of each process get equal numbers of rows.
+
+  Returns:
+    The tree of global arrays with the rows of all processes of the mesh.
 
   Raises:
-    ValueError: the rows of all its processes do not divide over the devices.
+    ValueError: the rows of all processes do not divide over the devices.
   """
   size, processes, sharding = _rows_of(mesh)
 
-  def one(x):
+  def put_array(x):
     total = x.shape[0] * processes
     if total % size:
       raise ValueError(
@@ -243,23 +272,31 @@ def put(tree, mesh: Mesh):
       return jax.device_put(x, sharding)
     return jax.make_array_from_process_local_data(sharding, x)
 
-  return jax.tree.map(one, tree)
+  return jax.tree.map(put_array, tree)
 
 
 @functools.cache
 def _rows_of(mesh: Mesh) -> tuple[int, int, NamedSharding]:
-  """Devices with rows of their own, processes, and how rows lie on them."""
+  """(row shards, processes, sharding of rows); cached for `put`."""
   processes = {device.process_index for device in mesh.devices.flat}
   return num_rows(mesh), len(processes), rows(mesh)
 
 
 def fetch(tree):
-  """This process's rows of global arrays, as numpy: the inverse of `put`."""
+  """This process's rows of global arrays, as numpy: the inverse of `put`.
 
-  def one(x):
+  Args:
+    tree: arrays [rows, ...], sharded by rows.
+
+  Returns:
+    The tree of numpy arrays, with all rows where this process can address them.
+  """
+
+  def fetch_array(x):
     if x.is_fully_addressable:
       return np.asarray(x)
+    # Devices along `model` hold copies of the same rows: the dict keeps one.
     shards = {s.index[0].start or 0: s.data for s in x.addressable_shards}
     return np.concatenate([np.asarray(shards[i]) for i in sorted(shards)])
 
-  return jax.tree.map(one, jax.block_until_ready(tree))
+  return jax.tree.map(fetch_array, jax.block_until_ready(tree))

@@ -1,7 +1,8 @@
-"""How a verifier is asked about steps, as data.
+"""The text format of an imported verifier.
 
-Our own verifiers read the proposer's tokens and tell a value at each step end.
-Those of others want a text around the question and something behind each step:
+A verifier trained by this package reads the proposer's tokens and gives a value
+at each step end. An imported one expects a prompt around the question and a
+marker after each step:
 
     prompt(question) step before after step before after …
                                 ^ value           ^ value
@@ -16,16 +17,21 @@ _QUESTION = '{question}'
 
 @dataclasses.dataclass(frozen=True)
 class Reader:
-  """What one verifier reads.
+  """The text format of one verifier.
 
   Attributes:
-    prompt: text with `{question}` in it.
-    before: what follows a finished step; the value is read at its last token.
-    after: what follows then, before the next step.
-    trim: whether steps lose the white space (and delimiter) at their ends.
-    good: id of the token whose logit speaks for a step, where the model has no
-      head of its own; None where it has one.
-    bad: id of the one that speaks against it.
+    prompt: text that contains `{question}` once.
+    before: text after a step; the value is read at its last token.
+    after: text between `before` and the next step.
+    trim: whether white space is stripped from both ends of a step, and with it
+      a delimiter of white space.
+    good: id of the token that means a correct step, for a model whose value is
+      a difference of two logits; None for a model with a value head.
+    bad: id of the token that means a wrong step; None likewise.
+
+  Raises:
+    ValueError: `{question}` is not there once, `before` is empty, or only one
+      of `good` and `bad` is set.
   """
 
   prompt: str
@@ -53,7 +59,11 @@ class Reader:
 
   @classmethod
   def from_json(cls, fields: Mapping[str, Any]) -> 'Reader':
-    """The inverse of `dataclasses.asdict`; raises ValueError."""
+    """Restores a reader from `dataclasses.asdict`.
+
+    Raises:
+      ValueError: a field is unknown, missing, or see the class.
+    """
     known = {field.name for field in dataclasses.fields(cls)}
     unknown = sorted(fields.keys() - known)
     if unknown or not {'prompt', 'before'} <= fields.keys():
@@ -64,7 +74,16 @@ class Reader:
     return cls(**fields)
 
   def text(self, question: str, steps: list[str]) -> str:
-    """What is read to value the last of some steps."""
+    """The verifier's text for a question and some steps.
+
+    Args:
+      question: text of the question.
+      steps: texts of the steps so far.
+
+    Returns:
+      The text up to `before` of the last step, where its value is read; the
+      prompt alone if there are no steps.
+    """
     parts = [self.prompt.replace(_QUESTION, question)]
     for index, step in enumerate(steps):
       parts.append(step.strip() if self.trim else step)
@@ -74,14 +93,14 @@ class Reader:
     return ''.join(parts)
 
 
-# Qwen's chat format with the system prompt of its mathematical models.
+# Qwen's chat format with the system prompt of Qwen2.5-Math.
 _QWEN = (
   '<|im_start|>system\nPlease reason step by step, and put your final answer '
   'within \\boxed{}.<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n'
   '<|im_start|>assistant\n'
 )
-# Each step is a turn of the user, and the model answers + or -. Llama 3.1's
-# chat format always begins with these dates.
+# Each step is a turn of the user, which the model answers with + or -. The
+# chat format of Llama 3.1 always begins with these dates.
 _LLAMA_SYSTEM = (
   '<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n'
   'Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n'

@@ -1,11 +1,12 @@
 """One decoder-only Transformer for proposers and verifiers.
 
 Dimensions, here and everywhere:
-  B rows                P problems              W rows a problem (B = P * W)
-  T query length        S cells of a row        C rows sampled at once (lanes)
-  L layers              D model width           F hidden width
-  N query heads         K key/value heads       G = N / K
-  H head width          V vocabulary            E segments of A tokens
+  B rows                P problems              W rows per problem (B = P * W)
+  T query length        S cache length          U tokens per sampling call
+  C lanes of a device   R slots of a KV pool    E prefill segments of A tokens
+  L layers              D model width           F hidden width of the MLP
+  N query heads         K key/value heads       G = N / K queries per kv head
+  H head dim            V vocabulary            M nodes of a search tree
 """
 
 from typing import Literal
@@ -22,7 +23,8 @@ from ttc.models.rope import Angles
 Head = Literal['logits', 'value']
 Remat = Literal['none', 'dots', 'full']
 
-_KEPT = {  # of a layer's numbers, from the forward to the backward pass
+# What a layer keeps from the forward for the backward pass.
+_KEPT = {
   'dots': jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
   'full': jax.checkpoint_policies.nothing_saveable,
 }
@@ -40,7 +42,7 @@ _ACTIVATIONS = {
 
 
 class Mlp(nn.Module):
-  """Plain or gated feed-forward layer."""
+  """Plain or gated feed-forward layer: [B, T, D] to [B, T, D]."""
 
   cfg: TransformerConfig
 
@@ -72,7 +74,11 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-  """One layer, shaped as the body of a scan over layers."""
+  """One layer, with the signature of a scan body.
+
+  The carry is the residual stream [B, T, D] and the memory; nothing is
+  stacked per layer.
+  """
 
   cfg: TransformerConfig
   deterministic: bool = True
@@ -97,7 +103,13 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-  """Embedding, layers and final norm: everything but a head."""
+  """Embedding, layers and final norm: everything but a head.
+
+  Attributes:
+    cfg: sizes and variants.
+    scan: see `Transformer`.
+    remat: see `Transformer`.
+  """
 
   cfg: TransformerConfig
   scan: bool
@@ -116,7 +128,8 @@ class Backbone(nn.Module):
   @nn.compact
   def __call__(self, tokens, angles, memory, deterministic):
     cfg = self.cfg
-    # Each device needs whole vectors of its own rows' tokens.
+    # Gathered over `fsdp` before the lookup, for a device needs the whole
+    # embedding vectors of its own rows' tokens.
     table = nn.with_logical_constraint(
       self.embedding.astype(cfg.dtype), ('vocab', 'residual')
     )
@@ -126,12 +139,15 @@ class Backbone(nn.Module):
     sliding = cfg.sliding or (False,) * cfg.num_layers
     carry = x, memory
     if self.scan:
-      # In a scan nothing would be merged with what is computed again.
+      # prevent_cse=False: inside a scan XLA cannot merge the recomputation with
+      # the forward pass anyway, and the barriers against it cost time.
       block = (
         Block
         if self.remat == 'none'
         else nn.remat(Block, policy=_KEPT[self.remat], prevent_cse=False)
       )
+      # Layer index and window flag are scanned over, and so traced; angles are
+      # the same for all layers.
       layers = nn.scan(
         block,
         variable_axes={'params': 0},
@@ -153,19 +169,22 @@ class Backbone(nn.Module):
 
 
 def unstack(params: dict, consume: bool = False) -> dict:
-  """Parameters of a scanned model as those of one with `scan=False`.
+  """Turns the parameters of a scanned model into those for `scan=False`.
 
   Args:
-    params: with layers stacked.
-    consume: deletes each stack as it comes apart, so that weights are never
-      held twice.
+    params: tree with arrays [L, ...] under backbone/layers.
+    consume: deletes each stacked array as soon as it is split, so that at most
+      one array's weights are held twice. `params` is unusable afterwards.
+
+  Returns:
+    The tree with arrays [...] under backbone/layer_0, backbone/layer_1, ...
   """
   backbone = dict(params['backbone'])
   stacks, tree = jax.tree.flatten(backbone.pop('layers'))
   apart = []
   for stack in stacks:
     apart.append([stack[i] for i in range(stack.shape[0])])
-    if consume:
+    if consume:  # slices are computed asynchronously, from the stack
       jax.block_until_ready(apart[-1])
       stack.delete()
   backbone |= {
@@ -178,16 +197,16 @@ def unstack(params: dict, consume: bool = False) -> dict:
 class Transformer(nn.Module):
   """A backbone and one head: next-token logits, or a scalar value.
 
-  Training scans over stacked layers, which compiles fast. Sampling does not:
-  a scan would copy each layer's weights and cache once a token.
+  Training scans over stacked layers, which compiles fast. Sampling unrolls
+  them: a scan would copy each layer's weights and cache for every token.
 
   Attributes:
     cfg: sizes and variants.
-    head: which one.
-    scan: over the layers, or one after the other.
-    remat: what the backward pass of a scan computes again: nothing ('none'),
-      all but products with weights ('dots'), or all but the residual stream
-      between layers ('full'). Results stay the same.
+    head: 'logits' or 'value'.
+    scan: True for one scan over stacked layers, False for unrolled layers.
+    remat: what the backward pass of a scan recomputes to save memory: nothing
+      ('none'), all but products with weights ('dots'), or all but the residual
+      stream between layers ('full'). Results do not change.
   """
 
   cfg: TransformerConfig
@@ -241,16 +260,16 @@ class Transformer(nn.Module):
     """Reads whole sequences, as training does.
 
     Args:
-      tokens: [B, T].
-      positions: place of each token in its own sequence [B, T]; None counts
-        from zero.
-      segment_ids: which packed sequence a token belongs to [B, T]; tokens see
-        only their own. None is one sequence a row.
+      tokens: token ids [B, T].
+      positions: position of each token in its own sequence [B, T]; None counts
+        from zero in each row.
+      segment_ids: packed sequence that each token belongs to [B, T]; tokens
+        see only their own. None is one sequence per row.
       deterministic: False draws dropout masks from the 'dropout' stream.
 
     Returns:
-      logits [B, T, V], or value logits [B, T] (a value in [0, 1] is their
-      sigmoid), in float32.
+      Logits [B, T, V] of the next token, or value logits [B, T], whose sigmoid
+      is a value in [0, 1]. Both are float32.
     """
     if positions is None:
       positions = jnp.broadcast_to(
@@ -261,21 +280,22 @@ class Transformer(nn.Module):
     return self.extend(tokens, angles, memory, deterministic)[0]
 
   def extend(self, tokens, angles, memory, deterministic=True):
-    """Reads new tokens [B, T] that see a memory.
+    """Reads new tokens that attend to a memory.
 
     Args:
-      tokens: [B, T].
-      angles: of their positions.
-      memory: see `memory.py`.
+      tokens: new token ids [B, T].
+      angles: rotary angles at their positions.
+      memory: `Whole`, `Lanes` or `Segments`, see `memory.py`.
       deterministic: see `__call__`.
 
     Returns:
-      As `__call__`, and the memory with the tokens in it.
+      (outputs as of `__call__`, the memory with the tokens in it).
     """
     x, memory = self.backbone(tokens, angles, memory, deterministic)
     return self._read(x), memory
 
   def _read(self, x):
+    """The head's outputs in float32, from normed activations [B, T, D]."""
     if self.head == 'value':
       x = x.astype(jnp.float32)
       if self.cfg.value_hidden:

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 import pathlib
 from typing import Any
 
-from ttc.pipeline import records
+from ttc.pipeline import checksums, journal, records
+from ttc.pipeline.journal import Journal
+from ttc.runtime import storage
 from ttc.runtime.process_group import Processes
 from ttc.runtime.progress import Progress
 
@@ -42,7 +44,7 @@ class Part:
 class Parts:
   """The parts of a stage's folder. All processes construct it together.
 
-  A part file that a disk or a copy truncated is deleted, with a message in
+  A part file that was truncated or damaged is deleted, with a message in
   `notes`, and its part is done again.
 
   Args:
@@ -55,7 +57,7 @@ class Parts:
     count: number of parts of the stage, over all processes.
     mine: indices of the parts that this process has to do.
     items_done: number of items in parts that were finished before.
-    notes: one message per truncated part.
+    notes: one message per truncated or damaged part.
 
   Raises:
     ValueError: `size` is below 1, or the folder has parts of another count.
@@ -81,11 +83,13 @@ class Parts:
         f'({len(items)} items, {size} per part); delete it to begin again.'
       )
     self._right, self._judged = 0.0, 0
+    self._journal = Journal(folder, processes.index)
+    self._written = journal.read(folder)
     self.notes: list[str] = []
     # Process 0 alone looks at the disk and all use its answer. If each listed
     # the folder, a shared disk could show them different states, or a file
     # that another one has just written, and parts would be left out or done
-    # twice. It is also the only one that deletes truncated parts.
+    # twice. It is also the only one that deletes damaged parts.
     left = None
     if processes.index == 0:
       left = [i for i in range(self.count) if not self._is_finished(i)]
@@ -136,7 +140,9 @@ class Parts:
     items = self._batch(index)
 
     def write(rows: list[dict]) -> None:
-      records.write_part(self._folder, index, self.count, rows)
+      data = records.part_bytes(rows)
+      self._journal.add(self._path(index).name, checksums.of_bytes(data))
+      storage.write_atomic(self._path(index), data)
       right, judged = _accuracy(rows)
       progress.advance(len(items), right=right, judged=judged)
 
@@ -151,13 +157,16 @@ class Parts:
   def _is_finished(self, index: int) -> bool:
     """Whether a part has a whole file; adds its grades to the accuracy."""
     path = self._path(index)
+    digests = None
+    if self._written is not None:
+      digests = self._written.get(path.name, set())
     try:
-      right, judged = _accuracy(records.read_part(path))
+      right, judged = _accuracy(records.read_part(path, digests))
     except FileNotFoundError:
       return False
-    except records.TornPartError as error:
+    except (records.TornPartError, records.DamagedError) as error:
       path.unlink()
-      self.notes.append(f'{error} That part is done again.')
+      self.notes.append(f'{str(error).rstrip(".")}. That part is done again.')
       return False
     self._right += right
     self._judged += judged

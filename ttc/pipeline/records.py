@@ -12,20 +12,22 @@ Two rules make the folder consistent at every moment:
      existing mark vouches for all parts; where it is missing, at worst a
      finished stage is looked through once more.
 
-The mark stores the number of rows of each part, because rule 1 does not cover
-later damage: a copy that stops at the end of a line leaves a readable file.
+The mark stores the number of rows and the SHA-256 of each part, and the SHA-256
+of the model files, because neither rule covers later damage: a copy that stops
+at the end of a line leaves a readable file, and so does a flipped bit.
 
 Bytes are canonical (sorted keys, floats of 6 significant digits): the same work
 gives the same file, and runs can be compared byte by byte.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 import json
 import os
 import pathlib
 import re
 from typing import Any
 
+from ttc.pipeline import checksums
 from ttc.runtime import storage
 from ttc.runtime.canonical_json import canonical
 from ttc.runtime.storage import write_atomic
@@ -42,6 +44,10 @@ class TornPartError(ValueError):
 
 class IncompleteError(ValueError):
   """A folder without a completion mark, or without the rows it records."""
+
+
+class DamagedError(IncompleteError):
+  """A file that is not what was written; names it and how to make it again."""
 
 
 def part_name(index: int, count: int) -> str:
@@ -62,6 +68,14 @@ def part_name(index: int, count: int) -> str:
   return f'part-{index:05d}-of-{count:05d}.jsonl'
 
 
+def part_bytes(rows: Iterable[dict]) -> bytes:
+  """The content of a part with these rows, plain JSON objects."""
+  # A part without rows is one empty line: a file of no bytes is what a full
+  # disk or an interrupted copy leaves, and `read_part` reports it as torn.
+  text = ''.join(f'{canonical(row)}\n' for row in rows) or '\n'
+  return text.encode('ascii')
+
+
 def write_part(
   folder: pathlib.Path, index: int, count: int, rows: Iterable[dict]
 ) -> pathlib.Path:
@@ -79,19 +93,23 @@ def write_part(
   Raises:
     OSError: it cannot be written; what was there before is unchanged.
   """
-  # A part without rows is one empty line: a file of no bytes is what a full
-  # disk or an interrupted copy leaves, and `read_part` reports it as torn.
   path = folder / part_name(index, count)
-  text = ''.join(f'{canonical(row)}\n' for row in rows) or '\n'
-  write_atomic(path, text.encode('ascii'))
+  write_atomic(path, part_bytes(rows))
   return path
 
 
-def read_part(path: pathlib.Path) -> list[dict]:
+def read_part(
+  path: pathlib.Path, digests: Collection[str] | None = None
+) -> list[dict]:
   """Reads the rows of one part.
+
+  Args:
+    path: of the file.
+    digests: SHA-256 that it may have; None takes any.
 
   Raises:
     TornPartError: a line is not whole; the message names file and line.
+    DamagedError: all lines are whole, and the file is another than written.
     FileNotFoundError: there is no such file.
   """
   # Every line ends with a newline, so a truncated file lacks the last one. One
@@ -109,6 +127,8 @@ def read_part(path: pathlib.Path) -> list[dict]:
       raise TornPartError(
         f'{path}: line {number} is torn ({error}).'
       ) from error
+  if digests is not None and checksums.of_bytes(data) not in digests:
+    raise DamagedError(f'{path} is not what was written (its SHA-256 differs)')
   return rows
 
 
@@ -149,13 +169,16 @@ def remove_leftovers(folder: pathlib.Path) -> list[str]:
   return leftovers
 
 
-def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
+def mark_complete(
+  folder: pathlib.Path, facts: dict[str, Any], *below: str
+) -> None:
   """Writes the completion mark, the last write of a stage.
 
   Args:
     folder: the stage's folder.
     facts: plain JSON to store in the mark. The number of rows of each part is
-      added as 'rows', by file name.
+      added as 'rows', and the digests of all parts as 'sha256', by file name.
+    *below: files and folders in it, e.g. 'model', that get digests too.
 
   Raises:
     IncompleteError: a part is missing.
@@ -174,7 +197,9 @@ def mark_complete(folder: pathlib.Path, facts: dict[str, Any]) -> None:
   # Reading every part back also makes sure that they are whole: after the mark
   # nothing would do a damaged part again.
   rows = {path.name: len(read_part(path)) for path in paths}
-  text = canonical({**facts, 'rows': rows})
+  names = [*rows, *checksums.tree(folder, *below)]
+  digests = checksums.of_files(folder, names)
+  text = canonical({**facts, 'rows': rows, 'sha256': digests})
   write_atomic(folder / MARK, f'{text}\n'.encode('ascii'))
 
 
@@ -182,10 +207,12 @@ def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
   """Reads the completion mark; None where there is none.
 
   Raises:
-    IncompleteError: the mark is not JSON.
+    IncompleteError: the mark is not JSON with what every mark has.
   """
   try:
-    return json.loads((folder / MARK).read_text(encoding='utf-8'))
+    mark = json.loads((folder / MARK).read_text(encoding='utf-8'))
+    if not isinstance(mark, dict) or not {'fingerprint', 'rows'} <= set(mark):
+      raise ValueError('it lacks the fingerprint or the rows')
   except FileNotFoundError:
     return None
   except ValueError as error:
@@ -193,6 +220,49 @@ def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
       f'{folder / MARK} is not readable ({error}); delete it and run the '
       'stage again, finished parts are kept.'
     ) from error
+  return mark
+
+
+def absent(folder: pathlib.Path, mark: dict[str, Any]) -> list[str]:
+  """Names of files that a mark vouches for and that are not there."""
+  names = [*mark['rows'], *mark.get('sha256', ())]
+  return sorted({name for name in names if not (folder / name).exists()})
+
+
+def check_files(folder: pathlib.Path) -> None:
+  """Checks the files of a complete stage, apart from parts, by its mark.
+
+  Each is hashed once per process. `read_rows` checks parts.
+
+  Args:
+    folder: the stage's folder; without a mark nothing is checked, nor with one
+      of a revision whose marks had no digests.
+
+  Raises:
+    DamagedError: a file is missing or is not what was written.
+  """
+  mark = read_mark(folder) or {}
+  held = mark.get('sha256', {})
+  names = [name for name in held if name not in mark['rows']]
+  missing = [name for name in names if not (folder / name).exists()]
+  if missing:
+    raise DamagedError(
+      f'{folder / missing[0]} is missing; {remedy(folder, mark)}'
+    )
+  for name, digest in checksums.of_files(folder, names).items():
+    if digest != held[name]:
+      raise DamagedError(
+        f'{folder / name} is not what was written (its SHA-256 differs); '
+        f'{remedy(folder, mark)}'
+      )
+
+
+def remedy(folder: pathlib.Path, mark: dict[str, Any]) -> str:
+  """How to make a damaged stage again."""
+  command = mark.get('command')
+  return f'delete {folder} and run the stage again' + (
+    f':\n  {command}' if command else '.'
+  )
 
 
 def read_rows(
@@ -209,8 +279,8 @@ def read_rows(
     The rows of all parts, by index of the part.
 
   Raises:
-    IncompleteError: there is no folder or no completion mark, or a part does
-      not have the number of rows that the mark records.
+    IncompleteError: there is no folder or no completion mark.
+    DamagedError: a part is not what the mark vouches for.
     TornPartError: a part is not whole.
   """
   folder = storage.path(folder)
@@ -222,13 +292,21 @@ def read_rows(
       f'{folder} is incomplete (no {MARK} mark); run its stage again, it '
       'continues where it stopped.'
     )
-  by_part = {path.name: read_part(path) for path in part_paths(folder)}
-  if mark is not None:
-    for name, expected in mark['rows'].items():
-      have = len(by_part.get(name, ()))
-      if have != expected:
-        raise IncompleteError(
-          f'{folder / name} has {have} rows and the {MARK} mark says '
-          f'{expected}; copy it again or delete {MARK} and run the stage.'
-        )
-  return [row for rows in by_part.values() for row in rows]
+  if mark is None:
+    parts = [read_part(path) for path in part_paths(folder)]
+    return [row for rows in parts for row in rows]
+  held = mark.get('sha256', {})  # a revision without digests counted rows only
+  rows = []
+  for name, expected in sorted(mark['rows'].items()):
+    digests = {held[name]} if name in held else None
+    try:
+      part = read_part(folder / name, digests)
+    except (FileNotFoundError, DamagedError) as error:
+      raise DamagedError(f'{error}; {remedy(folder, mark)}') from error
+    if len(part) != expected:
+      raise DamagedError(
+        f'{folder / name} has {len(part)} rows and the {MARK} mark says '
+        f'{expected}; {remedy(folder, mark)}'
+      )
+    rows += part
+  return rows

@@ -7,13 +7,13 @@ has no links, it is copied.
 """
 
 from collections.abc import Iterator
-import json
 import os
 import pathlib
 import shutil
 
-from ttc.pipeline import fingerprint, records
+from ttc.pipeline import contents, fingerprint, records
 from ttc.pipeline.experiment import ConfigurationError, Experiment
+from ttc.pipeline.origin import Origin
 from ttc.runtime import storage
 
 # Copied after all other files, in this order. Without a stage.json a folder
@@ -108,15 +108,14 @@ def _difference(stage, folder: pathlib.Path, root: pathlib.Path) -> str:
     folder: the stage's folder in the other experiment.
     root: folder of this experiment.
   """
-  about = json.loads((folder / 'stage.json').read_text(encoding='utf-8'))
-  lines = fingerprint.differences(
-    about['bindings'], fingerprint.bindings(stage)
-  )
+  origin = Origin.read(folder)
+  lines = fingerprint.differences(origin.bindings, fingerprint.bindings(stage))
+  lines += contents.differences(origin.files or {}, contents.of(stage))
   if lines:
     return f'{lines[0]}{" ..." * (len(lines) > 1)}'
   # The same bindings are not enough: they do not include those of the stages
   # that the inputs came from. The fingerprints of the inputs do.
-  for key, identity in about['inputs'].items():
+  for key, identity in origin.inputs.items():
     mark = records.read_mark(storage.join(root, key))
     if (mark or {'fingerprint': key})['fingerprint'] != identity:
       return f'it was made from another {key}'

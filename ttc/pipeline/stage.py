@@ -10,31 +10,27 @@ atomically and in an order that lets a kill at any moment be resumed:
     COMPLETE     the mark: everything above is there; so it is written last
 
 Run again, a marked stage is skipped and an unmarked one does what is missing.
-With another configuration or other inputs it is refused, naming what differs.
+With another configuration, other inputs, files of other content, or results of
+other code or devices it is refused, naming what differs.
 """
 
 from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
-import fcntl
-import json
 import pathlib
 import time
 from typing import Any, ClassVar, Protocol
 
-from ttc.pipeline import fingerprint, records
+from ttc.pipeline import contents, fingerprint, lease, provenance, records
+from ttc.pipeline.origin import FILE, Origin, RefusedError
 from ttc.pipeline.parts import Part, Parts
 from ttc.runtime import storage
 from ttc.runtime.metrics import StageMetrics
 from ttc.runtime.process_group import Alone, Processes
 from ttc.runtime.progress import Progress
 
-_ABOUT = 'stage.json'
+_KEPT = ('model',)  # folders of results whose files have digests in the mark
 _SEEN_S = 60.0  # a shared disk may show another host's file with a delay
-
-
-class RefusedError(ValueError):
-  """A folder that a stage cannot resume, or an input that it cannot use."""
 
 
 class Stage(Protocol):
@@ -64,6 +60,7 @@ class Place:
     config: the whole configuration as gin text.
     profile: number of steps of each stage to trace; None for no trace.
     processes: the processes of the run, this one among them.
+    mixed: whether a stage may go on with results of other code or devices.
   """
 
   root: pathlib.Path
@@ -73,6 +70,7 @@ class Place:
   config: str = ''
   profile: int | None = None
   processes: Processes = Alone()
+  mixed: bool = False
 
 
 class StageRun:
@@ -82,6 +80,7 @@ class StageRun:
     folder: the folder to write to; `work` makes it.
     seed: the random seed; None for a report over all seeds.
     place: the experiment that the stage belongs to.
+    origin: what the results depend on.
     metrics: log of speed and losses (metrics.jsonl); not part of the results.
   """
 
@@ -89,12 +88,12 @@ class StageRun:
     self.place, self.seed = place, seed
     self.folder = self._seed_folder(seed) / stage.name
     self._stage = stage
-    self._about: dict[str, Any] = {
-      'bindings': fingerprint.bindings(stage),
-      'seeds': list(place.seeds) if seed is None else [seed],
-      'inputs': {},
-      'seconds': 0.0,
-    }
+    self.origin = Origin(
+      bindings=fingerprint.bindings(stage),
+      files=contents.of(stage),
+      seeds=list(place.seeds) if seed is None else [seed],
+    )
+    self._hold: lease.Hold | None = None
     self._began = time.monotonic()
     self._progress: Progress | None = None
     self._parts: Parts | None = None
@@ -137,7 +136,7 @@ class StageRun:
         f'{self.label} reads {key}, which is not complete; run that stage '
         'first.'
       )
-    if self._about['inputs'].setdefault(key, identity) != identity:
+    if self.origin.inputs.setdefault(key, identity) != identity:
       raise RefusedError(self._staleness(key))
     self._save()  # before process 0 can write anything computed from it
     return folder
@@ -205,44 +204,59 @@ class StageRun:
       str(f.relative_to(root)): records.read_mark(f)['seconds'] for f in done
     }
 
-  def check(self) -> None:
-    """Raises RefusedError if the folder was begun with other bindings."""
-    before = self._read_about()
-    if before is None:
-      return
-    lines = fingerprint.differences(before['bindings'], self._about['bindings'])
-    if lines:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
-        f'{self.folder} was made with other bindings:\n  {listed}\n'
-        'Give the experiment another name, or delete that folder.'
+  def made_with(self) -> list[str]:
+    """By which code and devices the complete stages were made, in words.
+
+    One line for all stages that agree, and one for each that is mixed.
+    """
+    plain, mixed = set(), []
+    for label in self.seconds():
+      origin = Origin.read(self.place.root / label)
+      texts = (
+        [provenance.text(made) for made in origin.made_by] if origin else []
       )
+      if len(texts) > 1:
+        mixed.append(f'{label} is mixed: {", then ".join(texts)}')
+      plain.update(texts)
+    return sorted(plain) + mixed
+
+  def check(self) -> None:
+    """Raises RefusedError if the folder was begun from something else."""
+    before = Origin.read(self.folder)
+    if before is not None:
+      self.origin.check(self.folder, before)
 
   def is_complete(self) -> bool:
     """Whether the stage is finished, with this configuration and inputs.
 
     A report over all seeds whose inputs or seeds have changed is cheap to make
-    again: its mark is deleted, and the answer is False.
+    again: its mark is deleted, and the answer is False. So it is where files
+    are gone that the mark vouches for: the work does what is missing.
 
     Raises:
       RefusedError: another configuration, or an input was made again since.
     """
     self.check()
-    before = self._read_about()
+    before = Origin.read(self.folder)
     if before is None:
       return False
     # Inputs that were deleted (None) do not matter: the results are there.
     stale = [
       key
-      for key, identity in before['inputs'].items()
+      for key, identity in before.inputs.items()
       if self._identity(key) not in (identity, None)
     ]
     if stale and self.seed is not None:
       raise RefusedError(self._staleness(stale[0]))
-    if stale or before['seeds'] != self._about['seeds']:
+    if stale or before.seeds != self.origin.seeds:
       self._forget()
       return False
-    return records.read_mark(self.folder) is not None
+    mark = records.read_mark(self.folder)
+    gone = records.absent(self.folder, mark) if mark else []
+    if gone:
+      self.say(f'{gone[0]} is gone and is made again')
+      (self.folder / records.MARK).unlink()
+    return mark is not None and not gone
 
   def work(self) -> float:
     """Does the work that is left and marks the folder as complete.
@@ -257,7 +271,7 @@ class StageRun:
         resumed. Also what the stage itself raises.
     """
     self._make_folder()
-    with _only_one(self.folder, self.place.processes.index):
+    with self._exclusively():
       # Process 0 begins first: no other may write a part before stage.json.
       if self.leads:
         self._begin()
@@ -281,15 +295,19 @@ class StageRun:
     self.wait_for_others('written')
     seconds = self._seconds()
     if self.leads:
-      made_of = {k: self._about[k] for k in ('bindings', 'seeds', 'inputs')}
-      facts = {'fingerprint': fingerprint.digest(made_of), 'seconds': seconds}
-      records.mark_complete(self.folder, facts)
+      facts = {
+        'fingerprint': self.origin.fingerprint,
+        'seconds': seconds,
+        'command': self.place.command,
+      }
+      self._hold.check()  # the mark must not vouch for another command's work
+      records.mark_complete(self.folder, facts, *_KEPT)
     self.wait_for_others('marked')
     return seconds
 
   def _forget(self) -> None:
     # The mark first: a kill in between must not leave one without stage.json.
-    for name in (records.MARK, _ABOUT):
+    for name in (records.MARK, FILE):
       (self.folder / name).unlink(missing_ok=True)
 
   def _make_folder(self) -> None:
@@ -303,25 +321,30 @@ class StageRun:
   def _begin(self) -> None:
     self._began = time.monotonic()
     self.check()
-    before = self._read_about()
+    before = Origin.read(self.folder)
     deadline = self._began + (0 if self.leads else _SEEN_S)
     while before is None and time.monotonic() < deadline:
       time.sleep(1)
-      before = self._read_about()
-    if before is not None:
-      # The inputs of earlier runs, for `input` to compare with those of today.
-      self._about.update(inputs=before['inputs'], seconds=before['seconds'])
-    elif not self.leads:
+      before = Origin.read(self.folder)
+    parts = records.part_paths(self.folder)
+    if before is None and not self.leads:
       raise RefusedError(
-        f'{self.folder / _ABOUT} was written by process 0, and this one does '
+        f'{self.folder / FILE} was written by process 0, and this one does '
         'not see it; give all processes one output folder, on a shared disk or '
         'in a bucket.'
       )
-    elif records.part_paths(self.folder):
+    if before is None and parts:
       raise RefusedError(
-        f'{self.folder} holds parts but no {_ABOUT} that tells how they were '
+        f'{self.folder} holds parts but no {FILE} that tells how they were '
         'made; delete it to begin again.'
       )
+    self.origin.proceed(
+      self.folder,
+      before,
+      provenance.current(devices=not self._is_light),
+      has_results=bool(parts) or (self.folder / 'checkpoints').is_dir(),
+      mixed=self.place.mixed or self.seed is None,
+    )
     if self.leads:  # the others wait, so the temporary files are of dead runs
       for name in records.remove_leftovers(self.folder):
         self.progress(None, 'items').note(f'removed the half-written {name}')
@@ -350,26 +373,27 @@ class StageRun:
       f'{self.folder} to make it again.'
     )
 
-  def _read_about(self) -> dict[str, Any] | None:
-    try:
-      return json.loads((self.folder / _ABOUT).read_text(encoding='utf-8'))
-    except FileNotFoundError:
-      return None
-    except ValueError as error:
-      raise RefusedError(
-        f'{self.folder / _ABOUT} cannot be read ({error}); delete '
-        f'{self.folder} to make it again.'
-      ) from error
+  @property
+  def _is_light(self) -> bool:
+    """Whether the stage computes without devices, in process 0 alone."""
+    return self.seed is None or getattr(self._stage, 'alone', False)
 
   def _save(self) -> None:
     """Writes stage.json; after every part, so that a kill loses few seconds."""
     if self.leads:
-      about = {**self._about, 'seconds': self._seconds()}
-      text = json.dumps(about, sort_keys=True, indent=1)
-      records.write_atomic(self.folder / _ABOUT, f'{text}\n'.encode('ascii'))
+      self.origin.write(self.folder, self._seconds())
+
+  @contextlib.contextmanager
+  def _exclusively(self) -> Iterator[None]:
+    """Holds the folder against other commands; raises RefusedError."""
+    try:
+      with lease.holding(self.folder, self.place.processes.index) as self._hold:
+        yield
+    except lease.HeldError as error:
+      raise RefusedError(str(error)) from error
 
   def _seconds(self) -> float:
-    return self._about['seconds'] + (time.monotonic() - self._began)
+    return self.origin.seconds + (time.monotonic() - self._began)
 
   def _close(self) -> None:
     if self._progress is not None:
@@ -378,22 +402,3 @@ class StageRun:
   def wait_for_others(self, what: str) -> None:
     """A barrier of all processes; `what` is its name in error messages."""
     self.place.processes.meet(f'{self.label} {what}')
-
-
-@contextlib.contextmanager
-def _only_one(folder: pathlib.Path, process: int) -> Iterator[None]:
-  """Locks a local folder against other runs; `process` is the index in this.
-
-  The kernel releases the lock of a killed process, so no lock can be stale.
-  """
-  if storage.is_remote(folder):
-    yield  # object stores have no locks
-    return
-  with open(folder / f'.lock-{process}', 'w', encoding='ascii') as lock:
-    try:
-      fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-      raise RefusedError(
-        f'another process is at work in {folder}; wait for it or end it.'
-      ) from error
-    yield

@@ -1,10 +1,10 @@
-"""What running a compiled program costs a device.
+"""FLOPs, HBM traffic and collectives of a compiled program, per device.
 
 FLOPs are those of matrix products, which XLA writes as convolutions on TPUs.
-Bytes are those that cross between HBM and the core: what an instruction reads
-and writes there, slices of large arrays by the size of the slice. Collectives
-count the bytes of their result (of what goes in, for a reduce-scatter).
-Everything is counted as often as its loop turns.
+Bytes are those that instructions read from HBM and write to it; a slice of a
+large array counts by the size of the slice. Collectives count the bytes of
+their result, a reduce-scatter those of its operands. An instruction counts once
+per iteration of the loops around it.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ COLLECTIVES = (
   'collective-permute',
 )
 
-# They name data or wait for it, and move none.
+# Instructions that name data or wait for it, but move none.
 _FREE = {
   'parameter',
   'constant',
@@ -52,21 +52,26 @@ _FREE = {
   'domain',
 }
 _SLICES = {'dynamic-slice', 'slice', 'gather'}
-# They write a piece of their first operand, in place: which one is the piece.
+# Instructions that overwrite a part of their first operand in place, and the
+# index of the operand that is the new part.
 _PLACES = {'dynamic-update-slice': 1, 'scatter': 2}
 _VIEWS = {'bitcast', 'reshape', 'copy', 'convert', 'transpose'}
 
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-  """Bytes that devices exchange in one way."""
+  """A kind of collective, of `COLLECTIVES`, and the devices in a group."""
 
   kind: str
-  devices: int  # that exchange among themselves
+  devices: int
 
   @property
   def sent(self) -> float:
-    """Bytes that leave a device on a ring, for each that is counted."""
+    """Bytes that leave a device on a ring, per byte that is counted.
+
+    On a ring of n devices, each sends (n - 1) / n of the array; an all-reduce
+    is a reduce-scatter and an all-gather (Patarasuk and Yuan 2009).
+    """
     if self.kind == 'collective-permute':
       return 1.0
     rest = (self.devices - 1) / self.devices
@@ -75,13 +80,14 @@ class Collective:
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-  """Of a program, on each device.
+  """Costs of one execution of a program, per device.
 
   Attributes:
-    flops: of matrix products.
-    bytes: to and from HBM.
-    collectives: bytes by kind and size of the group.
-    unknown: whether a loop turns as often as the data say; it counts once.
+    flops: floating-point operations of matrix products.
+    bytes: bytes read from HBM and written to it.
+    collectives: bytes of collectives, by kind and group size.
+    unknown: whether the number of iterations of a loop depends on the data;
+      such a loop counts once.
     partial: whether only FLOPs are known.
   """
 
@@ -117,20 +123,27 @@ class Costs:
 
   @classmethod
   def of(cls, text: str, loops: bool = True) -> 'Costs':
-    """The costs of `compiled.as_text()`.
+    """Counts the costs of a compiled program.
 
     Args:
-      text: the program.
-      loops: whether what loops do counts as often as they turn, or once.
+      text: the program, as of `compiled.as_text()`.
+      loops: True counts the body of a loop per iteration, False once, as XLA's
+        own cost analysis does.
     """
     module = Module.parse(text)
     return _run(module, module.computations[module.entry], loops)
 
   @classmethod
   def traced(cls, jaxpr: Any, devices: int) -> 'Costs':
-    """FLOPs of a program as it was traced, shared out evenly.
+    """Counts the FLOPs of a traced program.
 
-    Nothing is known of one that loops as long as the data say.
+    Args:
+      jaxpr: the closed jaxpr.
+      devices: number of devices among which its products are divided evenly.
+
+    Returns:
+      Costs with `partial` set. They are zero, with `unknown` set, if the number
+      of iterations of a loop depends on the data.
     """
     try:
       return cls(flops=_traced(jaxpr.jaxpr) / devices, partial=True)
@@ -139,10 +152,11 @@ class Costs:
 
 
 class _EndlessError(Exception):
-  """A loop of no fixed length."""
+  """A loop whose number of iterations is not fixed."""
 
 
 def _traced(jaxpr: Any) -> float:
+  """FLOPs of a jaxpr and the jaxprs in it, over all devices."""
   total = 0.0
   for equation in jaxpr.eqns:
     if equation.primitive.name == 'while':
@@ -155,12 +169,14 @@ def _traced(jaxpr: Any) -> float:
         * math.prod(equation.outvars[0].aval.shape)
         * math.prod(left[i] for i in over)
       )
+    # Only a scan has a 'length'.
     for inner in jaxprs_in_params(equation.params):
       total += _traced(inner) * equation.params.get('length', 1)
   return total
 
 
 def _run(module: Module, computation: Computation, loops: bool) -> Costs:
+  """Costs of a computation whose instructions run one after the other."""
   total = Costs()
   for x in computation.instructions.values():
     if x.op == 'while':
@@ -169,6 +185,7 @@ def _run(module: Module, computation: Computation, loops: bool) -> Costs:
       total += Costs(unknown=trips is None)
       continue
     total += _exchanged(computation, x)
+    # Of a conditional, all branches count: which one runs is not known.
     if x.op in ('call', 'conditional') or x.op.endswith('async-start'):
       for name in x.called:
         total += _run(module, module.computations[name], loops)
@@ -182,7 +199,7 @@ def _run(module: Module, computation: Computation, loops: bool) -> Costs:
 
 
 def _inside(module: Module, fused: Computation) -> Costs:
-  """Products and exchanges of a fusion; its bytes are counted around it."""
+  """FLOPs and collectives in a fusion; its HBM traffic is that of the whole."""
   total = Costs()
   for x in fused.instructions.values():
     total += Costs(flops=_flops(fused, x)) + _exchanged(fused, x)
@@ -192,6 +209,7 @@ def _inside(module: Module, fused: Computation) -> Costs:
 
 
 def _exchanged(computation: Computation, x: Instruction) -> Costs:
+  """Bytes of an instruction that starts a collective; nothing for others."""
   kind = x.op.removesuffix('-start')
   if kind not in COLLECTIVES:
     return Costs()
@@ -199,7 +217,8 @@ def _exchanged(computation: Computation, x: Instruction) -> Costs:
   if kind == 'reduce-scatter':
     arrays = [a for n in x.operands for a in computation.instructions[n].shape]
   elif x.op.endswith('-start') and kind != 'all-reduce':
-    arrays = arrays[len(x.operands) : 2 * len(x.operands)]  # what comes of them
+    # The shape is (operands, results, ...); only the results count.
+    arrays = arrays[len(x.operands) : 2 * len(x.operands)]
   devices = _group(x.text)
   if devices == 1:
     return Costs()
@@ -209,7 +228,7 @@ def _exchanged(computation: Computation, x: Instruction) -> Costs:
 
 
 def _group(text: str) -> int:
-  """Devices that a collective connects."""
+  """Number of devices in a group; raises ValueError for unknown notation."""
   if 'source_target_pairs' in text:
     return 2
   if listed := re.search(r'replica_groups=\{\{([\d,]*)\}', text):
@@ -225,6 +244,7 @@ def _group(text: str) -> int:
 
 
 def _flops(computation: Computation, x: Instruction) -> float:
+  """FLOPs of a dot or convolution, two per multiply-add; 0 for others."""
   if x.op == 'dot':
     left = computation.instructions[x.operands[0]].shape[0].dims
     over = re.search(r'lhs_contracting_dims=\{([\d,]*)\}', x.text)[1]
@@ -238,45 +258,55 @@ def _flops(computation: Computation, x: Instruction) -> float:
   left, right = (
     computation.instructions[n].shape[0].dims for n in x.operands[:2]
   )
-  given, kernel, made = re.search(
+  # Labels of the axes, e.g. 'bf01_oi01->bf01': b batch, f and o features, i the
+  # input features that are summed over, and digits for spatial axes.
+  inputs, kernel, outputs = re.search(
     r'dim_labels=(\w+)_(\w+)->(\w+)', x.text
   ).groups()
   out = x.shape[0].dims
-  total = 2.0 * out[made.index('b')] * out[made.index('f')]
+  total = 2.0 * out[outputs.index('b')] * out[outputs.index('f')]
   total *= right[kernel.index('i')]
   batches = re.search(r'batch_group_count=(\d+)', x.text)
   total /= int(batches[1]) if batches else 1
   window = _Window(x.text)
-  for axis in sorted(c for c in made if c.isdigit()):
+  for axis in sorted(c for c in outputs if c.isdigit()):
     total *= window.products(
       int(axis),
-      left[given.index(axis)],
+      left[inputs.index(axis)],
       right[kernel.index(axis)],
-      out[made.index(axis)],
+      out[outputs.index(axis)],
     )
   return total
 
 
 class _Window:
-  """How a convolution's kernel moves; batched products are written so."""
+  """The window of a convolution.
+
+  XLA writes batched matrix products as convolutions over windows that are
+  mostly padding, which costs nothing.
+  """
 
   def __init__(self, text: str):
-    found = re.search(r'window=\{([^}]*)\}', text)
+    match = re.search(r'window=\{([^}]*)\}', text)
     self._fields = (
-      dict(part.split('=') for part in found[1].split()) if found else {}
+      dict(part.split('=') for part in match[1].split()) if match else {}
     )
 
-  def products(self, axis: int, given: int, kernel: int, made: int) -> int:
-    """Pairs along one axis that are multiplied, padding left out."""
+  def products(self, axis: int, inputs: int, kernel: int, outputs: int) -> int:
+    """Number of (input, kernel) pairs that are multiplied along a spatial axis.
+
+    Sizes are those along this axis. Pairs whose input is padding, or a hole of
+    dilation, do not count.
+    """
     stride = self._int('stride', axis)
-    wide = self._int('rhs_dilate', axis)
-    apart = self._int('lhs_dilate', axis)
+    kernel_dilation = self._int('rhs_dilate', axis)
+    input_dilation = self._int('lhs_dilate', axis)
     low = int(self._part('pad', axis, '0_0').split('_')[0])
-    last = (given - 1) * apart
+    last = (inputs - 1) * input_dilation
     return sum(
-      0 <= at <= last and at % apart == 0
-      for o in range(made)
-      for at in (o * stride - low + k * wide for k in range(kernel))
+      0 <= at <= last and at % input_dilation == 0
+      for o in range(outputs)
+      for at in (o * stride - low + k * kernel_dilation for k in range(kernel))
     )
 
   def _part(self, name: str, axis: int, default: str) -> str:
@@ -291,7 +321,8 @@ def _traffic(module: Module, computation: Computation, x: Instruction) -> int:
   """Bytes that an instruction reads from HBM and writes to it."""
   arrays = lambda name: computation.instructions[name].shape
   if x.op in ('copy-start', 'slice-start'):
-    # (from, to, flag) or (to, from, flag): the piece, once on either side.
+    # The shape is (from, to, flag) or (to, from, flag). The part that moves is
+    # the smaller array; it counts once for each side that is in HBM.
     source = arrays(x.operands[0])[0]
     target = next((a for a in x.shape if a.dims != source.dims), source)
     sides = {a.fast for a in x.shape[:2]}
@@ -299,8 +330,8 @@ def _traffic(module: Module, computation: Computation, x: Instruction) -> int:
   if x.op in _SLICES:
     return _hbm(x.shape) + _part_of(arrays(x.operands[0])[0], x.shape)
   if x.op in _PLACES:
-    copy_size = arrays(x.operands[_PLACES[x.op]])
-    return _hbm(copy_size) + 2 * _part_of(x.shape[0], copy_size)
+    part = arrays(x.operands[_PLACES[x.op]])
+    return _hbm(part) + 2 * _part_of(x.shape[0], part)
   if x.op == 'custom-call' and (
     'AllocateBuffer' in x.text or 'Bitcast' in x.text
   ):
@@ -311,6 +342,7 @@ def _traffic(module: Module, computation: Computation, x: Instruction) -> int:
 
 
 def _fused(fused: Computation, x: Instruction) -> int:
+  """Bytes that a fusion reads from HBM and writes to it."""
   total = 0
   for parameter in fused.instructions.values():
     if parameter.op == 'parameter' and parameter.shape[0].fast is False:
@@ -324,7 +356,7 @@ def _fused(fused: Computation, x: Instruction) -> int:
 
 
 def _read(fused: Computation, parameter: Instruction) -> int:
-  """Bytes of a parameter that a fusion looks at."""
+  """Bytes of a parameter that a fusion reads: its slices, or all of it."""
   whole, parts = parameter.shape[0].bytes, 0
   seen = list(fused.users[parameter.name])
   name = parameter.name
@@ -341,12 +373,14 @@ def _read(fused: Computation, parameter: Instruction) -> int:
 
 
 def _written(fused: Computation, output: Instruction, array: Array) -> int:
+  """Bytes that a fusion writes for one of its outputs."""
   while output.op in _VIEWS and output.op != 'copy':
     output = fused.instructions[output.operands[0]]
   if output.op in _PLACES:
-    # What stood there is read too, where it is not whole tiles.
-    copy_size = fused.instructions[output.operands[_PLACES[output.op]]].shape[0]
-    return min(2 * copy_size.bytes, array.bytes)
+    # Twice: a part that is no whole number of tiles is read before it is
+    # written.
+    part = fused.instructions[output.operands[_PLACES[output.op]]].shape[0]
+    return min(2 * part.bytes, array.bytes)
   return array.bytes
 
 
@@ -354,5 +388,5 @@ def _hbm(arrays) -> int:
   return sum(a.bytes for a in arrays if not a.fast)
 
 
-def _part_of(whole: Array, copy_size) -> int:
-  return 0 if whole.fast else sum(a.bytes for a in copy_size)
+def _part_of(whole: Array, parts) -> int:
+  return 0 if whole.fast else sum(a.bytes for a in parts)

@@ -1,7 +1,7 @@
-"""A compiled program as text, read into computations and instructions.
+"""A parser for the HLO text of compiled programs.
 
-XLA's own counts take the body of a loop once, however often it runs; here
-each computation knows its loops, and each loop how often it turns.
+XLA's own cost analysis counts the body of a loop once, however often it runs.
+This parser finds the loops and their numbers of iterations.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ _BITS = re.compile(r'[a-z]+(\d+)')
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-  """One array of a shape.
+  """One array of an instruction's result.
 
   Attributes:
-    dtype: as XLA writes it.
-    dims: its axes.
-    fast: whether it lies in memory of the core, and not in HBM.
+    dtype: XLA's name of the dtype, e.g. 'bf16'.
+    dims: size of each axis.
+    fast: True if it is in the core's own memory, False if it is in HBM.
   """
 
   dtype: str
@@ -44,16 +44,17 @@ class Array:
 
 @dataclasses.dataclass(frozen=True)
 class Instruction:
-  """One line of a computation.
+  """One instruction of a computation.
 
   Attributes:
-    name: in its computation.
-    op: e.g. 'fusion'.
-    shape: the arrays that it makes.
-    operands: names of what it takes.
+    name: unique name in its computation.
+    op: opcode, e.g. 'fusion'.
+    shape: arrays of the result, more than one for a tuple.
+    operands: names of the instructions whose results it takes.
     called: names of the computations that it runs.
-    text: all that stands behind the operands.
-    root: whether it is the computation's result.
+    text: attributes, as text after the operands; of a constant its value, of a
+      parameter its index.
+    root: whether its result is that of the computation.
   """
 
   name: str
@@ -67,7 +68,12 @@ class Instruction:
 
 @dataclasses.dataclass(frozen=True)
 class Computation:
-  """Instructions by name, in the order they run."""
+  """A computation.
+
+  Attributes:
+    name: unique name in the module.
+    instructions: by name, in the order in which they run.
+  """
 
   name: str
   instructions: dict[str, Instruction]
@@ -78,7 +84,7 @@ class Computation:
 
   @functools.cached_property
   def users(self) -> dict[str, list[Instruction]]:
-    """Who takes an instruction's result."""
+    """The instructions that take an instruction's result, by its name."""
     users = {name: [] for name in self.instructions}
     for instruction in self.instructions.values():
       for name in instruction.operands:
@@ -88,11 +94,11 @@ class Computation:
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-  """A program.
+  """A compiled program.
 
   Attributes:
-    computations: by name.
-    entry: the name of the one that runs first.
+    computations: computations by name.
+    entry: name of the computation that runs first.
   """
 
   computations: dict[str, Computation]
@@ -100,7 +106,7 @@ class Module:
 
   @classmethod
   def parse(cls, text: str) -> 'Module':
-    """Reads `compiled.as_text()`."""
+    """Parses the text of `compiled.as_text()`."""
     computations, entry, name, lines = {}, '', '', {}
     for line in text.splitlines():
       if head := (not line.startswith(' ') and _HEAD.match(line)):
@@ -109,35 +115,40 @@ class Module:
       elif line.startswith('}') and name:
         computations[name] = Computation(name, lines)
         name = ''
-      elif name and (found := _NAMED.match(line.strip())):
-        lines[found[2]] = _instruction(found, line.strip())
+      elif name and (match := _NAMED.match(line.strip())):
+        lines[match[2]] = _instruction(match, line.strip())
     return cls(computations, entry)
 
   def trips(self, loop: Instruction) -> int | None:
-    """How often a `while` turns; None where only the data know.
+    """Number of iterations of a `while`; None if it depends on the data.
 
-    Loops of a fixed length count from zero and compare with a constant. Where
-    the compiler unrolled one, it counts by more than one.
+    The text may state it. Else it is derived from the condition: loops of fixed
+    length count up from zero and compare with a constant. A loop that the
+    compiler has unrolled counts in steps of more than one.
     """
     if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.text):
       return int(known[1])
     condition = self.computations[_attribute(loop, 'condition')]
-    found = []
-    for computation, given in self._compared(condition):
+    counts = []
+    for computation, arguments in self._compared(condition):
       constants = _constants(computation) | _constants(condition)
       for x in computation.instructions.values():
         if x.op == 'compare' and 'direction=LT' in x.text:
-          names = [given.get(n, n) for n in x.operands]
+          names = [arguments.get(n, n) for n in x.operands]
           limits = [constants[n] for n in names if n in constants]
           counter = condition.instructions.get(names[0])
           step = _step(self.body(loop), counter) if counter else 1
-          found += [-(-limit // step) for limit in limits]
-    return max(found, default=None)
+          counts += [-(-limit // step) for limit in limits]
+    return max(counts, default=None)
 
   def _compared(
     self, condition: Computation
   ) -> Iterator[tuple[Computation, dict[str, str]]]:
-    """A condition and what is fused in it, with what parameters stand for."""
+    """The computations of a condition: itself and its fusions.
+
+    Yields:
+      (computation, names in the condition by names of its parameters).
+    """
     yield condition, {}
     for fusion in condition.instructions.values():
       for name in fusion.called:
@@ -152,11 +163,12 @@ class Module:
         )
 
   def body(self, loop: Instruction) -> Computation:
+    """The computation that a `while` repeats."""
     return self.computations[_attribute(loop, 'body')]
 
 
 def _constants(computation: Computation) -> dict[str, int]:
-  """Whole numbers by name."""
+  """Values of integer constants by name."""
   return {
     x.name: int(x.text)
     for x in computation.instructions.values()
@@ -167,10 +179,11 @@ def _constants(computation: Computation) -> dict[str, int]:
 
 
 def _step(body: Computation, counter: Instruction) -> int:
-  """What a loop adds to its counter each time."""
+  """The amount that a loop adds to its counter per iteration, 1 if unclear."""
   if counter.op != 'get-tuple-element' or body.root.op != 'tuple':
     return 1
   place = int(re.search(r'index=(\d+)', counter.text)[1])
+  # Follows the counter's next value back through additions of constants.
   constants, step = _constants(body), 0
   x = body.instructions[body.root.operands[place]]
   while x.op in ('add', 'copy'):
@@ -179,8 +192,9 @@ def _step(body: Computation, counter: Instruction) -> int:
   return step or 1
 
 
-def _instruction(found: re.Match, line: str) -> Instruction:
-  rest = line[found.end() :]
+def _instruction(match: re.Match, line: str) -> Instruction:
+  """Parses one line, `[ROOT] %name = shape op(operands), attributes`."""
+  rest = line[match.end() :]
   end = _close(rest, 0) + 1 if rest.startswith('(') else rest.index(' ')
   shape, rest = rest[:end], rest[end:].lstrip()
   op, _, rest = rest.partition('(')
@@ -193,17 +207,18 @@ def _instruction(found: re.Match, line: str) -> Instruction:
     for name in re.findall(r'%([\w.\-]+)', group)
   ]
   return Instruction(
-    name=found[2],
+    name=match[2],
     op=op,
     shape=_arrays(shape),
     operands=tuple(re.findall(r'%([\w.\-]+)', inside)),
     called=tuple(called),
     text=kept,
-    root=bool(found[1]),
+    root=bool(match[1]),
   )
 
 
 def _arrays(shape: str) -> tuple[Array, ...]:
+  # '<=n' is a bounded dynamic size. S(1) in a layout is the core's own memory.
   return tuple(
     Array(
       dtype,
@@ -215,7 +230,7 @@ def _arrays(shape: str) -> tuple[Array, ...]:
 
 
 def _close(text: str, start: int) -> int:
-  """Where the parenthesis that opens at `start` closes."""
+  """Index of the parenthesis that closes the one at `start`."""
   depth = 0
   for match in re.finditer(r'[()]', text[start:]):
     depth += 1 if match[0] == '(' else -1

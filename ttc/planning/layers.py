@@ -1,9 +1,9 @@
-"""Numbers of a deep model from two shallow ones.
+"""Costs of a deep model, extrapolated from two shallow ones.
 
-Layers that are written one after the other add the same to every number of a
-program. So a program of a few layers and one of twice as many give the rest,
-exactly for FLOPs, arguments and collectives. Temporaries and bytes come within
-a few percent: what a small model keeps near the core, a large one cannot.
+Every unrolled layer adds the same to the costs and memory of a program. So the
+programs of two shallow models determine those of any depth: exactly for FLOPs,
+arguments and collectives, within a few percent for temporaries and bytes, since
+a small model can keep more in the core's own memory.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,10 +14,15 @@ from ttc.planning.programs import Compiled, Memory
 
 
 def sample(cfgs: Iterable[TransformerConfig]) -> tuple[int, int] | None:
-  """Numbers of layers to compile; None where all of them are as quick.
+  """Depths of the shallow models to compile.
 
-  Where layers take turns (sliding ones and others), both numbers hold whole
-  turns of all models.
+  Args:
+    cfgs: the models, which are compiled with the same number of layers.
+
+  Returns:
+    (n, 2 n), where n is a multiple of the period in which each model's kinds of
+    layers (with or without a sliding window) repeat. None if a model is not
+    deeper than 2 n, so that extrapolation saves nothing.
   """
   cfgs = tuple(cfgs)
   few = math.lcm(2, *(_period(cfg) for cfg in cfgs))
@@ -29,13 +34,18 @@ def sample(cfgs: Iterable[TransformerConfig]) -> tuple[int, int] | None:
 def extend(
   few: Compiled, more: Compiled, counts: tuple[int, int], layers: int
 ) -> Compiled:
-  """What a program of `layers` layers comes to.
+  """Extrapolates memory and costs of a program to a deeper model.
 
   Args:
-    few, more: the program with so many layers.
-    counts: which numbers these are.
-    layers: of the model.
+    few: the program with counts[0] layers.
+    more: the program with counts[1] layers.
+    counts: the two numbers of layers.
+    layers: number of layers of the model.
+
+  Returns:
+    The program with `layers` layers; `overflow` is set if it is in either.
   """
+  # Layers beyond the shallow model, in units of the difference between the two.
   times = (layers - counts[0]) / (counts[1] - counts[0])
   between = lambda a, b: max(0.0, a + (b - a) * times)
   fields = ('arguments', 'outputs', 'temporaries')
@@ -50,7 +60,7 @@ def extend(
 
 
 def _period(cfg: TransformerConfig) -> int:
-  """Layers after which the kinds repeat."""
+  """Number of layers after which the pattern of sliding windows repeats."""
   kinds = cfg.sliding or (False,)
   repeats: Callable[[int], bool] = lambda n: all(
     kind == kinds[i % n] for i, kind in enumerate(kinds)

@@ -1,4 +1,4 @@
-"""Programs of a stage held against a chip: memory, costs, bounds, what fits."""
+"""Memory, costs and time bounds of a stage's programs on a chip."""
 
 from collections.abc import Callable, Sequence
 import dataclasses
@@ -11,25 +11,25 @@ from ttc.planning.sampling import Sampling
 from ttc.planning.training import Training
 from ttc.runtime.chips import Chip
 
-_SPARE = 0.97  # of a chip's memory that a proposal fills
-_MANY = 2**20  # rows that nobody asks for
+_SPARE = 0.97  # share of HBM that a proposal fills: it is an extrapolation
+_MANY = 2**20  # rows at which the search for the largest number stops
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-  """One program on one device, in bytes, FLOPs and seconds.
+  """Memory, costs and time of one program on one device.
 
   Attributes:
-    name: of the program.
-    arguments: as the compiler lays them out.
-    estimate: the same from shapes and shardings alone; what the compiler
-      found unused is counted.
-    outputs: what does not take an argument's place.
-    temporaries: what it needs between.
-    beside: what lies in memory and it does not see.
-    overflow: whether the compiler refused it, for it does not fit.
-    costs: FLOPs, bytes and collectives.
-    bound: how long it takes at least.
+    name: name of the program.
+    arguments: bytes of its arguments in the layouts of the compiler.
+    estimate: bytes of its arguments by shapes and shardings alone, those that
+      the compiler dropped as unused included.
+    outputs: bytes of outputs that do not reuse a donated argument.
+    temporaries: bytes of temporaries, see `programs.Memory`.
+    beside: bytes of resident arrays that are not among its arguments.
+    overflow: whether the compiler refused it because it does not fit.
+    costs: FLOPs, HBM bytes and collectives of one execution.
+    bound: lower bound on the time of one execution.
   """
 
   name: str
@@ -51,6 +51,15 @@ class Measured:
     estimate: float,
     chip: Chip,
   ) -> 'Measured':
+    """Combines what is known of a compiled program.
+
+    Args:
+      program: the program.
+      compiled: the compiler's result.
+      beside: see the class.
+      estimate: see the class.
+      chip: what it runs on.
+    """
     memory = compiled.memory
     return cls(
       program.name,
@@ -66,7 +75,9 @@ class Measured:
 
   @property
   def peak(self) -> float:
-    """Bytes in use while it runs."""
+    """Bytes of HBM in use while the program runs, resident arrays included."""
+    # Arguments that the compiler dropped as unused are in memory all the same;
+    # layouts with padding may take more than the shapes.
     return (
       max(self.arguments, self.estimate)
       + self.outputs
@@ -76,7 +87,18 @@ class Measured:
 
 
 def training(work: Training, chip: Chip) -> list[Measured]:
-  """Compiles the programs of a training, whole."""
+  """Compiles and measures the programs of a training stage.
+
+  Training scans over layers, so that deep models compile as fast as shallow
+  ones.
+
+  Args:
+    work: the training.
+    chip: a device of the slice.
+
+  Raises:
+    RuntimeError: see `Program.compile`.
+  """
   return [
     Measured.of(
       program, program.compile(), beside, nbytes(program.arguments), chip
@@ -88,12 +110,18 @@ def training(work: Training, chip: Chip) -> list[Measured]:
 def sampling(
   work: Sampling, chip: Chip, wanted: Callable[[str], bool] = lambda _: True
 ) -> list[Measured]:
-  """Compiles the programs of a sampler, of a few layers where it has many.
+  """Compiles and measures the programs of a sampler.
+
+  Sampling unrolls layers; deep models are extrapolated from shallow ones, see
+  `layers.py`.
 
   Args:
     work: the sampler.
-    chip: what it runs on.
-    wanted: which programs, by name.
+    chip: a device of the slice.
+    wanted: whether to measure the program of a name.
+
+  Raises:
+    RuntimeError: see `Program.compile`.
   """
   whole = [(p, beside) for p, beside in work.programs() if wanted(p.name)]
   counts = layers.sample(work.cfgs.values())
@@ -106,15 +134,15 @@ def sampling(
     [p.compile() for p, _ in work.with_layers(n).programs() if wanted(p.name)]
     for n in counts
   ]
-  found = []
+  measured = []
   for (p, beside), few, more in zip(whole, *shallow, strict=True):
     compiled = layers.extend(few, more, counts, work.layers(p.name))
-    found.append(Measured.of(p, compiled, beside, nbytes(p.arguments), chip))
-  return found
+    measured.append(Measured.of(p, compiled, beside, nbytes(p.arguments), chip))
+  return measured
 
 
 def peak(programs: Sequence[Measured]) -> float:
-  """Bytes of the program that needs most."""
+  """Bytes of HBM that the largest of some programs needs."""
   return max(program.peak for program in programs)
 
 
@@ -124,19 +152,22 @@ def largest(
   resident: Callable[[int], float],
   hbm: float,
 ) -> int:
-  """How many rows fit where two numbers of them took so many temporaries.
+  """The largest number of rows that fits, extrapolated from two measurements.
 
   Args:
-    now, other: (rows, bytes beside what is resident).
-    resident: bytes of what lives through a stage of so many rows.
-    hbm: bytes that there are.
+    now: (rows, bytes of the peak beyond the resident arrays).
+    other: likewise, for another number of rows.
+    resident: maps a number of rows to the bytes of resident arrays.
+    hbm: bytes of HBM.
 
   Returns:
-    0 where not even one row fits.
+    The number of rows; 0 if not even one fits.
   """
-  (rows, used), (more, then) = now, other
-  each = max(0.0, (then - used) / (more - rows))
-  fits = lambda n: resident(n) + used + each * (n - rows) <= _SPARE * hbm
+  (rows, used), (other_rows, other_used) = now, other
+  per_row = max(0.0, (other_used - used) / (other_rows - rows))
+  fits = lambda n: resident(n) + used + per_row * (n - rows) <= _SPARE * hbm
+  # Doubling finds a bound, bisection the number. `resident` steps with the
+  # shapes of the pools, so the number cannot be computed directly.
   low, high = 0, 1
   while fits(high) and high < _MANY:
     low, high = high, 2 * high

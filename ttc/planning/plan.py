@@ -1,4 +1,4 @@
-"""A stage's plan: does it fit, how long does it take, what would fit."""
+"""The plan of a stage: whether it fits, how long it takes, what would fit."""
 
 from collections.abc import Callable
 import dataclasses
@@ -18,12 +18,12 @@ _GIB = 2**30
 
 @dataclasses.dataclass(frozen=True)
 class Largest:
-  """The most of something that fits, with all else as it is.
+  """The largest value of a gin binding that fits, with all others unchanged.
 
   Attributes:
-    binding: that says how much.
-    now: what it says.
-    most: what it could; 0 where none fits.
+    binding: name of the binding, e.g. 'Solver.rows'.
+    now: its value.
+    most: its largest value that fits; 0 if none does.
   """
 
   binding: str
@@ -33,15 +33,17 @@ class Largest:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """What is known of a stage before it runs.
+  """Memory and time of a stage on a slice, known before it runs.
 
   Attributes:
-    mesh: devices along each axis; a sampler's is that of one host.
-    resident: bytes a device of what lives through the stage.
-    programs: each of them.
-    bound: of the whole stage, at least.
-    largest: what would fit.
-    advice: what to change where it does not fit; '' where it does.
+    mesh: number of devices along each axis, for samplers those of one host.
+    resident: bytes per device of arrays that live as long as the stage, by
+      their kind.
+    programs: measurements of its programs; none if the resident arrays alone
+      do not fit.
+    bound: lower bound on the time of the whole stage.
+    largest: largest batch or number of rows that fits.
+    advice: what to change if the stage does not fit; '' if it does.
   """
 
   mesh: dict[str, int]
@@ -53,17 +55,29 @@ class Plan:
 
   @property
   def fits(self) -> bool:
+    """Whether the stage fits into HBM."""
     return not self.advice
 
 
 def training(work: Training, topology: Topology) -> Plan:
-  """Plans a training that takes all of its steps, evaluations left out."""
+  """Plans a training stage that runs all of its steps.
+
+  The time bound leaves evaluations out.
+
+  Args:
+    work: the training on the devices of the slice.
+    topology: the slice.
+
+  Raises:
+    RuntimeError: see `Program.compile`.
+  """
   chip, config = topology.chip, work.config
   total = sum(work.resident.values())
   if total > chip.hbm:
     largest = Largest('FitConfig.batch', config.batch, 0)
     return _refused(work, largest, _smaller_training(work, topology, largest))
   programs = measure.training(work, chip)
+  # Batches are multiples of this, so it is what the search counts in.
   parts = config.microbatches * work.rows
   most = _most(
     config.batch // parts,
@@ -76,6 +90,7 @@ def training(work: Training, topology: Topology) -> Plan:
   advice = ''
   if overflows(programs, chip.hbm):
     advice = _smaller_training(work, topology, largest)
+  # One execution of the program runs `steps_per_call` steps.
   step = next(p for p in programs if p.name == _STEP)
   bound = step.bound * (config.steps / config.steps_per_call)
   return Plan(
@@ -90,17 +105,23 @@ def sampling(
   by_step: bool,
   read: dict[str, int],
 ) -> Plan:
-  """Plans a sampler whose lanes and lines are always full.
+  """Plans a sampling stage whose lanes and packed prefills are always full.
 
   Args:
-    work: on the devices of one host; all hosts share the questions.
+    work: the sampler on the devices of one host; the questions are divided
+      among the hosts.
     topology: the slice.
-    grown: tokens that are sampled.
-    by_step: whether they are by short chunks.
-    read: tokens by the model that reads them.
+    grown: number of tokens that are sampled in the stage.
+    by_step: whether rows pause at step ends, so that they grow by the short
+      chunk.
+    read: number of tokens to prefill, by role of the model.
+
+  Raises:
+    RuntimeError: see `Program.compile`.
   """
   chip, capacity = topology.chip, work.capacity
   resident = functools.partial(resident_at, work)
+  # With a single row, so that no lower `Solver.rows` would fit either.
   if resident(1) > chip.hbm:
     largest = Largest('Solver.rows', 2 * capacity.lanes, 0)
     return _refused(work, largest, _smaller_sampling(work, topology, largest))
@@ -108,6 +129,8 @@ def sampling(
   by_name = {program.name: program for program in programs}
   chunk = (min if by_step else max)(capacity.chunks)
   groups = len(topology.devices) // work.mesh.shape['model']
+  # One call samples `chunk` tokens in every lane, or prefills `capacity.line`
+  # tokens, in each of the `groups` copies of the model.
   bound = by_name[f'extend by {chunk}'].bound * (
     grown / (chunk * capacity.lanes * groups)
   )
@@ -116,6 +139,8 @@ def sampling(
       bound += by_name[f'prefill ({who})'].bound * (
         tokens / (capacity.line * groups)
       )
+  # Memory is measured again with another number of rows, for the programs
+  # that can be the largest.
   large = lambda name: (
     name.startswith('prefill') or (name == f'extend by {max(capacity.chunks)}')
   )
@@ -136,14 +161,14 @@ def sampling(
 
 
 def _refused(work: Training | Sampling, largest: Largest, advice: str) -> Plan:
-  """Of what lies in memory there is too much; no program can change that."""
+  """Resident arrays alone exceed HBM; nothing is compiled."""
   return Plan(
     dict(work.mesh.shape), work.resident, [], Bound(0, 0, 0), largest, advice
   )
 
 
 def overflows(programs: list[Measured], hbm: int) -> bool:
-  """Whether one of them does not fit."""
+  """Whether one of some programs does not fit into `hbm` bytes."""
   return any(p.overflow for p in programs) or measure.peak(programs) > hbm
 
 
@@ -154,51 +179,70 @@ def _most(
   resident: Callable[[int], float],
   again: Callable[[int], list[Measured]],
 ) -> int:
-  """The most rows that fit, from what two numbers of them take."""
-  beside = lambda rows, found: measure.peak(found) - resident(rows)
+  """The largest number of rows that fits; 0 if not even one does.
+
+  Args:
+    now: the present number of rows.
+    programs: measurements with that number.
+    hbm: bytes of HBM per device.
+    resident: maps a number of rows to the bytes of resident arrays.
+    again: measures the programs with another number of rows.
+  """
+  beyond = lambda rows, programs: measure.peak(programs) - resident(rows)
   other = max(1, now // 2) if overflows(programs, hbm) else 2 * now
   if other == now:
     return 0
   return measure.largest(
-    (now, beside(now, programs)),
-    (other, beside(other, again(other))),
+    (now, beyond(now, programs)),
+    (other, beyond(other, again(other))),
     resident,
     hbm,
   )
 
 
 def _held(work: Sampling) -> tuple[int, int, int]:
-  """Bytes a device of weights, of pools and of lanes."""
+  """Resident bytes per device of (weights, KV pools, lanes)."""
   pools = sum(x for name, x in work.resident.items() if 'pool' in name)
   lanes = work.resident.get('lanes', 0)
   return sum(work.resident.values()) - pools - lanes, pools, lanes
 
 
 def resident_at(work: Sampling, rows: int) -> float:
-  """Bytes a device of what lives through the stage, with so many rows."""
+  """Resident bytes per device for another number of rows.
+
+  Args:
+    work: the sampler.
+    rows: number of rows that are sampled at once, as of `Solver.rows`.
+  """
   weights, pools, lanes = _held(work)
-  now, then = work.capacity, work.sizes(rows)
+  now, other = work.capacity, work.sizes(rows)
+  # A pool has one slot more than it has rows, for padding.
   return (
     weights
-    + pools * (then.slots + 1) / (now.slots + 1)
-    + lanes * then.lanes / now.lanes
+    + pools * (other.slots + 1) / (now.slots + 1)
+    + lanes * other.lanes / now.lanes
   )
 
 
 def _smaller_training(
   work: Training, topology: Topology, largest: Largest
 ) -> str:
-  """The first binding whose change helps, and why."""
+  """The binding to change, its new value, and the reason.
+
+  Tried in this order: more sharding if resident arrays alone do not fit,
+  recomputation, a smaller batch, more microbatches, more sharding or shorter
+  rows.
+  """
   hbm, config, shape = topology.chip.hbm, work.config, work.mesh.shape
   total = sum(work.resident.values())
-  whole = shape['data'] > 1
+  replicated = shape['data'] > 1  # so `fsdp` can shard further
   cut = f'Layout.fsdp={shape["fsdp"] * shape["data"]} (now {shape["fsdp"]})'
   if total > hbm:
-    why = f'parameters and optimizer take {total / _GIB:.1f} GiB a device'
+    why = f'parameters and optimizer take {total / _GIB:.1f} GiB per device'
     chips = math.ceil(total * topology.chips / hbm)
     return (
       f'{cut}: {why}'
-      if whole
+      if replicated
       else (f'--topology: {why}; {chips} chips or more would hold them')
     )
   if config.remat == 'none':
@@ -210,12 +254,13 @@ def _smaller_training(
       f'FitConfig.microbatches={config.batch // work.rows} (now '
       f'{config.microbatches})'
     )
-  return cut if whole else f'FitConfig.seq_len (now {config.seq_len})'
+  return cut if replicated else f'FitConfig.seq_len (now {config.seq_len})'
 
 
 def _smaller_sampling(
   work: Sampling, topology: Topology, largest: Largest
 ) -> str:
+  """As `_smaller_training`, for a sampler."""
   host, parts = len(topology.host.devices), work.mesh.shape['model']
   weights, *_ = _held(work)
   if largest.most:
@@ -224,7 +269,7 @@ def _smaller_sampling(
     rows = resident_at(work, 1) - weights
     return (
       f'Solver.model_parallel={2 * parts} (now {parts}): weights take '
-      f'{weights / _GIB:.1f} GiB a device, and the {work.width} rows of '
+      f'{weights / _GIB:.1f} GiB per device, and the {work.width} rows of '
       f'a question that live at once {rows / _GIB:.1f} GiB'
     )
   if weights < topology.chip.hbm and work.width > 1:

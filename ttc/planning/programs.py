@@ -1,4 +1,4 @@
-"""One device program, compiled for chips that are not here."""
+"""Ahead-of-time compilation of one device program for a described slice."""
 
 from collections.abc import Callable
 import dataclasses
@@ -13,7 +13,8 @@ from ttc.models import partitioning
 from ttc.planning.costs import Costs
 
 _SIZE = r'([\d.]+)([BKMGT]?)'
-# What the TPU compiler says of a program that does not fit.
+# Messages of the TPU compiler about a program that does not fit: its
+# temporaries alone exceed HBM, or all that it needs together does.
 _ALONE = re.compile(rf'total memory required for HLO temporaries \({_SIZE}\)')
 _TOGETHER = re.compile(rf'Used {_SIZE} of {_SIZE} hbm')
 _UNITS = {'': 1, 'B': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
@@ -21,13 +22,14 @@ _UNITS = {'': 1, 'B': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
 
 @dataclasses.dataclass(frozen=True)
 class Memory:
-  """Bytes on a device.
+  """HBM that a program needs on one device, in bytes.
 
   Attributes:
-    arguments: what a program is given.
-    outputs: what it makes that does not take an argument's place.
-    temporaries: what it needs between; its own code included.
-    overflow: whether the compiler gave up, for it needs so much or more.
+    arguments: its arguments.
+    outputs: its outputs, but for those that reuse a donated argument.
+    temporaries: intermediate results, and the program's own code.
+    overflow: whether the compiler gave up because the program does not fit;
+      the numbers are then lower bounds.
   """
 
   arguments: float
@@ -37,12 +39,13 @@ class Memory:
 
   @property
   def peak(self) -> float:
+    """Bytes in use while the program runs, resident arrays left out."""
     return self.arguments + self.outputs + self.temporaries
 
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-  """What the compiler made of a program."""
+  """Memory and costs of a compiled program."""
 
   memory: Memory
   costs: Costs
@@ -53,10 +56,10 @@ class Program:
   """A function and the shapes, dtypes and shardings of its arguments.
 
   Attributes:
-    name: e.g. 'train step'.
-    trace: `jax.jit(...).trace` of them.
-    arguments: tree of ShapeDtypeStructs.
-    mesh: that it runs on.
+    name: name of the program, e.g. 'train step'.
+    trace: calls `jax.jit(...).trace` with the arguments.
+    arguments: tree of `jax.ShapeDtypeStruct`s with shardings.
+    mesh: mesh of the described devices.
   """
 
   name: str
@@ -65,24 +68,29 @@ class Program:
   mesh: Mesh
 
   def compile(self) -> Compiled:
-    """Compiles it; one that does not fit has no costs.
+    """Compiles the program.
+
+    Returns:
+      Its memory and costs. A program that does not fit has `overflow` set and
+      costs of zero.
 
     Raises:
       RuntimeError: it does not compile for another reason than memory.
     """
-    given = nbytes(self.arguments)
+    argument_bytes = nbytes(self.arguments)
     with partitioning.use(self.mesh):
       traced = self.trace()
       lowered = traced.lower()
     try:
       compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
-      needed = _needed(str(error), given)
+      needed = _needed(str(error), argument_bytes)
       if needed is None:
         raise RuntimeError(
           f'The program {self.name!r} does not compile: {error}'
         ) from error
-      return Compiled(Memory(given, 0, needed, True), Costs())
+      return Compiled(Memory(argument_bytes, 0, needed, True), Costs())
+    # Aliased bytes are those of donated arguments that outputs reuse.
     stats = compiled.memory_analysis()
     memory = Memory(
       stats.argument_size_in_bytes,
@@ -92,28 +100,41 @@ class Program:
     try:
       text = compiled.as_text()
     except jax.errors.JaxRuntimeError:
-      # libtpu wrote what this JAX cannot read: an async-update of three
-      # operands, met in training 7B on v5p.
+      # libtpu wrote HLO that this version of JAX cannot parse: an async-update
+      # of three operands, seen when training 7B on v5p. FLOPs are still known.
       return Compiled(memory, Costs.traced(traced.jaxpr, self.mesh.size))
     return Compiled(memory, Costs.of(text))
 
 
 def nbytes(tree: Any) -> int:
-  """Bytes of sharded arrays on a device, from their shapes alone."""
+  """Bytes per device of a tree of sharded arrays.
 
-  def one(x):
+  Args:
+    tree: arrays or structs; one without a sharding counts in full.
+  """
+
+  def leaf_bytes(x):
     shape = x.sharding.shard_shape(x.shape) if x.sharding else x.shape
+    # A key is an opaque dtype; the default implementation has 2 uint32 words.
     if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
       return 8 * int(np.prod(shape, dtype=np.int64))
     return int(np.prod(shape, dtype=np.int64)) * x.dtype.itemsize
 
-  return sum(one(x) for x in jax.tree.leaves(tree))
+  return sum(leaf_bytes(x) for x in jax.tree.leaves(tree))
 
 
-def _needed(message: str, given: int) -> float | None:
-  """Temporaries that a program would need, from the compiler's refusal."""
+def _needed(message: str, argument_bytes: int) -> float | None:
+  """Bytes of temporaries that a refused program would need.
+
+  Args:
+    message: of the compiler.
+    argument_bytes: those of the program's arguments.
+
+  Returns:
+    None if the message is not about memory.
+  """
   if alone := _ALONE.search(message):
     return float(alone[1]) * _UNITS[alone[2]]
   if together := _TOGETHER.search(message):
-    return max(0, float(together[1]) * _UNITS[together[2]] - given)
+    return max(0, float(together[1]) * _UNITS[together[2]] - argument_bytes)
   return None

@@ -1,10 +1,10 @@
-"""How long a program takes at least, and what sets that bound.
+"""Roofline bounds: how long a program takes at least, and what limits it.
 
-Products at the peak, bytes at the bandwidth of memory, and collectives on a
-ring along one axis of the torus, each at its own speed and all at once: the
-longest of the three. XLA's own `optimal_seconds` is negative on some chips.
-Nothing runs at the bound: a good program takes one and a half to three times
-as long.
+Matrix products run at the chip's peak, bytes move at the bandwidth of HBM, and
+collectives use a ring along one axis of the torus. If all three overlap
+perfectly, the longest is the time (Williams et al. 2009). No program reaches
+the bound: a good one takes one and a half to three times as long. XLA's own
+`optimal_seconds` is not used, for it is negative on some chips.
 """
 
 import dataclasses
@@ -17,7 +17,13 @@ LIMITS = ('flops', 'hbm', 'interconnect')
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-  """Seconds of a program, by what it waits for."""
+  """Lower bounds on the time of a program, in seconds.
+
+  Attributes:
+    flops: time of its matrix products.
+    hbm: time of its HBM traffic.
+    interconnect: time of its collectives.
+  """
 
   flops: float
   hbm: float
@@ -25,6 +31,7 @@ class Bound:
 
   @classmethod
   def of(cls, costs: Costs, chip: Chip) -> 'Bound':
+    """The bounds of a program with some costs on a chip."""
     sent = sum(kind.sent * count for kind, count in costs.collectives.items())
     return cls(
       costs.flops / chip.flops, costs.bytes / chip.bandwidth, sent / chip.axis
@@ -32,11 +39,12 @@ class Bound:
 
   @property
   def seconds(self) -> float:
+    """The bound: the longest of the three times."""
     return max(self.flops, self.hbm, self.interconnect)
 
   @property
   def limit(self) -> str:
-    """The one that takes longest."""
+    """What sets the bound, one of `LIMITS`."""
     return max(LIMITS, key=lambda name: getattr(self, name))
 
   def __add__(self, other: 'Bound') -> 'Bound':

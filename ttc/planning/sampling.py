@@ -1,8 +1,7 @@
-"""The programs that sample and score, and what lies in memory beside them.
+"""The programs of a sampling stage, and its resident arrays, as shapes only.
 
-Sampling writes layers one after the other, so that compiling a program takes
-as long as it has layers. Layers are alike: a program of a few and one of twice
-as many say what a layer adds to each number, and what the rest is.
+Everything is described for one host of the slice, as `ttc.inference` would make
+it there.
 """
 
 from collections.abc import Iterator
@@ -29,15 +28,15 @@ HEADS = {'proposer': 'logits', 'verifier': 'value'}
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-  """Models on the devices of one host, and the sizes of their programs.
+  """A sampler on the devices of one host.
 
   Attributes:
-    cfgs: of 'proposer' and 'verifier', those that there are.
-    capacity: sizes, a device.
-    mesh: of the devices of one host.
-    width: rows of a question that must live at once.
-    scorers: further verifiers, each with a pool of its own.
-    top_p: whether some of the mass is cut off, which sorts.
+    cfgs: configs by role, 'proposer' and, if there is one, 'verifier'.
+    capacity: sizes of pools, lanes and programs per device.
+    mesh: mesh over the devices of one host.
+    width: number of rows of a question that must have slots at the same time.
+    scorers: configs of further verifiers, each with a pool of its own.
+    top_p: whether sampling cuts the probability mass, for which it sorts.
   """
 
   cfgs: dict[str, TransformerConfig]
@@ -49,25 +48,35 @@ class Sampling:
 
   @functools.cached_property
   def models(self) -> dict[str, '_Model']:
+    """Abstract models by role, those with programs of their own."""
     return {role: _Model(role, cfg, self) for role, cfg in self.cfgs.items()}
 
   @functools.cached_property
   def resident(self) -> dict[str, int]:
-    """Bytes a device that live as long as the stage."""
-    found = {}
+    """Bytes per device of arrays that live as long as the stage.
+
+    Weights are named by role, KV pools '<role> pool', and the two groups of
+    lanes that take turns 'lanes'.
+    """
+    sizes = {}
     others = {
       f'scorer {i}': _Model('verifier', cfg, self)
       for i, cfg in enumerate(self.scorers, start=1)
     }
     for role, model in {**self.models, **others}.items():
-      found[role] = nbytes(model.params)
-      found[f'{role} pool'] = nbytes(model.pool)
+      sizes[role] = nbytes(model.params)
+      sizes[f'{role} pool'] = nbytes(model.pool)
     if 'proposer' in self.models:
-      found['lanes'] = 2 * nbytes(self.models['proposer'].lanes)
-    return found
+      sizes['lanes'] = 2 * nbytes(self.models['proposer'].lanes)
+    return sizes
 
   def programs(self) -> Iterator[tuple[Program, int]]:
-    """Each program, and bytes a device of what it does not see."""
+    """Describes the programs of the stage.
+
+    Yields:
+      (program, bytes per device of resident arrays that are not among its
+      arguments).
+    """
     total = sum(self.resident.values())
     for role, model in self.models.items():
       weights, pool = self.resident[role], self.resident[f'{role} pool']
@@ -79,22 +88,22 @@ class Sampling:
       yield model.fork(), total - pool
 
   def layers(self, name: str) -> int:
-    """Of the model that a program of this name is about."""
+    """Number of layers of the model that the program of a name runs."""
     role = 'verifier' if 'verifier' in name else 'proposer'
     return self.cfgs[role].num_layers
 
   def with_rows(self, rows: int) -> 'Sampling':
-    """The same with so many rows at once."""
+    """The same sampler with another number of rows sampled at once."""
     return dataclasses.replace(self, capacity=self.sizes(rows))
 
   def sizes(self, rows: int) -> Capacity:
-    """Sizes for so many rows; what must live at once stays."""
+    """The capacity for a number of rows sampled at once; `width` is kept."""
     return Capacity.create(
       rows, self.capacity.cache_len, self.width, self.capacity.line
     )
 
   def with_layers(self, count: int) -> 'Sampling':
-    """The same with so many layers in each model."""
+    """The same sampler whose models have `count` layers each."""
     return dataclasses.replace(
       self,
       cfgs={role: with_layers(cfg, count) for role, cfg in self.cfgs.items()},
@@ -103,39 +112,48 @@ class Sampling:
 
 @dataclasses.dataclass(frozen=True)
 class _Model:
-  """One of them, as arrays without content."""
+  """One model of a sampler, with abstract arrays.
+
+  Attributes:
+    role: 'proposer' or 'verifier'.
+    original: its config, before key/value heads are copied.
+    sampling: the sampler.
+  """
 
   role: str
-  given: TransformerConfig
-  of: Sampling
+  original: TransformerConfig
+  sampling: Sampling
 
   @property
   def cfg(self) -> TransformerConfig:
-    return copies.config(self.given, self.of.mesh.shape['model'])
+    return copies.config(self.original, self.sampling.mesh.shape['model'])
 
   @functools.cached_property
   def params(self):
-    with partitioning.use(self.of.mesh):
-      stacked = abstract.params(self.cfg, HEADS[self.role], self.of.mesh)
+    with partitioning.use(self.sampling.mesh):
+      stacked = abstract.params(self.cfg, HEADS[self.role], self.sampling.mesh)
     return _unstacked(stacked)
 
   @functools.cached_property
   def pool(self) -> KVCache:
-    """Of the rows that live."""
-    return self._cache(self.of.capacity.slots + 1)
+    """The KV pool; its extra slot takes the writes of padding."""
+    return self._cache(self.sampling.capacity.slots + 1)
 
   @functools.cached_property
   def lanes(self) -> KVCache:
-    """Of the rows that one program samples."""
-    return self._cache(self.of.capacity.lanes)
+    """The KV cache of one group of lanes."""
+    return self._cache(self.sampling.capacity.lanes)
 
   def extend(self, chunk: int) -> Program:
-    """Samples up to `chunk` tokens for every lane."""
-    capacity = self.of.capacity
+    """`engine.extend`: samples up to `chunk` tokens in every lane."""
+    capacity = self.sampling.capacity
     rows = self._devices * capacity.lanes
+    # 8 columns, see `LaneBatch`.
     batch = engine.LaneBatch(jax.ShapeDtypeStruct((rows, 8), jnp.int32))
     flags = jax.ShapeDtypeStruct((self.cfg.vocab_size,), jnp.bool_)
-    top_p = jax.ShapeDtypeStruct((), jnp.float32) if self.of.top_p else None
+    top_p = (
+      jax.ShapeDtypeStruct((), jnp.float32) if self.sampling.top_p else None
+    )
     return self._program(
       f'extend by {chunk}',
       engine.extend,
@@ -152,8 +170,8 @@ class _Model:
     )
 
   def prefill(self) -> Program:
-    """Reads packed tokens."""
-    capacity = self.of.capacity
+    """`engine.prefill`: reads the largest packed prefill."""
+    capacity = self.sampling.capacity
     size, devices = capacity.line, self._devices
     table = prefill.PackedPrefill.empty(size, 0).table
     packed = prefill.PackedPrefill(
@@ -169,43 +187,45 @@ class _Model:
     )
 
   def fork(self) -> Program:
-    """Copies rows."""
+    """`engine.copy` within the pool, as for children of a row."""
     pieces = jax.ShapeDtypeStruct((self._devices * COPIES, 3), jnp.int32)
     return self._program(
       f'fork ({self.role})',
       engine.copy,
       (None, self.pool, self._shapes(pieces, 'data')),
-      size=self.of.capacity.copy_size,
+      size=self.sampling.capacity.copy_size,
     )
 
   def _cache(self, rows: int) -> KVCache:
     empty = jax.eval_shape(
       lambda: KVCache.empty(
-        self.cfg, self._devices * rows, self.of.capacity.cache_len
+        self.cfg, self._devices * rows, self.sampling.capacity.cache_len
       )
     )
     return self._shapes(
-      empty, 'data', 'model' if self.of.mesh.shape['model'] > 1 else None
+      empty, 'data', 'model' if self.sampling.mesh.shape['model'] > 1 else None
     )
 
   @property
   def _devices(self) -> int:
-    return self.of.mesh.shape['data']
+    return self.sampling.mesh.shape['data']
 
   @property
   def _table(self) -> Angles:
     return self._shapes(
-      jax.eval_shape(lambda: Angles.table(self.cfg, self.of.capacity.cache_len))
+      jax.eval_shape(
+        lambda: Angles.table(self.cfg, self.sampling.capacity.cache_len)
+      )
     )
 
   def _shapes(self, tree, *axes: str | None):
-    where = NamedSharding(self.of.mesh, PartitionSpec(*axes))
+    where = NamedSharding(self.sampling.mesh, PartitionSpec(*axes))
     return jax.tree.map(
       lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree
     )
 
   def _program(self, name, function, arguments, **static) -> Program:
-    mesh = self.of.mesh
+    mesh = self.sampling.mesh
     return Program(
       name,
       lambda: function.trace(*arguments, mesh=mesh, **static),
@@ -215,27 +235,33 @@ class _Model:
 
 
 def with_layers(cfg: TransformerConfig, count: int) -> TransformerConfig:
-  """A model of so many layers; `count` at most those that it has."""
+  """The config with the first `count` of its layers."""
   return dataclasses.replace(cfg, num_layers=count, sliding=cfg.sliding[:count])
 
 
 def _unstacked(stacked):
-  """Shapes and shardings of parameters with their layers apart."""
+  """Abstract parameters as of `transformer.unstack`, with shardings.
+
+  Args:
+    stacked: abstract parameters with layers stacked.
+  """
+  # Shapes come from tracing; shardings are those of the stacked arrays, without
+  # the axis of layers.
   shapes = jax.eval_shape(unstack, stacked)
 
-  def one(path, x):
-    where = stacked
+  def placed(path, x):
+    source = stacked
     for key in path:
       layer = str(key.key).startswith('layer_')
-      where = where['layers' if layer else key.key]
-    spec = where.sharding.spec
+      source = source['layers' if layer else key.key]
+    spec = source.sharding.spec
     spec = (
       spec[len(spec) - len(x.shape) :] if len(spec) > len(x.shape) else spec
     )
     return jax.ShapeDtypeStruct(
       x.shape,
       x.dtype,
-      sharding=NamedSharding(where.sharding.mesh, PartitionSpec(*spec)),
+      sharding=NamedSharding(source.sharding.mesh, PartitionSpec(*spec)),
     )
 
-  return jax.tree_util.tree_map_with_path(one, shapes)
+  return jax.tree_util.tree_map_with_path(placed, shapes)

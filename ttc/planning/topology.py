@@ -1,7 +1,6 @@
-"""Devices that are not here, for the compiler to compile for.
+"""Descriptions of TPU slices, for ahead-of-time compilation without TPUs.
 
-libtpu describes the chips of a slice, and compiles for all of them without a
-TPU in sight.
+libtpu describes the devices of a slice and compiles for them on any machine.
 """
 
 import dataclasses
@@ -19,12 +18,12 @@ _NAME = re.compile(r'(\w+):(\d+(?:x\d+){1,2})')
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Topology:
-  """A slice.
+  """A TPU slice.
 
   Attributes:
-    name: e.g. 'v5e:4x4'.
-    chip: what it is made of.
-    devices: all of them, as JAX knows devices.
+    name: generation and shape in chips, e.g. 'v5e:4x4'.
+    chip: properties of one of its devices.
+    devices: JAX device objects, which can be compiled for but not used.
   """
 
   name: str
@@ -33,17 +32,20 @@ class Topology:
 
   @property
   def chips(self) -> int:
+    """Number of chips."""
     return len(self.devices) // self.chip.devices
 
   @property
   def hosts(self) -> int:
+    """Number of hosts."""
     return len({device.process_index for device in self.devices})
 
   @property
   def host(self) -> 'Topology':
-    """The chips of one host as a slice of their own.
+    """A slice with the chips of one host.
 
-    Samplers use those of one; the compiler refuses a part of a slice.
+    Samplers run on each host separately, and libtpu does not compile for a part
+    of a slice.
     """
     if self.hosts == 1:
       return self
@@ -56,12 +58,15 @@ class Topology:
 
 @functools.cache
 def describe(name: str) -> Topology:
-  """The slice of a name such as v5e:4x4, v5p:2x2x2 or tpu7x:2x2x1.
+  """Describes a slice.
 
-  Call it before anything asks JAX for devices, with JAX_PLATFORMS=cpu.
+  Must be called before JAX initializes its devices, with JAX_PLATFORMS=cpu.
+
+  Args:
+    name: generation and shape in chips, e.g. v5e:4x4, v5p:2x2x2, tpu7x:2x2x1.
 
   Raises:
-    ValueError: there is no such slice, or no libtpu to describe it.
+    ValueError: there is no such slice, or libtpu is not installed.
   """
   match = _NAME.fullmatch(name)
   if not match or match[1] not in CHIPS:
@@ -76,8 +81,8 @@ def describe(name: str) -> Topology:
       "pip install -c constraints.txt '.[plan]'."
     )
   chip, shape = CHIPS[match[1]], tuple(map(int, match[2].split('x')))
-  # Without these libtpu asks the network who it is and waits, and wants to be
-  # the only one on this machine, as if there were chips.
+  # Without these, libtpu queries the metadata server of a TPU VM, for which it
+  # waits, and takes a lock that allows one process per machine.
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', '1')
   from jax.experimental import topologies
@@ -89,25 +94,25 @@ def describe(name: str) -> Topology:
       chip_config_name=chip.config,
       chips_per_host_bounds=_host(shape),
     ).devices
-  except Exception as error:  # of a class that JAX does not name
+  except Exception as error:  # JAX does not document its class
     raise ValueError(
       f'--topology={name} is not what libtpu knows: '
       f'{str(error).splitlines()[0]}'
     ) from error
-  found = Topology(name, chip, tuple(devices))
-  if found.chips != math.prod(shape):
+  topology = Topology(name, chip, tuple(devices))
+  if topology.chips != math.prod(shape):
     raise ValueError(
       f'--topology={name} has {math.prod(shape)} chips, and libtpu describes '
       f'{len(devices)} devices.'
     )
-  return found
+  return topology
 
 
 def _host(shape: tuple[int, ...]) -> tuple[int, int, int]:
-  """Chips of a host along each axis: four in a square, or all of eight.
+  """Number of chips of a host along each axis.
 
-  Flat slices of eight chips (v5e and v6e) are one machine; in larger ones a
-  machine has four.
+  A v5e or v6e slice of 2x4 chips is one host; in all others a host has a square
+  of at most 2x2.
   """
   if shape == (2, 4):
     return 2, 4, 1

@@ -1,4 +1,4 @@
-"""The programs that train a model, and what lies in memory beside them."""
+"""The programs of a training stage, and its resident arrays, as shapes only."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -17,13 +17,13 @@ from ttc.training.loop import FitConfig
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-  """A model on a mesh, and how it is trained.
+  """The training of a model on a mesh.
 
   Attributes:
     config: steps, sizes, optimizer.
-    cfg: the model, as it is while it trains.
-    head: which head it has.
-    mesh: of all devices of a slice.
+    cfg: config of the model, with the dropout and dtypes of training.
+    head: its head.
+    mesh: mesh over all devices of a slice.
   """
 
   config: FitConfig
@@ -33,40 +33,46 @@ class Training:
 
   @property
   def tokens(self) -> int:
-    """Of one step."""
+    """Number of tokens per step, padding included."""
     return self.config.batch * self.config.seq_len
 
   @property
   def rows(self) -> int:
-    """Devices, or groups, that have rows of their own."""
+    """Number of shards of the row axis, see `partitioning.num_rows`."""
     return partitioning.num_rows(self.mesh)
 
   def with_batch(self, batch: int) -> 'Training':
-    """The same with so many rows in a step."""
+    """The same training with another number of rows per step."""
     return dataclasses.replace(
       self, config=dataclasses.replace(self.config, batch=batch)
     )
 
   @functools.cached_property
   def resident(self) -> dict[str, int]:
-    """Bytes a device that live as long as the training."""
+    """Bytes per device of arrays that live as long as the training."""
+    # Two batches: the next is transferred while a call runs on the other.
     return {
       'parameters': nbytes(self._state.params),
       'optimizer': nbytes(self._state.opt_state),
       'batches': 2 * nbytes(self._batch),
-    }  # one of them on its way
+    }
 
   def programs(self) -> Iterator[tuple[Program, int]]:
-    """Each program, and bytes a device of what it does not see."""
+    """Describes the programs of the stage.
+
+    Yields:
+      (program, bytes per device of resident arrays that are not among its
+      arguments).
+    """
     total = sum(self.resident.values())
     step = (self._state, self._batch)
     check = (self._state.params, self._batch)
     yield (
-      self._program('train step', self._made.run, step),
+      self._program('train step', self._programs.run, step),
       (total - nbytes(step)),
     )
     yield (
-      self._program('evaluate', self._made.evaluate, check),
+      self._program('evaluate', self._programs.evaluate, check),
       (total - nbytes(check)),
     )
 
@@ -84,7 +90,7 @@ class Training:
     return optimizer.build(self.config.optimizer, self.config.steps)
 
   @functools.cached_property
-  def _made(self):
+  def _programs(self):
     with partitioning.use(self.mesh):
       return programs.build(
         self._model, self._tx, self.config.microbatches, self.mesh

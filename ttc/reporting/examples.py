@@ -1,4 +1,4 @@
-"""A few samples to read, with the verifier's values (PAPER figures 17-29)."""
+"""A few samples to read, with the verifier's values (paper figures 17-29)."""
 
 from collections.abc import Mapping, Sequence
 import dataclasses
@@ -15,8 +15,8 @@ class Example:
   """Attempts at one question.
 
   Attributes:
-    title: what they show.
-    attempts: (heading, text) of each; the text is the model's own.
+    title: what the attempts illustrate.
+    attempts: (heading, text) of each attempt; text is unescaped model output.
   """
 
   title: str
@@ -24,7 +24,7 @@ class Example:
 
 
 def read(root: pathlib.Path) -> list[Example]:
-  """Examples from the stages search and revise below a seed's folder."""
+  """Examples from the stages revise and search below a seed's folder."""
   return [*_chains(_rows(root / 'revise')), *_beams(_rows(root / 'search'))]
 
 
@@ -32,51 +32,44 @@ def _rows(folder: pathlib.Path) -> Sequence[Mapping]:
   return records.read_rows(folder) if folder.is_dir() else []
 
 
-def _chains(found: Sequence[Mapping]) -> list[Example]:
-  """The first chain that mends its answer, the first that spoils it."""
+def _chains(questions: Sequence[Mapping]) -> list[Example]:
+  """The first chain that corrects its answer, and the first that spoils it."""
   wanted = {
     (False, True): 'A chain that mends a wrong answer',
     (True, False): 'A chain that spoils a right answer',
   }
   examples = []
-  for record in found:
+  for record in questions:
     chain = [row for row in record['rows'] if row.get('chain') == 0]
     chain = sorted(chain, key=lambda row: row['turn'])[:_TURNS]
     for pair in itertools.pairwise(chain):
       title = wanted.pop(tuple(bool(row['correct']) for row in pair), None)
       if title:
-        examples.append(
-          Example(
-            f'{title}: question {record["problem"]}',
-            tuple(
-              (f'Turn {row["turn"]}: {_verdict(row)}', _text(row))
-              for row in chain
-            ),
-          )
+        heading = f'{title}: question {record["problem"]}'
+        attempts = tuple(
+          (f'Turn {row["turn"]}: {_verdict(row)}', _text(row)) for row in chain
         )
+        examples.append(Example(heading, attempts))
   return examples
 
 
-def _beams(found: Sequence[Mapping]) -> list[Example]:
-  """The highest valued answer of a search: a right one, a wrong one."""
+def _beams(questions: Sequence[Mapping]) -> list[Example]:
+  """The first searches whose highest valued answer is right, and is wrong."""
   wanted = {
     True: 'The highest valued answer of a search is right',
     False: 'The highest valued answer of a search is wrong',
   }
   examples = []
-  for record in found:
+  for record in questions:
     if record['strategy'].startswith('BestOfN') or not wanted:
       continue
     valued = [row for row in record['rows'] if row.get('values')]
     row = max(valued, key=lambda row: row['values'][-1], default=None)
     title = row and wanted.pop(bool(row['correct']), None)
     if title:
-      examples.append(
-        Example(
-          f'{title}: question {record["problem"]}, budget {record["budget"]}',
-          ((_verdict(row), _text(row)),),
-        )
-      )
+      where = f'question {record["problem"]}, budget {record["budget"]}'
+      attempt = _verdict(row), _text(row)
+      examples.append(Example(f'{title}: {where}', (attempt,)))
   return examples
 
 

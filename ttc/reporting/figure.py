@@ -1,7 +1,7 @@
-"""A figure as data: what is drawn, apart from how.
+"""Figures as data: what is drawn, independent of how it is drawn.
 
-Everything a reader could want to plot again is in here, so `summary.json`
-holds the figures whole and `plots.py` needs nothing else.
+A figure holds all that is needed to plot it again, so `summary.json` stores
+figures whole and `plots.py` needs nothing else.
 """
 
 import dataclasses
@@ -32,14 +32,17 @@ class Series:
 
   Attributes:
     name: unique in its panel.
-    x: places on the x axis; the category index (0, 1, ...) for bars.
-    y: heights, in the unit of the panel's y label; None is not measured.
-    low, high: the band or whisker at each x, or () for none.
+    x: positions on the x axis; for bars indices of categories, from 0.
+    y: values in the unit of the panel's y label; None is not measured.
+    low, high: ends of the band or whisker at each x; () for none.
     dashed: whether the line is dashed.
     marker: 'star' draws stars without a line between them.
-    hue: slot in the palette; None is the place in the panel.
+    hue: index in the palette; None is the index of the series in its panel.
     shade: 0 (pale) to 1 (full colour), for bars that share a hue.
     legend: text in the legend; None is `name`, '' leaves the series out.
+
+  Raises:
+    ValueError: a field does not fit this description; so do Panel and Figure.
   """
 
   name: str
@@ -87,9 +90,9 @@ class Panel:
     series: what is drawn, first at the back.
     x_scale: 'log2' puts plain numbers at powers of two, 'log10' names powers
       of ten.
-    categories: labels under the groups of a 'bars' panel.
+    categories: labels under the groups of bars; () for other kinds.
     marks: (x, label) of dashed vertical lines.
-    palette: 'ordered' runs from dark to light over the hues in use.
+    palette: 'ordered' is a scale from dark to light over the hues in use.
     legend_title: a line above the legend.
   """
 
@@ -136,7 +139,7 @@ class Panel:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-  """Panels side by side; `id` is the file name."""
+  """Panels side by side under one caption; `id` is also the file name."""
 
   id: str
   title: str
@@ -153,12 +156,12 @@ class Figure:
       raise ValueError(f'Figure {self.id!r} has no panels; leave it out.')
 
   def to_json(self) -> dict[str, Any]:
-    """A tree of dicts and lists that `from_json` turns back into this."""
+    """The figure as nested dicts and tuples, for `from_json`."""
     return dataclasses.asdict(self)
 
   @classmethod
   def from_json(cls, tree: dict[str, Any]) -> 'Figure':
-    """Inverse of `to_json`, also after a trip through text."""
+    """Inverse of `to_json`, also of a tree that was written as JSON text."""
     panels = []
     for panel in tree['panels']:
       series = tuple(Series(**s) for s in panel['series'])

@@ -1,12 +1,11 @@
-"""The report as one HTML file that needs no other.
+"""The report as a single, self-contained HTML file.
 
-Everything that comes from outside, model text before all, is escaped; figures
-are images, in which a browser runs nothing.
+Text from outside, model output above all, is escaped. Figures are embedded as
+images, in which browsers run no scripts.
 """
 
 import base64
 from collections.abc import Mapping, Sequence
-import html
 import itertools
 from typing import Any
 
@@ -14,6 +13,7 @@ from ttc.analysis.bootstrap import Claim
 from ttc.reporting import terminal
 from ttc.reporting.examples import Example
 from ttc.reporting.figure import Figure
+from ttc.runtime.safe_text import as_html
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif;
@@ -73,35 +73,36 @@ def render(
   claims: Sequence[Claim],
   tables: Mapping[str, Any],
   seconds: Mapping[str, float],
+  made_with: Sequence[str],
   examples: Sequence[Example],
 ) -> str:
-  """The whole page.
+  """The whole page as HTML.
 
   Args:
-    title: of the page.
-    about: seeds, questions and the like, in a line.
-    command: what was typed.
+    title: title of the page.
+    about: seeds and numbers of questions, in one line of text.
+    command: command line of the experiment.
     findings: claims to show at the top.
-    overview: the tables of the terminal.
-    figures: with the SVG of each.
-    left_out: why figures are missing, by id.
-    claims: all of them.
-    tables: those of the summary.
-    seconds: wall time by stage.
+    overview: tables as text, as in the terminal.
+    figures: (figure, its SVG) in order.
+    left_out: missing inputs by id of the figure that needs them.
+    claims: all claims; adjacent ones of a topic share a table.
+    tables: tables of the summary by name.
+    seconds: wall-clock seconds by stage.
+    made_with: by which code and devices, in lines of text.
     examples: samples to read.
   """
-  e = html.escape
   body = [
-    f'<h1>{e(title)}</h1>',
-    f'<p class="about">{e(about)}</p>',
+    f'<h1>{as_html(title)}</h1>',
+    f'<p class="about">{as_html(about)}</p>',
     *map(_finding, findings),
-    f'<pre>{e(overview)}</pre>',
+    f'<pre>{as_html(overview)}</pre>',
     '<h2>Figures</h2>',
     *itertools.starmap(_figure, figures),
     _left_out(left_out),
     '<h2>Claims</h2>',
-    f'<p>{e(terminal.tally(claims))}. Intervals: 95 % bootstrap, paired over '
-    'questions and over seeds where there are several. A claim holds, or '
+    f'<p>{as_html(terminal.tally(claims))}. Intervals: 95 % bootstrap, paired '
+    'over questions and over seeds where there are several. A claim holds, or '
     'does not, where the whole interval and every seed agree. Many claims '
     'are judged at once: of those that are not true, about one in forty '
     'comes out as holding by chance.</p>',
@@ -112,19 +113,21 @@ def render(
     *_section('Cost', _costs(tables['costs'])),
     *_section('Time', _seconds(seconds)),
     '<h2>Made with</h2>',
-    f'<p><code>{e(command)}</code></p>',
+    f'<p><code>{as_html(command)}</code></p>',
+    *(f'<p>{as_html(line)}</p>' for line in made_with),
   ]
   return (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width">\n'
-    f'<title>{e(title)}</title>\n<style>{_STYLE}</style>\n</head>\n'
+    f'<title>{as_html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n'
     '<body>\n' + '\n'.join(b for b in body if b) + '\n</body>\n</html>\n'
   )
 
 
 def _section(title: str, parts) -> list[str]:
+  """A heading and its parts; nothing without parts."""
   parts = list(parts)
-  return [f'<h2>{html.escape(title)}</h2>', *parts] if parts else []
+  return [f'<h2>{as_html(title)}</h2>', *parts] if parts else []
 
 
 def _mark(claim: Claim) -> str:
@@ -134,20 +137,20 @@ def _mark(claim: Claim) -> str:
 
 def _finding(claim: Claim) -> str:
   return (
-    f'<p class="finding">{_mark(claim)} {html.escape(claim.statement)} '
-    f'<span class="value">{html.escape(terminal.number(claim))}</span>'
+    f'<p class="finding">{_mark(claim)} {as_html(claim.statement)} '
+    f'<span class="value">{as_html(terminal.number(claim))}</span>'
     '</p>'
   )
 
 
 def _figure(figure: Figure, svg: bytes) -> str:
   data = base64.b64encode(svg).decode('ascii')
-  name = html.escape(figure.id)
+  name = as_html(figure.id)
   return (
-    f'<figure id="{name}"><h3>{html.escape(figure.title)}</h3>'
-    f'<img alt="{html.escape(figure.title)}" '
+    f'<figure id="{name}"><h3>{as_html(figure.title)}</h3>'
+    f'<img alt="{as_html(figure.title)}" '
     f'src="data:image/svg+xml;base64,{data}">'
-    f'<figcaption>{html.escape(figure.caption)} '
+    f'<figcaption>{as_html(figure.caption)} '
     f'<a href="figures/{name}.svg">SVG</a> '
     f'<a href="figures/{name}.png">PNG</a></figcaption></figure>'
   )
@@ -157,7 +160,7 @@ def _left_out(left_out: Mapping[str, str]) -> str:
   if not left_out:
     return ''
   items = ''.join(
-    f'<li>{html.escape(name)}: needs {html.escape(why)}</li>'
+    f'<li>{as_html(name)}: needs {as_html(why)}</li>'
     for name, why in left_out.items()
   )
   return f'<p>Figures left out:</p><ul class="lefts">{items}</ul>'
@@ -169,11 +172,11 @@ def _claims(claims: Sequence[Claim]) -> list[str]:
     claims, lambda c: c.id.split('.', 1)[0]
   ):
     rows = [
-      [_mark(c), html.escape(c.statement), html.escape(terminal.number(c))]
+      [_mark(c), as_html(c.statement), as_html(terminal.number(c))]
       for c in group
     ]
     table = _table(['', 'Statement', 'Estimate and interval'], rows, (2,))
-    name = html.escape(_TOPICS.get(topic, topic))
+    name = as_html(_TOPICS.get(topic, topic))
     parts.append(
       f'<details><summary>{name} ({len(rows)})</summary>{table}</details>'
     )
@@ -181,11 +184,9 @@ def _claims(claims: Sequence[Claim]) -> list[str]:
 
 
 def _example(example: Example) -> str:
-  parts = [f'<details><summary>{html.escape(example.title)}</summary>']
+  parts = [f'<details><summary>{as_html(example.title)}</summary>']
   for heading, text in example.attempts:
-    parts.append(
-      f'<h3>{html.escape(heading)}</h3><pre>{html.escape(text)}</pre>'
-    )
+    parts.append(f'<h3>{as_html(heading)}</h3><pre>{as_html(text)}</pre>')
   return ''.join([*parts, '</details>'])
 
 
@@ -193,32 +194,23 @@ def _question_sets(sets: Mapping[str, Mapping]) -> list[str]:
   columns = ('pass@1', 'truncated', 'unparsable')
   rows = [
     [
-      html.escape(name),
+      as_html(name),
       str(s['questions']),
       str(s['samples']),
       *(f'{s[column]:.1f} %' for column in columns),
     ]
     for name, s in sets.items()
   ]
-  return (
-    [
-      _table(
-        ['Set', 'Questions', 'Samples', 'pass@1', 'Cut short', 'Unparsable'],
-        rows,
-        (1, 2, 3, 4, 5),
-      )
-    ]
-    if rows
-    else []
-  )
+  header = ['Set', 'Questions', 'Samples', 'pass@1', 'Cut short', 'Unparsable']
+  return [_table(header, rows, (1, 2, 3, 4, 5))] if rows else []
 
 
 def _skipped(skipped: Sequence[Mapping[str, Any]]) -> list[str]:
   rows = [
     [
-      f'{html.escape(row["stage"])} (seed {row["seed"]})',
+      f'{as_html(row["stage"])} (seed {row["seed"]})',
       str(row['question']),
-      html.escape(row['reason']),
+      as_html(row['reason']),
       'all arms' if row['dropped'] else 'this strategy',
     ]
     for row in skipped
@@ -229,14 +221,8 @@ def _skipped(skipped: Sequence[Mapping[str, Any]]) -> list[str]:
     'question counts as not run.</p>'
   )
   table = _table(['Stage', 'Question', 'Why', 'Left out of'], rows, (1,))
-  return (
-    [
-      f'{note}<details><summary>All skipped ({len(rows)})</summary>{table}'
-      '</details>'
-    ]
-    if rows
-    else []
-  )
+  summary = f'<summary>All skipped ({len(rows)})</summary>'
+  return [f'{note}<details>{summary}{table}</details>'] if rows else []
 
 
 def _costs(costs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -246,8 +232,8 @@ def _costs(costs: Sequence[Mapping[str, Any]]) -> list[str]:
     spent, flops = [row['tokens'].get(kind) for kind in kinds], row['flops']
     rows.append(
       [
-        html.escape(row['stage']),
-        html.escape(row['strategy']),
+        as_html(row['stage']),
+        as_html(row['strategy']),
         str(row['budget']),
         *(
           [
@@ -271,23 +257,20 @@ def _costs(costs: Sequence[Mapping[str, Any]]) -> list[str]:
     *(kind.replace('_', ' ') for kind in kinds),
   ]
   note = (
-    '<p>Means a question, useful / executed: exact FLOPs of the programs '
+    '<p>Means per question, useful / executed: exact FLOPs of the programs '
     '(matrix products and attention at the lengths they ran), then '
     'token-forwards by kind. Executed counts padding and lanes without a '
-    'row as well. The paper charges 2 FLOPs a parameter and sampled '
+    'row as well. The paper charges 2 FLOPs per parameter and sampled '
     'token. The samples of the difficulty stage are not charged to any '
     'strategy above; a policy needs them.</p>'
   )
   table = _table(header, rows, tuple(range(2, len(header))))
-  return (
-    [f'{note}<details><summary>All pools</summary>{table}</details>']
-    if rows
-    else []
-  )
+  details = f'<details><summary>All pools</summary>{table}</details>'
+  return [note + details] if rows else []
 
 
 def _seconds(seconds: Mapping[str, float]) -> list[str]:
-  rows = [[html.escape(stage), f'{s:,.1f} s'] for stage, s in seconds.items()]
+  rows = [[as_html(stage), f'{s:,.1f} s'] for stage, s in seconds.items()]
   rows.append(['all', f'{sum(seconds.values()):,.1f} s'])
   return [_table(['Stage', 'Wall time'], rows, (1,))] if seconds else []
 
@@ -295,14 +278,14 @@ def _seconds(seconds: Mapping[str, float]) -> list[str]:
 def _table(
   header: Sequence[str], rows: Sequence[Sequence[str]], numbers: tuple[int, ...]
 ) -> str:
-  """Cells are HTML already; the header is plain text."""
+  """Rows are HTML, the header is plain text; `numbers` are aligned right."""
 
-  def line(cells, tag: str) -> str:
+  def line(entries, tag: str) -> str:
     return ''.join(
-      f'<{tag}{" class=number" if i in numbers else ""}>{cell}</{tag}>'
-      for i, cell in enumerate(cells)
+      f'<{tag}{" class=number" if i in numbers else ""}>{entry}</{tag}>'
+      for i, entry in enumerate(entries)
     )
 
-  head = line(map(html.escape, header), 'th')
+  head = line(map(as_html, header), 'th')
   body = ''.join(f'<tr>{line(row, "td")}</tr>' for row in rows)
   return f'<table><tr>{head}</tr>{body}</table>'

@@ -1,7 +1,7 @@
 """Draws any Figure with matplotlib, as SVG and PNG.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; ordered
-series (difficulty bins, budgets) run over viridis. The bytes of an SVG
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart;
+ordered series (difficulty bins, budgets) use viridis. The bytes of an SVG
 depend on the figure alone: no time stamp, ids hashed with a fixed salt,
 glyphs drawn as paths. matplotlib is imported when the first figure is drawn.
 """
@@ -63,7 +63,8 @@ STYLE = {
   'legend.columnspacing': 1.6,
   'lines.solid_capstyle': 'round',
 }
-# Inches; a panel's height is without its legend.
+# Inches: a panel without its legend; then the height of a line of the legend,
+# the mean width of a character and the width of a line sample in it.
 _WIDTH, _HEIGHT = 4.4, 3.05
 _LEGEND_LINE, _CHARACTER, _HANDLE = 0.185, 0.062, 0.52
 _MAX_COLUMNS = 3
@@ -72,7 +73,7 @@ _DPI = 160
 
 
 def save(figure: Figure, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
-  """Writes `<id>.svg` and `<id>.png` and returns both paths."""
+  """Writes `<id>.svg` and `<id>.png` into a folder; returns both paths."""
   storage.make_folder(folder)
   paths = folder / f'{figure.id}.svg', folder / f'{figure.id}.png'
   for path, data in zip(paths, render(figure), strict=True):
@@ -81,7 +82,7 @@ def save(figure: Figure, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:
-  """The figure as (SVG, PNG)."""
+  """The figure as the bytes of (SVG, PNG)."""
   import matplotlib
   from matplotlib.backends import backend_agg
   from matplotlib.figure import Figure as Canvas
@@ -93,6 +94,7 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
   ]
   widths = [_width(p) for p in rows[0]]
   heights = [max(map(_height, row)) for row in rows]
+  # Settings of the user's matplotlibrc would change the bytes.
   with matplotlib.rc_context():
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(STYLE)
@@ -113,7 +115,7 @@ def render(figure: Figure) -> tuple[bytes, bytes]:
         _draw_panel(axes, panel)
     svg, png = io.BytesIO(), io.BytesIO()
     canvas.savefig(svg, format='svg', metadata={'Date': None, 'Creator': None})
-    canvas.set_layout_engine('none')  # both show the layout just made
+    canvas.set_layout_engine('none')  # the PNG keeps the SVG's layout
     canvas.savefig(png, format='png', dpi=_DPI, metadata={'Software': None})
   return svg.getvalue(), png.getvalue()
 
@@ -123,20 +125,20 @@ def _columns(panels: int) -> int:
 
 
 def _width(panel: Panel) -> float:
-  """Inches for a panel: many bars need more."""
+  """Width of a panel in inches; many bars need more."""
   bars = len(panel.categories) * len(panel.series)
   return _WIDTH * min(max(1.0, bars / 26), 1.7)
 
 
 def _height(panel: Panel) -> float:
-  """Inches for a panel with its legend."""
+  """Height of a panel with its legend in inches."""
   lines = math.ceil(len(_entries(panel)) / _legend_columns(panel))
   lines += bool(panel.legend_title) + _category_lines(panel) - 1
   return _HEIGHT + _LEGEND_LINE * lines
 
 
 def _entries(panel: Panel) -> list[str]:
-  """What the legend says; nothing where one series needs no name."""
+  """Distinct texts of the legend; none where one series needs no name."""
   texts = [s.name if s.legend is None else s.legend for s in panel.series]
   texts = list(dict.fromkeys(t for t in texts if t))
   return texts if len(texts) > 1 or panel.legend_title else []
@@ -216,23 +218,10 @@ def _draw_line(axes, series: Series, color):
   x, y = np.array(series.x), _floats(series.y)
   star = series.marker == 'star'
   if series.low and not star:
-    axes.fill_between(
-      x,
-      _floats(series.low),
-      _floats(series.high),
-      color=color,
-      alpha=0.14,
-      linewidth=0,
-    )
+    _draw_band(axes, series, color)
   if series.low and star:
-    axes.vlines(
-      x,
-      _floats(series.low),
-      _floats(series.high),
-      color=color,
-      linewidth=0.9,
-      alpha=0.7,
-    )
+    low, high = _floats(series.low), _floats(series.high)
+    axes.vlines(x, low, high, color=color, linewidth=0.9, alpha=0.7)
   axes.plot(
     x,
     y,
@@ -251,14 +240,7 @@ def _draw_line(axes, series: Series, color):
 def _draw_dots(axes, series: Series, color):
   x = np.array(series.x)
   if series.low:
-    axes.fill_between(
-      x,
-      _floats(series.low),
-      _floats(series.high),
-      color=color,
-      alpha=0.14,
-      linewidth=0,
-    )
+    _draw_band(axes, series, color)
   axes.plot(
     x,
     _floats(series.y),
@@ -273,20 +255,19 @@ def _draw_dots(axes, series: Series, color):
   )
 
 
+def _draw_band(axes, series: Series, color):
+  x, low, high = np.array(series.x), _floats(series.low), _floats(series.high)
+  axes.fill_between(x, low, high, color=color, alpha=0.14, linewidth=0)
+
+
 def _draw_bars(axes, series: Series, color, place: int, groups: int):
   width = 0.84 / groups
   x = np.array(series.x) + (place - (groups - 1) / 2) * width
   y = _floats(series.y)
   axes.bar(x, y, 0.9 * width, color=color, label=_label(series), zorder=2)
   if series.low:
-    axes.vlines(
-      x,
-      _floats(series.low),
-      _floats(series.high),
-      color='#444444',
-      linewidth=0.9,
-      zorder=4,
-    )
+    low, high = _floats(series.low), _floats(series.high)
+    axes.vlines(x, low, high, color='#444444', linewidth=0.9, zorder=4)
 
 
 def _log10_axis(axes, panel: Panel):
@@ -309,7 +290,7 @@ def _log2_axis(axes, panel: Panel):
 
 
 def _exponents(panel: Panel, log: Callable[[float], float]) -> tuple[int, int]:
-  """Of the powers between which all of a panel lies."""
+  """Exponents of the powers that enclose all x of a panel."""
   places = [x for s in panel.series for x in s.x] + [x for x, _ in panel.marks]
   return (
     math.floor(log(min(places, default=1))),
@@ -318,6 +299,7 @@ def _exponents(panel: Panel, log: Callable[[float], float]) -> tuple[int, int]:
 
 
 def _plain(value: float) -> str:
+  """A power of two as a tick label: '4', '1/4'."""
   return f'{value:g}' if value >= 1 else f'1/{1 / value:g}'
 
 
@@ -330,6 +312,7 @@ def _legend(axes, panel: Panel):
   handles, labels = axes.get_legend_handles_labels()
   handle = dict(zip(labels, handles, strict=True))
   below = 0.45 + _LEGEND_LINE * 0.8 * (_category_lines(panel) - 1)
+  # A fixed distance in inches below the axes, whatever their height.
   place = axes.transAxes + ScaledTranslation(
     0, -below, axes.figure.dpi_scale_trans
   )

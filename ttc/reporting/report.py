@@ -1,7 +1,7 @@
-"""Writes the report of an experiment: summary, figures, page, table.
+"""Writes the report of an experiment.
 
 <folder>/summary.json   every curve and claim, for programs
-<folder>/index.html     the same for people, in one file
+<folder>/index.html     the report for readers, in one file
 <folder>/figures/       <id>.svg and <id>.png
 """
 
@@ -22,41 +22,42 @@ from ttc.runtime import storage
 
 @dataclasses.dataclass(frozen=True)
 class About:
-  """What the report is of.
+  """The experiment that a report is about.
 
   Attributes:
-    experiment: its name.
-    command: what was typed to run it.
-    seconds: wall seconds by stage.
+    experiment: name of the experiment.
+    command: command line that ran it.
+    seconds: wall-clock seconds by stage.
+    made_with: by which code and devices, in lines of text.
     size_ratio: parameters of the large model over the small one's; None
       where there is no large model.
-    subsets: random subsets behind points made from larger pools.
-    stages: folders by use, as in study.load; {} for the usual names.
+    subsets: number of random subsets, see `study.Study`.
+    stages: folder names by stage, see `study.load`; {} for the usual names.
   """
 
   experiment: str
   command: str
   seconds: Mapping[str, float]
+  made_with: Sequence[str] = ()
   size_ratio: float | None = None
   subsets: int = 100
   stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def write(
-  folder: pathlib.Path,
-  roots: Mapping[int, pathlib.Path],
-  about: About,
+  folder: pathlib.Path, roots: Mapping[int, pathlib.Path], about: About
 ) -> str:
-  """Writes everything into `folder` and returns the table for the terminal.
+  """Writes the report into a folder and returns its text for the terminal.
 
   Args:
-    folder: of the report; made if missing.
-    roots: the folder of each seed's stages, by seed.
+    folder: folder of the report, created if missing.
+    roots: folder that holds a seed's stages, by seed.
     about: the experiment.
 
   Raises:
-    ValueError: a seed has no samples of test questions, or records of one
-      stage disagree with each other.
+    ValueError: a seed has no samples of test questions, or the records of a
+      stage disagree.
+    ttc.pipeline.records.IncompleteError: a stage has not finished.
   """
   studies = [
     study.load(root, seed, subsets=about.subsets, **about.stages)
@@ -82,6 +83,7 @@ def write(
     'command': about.command,
     'seeds': list(roots),
     'seconds': dict(about.seconds),
+    'made_with': list(about.made_with),
     'size_ratio': about.size_ratio,
     'figures': [f.to_json() for f in figures],
     'left_out': catalogue.left_out,
@@ -110,9 +112,12 @@ def write(
       claims=claims,
       tables=numbers,
       seconds=about.seconds,
+      made_with=about.made_with,
       examples=examples.read(first),
     ),
   )
+  # Canonical JSON rounds floats to 6 digits, so that equal work gives equal
+  # bytes; here it is indented for readers.
   plain = json.loads(records.canonical(summary))
   _write(
     folder / 'summary.json', json.dumps(plain, sort_keys=True, indent=1) + '\n'
@@ -121,13 +126,15 @@ def write(
 
 
 def findings(claims: Sequence[Claim]) -> list[Claim]:
-  """The claims an experiment is made for, in order, as far as it has them.
+  """The claims to show first, as far as an experiment has them.
 
-  Of claims over several budgets the one at the largest speaks for a strategy,
-  the one at a quarter of it for a factor.
+  These are compute-optimal against fixed strategies, at the largest budget and
+  at a quarter of it, and the small model against the large one. Predicted bins
+  are preferred to oracle bins, and the verifier to majority.
   """
   by_id = {c.id: c for c in claims}
   shown = []
+  # Majority stands in for the verifier only where revisions have none.
   for side in ('search', 'revisions.verifier', 'revisions.majority'):
     if side == 'revisions.majority' and any(
       c.id.startswith('revisions.verifier.optimal') for c in shown
@@ -155,7 +162,7 @@ def findings(claims: Sequence[Claim]) -> list[Claim]:
 
 
 def _last(by_id: Mapping[str, Claim], stem: str) -> str:
-  """The last id that begins so: the largest budget."""
+  """The last id with a prefix, which is the largest budget's; '' if none."""
   return next((i for i in reversed(by_id) if i.startswith(stem)), '')
 
 

@@ -1,4 +1,4 @@
-"""The numbers behind the report: accuracies, bins, policies, question sets."""
+"""Tables of the report: accuracies, bins, policies, question sets."""
 
 from collections.abc import Mapping, Sequence
 import pathlib
@@ -10,7 +10,7 @@ from ttc.analysis import difficulty, names, pools
 from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
 from ttc.reporting.figures import common
 
-# Folders whose samples tell the base model's pass@1 on each question set.
+# Folders with samples of the base model, by question set.
 QUESTION_SETS = {
   'pretrain': 'sample_pretrain',
   'finetune': 'sample',
@@ -18,11 +18,11 @@ QUESTION_SETS = {
 }
 _GREEDY = 'large model, greedy'
 
-Lines = dict[str, list[Curve]]  # curves of every seed, by name
+Lines = dict[str, list[Curve]]  # one curve per seed, by name
 
 
 def lines(studies: Sequence[Study]) -> dict[str, Lines]:
-  """Accuracy by budget of everything that can be compared, in two groups."""
+  """All curves of accuracy by budget, in the groups search and revisions."""
   groups = {
     'search': _search_lines(studies),
     'revisions': _revision_lines(studies),
@@ -31,11 +31,15 @@ def lines(studies: Sequence[Study]) -> dict[str, Lines]:
 
 
 def accuracy(studies: Sequence[Study]) -> dict[str, Any]:
-  """The lines in percent: group, name, a row of numbers for each budget."""
+  """The curves of `lines` in percent, and the large model's greedy accuracy.
+
+  Returns:
+    [group][name], rows of 'budget', 'accuracy' and its band, 'low' and 'high'.
+  """
   table: dict[str, Any] = {}
-  for group, found in lines(studies).items():
+  for group, by_name in lines(studies).items():
     table[group] = {}
-    for name, curves in found.items():
+    for name, curves in by_name.items():
       series = common.curve(name, curves)
       table[group][name] = [
         {'budget': int(n), 'accuracy': y, 'low': low, 'high': high}
@@ -54,7 +58,7 @@ def accuracy(studies: Sequence[Study]) -> dict[str, Any]:
 
 
 def bins(studies: Sequence[Study]) -> dict[str, Any]:
-  """Sizes of the bins; pass@1 and cut answers, on samples that made no bin."""
+  """Sizes of the bins; pass@1 and truncation of samples that set no bins."""
   table = {}
   for kind in ('oracle', 'predicted'):
     if all(kind in s.bins and s.base for s in studies):
@@ -80,40 +84,39 @@ def bins(studies: Sequence[Study]) -> dict[str, Any]:
 
 
 def policies(studies: Sequence[Study]) -> list[dict[str, Any]]:
-  """Share of all cross-fits that chose an arm, by side, bins, bin, budget."""
+  """Share of the cross-fits that chose an arm, by side, bins, budget, bin."""
   fits = {'search': [s.search_optimal for s in studies]}
   for by in ('verifier', 'majority'):
     fits[f'revisions by {by}'] = [s.revision_optimal.get(by) for s in studies]
   rows = []
-  for side, found in fits.items():
-    if all(found):
-      for kind in sorted(set.intersection(*(set(f.chosen) for f in found))):
+  for side, by_seed in fits.items():
+    if all(by_seed):
+      for kind in sorted(set.intersection(*(set(f.chosen) for f in by_seed))):
         rows += [
           {'side': side, 'bins': kind, **row}
-          for row in _shares([f.chosen[kind] for f in found])
+          for row in _shares([f.chosen[kind] for f in by_seed])
         ]
   return rows
 
 
 def question_sets(
-  roots: Sequence[pathlib.Path],
-  folders: Mapping[str, str] | None = None,
+  roots: Sequence[pathlib.Path], folders: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-  """pass@1 of the base model on each question set, in percent.
+  """Outcomes of the base model on each question set, in percent.
 
   Args:
-    roots: the folder of each seed.
-    folders: stages by question set; see QUESTION_SETS.
+    roots: folders of the seeds.
+    folders: folder names by question set; None is QUESTION_SETS.
   """
   table = {}
   for name, folder in (folders or QUESTION_SETS).items():
-    found = [
+    by_seed = [
       pools.largest(pools.read(root / folder), 'BestOfN') for root in roots
     ]
-    if all(found):
-      rate, low, high = common.summarise([p.correct.mean(1) for p in found])
-      share = lambda pick, found=found: (
-        100 * float(np.mean([pick(p).mean() for p in found]))
+    if all(by_seed):
+      rate, low, high = common.summarise([p.correct.mean(1) for p in by_seed])
+      share = lambda pick, by_seed=by_seed: (
+        100 * float(np.mean([pick(p).mean() for p in by_seed]))
       )
       table[name] = {
         'pass@1': rate,
@@ -121,48 +124,48 @@ def question_sets(
         'high': high,
         'truncated': share(lambda p: p.truncated),
         'unparsable': share(lambda p: p.answer < 0),
-        'questions': len(found[0].problem),
-        'samples': found[0].width,
+        'questions': len(by_seed[0].problem),
+        'samples': by_seed[0].width,
       }
   return table
 
 
 def _search_lines(studies: Sequence[Study]) -> Lines:
-  found: Lines = {}
+  curves: Lines = {}
   bases = [questions(s.base_arms) for s in studies]
   for arm in (names.MAJORITY, names.BEST, names.WEIGHTED):
     if all(arm in b for b in bases):
-      found[arm] = [b[arm] for b in bases]
+      curves[arm] = [b[arm] for b in bases]
   tables = [questions(s.search_arms) for s in studies]
   for arm in common.shared_arms(tables):
-    found.setdefault(arm, [t[arm] for t in tables])
+    curves.setdefault(arm, [t[arm] for t in tables])
   fits = [s.search_optimal for s in studies]
   if all(fits):
-    found |= _optimal_lines(fits, 'best uniform arm')
+    curves |= _optimal_lines(fits, 'best uniform arm')
   if all(s.base_greedy for s in studies):
-    found['greedy'] = [
+    curves['greedy'] = [
       {1: s.base_greedy.correct[:, 0].astype(float)} for s in studies
     ]
   if all(s.base for s in studies):
-    found['pass@N (coverage)'] = [
+    curves['pass@N (coverage)'] = [
       {n: point.question for n, point in s.coverage(s.base).items()}
       for s in studies
     ]
-  return found
+  return curves
 
 
 def _revision_lines(studies: Sequence[Study]) -> Lines:
-  found: Lines = {}
+  curves: Lines = {}
   for by in ('majority', 'verifier'):
     if all(by in s.revision_arms for s in studies):
       tables = [questions(s.revision_arms[by]) for s in studies]
-      found[f'parallel, {by}'] = [along(t, parallel=True) for t in tables]
-      found[f'sequential, {by}'] = [along(t, parallel=False) for t in tables]
+      curves[f'parallel, {by}'] = [along(t, parallel=True) for t in tables]
+      curves[f'sequential, {by}'] = [along(t, parallel=False) for t in tables]
       fits = [s.revision_optimal.get(by) for s in studies]
       if all(fits):
         optimal = _optimal_lines(fits, 'best uniform ratio')
-        found |= {f'{name}, {by}': curves for name, curves in optimal.items()}
-  return found
+        curves |= {f'{name}, {by}': c for name, c in optimal.items()}
+  return curves
 
 
 def _optimal_lines(fits, uniform: str) -> Lines:
@@ -175,6 +178,7 @@ def _optimal_lines(fits, uniform: str) -> Lines:
 
 
 def _shares(chosen) -> list[dict[str, Any]]:
+  """Mean shares over seeds; `chosen` is [seed][budget][bin][arm]."""
   rows = []
   for budget in sorted(set.intersection(*(set(c) for c in chosen))):
     for bin in sorted(set.intersection(*(set(c[budget]) for c in chosen))):
@@ -194,5 +198,6 @@ def _shares(chosen) -> list[dict[str, Any]]:
 
 
 def _percent(values) -> float | None:
+  """Mean over the seeds whose bin is not empty (NaN); None if all are."""
   finite = [v for v in values if np.isfinite(v)]
   return 100 * float(np.mean(finite)) if finite else None

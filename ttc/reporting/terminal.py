@@ -1,30 +1,28 @@
-"""The report as text: the result first, then tables."""
+"""The report as text for a terminal: findings first, then tables."""
 
 from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
 from ttc.analysis.bootstrap import Claim
+from ttc.runtime.safe_text import printable
 
 MARKS = {True: 'holds', False: 'does not hold', None: 'undecided'}
-_CELL = 7
+_COLUMN = 7  # characters per number
 
 TableRow = Mapping[str, Any]
 
 
 def render(
-  title: str,
-  findings: Sequence[Claim],
-  overview: str,
-  claims: Sequence[Claim],
+  title: str, findings: Sequence[Claim], overview: str, claims: Sequence[Claim]
 ) -> str:
-  """Lines of at most some 100 columns.
+  """The report as lines of at most about 100 columns.
 
   Args:
     title: the first line.
-    findings: the claims to show in full.
-    overview: of `overview`.
-    claims: all of them, to be counted.
+    findings: claims to print in full.
+    overview: the text that `overview` returns.
+    claims: all claims, to be counted.
   """
   lines = [title, '']
   for claim in findings:
@@ -33,11 +31,11 @@ def render(
       f'{"":>13}  {number(claim)}',
     ]
   lines += ['', overview, '', tally(claims)]
-  return '\n'.join(lines)
+  return printable('\n'.join(lines))
 
 
 def overview(tables: Mapping[str, Any]) -> str:
-  """The tables of a summary that people look at first, as text."""
+  """The main tables of summary.json as text."""
   parts = [
     grids(tables['accuracy']),
     bins(tables['bins']),
@@ -48,7 +46,7 @@ def overview(tables: Mapping[str, Any]) -> str:
 
 
 def bins(table: Mapping[str, Mapping[str, Sequence]]) -> str:
-  """Difficulty: how many questions, how many of their answers right or cut."""
+  """Questions, pass@1 and truncated answers of each difficulty bin."""
   lines = []
   for kind, rows in table.items():
     places = range(1, len(rows['questions']) + 1)
@@ -65,10 +63,10 @@ def bins(table: Mapping[str, Mapping[str, Sequence]]) -> str:
 
 
 def pools(answers: Sequence[TableRow], costs: Sequence[TableRow]) -> str:
-  """A line for each pool: its answers, and what it took.
+  """One line per pool: outcomes of its answers, and FLOPs.
 
   Args:
-    answers, costs: of `ledger`, the same pools in the same order.
+    answers, costs: tables of `pool_tables`, same pools in the same order.
   """
   names = [
     f'{row["stage"]}: {row["strategy"]}, N={row["budget"]}' for row in answers
@@ -77,31 +75,31 @@ def pools(answers: Sequence[TableRow], costs: Sequence[TableRow]) -> str:
   heads = ('right', 'whole', 'cut', 'none', 'FLOPs', '/useful', '/paper')
   lines = [
     'answers %: right, right of those not cut short, cut short, unparsable',
-    'FLOPs a question: exact as executed, over the useful ones, over the '
-    "paper's 2 a parameter and sampled token",
+    'FLOPs per question: exact as executed, over the useful ones, over the '
+    "paper's 2 per parameter and sampled token",
     ' ' * width + ''.join(f'{h:>9}' for h in heads),
   ]
   for name, row, cost in zip(names, answers, costs, strict=True):
-    cells = [
+    entries = [
       _digits(row[key], 1)
       for key in ('right', 'finished', 'truncated', 'unparsable')
     ]
     if spent := cost['flops']:
-      cells += [
+      entries += [
         f'{spent["executed"]:.2g}',
         f'{spent["executed"] / spent["useful"]:.2f}',
         f'{spent["executed"] / spent["paper"]:.2f}',
       ]
-    lines.append(f'{name:<{width}}' + ''.join(f'{c:>9}' for c in cells))
+    lines.append(f'{name:<{width}}' + ''.join(f'{e:>9}' for e in entries))
   return '\n'.join(lines) if answers else ''
 
 
 def skipped(rows: Sequence[TableRow]) -> str:
-  """A line for each stage that left questions out; '' where none did."""
+  """One line per seed and stage that skipped questions; '' if none did."""
   lines = []
-  alike = lambda row: (row['seed'], row['stage'], row['dropped'])
+  key = lambda row: (row['seed'], row['stage'], row['dropped'])
   for (seed, stage, dropped), group in itertools.groupby(
-    sorted(rows, key=alike), alike
+    sorted(rows, key=key), key
   ):
     group = list(group)
     fate = (
@@ -118,7 +116,7 @@ def skipped(rows: Sequence[TableRow]) -> str:
 
 
 def grids(accuracy: Mapping[str, Mapping[str, Sequence[Mapping]]]) -> str:
-  """All groups, their columns aligned."""
+  """Accuracy by budget, one grid per group, with aligned columns."""
   width = max(
     (len(name) for table in accuracy.values() for name in table), default=0
   )
@@ -128,8 +126,8 @@ def grids(accuracy: Mapping[str, Mapping[str, Sequence[Mapping]]]) -> str:
   )
 
 
-def _line(name: str, cells: Sequence) -> str:
-  return f'{name:<24}' + ''.join(f'{cell:>{_CELL}}' for cell in cells)
+def _line(name: str, entries: Sequence) -> str:
+  return f'{name:<24}' + ''.join(f'{e:>{_COLUMN}}' for e in entries)
 
 
 def _digits(value: float | None, digits: int) -> str:
@@ -139,22 +137,19 @@ def _digits(value: float | None, digits: int) -> str:
 def _grid(
   title: str, table: Mapping[str, Sequence[Mapping]], width: int
 ) -> list[str]:
-  """A header of budgets and a line for each name."""
+  """A header of budgets, then one line per curve."""
   budgets = sorted({row['budget'] for rows in table.values() for row in rows})
-  lines = [f'{title:<{width}}' + ''.join(f'{n:>{_CELL}}' for n in budgets)]
+  lines = [f'{title:<{width}}' + ''.join(f'{n:>{_COLUMN}}' for n in budgets)]
   for name, rows in table.items():
-    found = {row['budget']: row['accuracy'] for row in rows}
-    cells = [_digits(found.get(n), 1) for n in budgets]
-    lines.append(
-      (
-        f'{name:<{width}}' + ''.join(f'{cell:>{_CELL}}' for cell in cells)
-      ).rstrip()
-    )
+    accuracy = {row['budget']: row['accuracy'] for row in rows}
+    entries = [_digits(accuracy.get(n), 1) for n in budgets]
+    line = f'{name:<{width}}' + ''.join(f'{e:>{_COLUMN}}' for e in entries)
+    lines.append(line.rstrip())
   return lines
 
 
 def number(claim: Claim) -> str:
-  """'+5.2 points [2.9, 8.3]', as far as it is known."""
+  """Estimate and interval of a claim, e.g. '+5.2 points [2.9, 8.3]'."""
   if claim.estimate is None:
     return 'not measurable here'
   sign = '+' if claim.unit == 'points' else ''
@@ -167,7 +162,7 @@ def number(claim: Claim) -> str:
 
 
 def tally(claims: Sequence[Claim]) -> str:
-  """How many claims hold, do not, are undecided."""
+  """Numbers of claims that hold, do not hold and are undecided."""
   count = {holds: sum(c.holds is holds for c in claims) for holds in MARKS}
   return (
     f'claims: {count[True]} hold, {count[False]} do not, '

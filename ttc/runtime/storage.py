@@ -147,12 +147,72 @@ def write_atomic(path: pathlib.Path, data: bytes) -> None:
       file.flush()
       os.fsync(file.fileno())
     os.replace(temporary, path)
-    _sync_folder(path.parent)  # and then the rename itself
+    _sync(path.parent)  # and then the rename itself
   except OSError as error:
     # The first error explains what happened; one of removing would hide it.
     with contextlib.suppress(OSError):
       temporary.unlink(missing_ok=True)
     raise explained(error, path, 'finished parts are kept') from error
+
+
+def create(path: pathlib.Path, data: bytes) -> bool:
+  """Creates a file, unless there is one; atomic in every store.
+
+  Args:
+    path: local or in an object store.
+    data: the whole content.
+
+  Returns:
+    Whether it was created; False means that there is a file of that name.
+  """
+  if not is_remote(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+      with open(path, 'xb') as file:
+        file.write(data)
+    except FileExistsError:
+      return False
+    return True
+  import fsspec
+
+  store, key = fsspec.url_to_fs(str(path))
+  try:
+    # The store compares: another writer may come between a look and a write.
+    store.pipe_file(key, data, mode='create')
+  except FileExistsError:
+    return False
+  return True
+
+
+def replace_folder(source: pathlib.Path, target: pathlib.Path) -> None:
+  """Gives a local folder its final name, in place of what has that name.
+
+  After a power cut `target` is the whole of `source`, what it was before, or
+  missing; never a folder with files that are empty or cut.
+
+  Args:
+    source: a complete folder, written by any library; on the disk of `target`.
+    target: the final name.
+
+  Raises:
+    OSError: a file cannot be written to disk, or a folder not be replaced.
+  """
+  sync_tree(source)
+  remove_folder(target)  # os.replace takes the place of empty folders only
+  os.replace(source, target)
+  _sync(target.parent)
+
+
+def sync_tree(folder: pathlib.Path) -> None:
+  """Flushes all files below a local folder, and its folders, to disk.
+
+  Raises:
+    OSError: the disk is full or broken.
+  """
+  for parent, _, files in os.walk(folder, topdown=False):
+    for name in files:
+      _sync(os.path.join(parent, name))
+    _sync(parent)  # the entries of the files
 
 
 def explained(error: OSError, path: pathlib.Path, kept: str) -> OSError:
@@ -215,9 +275,9 @@ def _prepare(scheme: str, name: str | os.PathLike) -> None:
     ) from error
 
 
-def _sync_folder(folder: pathlib.Path) -> None:
-  """Flushes the entries of a folder, its renames among them, to disk."""
-  descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: str | os.PathLike) -> None:
+  """Flushes a file, or the entries of a folder with its renames, to disk."""
+  descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)
   finally:

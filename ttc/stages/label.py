@@ -57,7 +57,13 @@ class Label:
         )
 
   def check(self, experiment: Experiment) -> None:
-    """Raises ValueError for samples or a proposer that are missing."""
+    """Raises ValueError for missing inputs, or for a verifier."""
+    if self.solver.verifier:
+      # The rows of labels have no values, and `continuations` allows none.
+      raise ValueError(
+        f'Solver.verifier={self.solver.verifier!r}: labels are the outcomes of '
+        "rollouts and need no verifier; give Label a Solver with verifier=''."
+      )
     experiment.source(self, self.source)
     self.solver.check(experiment, self)
 

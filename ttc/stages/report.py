@@ -53,6 +53,7 @@ class Report:
       experiment=run.place.root.name,
       command=run.place.command,
       seconds=run.seconds(),
+      made_with=run.made_with(),
       size_ratio=self._size_ratio(run),
       subsets=self.subsets,
       stages={name: name for name in names if name in study.STAGES},

@@ -1,4 +1,4 @@
-"""Yes or no for all processes, without waiting for any."""
+"""A logical or over all processes that nothing waits for."""
 
 import functools
 
@@ -9,24 +9,35 @@ import numpy as np
 
 
 class Agreement:
-  """Whether a process wanted something one call ago.
+  """Whether any process set its flag one call ago.
 
-  Every process asks after each device call. The answer travels as a device
-  program of its own behind that call, so that nobody waits for it, and all
-  processes read the same one at the same step.
+  Every process calls it once after each training call. The flags are summed by
+  a device program that is dispatched behind that call. The sum is read at the
+  next call, when it is ready: reading it at once would wait for the training
+  call. All processes read the same sum at the same step.
   """
 
   def __init__(self, mesh: Mesh):
-    """For the processes whose devices are on a mesh."""
+    """Starts without a flag set.
+
+    Args:
+      mesh: over the devices of the processes that agree.
+    """
     self._mesh = mesh
     self._many = len({d.process_index for d in mesh.devices.flat}) > 1
     self._votes = None
 
   def __call__(self, wanted: bool) -> bool:
-    """Tells the others, hears what was said one call ago.
+    """Submits this process's flag and returns the agreement one call ago.
+
+    A collective operation: every process must call it equally often.
 
     Args:
-      wanted: what this process says; one that is alone is answered at once.
+      wanted: this process's flag.
+
+    Returns:
+      Whether any process set its flag at the previous call, False at the first;
+      `wanted` itself if the mesh is that of one process.
     """
     if not self._many:
       return wanted

@@ -1,9 +1,10 @@
-"""The training loop: `fit` takes batches and gives parameters.
+"""The training loop: `fit` turns batches into parameters.
 
-One call of the device program does `steps_per_call` steps under a scan, so
-that tiny models are not bound by dispatch, and the host reads the sums of call
-n-1 while call n runs. A restart continues from the newest checkpoint, place of
-the iterator included, and ends bit-equal to an uninterrupted run.
+One call of the device program runs `steps_per_call` steps under a scan, so that
+tiny models are not bound by dispatch. The host reads the metrics of call n - 1
+while call n runs. A restart continues from the newest checkpoint, which holds
+the position of the data iterator too, and ends bit-equal to an uninterrupted
+run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,13 @@ Report = Callable[[Mapping[str, Any]], None]
 
 
 class Stopped(BaseException):
-  """Training was asked to stop and did, with a checkpoint of its step."""
+  """Training was asked to stop, and has a checkpoint of its last step.
+
+  A BaseException, so that handlers of errors do not take it for one.
+
+  Attributes:
+    step: number of updates in the checkpoint.
+  """
 
   def __init__(self, step: int):
     super().__init__(f'stopped at step {step}, which is kept')
@@ -37,7 +44,7 @@ class Stopped(BaseException):
 
 
 class BatchSource(Protocol):
-  """An endless iterator whose place is plain JSON, as packing.Batches."""
+  """An endless iterator whose state is plain JSON, as `packing.Batches`."""
 
   def __next__(self) -> Batch: ...
   def get_state(self) -> dict: ...
@@ -49,19 +56,24 @@ class FitConfig:
   """How a model is trained.
 
   Attributes:
-    steps: optimizer updates.
-    batch: rows of one step, over all processes.
-    seq_len: tokens of a row.
+    steps: number of optimizer updates.
+    batch: rows per step, over all processes (B).
+    seq_len: tokens per row (T).
     optimizer: its settings.
     eval_every: steps between evaluations on held-out questions.
     checkpoint_every: steps between checkpoints.
-    steps_per_call: updates of one device call; divides the three above.
-    microbatches: parts into which a step's rows are cut to save memory.
-    remat: what the backward pass computes again to save memory, 'none',
-      'dots' or 'full' (see Transformer); results stay the same, so that a run
-      may go on with another one.
+    steps_per_call: updates per device call; divides `steps`, `eval_every` and
+      `checkpoint_every`.
+    microbatches: number of parts of a step's rows whose gradients are computed
+      one after the other, to save memory.
+    remat: what the backward pass recomputes to save memory: 'none', 'dots' or
+      'full', see `Transformer`. Results do not change, so a run may continue
+      with another value.
     stop: when training ends and which step it returns.
-    seed: of the initialization, of dropout and of the data order.
+    seed: of initialization, dropout and data order.
+
+  Raises:
+    ValueError: sizes do not divide, or `remat` is unknown.
   """
 
   steps: int
@@ -98,12 +110,13 @@ class FitConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-  """What training gives.
+  """The result of training.
 
   Attributes:
-    params: of the chosen step.
-    step: which one that is.
-    evaluations: (step, {'loss': …, 'accuracy': …, …}) of every evaluation.
+    params: parameters of the step that `FitConfig.stop` chose, on the mesh.
+    step: number of updates at that step.
+    evaluations: (step, {'loss': …, 'accuracy': …, …}) of every evaluation, the
+      metrics being those of `losses.average`.
   """
 
   params: Any
@@ -124,25 +137,36 @@ def fit(
   report: Report = lambda _: None,
   asked: Callable[[int], bool] = lambda _: False,
 ) -> Fitted:
-  """Trains, or continues to train.
+  """Trains a model, or continues from the checkpoints in `folder`.
+
+  All processes call it with the same arguments, but for their rows.
 
   Args:
-    config: how.
-    cfg: of the model.
+    config: steps, sizes, optimizer and stopping rule.
+    cfg: the model.
     head: 'logits' trains on next tokens, 'value' on labels of positions.
-    batches: training data; only `next`, `get_state`, `set_state` are used.
-    eval_batches: of held-out questions; may be empty for the rule 'last'.
-    folder: of the checkpoints; one with another config is refused.
-    init_params: where the shared part of the parameters starts, or None.
-    mesh: where the model lies; None is all devices on the data axis.
-    report: called on the host with {'step', 'loss', …} of each call and
-      {'step', 'validation': {…}} of each evaluation.
-    asked: called with the step after each call: whether to stop. Where one
-      process says so all do, at the same step, one call later.
+    batches: endless training data; arrays [steps_per_call, rows, T] with this
+      process's rows.
+    eval_batches: batches of held-out questions, which are all used in every
+      evaluation; may be empty for the rule 'last'.
+    folder: of the checkpoints.
+    init_params: parameters to start from, see `state.create`; None starts from
+      scratch. Ignored if there is a checkpoint.
+    mesh: where the model is placed; None is all devices on the data axis.
+    report: called on the host with {'step', 'loss', …} for each call and
+      {'step', 'validation': {…}} for each evaluation.
+    asked: called with the step after each call; returns whether to stop. If it
+      is true in one of several processes, all stop at the same step, one call
+      later.
+
+  Returns:
+    The chosen parameters and all evaluations.
 
   Raises:
-    ValueError: sizes or configs do not fit together.
-    Stopped: it was asked to; the newest checkpoint is of that step.
+    ValueError: sizes or configs do not fit together, or `folder` holds
+      checkpoints of another config.
+    OSError: a checkpoint cannot be written or read.
+    Stopped: `asked` was true; the newest checkpoint is of that step.
     FloatingPointError: a loss is not finite; the message names the step.
   """
   if not eval_batches and config.stop.rule != 'last':
@@ -155,7 +179,7 @@ def fit(
   model = Transformer(cfg, head=head, remat=config.remat)
   tx = optimizer.build(config.optimizer, config.steps)
   fixed = dataclasses.asdict(config)
-  del fixed['remat']
+  del fixed['remat']  # it does not change results
   described = {'fit': fixed, 'head': head, 'model': dataclasses.asdict(cfg)}
   with (
     partitioning.use(mesh),
@@ -186,6 +210,8 @@ def fit(
     step = int(state.step)
     if config.stop.rule == 'best':
       best = stopping.lowest(_losses(evaluations))
+      # Its checkpoint still exists: it was saved with its loss as the metric,
+      # and the best one is never deleted.
       if best != step:
         step, (state, _) = best, _restore(checkpoints, best, abstract)
   return Fitted(state.params, step, tuple(evaluations))
@@ -193,7 +219,7 @@ def fit(
 
 @dataclasses.dataclass(frozen=True)
 class _Trainer:
-  """A training at work; see `fit` for what the fields are."""
+  """The loop of one `fit`, whose arguments are its fields."""
 
   config: FitConfig
   programs: TrainPrograms
@@ -207,19 +233,29 @@ class _Trainer:
   def advance(
     self, state: TrainState, step: int, evaluations: list[tuple]
   ) -> TrainState:
-    """Runs calls until the rule says that training ends.
+    """Runs device calls until the stopping rule ends training.
 
     Args:
-      state: at `step`; consumed.
+      state: at `step`; its arrays are donated.
       step: number of updates so far.
-      evaluations: so far; added to.
+      evaluations: those so far; new ones are appended.
+
+    Returns:
+      The state after the last step.
+
+    Raises:
+      Stopped, FloatingPointError, OSError: see `fit`.
     """
     config, stop = self.config, self.config.stop
     unread, agreed = None, Agreement(self.mesh)
     while step < config.steps and not stop.ended(_losses(evaluations)):
       batch = _put(next(self.batches), self.mesh)
+      # The state after this batch, so that a restart from this call's
+      # checkpoint begins with the next one.
       place = self.batches.get_state()
       state, sums = self.programs.run(state, batch)
+      # Downloading the last call's sums waits for that call only: this one is
+      # dispatched already, so the device stays busy.
       if unread:
         _read(*unread, self.report)
       step += config.steps_per_call
@@ -230,11 +266,15 @@ class _Trainer:
         unread = None
         lowest = self._evaluate(state.params, step, evaluations)
         last |= stop.ended(_losses(evaluations))
+      # A collective: every process has to get here in every call. After the
+      # last call there is nothing to stop.
       stops = agreed(self.asked(step)) and not last
       due = step % config.checkpoint_every == 0 or lowest is not None
       if last or stops or due:
         if unread:
-          _read(*unread, self.report)  # before it is kept: it may not be finite
+          # Before saving: this raises if the loss is not finite, and such a
+          # state must not become the newest checkpoint.
+          _read(*unread, self.report)
           unread = None
         progress = {'batches': place, 'evaluations': evaluations}
         self.checkpoints.save(step, state.to_tree(), progress, lowest)
@@ -245,7 +285,17 @@ class _Trainer:
   def _evaluate(
     self, params, step: int, evaluations: list[tuple]
   ) -> float | None:
-    """Adds an evaluation; its loss where the rule is to keep the best one."""
+    """Evaluates on all held-out batches, appends and reports the means.
+
+    Args:
+      params: of the step.
+      step: number of updates.
+      evaluations: those so far; the new one is appended.
+
+    Returns:
+      The loss if the rule is 'best' and this is the lowest so far, None
+      otherwise: only the checkpoint of such a step gets a metric.
+    """
     total = None
     for batch in self.eval_batches:
       sums = self.programs.evaluate(params, _put(batch, self.mesh))
@@ -259,13 +309,23 @@ class _Trainer:
 
 
 def _read(step, sums, report):
-  """Downloads the sums [steps_per_call] of the call that ended at `step`."""
+  """Downloads, checks and reports the metrics of one call.
+
+  Args:
+    step: number of updates after the call.
+    sums: metrics of its steps, arrays [steps_per_call, ...] on devices.
+    report: see `fit`.
+
+  Raises:
+    FloatingPointError: see `fit`.
+  """
   sums = jax.device_get(sums)
   gradients = sums.pop('gradient')
   first = step - len(gradients) + 1
   for offset, (loss, norm) in enumerate(
     zip(sums['loss'], gradients, strict=True)
   ):
+    # The sum is not finite if either is not.
     _check_finite(loss + norm, first + offset, 'training')
   means = losses.average({k: x.sum(0) for k, x in sums.items()})
   report({'step': step, 'gradient': float(gradients.mean())} | means)
@@ -285,7 +345,16 @@ def _restore(checkpoints, step, abstract):
 
 
 def _put(batch, mesh):
-  """Rows that `partitioning.share` gives this process, as global arrays."""
+  """A batch as global arrays on the mesh.
+
+  Args:
+    batch: arrays [steps_per_call, rows, T], with the rows that
+      `partitioning.share` assigns to this process.
+    mesh: of all processes.
+
+  Returns:
+    The batch with arrays [steps_per_call, B, T].
+  """
   _, parts = partitioning.share(mesh)
   rows = NamedSharding(mesh, PartitionSpec(None, partitioning.ROWS))
   return jax.tree.map(
@@ -301,7 +370,11 @@ def _losses(evaluations):
 
 
 def check_rows(config: FitConfig, mesh: Mesh) -> None:
-  """Raises ValueError where rows cannot be shared out among devices."""
+  """Checks that the rows of a microbatch divide over the devices of a mesh.
+
+  Raises:
+    ValueError: they do not.
+  """
   size = partitioning.num_rows(mesh)
   rows = config.batch // config.microbatches
   if rows % size:

@@ -1,4 +1,7 @@
-"""AdamW with warm-up, as all finetuning of the paper (paper §5.1, §6.1)."""
+"""AdamW (Loshchilov and Hutter 2019) with warm-up and gradient clipping.
+
+The paper finetunes all its models with AdamW (paper §5.1, §6.1).
+"""
 
 import dataclasses
 import functools
@@ -10,16 +13,20 @@ import optax
 
 @dataclasses.dataclass(frozen=True)
 class AdamW:
-  """Settings; the paper's are b1 = 0.9, b2 = 0.95, the rest is not stated.
+  """Settings; the paper states b1 = 0.9 and b2 = 0.95, and not the others.
 
   Attributes:
-    learning_rate: the peak.
-    warmup: part of all steps in which the rate rises from zero.
-    schedule: after that, 'cosine' to zero at the last step, or 'constant'.
-    b1: decay of the first moment.
-    b2: decay of the second moment.
-    weight_decay: applied to matrices only.
+    learning_rate: peak of the schedule.
+    warmup: share of all steps in which the rate increases linearly from zero.
+    schedule: after warm-up, 'cosine' decay to zero at the last step, or
+      'constant'.
+    b1: decay rate of the first moment.
+    b2: decay rate of the second moment.
+    weight_decay: applied to matrices only, see `build`.
     clip: largest global norm of the gradient.
+
+  Raises:
+    ValueError: a setting is out of range or unknown.
   """
 
   learning_rate: float
@@ -48,7 +55,12 @@ class AdamW:
 
 
 def rate(config: AdamW, steps: int) -> optax.Schedule:
-  """Learning rate as a function of the step, for a run of `steps`."""
+  """The learning rate as a function of the step.
+
+  Args:
+    config: its settings.
+    steps: number of steps of the whole run.
+  """
   warmup = round(config.warmup * steps)
   peak = config.learning_rate
   after = (
@@ -58,14 +70,22 @@ def rate(config: AdamW, steps: int) -> optax.Schedule:
   )
   if not warmup:
     return after
-  # One step up already at the first, which would else change nothing.
+  # Step 0 has a rate of peak / warmup: at zero it would change nothing.
   rising = optax.linear_schedule(peak / warmup, peak, warmup - 1)
   return optax.join_schedules([rising, after], [warmup])
 
 
 @functools.lru_cache
 def build(config: AdamW, steps: int) -> optax.GradientTransformation:
-  """The transformation for a run of `steps`; the same object every time."""
+  """The optimizer of a run of `steps` steps.
+
+  Weight decay applies to matrices, but not to biases, norm scales and the
+  output vector of the value head.
+
+  Returns:
+    The same object for equal arguments, because programs are cached by their
+    optimizer's identity.
+  """
   return optax.chain(
     optax.clip_by_global_norm(config.clip),
     optax.adamw(
@@ -79,15 +99,15 @@ def build(config: AdamW, steps: int) -> optax.GradientTransformation:
 
 
 def _matrices(params):
-  """True at weights, False at norms' scales, biases and the value head.
+  """A mask for weight decay: True for matrices.
 
-  By name: scanned layers give every parameter one more axis.
+  By name, because scanned layers give every parameter one more axis.
   """
 
-  def one(path, _):
+  def is_matrix(path, _):
     name = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)][
       -1
     ]
     return not (name.endswith(('scale', 'bias')) or name == 'value')
 
-  return jax.tree_util.tree_map_with_path(one, params)
+  return jax.tree_util.tree_map_with_path(is_matrix, params)

@@ -1,4 +1,4 @@
-"""The two device programs of training: steps under a scan, and evaluation."""
+"""The two device programs of training: a scan over steps, and evaluation."""
 
 from collections.abc import Callable, Mapping
 import functools
@@ -15,16 +15,20 @@ from ttc.training import losses
 from ttc.training import state as states
 from ttc.training.state import TrainState
 
-Batch = Mapping[str, np.ndarray]  # each [steps_per_call, B of its share, T]
+# Arrays [steps_per_call, B, T], on the host with this process's rows only.
+Batch = Mapping[str, np.ndarray]
 
 
 class TrainPrograms(NamedTuple):
-  """What devices do.
+  """The compiled functions of a model and its optimizer.
 
   Attributes:
-    run: takes the state, which is donated, and batches for several steps;
-      gives the next state and the sums of every step.
-    evaluate: takes parameters and batches; gives the sums over all of them.
+    run: maps (state, batch) to the state after steps_per_call steps and the
+      metrics of every step, arrays [steps_per_call, ...]: the sums of
+      `losses.measure`, and 'gradient', the gradient's global norm before
+      clipping. The state is donated.
+    evaluate: maps (parameters, batch) to the sums of `losses.measure` over all
+      rows of the batch.
   """
 
   run: Callable[[TrainState, Batch], tuple[TrainState, Mapping]]
@@ -40,15 +44,18 @@ def build(
 ) -> TrainPrograms:
   """The two device programs of a model and its optimizer.
 
-  Seeds of an experiment differ only in data, so they share what is compiled.
+  They are cached, so that the seeds of an experiment compile only once.
 
   Args:
-    model: with the head that it trains.
-    tx: the optimizer.
-    microbatches: parts into which a step's rows are cut to save memory.
-    mesh: of the devices, current while this is called.
+    model: with the head that is trained.
+    tx: the optimizer, from `optimizer.build`.
+    microbatches: number of parts of a step's rows whose gradients are computed
+      one after the other.
+    mesh: over all devices; call inside `partitioning.use(mesh)`.
   """
-  lie = jax.tree.map(lambda x: x.sharding, states.abstract(model, tx, mesh))
+  shardings = jax.tree.map(
+    lambda x: x.sharding, states.abstract(model, tx, mesh)
+  )
 
   def sums_of(params, batch, key):
     outputs = model.apply(
@@ -64,16 +71,20 @@ def build(
 
   def gradient(params, batch, key):
     gradients, sums = jax.grad(sums_of, has_aux=True)(params, batch, key)
-    # Added up over devices at once: whole ones would not fit beside `fsdp`.
-    return jax.lax.with_sharding_constraint(gradients, lie.params), sums
+    # Sharded as the parameters are, so that XLA sums and scatters each gradient
+    # as it is made: replicated ones may not fit where `fsdp` is needed.
+    return jax.lax.with_sharding_constraint(gradients, shardings.params), sums
 
   @jax.named_scope('train_step')
   def one_step(state, batch):
+    # A function of the step, so that a restart draws the same dropout masks.
     key = jax.random.fold_in(state.key, state.step)
     gradients, sums = _accumulate(
       gradient, state.params, batch, key, microbatches
     )
+    # The gradient is that of a sum; a batch without labels has weight zero.
     weight = jnp.maximum(sums['weight'], 1e-9)
+    # Cast back: `weight` is float32 and would promote bfloat16 gradients.
     gradients = jax.tree.map(lambda g: (g / weight).astype(g.dtype), gradients)
     updates, opt_state = tx.update(gradients, state.opt_state, state.params)
     state = state.replace(
@@ -85,23 +96,32 @@ def build(
 
   @jax.named_scope('evaluate')
   def evaluate(params, batch):
-    sums = jax.lax.map(lambda one: sums_of(params, one, None)[1], batch)
+    # The rows of one step at a time, to bound memory.
+    sums = jax.lax.map(lambda rows: sums_of(params, rows, None)[1], batch)
     return jax.tree.map(lambda x: x.sum(0), sums)
 
   return TrainPrograms(
     run=jax.jit(
       lambda state, batch: jax.lax.scan(one_step, state, batch),
       donate_argnums=0,
-      out_shardings=(lie, None),
+      out_shardings=(shardings, None),
     ),
     evaluate=jax.jit(evaluate),
   )
 
 
 def _accumulate(gradient, params, batch, key, parts):
-  """Sums of gradients and measurements over the parts of a batch.
+  """Adds gradients and metrics over the microbatches of a batch.
 
-  Every `parts`-th row forms a part, so that rows stay on their devices.
+  Args:
+    gradient: maps (params, batch, key) to (gradients, sums).
+    params: parameters.
+    batch: arrays [B, T].
+    key: of the step; each microbatch folds its index in.
+    parts: number of microbatches.
+
+  Returns:
+    (gradients, sums) of the whole batch.
   """
 
   def part(carry, inputs):
@@ -111,6 +131,8 @@ def _accumulate(gradient, params, batch, key, parts):
 
   if parts == 1:
     return gradient(params, batch, jax.random.fold_in(key, 0))
+  # Microbatch i has the rows i, i + parts, ..., which are some of every device.
+  # Consecutive rows would be those of few devices, and have to move to others.
   batch = jax.tree.map(
     lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch
   )

@@ -1,8 +1,8 @@
-"""What a training step carries, made abstract first.
+"""The training state: parameters, optimizer state, step and random key.
 
-`abstract` gives shapes and shardings without allocating anything; `create`
-then materializes each array where it lies. The tree that checkpoints store is
-T5X's: {'target': parameters, 'state': the rest}.
+`abstract` gives its shapes and shardings without allocating anything; `create`
+initializes every array in its shards. Checkpoints store the tree of T5X:
+{'target': parameters, 'state': the rest}.
 """
 
 from collections.abc import Mapping
@@ -22,15 +22,15 @@ from ttc.models.transformer import Transformer
 
 @struct.dataclass
 class TrainState:
-  """Everything that a restart needs except the place of the iterator."""
+  """Everything that a restart needs, but the state of the data iterator."""
 
-  step: jax.Array  # steps done, scalar
+  step: jax.Array  # number of updates, int32 scalar
   params: Any
   opt_state: Any
-  key: jax.Array  # a step's dropout key is fold_in(key, step)
+  key: jax.Array  # the dropout key of a step is fold_in(key, step)
 
   def to_tree(self) -> dict:
-    """As checkpoints store it."""
+    """The state as the tree that checkpoints store."""
     return {
       'target': self.params,
       'state': {
@@ -42,13 +42,18 @@ class TrainState:
 
   @classmethod
   def from_tree(cls, tree) -> 'TrainState':
+    """The inverse of `to_tree`."""
     return cls(params=tree['target'], **tree['state'])
 
 
 def abstract(
   model: Transformer, tx: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
-  """Shapes, dtypes and shardings of a state."""
+  """Shapes, dtypes and shardings of the state of a model and optimizer.
+
+  Raises:
+    ValueError: a parameter axis does not divide over its mesh axis.
+  """
   return laid_out(lambda: _init(model, tx, jax.random.key(0), {}), mesh)
 
 
@@ -59,19 +64,23 @@ def create(
   key: jax.Array,
   source: Mapping | None = None,
 ) -> TrainState:
-  """A state at step 0.
+  """Initializes a state at step 0.
 
   Args:
-    model: what is trained.
+    model: the model that is trained.
     tx: its optimizer.
-    mesh: where the arrays lie; call inside `partitioning.use(mesh)`.
-    key: of the initialization and of dropout, consumed.
+    mesh: where the arrays are placed; call inside `partitioning.use(mesh)`.
+    key: random key for initialization and dropout, consumed.
     source: parameters to start from, or None. Subtrees that the model has too
-      are copied: all of a language model for a revision model, the backbone
-      (with a fresh head) for a value model.
+      are copied: all of a language model to train a revision model, the
+      backbone alone to train a value model, whose head is new.
+
+  Returns:
+    The state, sharded as `abstract` says; its values do not depend on the mesh.
 
   Raises:
-    ValueError: `source` has no backbone, or one of another shape.
+    ValueError: `source` has no backbone, or parameters of another shape or
+      dtype.
   """
   start = (
     {} if source is None else _shared(source, abstract(model, tx, mesh).params)
@@ -81,19 +90,21 @@ def create(
 
 @functools.lru_cache(maxsize=8)
 def _initializer(model, tx, mesh):
-  """Compiled once for all the seeds of a process."""
-  lie = jax.tree.map(lambda x: x.sharding, abstract(model, tx, mesh))
+  """A function (key, start) -> state, compiled once per process."""
+  shardings = jax.tree.map(lambda x: x.sharding, abstract(model, tx, mesh))
 
   def make(key, start):
-    # Results say where all lies; the table alone does not, see `shardings`.
+    # Placement comes from `out_shardings` alone: the rules would also shard
+    # key/value heads that do not divide, see `partitioning.shardings`.
     with nn.logical_axis_rules(()):
       return nn.unbox(_init(model, tx, key, start))
 
-  return jax.jit(make, out_shardings=lie)
+  return jax.jit(make, out_shardings=shardings)
 
 
 def _init(model, tx, key, start) -> TrainState:
   init_key, step_key = jax.random.split(key)
+  # Parameters do not depend on the shape of the tokens.
   params = model.init(init_key, jnp.zeros((1, 2), jnp.int32))['params']
   params = {
     name: _fill(tree, start[name]) if name in start else tree
@@ -102,23 +113,29 @@ def _init(model, tx, key, start) -> TrainState:
   return TrainState(
     step=jnp.zeros((), jnp.int32),
     params=params,
-    opt_state=tx.init(params),
+    opt_state=tx.init(params),  # moments have the boxes of their parameters
     key=step_key,
   )
 
 
 def _fill(boxed, values):
-  def one(box, value):
+  """Replaces parameters by values, keeping the boxes of logical axis names."""
+
+  def fill(box, value):
     if isinstance(box, nn.LogicallyPartitioned):
       return box.replace_boxed(value)
     return value
 
   return jax.tree.map(
-    one, boxed, values, is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned)
+    fill,
+    boxed,
+    values,
+    is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned),
   )
 
 
 def _shared(source, target):
+  """The subtrees of `source` that `target` has too, checked against it."""
   if 'backbone' not in source:
     raise ValueError(
       f'The parameters to start from have {sorted(source)} and no backbone; '
@@ -127,9 +144,9 @@ def _shared(source, target):
   shared = {name: source[name] for name in target if name in source}
   wanted = {name: target[name] for name in shared}
   if differs := difference(shared, wanted, lambda x: (*x.shape, str(x.dtype))):
-    path, here, there = differs
+    path, source_leaf, model_leaf = differs
     raise ValueError(
-      f'The parameters to start from do not fit the model: {path} is {here} '
-      f'there and {there} here; use the same model config.'
+      f'The parameters to start from do not fit the model: {path} is '
+      f'{source_leaf} there and {model_leaf} here; use the same model config.'
     )
   return shared

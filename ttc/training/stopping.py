@@ -1,8 +1,8 @@
-"""When training ends and which step it returns, from validation losses.
+"""Stopping rules: when training ends and which step it returns.
 
 Verifiers keep the step of lowest validation loss (paper §5.1). For revision
-models that loss is a bad guide, and the paper takes a checkpoint slightly
-after over-fitting begins (paper §6.1).
+models that loss is a poor guide, and the paper takes a checkpoint slightly
+after overfitting begins (paper §6.1).
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,17 @@ from typing import Literal
 
 @dataclasses.dataclass(frozen=True)
 class Stop:
-  """A rule.
+  """A stopping rule.
 
   Attributes:
-    rule: 'last' trains all steps and returns the last; 'best' returns the step
-      of lowest validation loss; 'overfit' returns the first evaluated step at
-      least `patience` steps after that of lowest loss, or the last.
-    patience: steps without a new lowest loss after which training ends; None
-      never ends early, which only 'last' and 'best' allow.
+    rule: 'last' trains all steps and returns the last one; 'best' returns the
+      step of lowest validation loss; 'overfit' returns the first evaluated step
+      at least `patience` steps after that of lowest loss, or else the last.
+    patience: number of steps without a new lowest loss after which training
+      ends. None never ends early; 'overfit' needs a number, 'last' None.
+
+  Raises:
+    ValueError: the rule is unknown or does not go with the patience.
   """
 
   rule: Literal['last', 'best', 'overfit'] = 'last'
@@ -39,12 +42,20 @@ class Stop:
       )
 
   def ended(self, losses: Sequence[tuple[int, float]]) -> bool:
-    """Whether training ends after these evaluations, each (step, loss)."""
+    """Whether training ends after these evaluations.
+
+    Args:
+      losses: (step, validation loss) in order of the steps.
+    """
     if self.patience is None or not losses:
       return False
     return losses[-1][0] - lowest(losses) >= self.patience
 
 
 def lowest(losses: Sequence[tuple[int, float]]) -> int:
-  """The step of lowest loss, the earliest of equals."""
+  """The step of lowest loss, the earliest of equal ones.
+
+  Args:
+    losses: (step, validation loss), at least one.
+  """
   return min(losses, key=lambda evaluation: evaluation[1])[0]

@@ -11,8 +11,8 @@ def build(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
   """Judges every claim whose inputs were measured.
 
   Args:
-    studies: one a seed.
-    size_ratio: M of the large model, None where there is none.
+    studies: one per seed.
+    size_ratio: M, the ratio of parameters; None without a large model.
   """
   return [
     *verifier.claims(studies),

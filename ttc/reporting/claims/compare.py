@@ -9,10 +9,10 @@ from ttc.analysis import bootstrap, interpolate
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.study import Curve, Study
 
-# Points: about what 100 random subsets leave of their own noise.
+# In points: about the noise that averaging over 100 random subsets leaves.
 GRAIN = 0.1
 
-Questions = Sequence[np.ndarray]  # [Q] for each seed
+Questions = Sequence[np.ndarray]  # [Q] per seed
 
 
 def better(
@@ -22,15 +22,16 @@ def better(
   b: Questions,
   members: Questions | None = None,
 ) -> Claim:
-  """That the mean of a exceeds that of b, in points.
+  """The claim that the mean of a exceeds that of b, in points.
 
   Args:
-    id, statement: go into the claim.
-    a, b: accuracy of each question.
-    members: the questions to count, bool; None is all.
+    id, statement: copied into the claim.
+    a, b: accuracy of each question in [0, 1].
+    members: questions to average over, bool; None is all.
   """
   if members is None:
     members = [np.ones(len(x), bool) for x in a]
+  # The ratio of the means of these two is the mean difference over members.
   rows = [
     np.stack([(x - y) * m, m]) for x, y, m in zip(a, b, members, strict=True)
   ]
@@ -46,11 +47,16 @@ def factor(
   baselines: Sequence[Curve],
   budget: int,
 ) -> Claim:
-  """That the baseline needs more than `budget` generations to be as good.
+  """The claim that a baseline needs a larger budget for equal accuracy.
 
-  The estimate is its budget at equal accuracy over `budget`. A baseline that
-  never gets there counts with its largest budget, one that starts above with
-  its smallest: both understate.
+  The estimate is the baseline's budget at equal accuracy over `budget`. If the
+  baseline never reaches that accuracy its largest budget counts, and if it
+  starts above, its smallest; both understate the distance from a factor of 1.
+
+  Args:
+    id, statement: copied into the claim.
+    curves, baselines: accuracy by budget, one per seed.
+    budget: generations per question, a budget of `curves`.
   """
   budgets = sorted(set.intersection(*(set(b) for b in baselines)))
   rows = [
@@ -58,18 +64,18 @@ def factor(
     for c, b in zip(curves, baselines, strict=True)
   ]
 
-  def needed(means: np.ndarray) -> float:
+  def relative_budget(means: np.ndarray) -> float:
     baseline = dict(zip(budgets, means[1:].tolist(), strict=True))
-    found = interpolate.budget_at(baseline, float(means[0]))
-    if found is None:
-      found = budgets[0] if means[0] < means[1] else budgets[-1]
-    return found / budget
+    needed = interpolate.budget_at(baseline, float(means[0]))
+    if needed is None:
+      needed = budgets[0] if means[0] < means[1] else budgets[-1]
+    return needed / budget
 
   return bootstrap.judge(
     id,
     statement,
     rows,
-    lambda m: np.apply_along_axis(needed, -1, m),
+    lambda m: np.apply_along_axis(relative_budget, -1, m),
     above=1.0,
     unit='factor',
   )
@@ -82,14 +88,14 @@ def optimal(
   fits,
   baselines: Mapping[str, Sequence[Curve]],
 ) -> list[Claim]:
-  """Compute-optimal against fixed ways to spend a budget.
+  """Claims about the compute-optimal policy against fixed strategies.
 
   Args:
-    side: 'search' or 'revisions'; begins the ids.
-    name: what the policy does, for the statements.
-    studies: one a seed.
+    side: prefix of the ids, 'search' or 'revisions.<selection>'.
+    name: what the policy chooses from, for the statements.
+    studies: one per seed.
     fits: the Optimal of each seed.
-    baselines: curves by name, the first being the reference for factors.
+    baselines: curves per seed by name; the first is the reference for factors.
   """
   claims = []
   reference = next(iter(baselines))
@@ -140,19 +146,19 @@ def _fourfold(stem, subject, curves, reference, others) -> list[Claim]:
 
 
 def at(curves: Sequence[Curve], budget: int) -> Questions:
-  """The accuracies [Q] of each seed at one budget."""
+  """Accuracy [Q] of each seed at one budget."""
   return [curve[budget] for curve in curves]
 
 
 def shared(curves: Sequence[Curve], above: int = 0) -> list[int]:
-  """Budgets above a number that all curves have."""
+  """Budgets larger than `above` that all curves have, ascending."""
   return sorted(
     n for n in set.intersection(*(set(c) for c in curves)) if n > above
   )
 
 
 def members(studies: Sequence[Study], bin: int) -> Questions:
-  """Which questions are in an oracle bin, bool [Q] for each seed."""
+  """Whether each question is in an oracle bin, bool [Q] per seed."""
   return [study.bins['oracle'] == bin for study in studies]
 
 

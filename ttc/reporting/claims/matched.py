@@ -10,31 +10,31 @@ from ttc.reporting.figures.matched import ACCOUNTS
 
 
 def claims(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
-  """By accounting, side and R; by bin with the paper's v1 accounting."""
-  found = []
+  """Claims by accounting, side and R; by bin under the v1 accounting only."""
+  results = []
   if size_ratio is None:
-    return found
+    return results
   for accounting in ACCOUNTS:
     for side in ('revisions', 'search'):
-      for e in comparisons(studies, side, size_ratio, accounting):
-        stem = f'matched.{accounting}.{side}.R{e.token_ratio:.2g}'
+      for m in comparisons(studies, side, size_ratio, accounting):
+        stem = f'matched.{accounting}.{side}.R{m.token_ratio:.2g}'
         what = (
-          f'Compute-optimal {side} at {e.budget:.3g} generations beats '
+          f'Compute-optimal {side} at {m.budget:.3g} generations beats '
           f'the {size_ratio:.3g}× larger greedy model at equal FLOPs '
-          f'(R={e.token_ratio:.2g}, {ACCOUNTS[accounting]})'
+          f'(R={m.token_ratio:.2g}, {ACCOUNTS[accounting]})'
         )
-        found.append(
-          compare.better(f'{stem}.all', f'{what}.', e.small, e.large)
+        results.append(
+          compare.better(f'{stem}.all', f'{what}.', m.small, m.large)
         )
         if accounting == 'v1':
-          found += [
+          results += [
             compare.better(
               f'{stem}.bin{k}',
               f'{what}, in bin {k}.',
-              e.small,
-              e.large,
-              [b == k for b in e.bins],
+              m.small,
+              m.large,
+              [b == k for b in m.bins],
             )
             for k in range(1, NUM_BINS + 1)
           ]
-  return found
+  return results

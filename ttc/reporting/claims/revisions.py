@@ -14,11 +14,11 @@ PAPER_RIGHT_TO_WRONG = 38.0  # percent
 
 
 def claims(studies: Sequence[Study]) -> list[Claim]:
-  """Turns, transitions, ratios and the policy over ratios."""
+  """Claims about turns, transitions, ratios and the policy over ratios."""
   if not all(study.revise for study in studies):
     return []
   chains = [s.revise.chains() for s in studies]
-  found = [
+  results = [
     *_turns(chains),
     *_transitions(chains),
     *_first_attempt(studies, chains),
@@ -26,11 +26,11 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
   for by in ('verifier', 'majority'):
     tables = [s.revision_arms.get(by) for s in studies]
     if all(tables):
-      found += _ratios(studies, [questions(t) for t in tables], by)
+      results += _ratios(studies, [questions(t) for t in tables], by)
       fits = [s.revision_optimal.get(by) for s in studies]
       if all(fits):
         parallel = [along(questions(t), parallel=True) for t in tables]
-        found += compare.optimal(
+        results += compare.optimal(
           f'revisions.{by}',
           f'revisions by {by}',
           studies,
@@ -40,15 +40,15 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
             'the best uniform ratio': [fit.uniform for fit in fits],
           },
         )
-  return found
+  return results
 
 
 def _turns(chains: Sequence[ChainOutcomes]) -> list[Claim]:
   longest = min(c.turns.max() for c in chains)
-  found = []
+  results = []
   for turn in sorted({t for t in (2, 4, int(longest)) if 1 < t <= longest}):
     long = [c.correct[:, c.turns >= turn] for c in chains]
-    found.append(
+    results.append(
       compare.better(
         f'revisions.turn{turn}-vs-first',
         f'The attempt at turn {turn} is right more often than the first one '
@@ -57,14 +57,17 @@ def _turns(chains: Sequence[ChainOutcomes]) -> list[Claim]:
         [x[:, :, 0].mean(1) for x in long],
       )
     )
-  return found
+  return results
 
 
 def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
+  """How often the next attempt of a chain loses or gains a right answer."""
   rows = []
   for c in chains:
     now, later = c.correct[:, :, :-1], c.correct[:, :, 1:]
+    # Whether a chain has a turn after this one [C, T - 1].
     follows = np.arange(now.shape[2]) + 1 < c.turns[:, None]
+    # Numerator and denominator of the rate of losses, then of gains.
     kinds = (now & ~later, now, ~now & later, ~now)
     rows.append(np.stack([(x & follows).sum((1, 2)) for x in kinds]) * 1.0)
   if not any(r[[1, 3]].any() for r in rows):
@@ -92,7 +95,7 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
 
 
 def _first_attempt(studies, chains: Sequence[ChainOutcomes]) -> list[Claim]:
-  """What finetuning gives by itself, apart from revising."""
+  """What finetuning contributes by itself, without revising."""
   base = [s.base and s.base.correct.mean(1) for s in studies]
   control = [s.control and s.control.correct.mean(1) for s in studies]
   turn = min(4, *(int(c.turns.max()) for c in chains))
@@ -134,7 +137,7 @@ def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
   parallel = [along(t, parallel=True) for t in tables]
   budgets = compare.shared([*sequential, *parallel], above=1)
   stem, what = f'revisions.{by}', 'One chain is more accurate than parallel'
-  found = [
+  results = [
     compare.better(
       f'{stem}.sequential-vs-parallel.all.n{n}',
       f'{what} first attempts at {n} generations, chosen by {by}.',
@@ -144,10 +147,10 @@ def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
     for n in budgets
   ]
   if not budgets or not all(s.bins for s in studies):
-    return found
+    return results
   top = budgets[-1]
   ends = compare.at(sequential, top), compare.at(parallel, top)
-  found += [
+  results += [
     compare.better(
       f'{stem}.sequential-vs-parallel.bin{k}.n{top}',
       f'{what} first attempts at {top} generations, chosen by {by}, in bin '
@@ -161,7 +164,7 @@ def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
   for s, a, b in zip(studies, *ends, strict=True):
     easy, hard = s.bins['oracle'] <= 2, s.bins['oracle'] >= NUM_BINS - 1
     rows.append(np.stack([(a - b) * easy, easy, (a - b) * hard, hard]))
-  found.append(
+  results.append(
     bootstrap.judge(
       f'{stem}.sequential-gain.easy-vs-hard.n{top}',
       'One chain gains more over parallel first attempts in bins 1 and 2 than '
@@ -172,4 +175,4 @@ def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
       ),
     )
   )
-  return found
+  return results

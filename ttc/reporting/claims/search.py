@@ -11,21 +11,21 @@ Tables = Sequence[dict[str, Curve]]
 
 
 def claims(studies: Sequence[Study]) -> list[Claim]:
-  """Searches against best-of-N, over-optimisation, the policy."""
+  """Claims about searches, over-optimisation and the search policy."""
   tables = [questions(s.search_arms) for s in studies]
   if not all(names.WEIGHTED in t for t in tables):
     return []
   arms = [
     a for a in tables[0] if a != names.WEIGHTED and all(a in t for t in tables)
   ]
-  found = []
+  results = []
   for arm in arms:
-    found += _against_best_of_n(studies, tables, arm)
-  found += _over_optimisation(studies, tables, arms)
+    results += _against_best_of_n(studies, tables, arm)
+  results += _over_optimisation(studies, tables, arms)
   fits = [s.search_optimal for s in studies]
   if all(fits):
     majority = [questions(s.base_arms)[names.MAJORITY] for s in studies]
-    found += compare.optimal(
+    results += compare.optimal(
       'search',
       'search',
       studies,
@@ -36,22 +36,22 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
         'the best uniform arm': [fit.uniform for fit in fits],
       },
     )
-  return found
+  return results
 
 
 def _against_best_of_n(studies, tables: Tables, arm: str) -> list[Claim]:
   a, b = [t[arm] for t in tables], [t[names.WEIGHTED] for t in tables]
-  found = []
+  results = []
   for n in compare.shared([*a, *b]):
     stem = f'search.{compare.slug(arm)}-vs-best-of-n'
     what = f'{arm} is more accurate than best-of-N weighted at {n} generations'
-    found.append(
+    results.append(
       compare.better(
         f'{stem}.all.n{n}', f'{what}.', compare.at(a, n), compare.at(b, n)
       )
     )
     if arm == names.BEAM and all(s.bins for s in studies):
-      found += [
+      results += [
         compare.better(
           f'{stem}.bin{k}.n{n}',
           f'{what}, in bin {k}.',
@@ -61,11 +61,11 @@ def _against_best_of_n(studies, tables: Tables, arm: str) -> list[Claim]:
         )
         for k in range(1, NUM_BINS + 1)
       ]
-  return found
+  return results
 
 
 def _over_optimisation(studies, tables: Tables, arms) -> list[Claim]:
-  """Whether more generations hurt: the paper sees it in easy bins."""
+  """Whether more generations hurt, which the paper reports for easy bins."""
   curves = {
     arm: [t[arm] for t in tables]
     for arm in arms
@@ -74,11 +74,12 @@ def _over_optimisation(studies, tables: Tables, arms) -> list[Claim]:
   best = [questions(s.base_arms).get(names.BEST) for s in studies]
   if all(best):
     curves[names.BEST] = best
-  found = []
+  results = []
   for arm, table in curves.items():
     budgets = compare.shared(table, above=1)
     if len(budgets) < 2:
       continue
+    # The largest budget against the measured one that is nearest to 4.
     low, high = max(budgets[0], min(4, budgets[-2])), budgets[-1]
     low = min(budgets, key=lambda n: abs(n - low))
     what = f'{arm} is less accurate at {high} generations than at {low}'
@@ -89,7 +90,7 @@ def _over_optimisation(studies, tables: Tables, arms) -> list[Claim]:
         f'bin{k}': (compare.members(studies, k), f', in bin {k}')
         for k in (1, 2)
       }
-    found += [
+    results += [
       compare.better(
         f'{stem}.{key}',
         f'{what}{where}.',
@@ -99,4 +100,4 @@ def _over_optimisation(studies, tables: Tables, arms) -> list[Claim]:
       )
       for key, (group, where) in groups.items()
     ]
-  return found
+  return results

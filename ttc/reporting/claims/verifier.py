@@ -12,10 +12,10 @@ from ttc.reporting.claims import compare
 
 
 def claims(studies: Sequence[Study]) -> list[Claim]:
-  """What the best-of-N samples of the search stage say."""
+  """Claims that need only the best-of-N samples of the search stage."""
   if not all(study.base for study in studies):
     return []
-  found = [*_spread(studies), *_ranking(studies)]
+  results = [*_spread(studies), *_ranking(studies)]
   tables = [questions(s.base_arms) for s in studies]
   pairs = (
     (names.WEIGHTED, names.MAJORITY),
@@ -25,7 +25,7 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
   for a, b in pairs:
     if all(a in t and b in t for t in tables):
       budgets = compare.shared([t[a] for t in tables], above=2)
-      found += [
+      results += [
         compare.better(
           f'selection.{compare.slug(a)}-vs-{compare.slug(b)}.n{n}',
           f'{a} is more accurate than {b} at {n} generations.',
@@ -34,11 +34,12 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
         )
         for n in budgets
       ]
-  return found
+  return results
 
 
 def _spread(studies) -> list[Claim]:
-  found = []
+  """pass@1 in the easiest bin against the hardest."""
+  results = []
   for kind in ('oracle', 'predicted'):
     if all(kind in s.bins for s in studies):
       rows = []
@@ -46,7 +47,7 @@ def _spread(studies) -> list[Claim]:
         right, bins = s.base.correct.mean(1), s.bins[kind]
         ends = [bins == 1, bins == bins.max()]
         rows.append(np.stack([x for e in ends for x in (right * e, e)]))
-      found.append(
+      results.append(
         bootstrap.judge(
           f'base.spread.{kind}',
           'The base model is right more often (pass@1, samples that made no '
@@ -57,13 +58,13 @@ def _spread(studies) -> list[Claim]:
           ),
         )
       )
-  return found
+  return results
 
 
 def _ranking(studies) -> list[Claim]:
   if not all(s.base.values is not None for s in studies):
     return []
-  told = {
+  statements = {
     'final': "The verifier's final value ranks right answers above wrong "
     'ones of the same question.',
     'inner': "The verifier's value at an inner step ranks answers that end "
@@ -78,12 +79,15 @@ def _ranking(studies) -> list[Claim]:
       above=0.5,
       unit='AUC',
     )
-    for where, statement in told.items()
+    for where, statement in statements.items()
   ]
 
 
 def _auc_rows(pool: AnswerPool, inner: bool) -> np.ndarray:
-  """AUC within each question, and whether it has one [2, Q]."""
+  """AUC within each question, and whether it is defined, float [2, Q].
+
+  With `inner`, of the values before the last step, pooled over the steps.
+  """
   steps, final = (~np.isnan(pool.values)).sum(-1), pool.score()
   rows = np.zeros((2, len(pool.problem)))
   for q in range(len(pool.problem)):
@@ -96,6 +100,7 @@ def _auc_rows(pool: AnswerPool, inner: bool) -> np.ndarray:
         seen, value = steps[q] > step + 1, pool.values[q, :, step]
       right = value[seen & pool.correct[q]]
       wrong = value[seen & ~pool.correct[q]]
+      # A tie counts as half a win.
       order = np.sign(right[:, None] - wrong)
       wins += float((order + 1).sum()) / 2
       pairs += order.size

@@ -1,7 +1,7 @@
-"""Panels of accuracy against what is spent, in two currencies.
+"""Panels of accuracy against generations, and against exact FLOPs.
 
-The paper counts generations. Two ways to spend one budget of them differ in
-what they compute, so the same lines are drawn against exact FLOPs as well.
+The paper counts generations. Strategies with the same number of generations
+differ in their FLOPs, so the same curves are drawn against both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from ttc.analysis.optimal import Optimal
 from ttc.reporting.figure import Panel, Series
 from ttc.reporting.figures import common
 
-FLOPS = 'FLOPs a question, as executed'
+FLOPS = 'FLOPs per question, as executed'
 NOTE = (
-  'The panel beside it shows the same against exact FLOPs a question as '
-  'they were executed, padding included: reading, sampling and the '
-  'verifier, if one is asked. '
+  'The panel beside it shows the same against exact FLOPs per question as '
+  'executed, padding included: prefill, sampling and, where its scores are '
+  'used, the verifier. '
 )
 
 
 class BudgetCurve(NamedTuple):
-  """One way to spend: a curve a seed, and how it is drawn."""
+  """A curve to draw: accuracy by budget of each seed, and its style."""
 
   name: str
   curves: Sequence[Mapping[int, Accuracy]]
@@ -34,24 +34,24 @@ class BudgetCurve(NamedTuple):
 def line(
   name: str, curves: Sequence[Mapping[int, Accuracy]], **style
 ) -> BudgetCurve:
-  """A line; style is further arguments of `common.curve`."""
+  """A BudgetCurve; `style` is further arguments of `common.curve`."""
   return BudgetCurve(name, curves, style)
 
 
 def policy_lines(
   fits: Sequence[Optimal], template: str, uniform: str, **style
 ) -> list[BudgetCurve]:
-  """The best single arm, and the policies by kind of bins.
+  """Curves of the best single arm, and of the policy by kind of bins.
 
   Args:
-    fits: one a seed.
-    template: names a policy; '{}' is the kind of bins.
-    uniform: names the single arm; '' leaves it out.
-    **style: of all of them.
+    fits: one per seed.
+    template: name of a policy, where '{}' stands for the kind of bins.
+    uniform: name of the best single arm; '' leaves it out.
+    **style: style of all curves, see `line`.
   """
-  found = []
+  lines = []
   if uniform:
-    found.append(
+    lines.append(
       line(
         uniform,
         [_priced(f, 'uniform', f.uniform) for f in fits],
@@ -60,31 +60,31 @@ def policy_lines(
     )
   for kind, hue in (('predicted', 3), ('oracle', 2)):
     if all(kind in f.adaptive for f in fits):
-      found.append(
+      lines.append(
         line(
           template.format(kind),
           [_priced(f, kind, f.adaptive[kind]) for f in fits],
           **{'hue': hue, **style},
         )
       )
-  return found
+  return lines
 
 
 def by_generations(title: str, lines: Sequence[BudgetCurve]) -> Panel:
-  """Accuracy against the budget."""
+  """Accuracy against the generation budget."""
   return Panel(
     'lines',
     title,
     common.BUDGET,
     common.ACCURACY,
-    tuple(common.curve(one.name, one.curves, **one.style) for one in lines),
+    tuple(common.curve(x.name, x.curves, **x.style) for x in lines),
     x_scale='log2',
   )
 
 
 def by_flops(lines: Sequence[BudgetCurve]) -> tuple[Panel, ...]:
-  """One panel of the lines whose FLOPs are known; none where none are."""
-  priced = tuple(_against_flops(one) for one in lines if _is_priced(one))
+  """A panel of the curves whose FLOPs are known; () if none are."""
+  priced = tuple(_against_flops(x) for x in lines if _is_priced(x))
   if not priced:
     return ()
   return (
@@ -99,24 +99,26 @@ def by_flops(lines: Sequence[BudgetCurve]) -> tuple[Panel, ...]:
   )
 
 
-def _against_flops(one: BudgetCurve) -> Series:
-  series = common.curve(one.name, one.curves, **one.style)
+def _against_flops(line: BudgetCurve) -> Series:
+  """The series by budget, each budget replaced by its mean FLOPs."""
+  series = common.curve(line.name, line.curves, **line.style)
   spent = [
-    np.mean([curve[int(n)].flops.mean() for curve in one.curves])
+    np.mean([curve[int(n)].flops.mean() for curve in line.curves])
     for n in series.x
   ]
   return dataclasses.replace(series, x=tuple(spent))
 
 
-def _is_priced(one: BudgetCurve) -> bool:
+def _is_priced(line: BudgetCurve) -> bool:
   return all(
-    point.flops is not None for curve in one.curves for point in curve.values()
+    point.flops is not None for curve in line.curves for point in curve.values()
   )
 
 
 def _priced(
   fit: Optimal, rule: str, curve: Mapping[int, np.ndarray]
 ) -> dict[int, Accuracy]:
+  """The curve with the FLOPs of a rule: a kind of bins, or 'uniform'."""
   flops = fit.flops.get(rule, {})
   return {
     n: Accuracy(question, 0.0, flops.get(n)) for n, question in curve.items()

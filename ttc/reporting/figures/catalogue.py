@@ -10,7 +10,7 @@ from ttc.reporting.figures import common, matched, revisions, search, verifiers
 
 
 class Catalogue(NamedTuple):
-  """The figures, and by id why others are missing."""
+  """The figures, and by id the missing inputs of those left out."""
 
   figures: tuple[Figure, ...]
   left_out: dict[str, str]
@@ -20,8 +20,8 @@ def build(studies: Sequence[Study], size_ratio: float | None) -> Catalogue:
   """Builds every figure whose inputs were measured.
 
   Args:
-    studies: one a seed.
-    size_ratio: M of the large model, None where there is none.
+    studies: one per seed.
+    size_ratio: M, the ratio of parameters; None without a large model.
   """
   figures, left_out = [], {}
   for name, builder in _builders(studies, size_ratio).items():
@@ -34,6 +34,7 @@ def build(studies: Sequence[Study], size_ratio: float | None) -> Catalogue:
 
 def _builders(studies, size_ratio) -> dict[str, Callable[[], Figure]]:
   s = studies
+  # Deferred: a figure whose inputs are missing must not stop the others.
   return {
     'headline': lambda: headline(s, size_ratio),
     'search-compute-optimal': lambda: search.compute_optimal(s),
@@ -62,7 +63,7 @@ def _builders(studies, size_ratio) -> dict[str, Callable[[], Figure]]:
 
 
 def headline(studies: Sequence[Study], size_ratio: float | None) -> Figure:
-  """Paper's figure 1, of which it draws the panels that there are."""
+  """The paper's figure 1, with the panels whose inputs were measured."""
   panels: list[Panel] = []
   for side, panel in (
     ('revisions', revisions.optimal_panel),

@@ -1,4 +1,4 @@
-"""From per-question accuracies of several seeds to series with bands."""
+"""Series with bands from the per-question accuracies of several seeds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +11,7 @@ from ttc.reporting.figure import Series
 
 BUDGET = 'generation budget'
 ACCURACY = 'test accuracy (%)'
+# Palette indices of the small model's methods, the same in all figures.
 HUES = {
   names.WEIGHTED: 0,
   names.BEAM: 1,
@@ -24,24 +25,25 @@ Curve = Mapping[int, Point]
 
 
 class MissingError(Exception):
-  """A figure's inputs were not measured; the message says which."""
+  """An input of a figure was not measured; the message names it."""
 
 
-def need(found, what: str):
-  """`found`, or a MissingError where it is None or empty."""
-  if found is None or (hasattr(found, '__len__') and not len(found)):
+def need(value, what: str):
+  """Returns `value`; raises MissingError(what) if it is None or empty."""
+  if value is None or (hasattr(value, '__len__') and not len(value)):
     raise MissingError(what)
-  return found
+  return value
 
 
 def summarise(
-  values: Sequence[np.ndarray],
-  sd: float | None = None,
+  values: Sequence[np.ndarray], sd: float | None = None
 ) -> tuple[float, float, float] | tuple[None, None, None]:
-  """Mean, low and high in percent of per-question values [Q], one a seed.
+  """Mean, low and high in percent; None for each if a seed has no questions.
 
-  The band is one SD over seeds; of a single seed it is `sd` on both sides,
-  or one standard error over questions.
+  Args:
+    values: per-question values, float [Q] per seed.
+    sd: half width of the band for a single seed; by default one standard error
+      over questions. Several seeds have a band of one SD over seeds.
   """
   if any(not v.size for v in values):
     return None, None, None
@@ -64,13 +66,13 @@ def curve(
   subsets: bool = False,
   **style,
 ) -> Series:
-  """A line over the budgets that every seed has.
+  """The mean curve over the budgets that every seed has.
 
   Args:
-    name: of the series.
-    curves: one a seed.
-    members: questions to count, bool [Q] a seed; None is all.
-    subsets: whether the band of a single seed is over random subsets.
+    name: name of the series.
+    curves: accuracy by budget, one per seed.
+    members: questions to average over, bool [Q] per seed; None is all.
+    subsets: whether the band of a single seed is one SD over random subsets.
     **style: further fields of Series.
   """
   budgets = sorted(set.intersection(*(set(c) for c in curves)))
@@ -80,6 +82,7 @@ def curve(
 
 
 def _at(curves, budget, members, subsets):
+  """Arguments of `summarise` at one budget."""
   values, sd = [], None
   for i, table in enumerate(curves):
     point = table[budget]
@@ -90,7 +93,7 @@ def _at(curves, budget, members, subsets):
 
 
 def band(studies: Sequence[Study], subsets: bool = False) -> str:
-  """What a band shows, as a sentence for the caption."""
+  """The sentence of a caption that says what bands show."""
   if len(studies) > 1:
     return f'Bands and whiskers: ±1 SD over {len(studies)} seeds.'
   if subsets:
@@ -102,12 +105,12 @@ def band(studies: Sequence[Study], subsets: bool = False) -> str:
 
 
 def bins_of(studies: Sequence[Study], kind: str) -> list[np.ndarray]:
-  """Difficulty [Q] of each seed's questions."""
+  """Difficulty bins int [Q] of each seed; raises MissingError without them."""
   for study in studies:
     need(study.bins.get(kind), f'the {kind} bins of the difficulty stage')
   return [study.bins[kind] for study in studies]
 
 
 def shared_arms(tables: Sequence[Mapping[str, Curve]]) -> list[str]:
-  """Arms that every seed has, in the first one's order."""
+  """Arms that every seed has, in the order of the first seed."""
   return [arm for arm in tables[0] if all(arm in t for t in tables[1:])]

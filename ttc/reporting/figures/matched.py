@@ -1,4 +1,4 @@
-"""Test-time compute against a larger model (paper §7)."""
+"""Figures about test-time compute against a larger model (paper §7)."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,7 @@ from ttc.reporting.figures import common
 SIDES: tuple[Side, ...] = ('revisions', 'search')
 # Figure 1 of the paper shows bins 2, 3 and 4 under these names.
 GROUPS = (('bin 2: easy', 2), ('bin 3: medium', 3), ('bin 4: hard', 4))
+# What captions and claims call the keys of `matched.ACCOUNTINGS`.
 ACCOUNTS = {
   'v1': 'verifier free',
   'iclr': 'verifier charged to both',
@@ -21,10 +22,10 @@ ACCOUNTS = {
 
 
 def lines(studies: Sequence[Study], size_ratio: float) -> Figure:
-  """Paper's figure 9."""
+  """Accuracy by budget and bin, and the large model's (paper figure 9)."""
   panels = [
-    _lines_panel(studies, side, found, size_ratio)
-    for side, found in _compared(studies, size_ratio).items()
+    _lines_panel(studies, side, matches, size_ratio)
+    for side, matches in _comparisons(studies, size_ratio).items()
   ]
   return Figure(
     'matched',
@@ -32,18 +33,18 @@ def lines(studies: Sequence[Study], size_ratio: float) -> Figure:
     'Compute-optimal accuracy in each oracle difficulty bin against budget; '
     f'stars: the {size_ratio:.3g}× larger model, greedy, where its FLOPs '
     'equal those of the small model with that budget, for three ratios R of '
-    "inference to pretraining tokens. Where the paper's R asks for more "
-    'than the largest budget measured, R is the one that budget matches. '
+    "inference to pretraining tokens. Where the paper's R needs more than "
+    'the largest measured budget, R is the ratio that this budget matches. '
     f'(Paper: figure 9.) {common.band(studies)}',
     tuple(panels),
   )
 
 
 def bars(studies: Sequence[Study], size_ratio: float) -> Figure:
-  """The bars of the paper's figure 1, by v1's and ICLR's accounting."""
+  """The bars of the paper's figure 1, under each accounting."""
   panels = [
     bars_panel(studies, side, size_ratio, accounting)
-    for side in _compared(studies, size_ratio)
+    for side in _comparisons(studies, size_ratio)
     for accounting in ACCOUNTS
     if comparisons(studies, side, size_ratio, accounting)
   ]
@@ -67,20 +68,20 @@ def bars_panel(
   size_ratio: float,
   accounting: str = 'v1',
 ) -> Panel:
-  """Relative improvement by R and difficulty."""
-  found = common.need(
+  """Relative improvement by R and difficulty, with 95 % intervals."""
+  matches = common.need(
     comparisons(studies, side, size_ratio, accounting),
     'a budget that matches the large model',
   )
   series = []
   for hue, (name, bin) in enumerate(GROUPS):
-    points = [_improvement(e, bin) for e in found]
+    points = [_improvement(m, bin) for m in matches]
     y, low, high = zip(*points, strict=True)
     series.append(
-      Series(name, range(len(found)), y, low, high, hue=(0, 4, 1)[hue])
+      Series(name, range(len(matches)), y, low, high, hue=(0, 4, 1)[hue])
     )
   labels = tuple(
-    f'{e.label}\n(R={e.token_ratio:.2g}, N={e.budget:.3g})' for e in found
+    f'{m.label}\n(R={m.token_ratio:.2g}, N={m.budget:.3g})' for m in matches
   )
   return Panel(
     'bars',
@@ -93,7 +94,7 @@ def bars_panel(
 
 
 def large_model(studies: Sequence[Study], size_ratio: float) -> Figure:
-  """What the large model reaches with test-time compute of its own."""
+  """Accuracy of both models by inference FLOPs."""
   for study in studies:
     common.need(study.large, 'samples of the large model')
   tables = [s.selections(s.large) for s in studies]
@@ -154,17 +155,18 @@ def large_model(studies: Sequence[Study], size_ratio: float) -> Figure:
   )
 
 
-def _compared(studies, size_ratio) -> dict[Side, list[Matched]]:
+def _comparisons(studies, size_ratio) -> dict[Side, list[Matched]]:
+  """The sides that can be compared; raises MissingError if none can."""
   for study in studies:
     common.need(study.greedy, 'greedy answers of the large model')
-  found = {side: comparisons(studies, side, size_ratio) for side in SIDES}
+  sides = {side: comparisons(studies, side, size_ratio) for side in SIDES}
   return common.need(
-    {side: e for side, e in found.items() if e},
+    {side: matches for side, matches in sides.items() if matches},
     'a policy whose budgets match the large model',
   )
 
 
-def _lines_panel(studies, side, found, size_ratio) -> Panel:
+def _lines_panel(studies, side, matches, size_ratio) -> Panel:
   bins = [s.bins['oracle'] for s in studies]
   curves = [compared(s, side) for s in studies]
   series = []
@@ -174,15 +176,15 @@ def _lines_panel(studies, side, found, size_ratio) -> Panel:
   for k in range(1, NUM_BINS + 1):
     points = [
       common.summarise(
-        [large[b == k] for large, b in zip(e.large, bins, strict=True)]
+        [large[b == k] for large, b in zip(m.large, bins, strict=True)]
       )
-      for e in found
+      for m in matches
     ]
     y, low, high = zip(*points, strict=True)
     series.append(
       Series(
         f'large model, bin {k}',
-        [e.budget for e in found],
+        [m.budget for m in matches],
         y,
         low,
         high,
@@ -199,12 +201,12 @@ def _lines_panel(studies, side, found, size_ratio) -> Panel:
     tuple(series),
     x_scale='log2',
     palette='ordered',
-    marks=tuple((e.budget, e.label) for e in found),
+    marks=tuple((m.budget, m.label) for m in matches),
   )
 
 
 def _improvement(matched: Matched, bin: int):
-  """Relative improvement in percent with its 95 % interval."""
+  """Improvement over the large model in a bin, in percent, and its interval."""
   rows = [
     np.stack([small * (b == bin), large * (b == bin)])
     for small, large, b in zip(
@@ -216,6 +218,7 @@ def _improvement(matched: Matched, bin: int):
 
 
 def _scaled(arm, curves, size_ratio, hue) -> Series:
+  """A curve of the large model, at budgets in answers of the small one."""
   line = common.curve(
     f'{size_ratio:.3g}× model, {arm}',
     curves,

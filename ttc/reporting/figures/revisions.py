@@ -14,12 +14,12 @@ _OPTIMAL = 'Compute-optimal revisions'
 
 
 def optimal_panel(studies: Sequence[Study]) -> Panel:
-  """Compute-optimal ratio beside all-parallel and the best single ratio."""
+  """Compute-optimal ratio against all parallel and the best single ratio."""
   return by_budget.by_generations(_OPTIMAL, _optimal_lines(studies))
 
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
-  """Paper's figure 8."""
+  """Accuracy of the compute-optimal ratio by budget (paper figure 8)."""
   lines = _optimal_lines(studies)
   spent = by_budget.by_flops(lines)
   return Figure(
@@ -34,7 +34,7 @@ def compute_optimal(studies: Sequence[Study]) -> Figure:
 
 
 def turns(studies: Sequence[Study]) -> Figure:
-  """Paper's figure 6: pass@1 along a chain; sequential against parallel."""
+  """Pass@1 by turn, and sequential against parallel (paper figure 6)."""
   lines = _turn_lines(studies)
   attempts = [s.revise.chains() for s in studies]
   length = min(len(c.correct[0, 0]) for c in attempts)
@@ -56,7 +56,7 @@ def turns(studies: Sequence[Study]) -> Figure:
     'Revision by revision',
     'Left: how often the attempt at each turn is right, over all chains '
     f'that long. {common.band(studies)} Beside it: one chain of N turns '
-    'against N first attempts, chosen from by verifier and by majority. '
+    'against N first attempts, selected by verifier and by majority. '
     f'{by_budget.NOTE if spent else ""}(Paper: figure 6.) '
     f'{common.band(studies, subsets=True)}',
     (left, by_budget.by_generations('Sequential or parallel', lines), *spent),
@@ -64,7 +64,13 @@ def turns(studies: Sequence[Study]) -> Figure:
 
 
 def ratios(studies: Sequence[Study], by: str, kind: str) -> Figure:
-  """Paper's figures 7 (verifier), 10 (majority) and 11 (predicted bins)."""
+  """Accuracy by ratio of sequential to parallel (paper figures 7, 10, 11).
+
+  Args:
+    studies: one per seed.
+    by: 'verifier' or 'majority', which selects the answer.
+    kind: kind of difficulty bins, 'oracle' or 'predicted'.
+  """
   if by not in _available(studies):
     raise common.MissingError('values of the revision verifier')
   tables = [s.revision_arms[by] for s in studies]
@@ -139,7 +145,7 @@ def _ratios_by_bin(studies, tables, budget: int, kind: str) -> Panel:
 
 
 def _optimal_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
-  found = []
+  lines = []
   for by in _available(studies):
     tables = [s.revision_arms[by] for s in studies]
     fits = [
@@ -148,33 +154,33 @@ def _optimal_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
       )
       for s in studies
     ]
-    look = dict(dashed=by == 'majority')
-    found.append(
+    style = dict(dashed=by == 'majority')
+    lines.append(
       by_budget.line(
         f'parallel, {by}',
         [along(t, parallel=True) for t in tables],
         hue=0,
-        **look,
+        **style,
       )
     )
-    found += by_budget.policy_lines(
+    lines += by_budget.policy_lines(
       fits,
       f'{names.COMPUTE_OPTIMAL} ({{}}), {by}',
       f'best uniform ratio, {by}' if by == 'verifier' else '',
-      **look,
+      **style,
     )
-  return found
+  return lines
 
 
 def _turn_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
-  found = []
+  lines = []
   for by in _available(studies):
     tables = [s.revision_arms[by] for s in studies]
     for name, parallel, hue in (
       ('sequential', False, 1),
       ('parallel', True, 0),
     ):
-      found.append(
+      lines.append(
         by_budget.line(
           f'{name}, {by}',
           [along(t, parallel) for t in tables],
@@ -183,21 +189,23 @@ def _turn_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
           subsets=True,
         )
       )
-  return found
+  return lines
 
 
 def _budgets_of(tables: Sequence[Table]) -> list[int]:
-  """Budgets at which any ratio was measured, in all seeds."""
+  """Budgets at which every seed has a ratio."""
   return sorted(
     set.intersection(*({n for arm in t.values() for n in arm} for t in tables))
   )
 
 
 def _available(studies: Sequence[Study]) -> list[str]:
+  """The ways to select an answer that every seed has."""
   for study in studies:
     common.need(study.revise, 'the revise stage')
   return [by for by in BY if all(by in s.revision_arms for s in studies)]
 
 
 def _ratio(arm: str) -> fractions.Fraction:
+  """The number that an arm such as '1:4' names."""
   return fractions.Fraction(arm.replace(':', '/'))

@@ -12,12 +12,12 @@ _OPTIMAL = 'Compute-optimal search'
 
 
 def optimal_panel(studies: Sequence[Study]) -> Panel:
-  """Compute-optimal search beside what it must beat."""
+  """Compute-optimal search against the strategies it must beat."""
   return by_budget.by_generations(_OPTIMAL, _optimal_lines(studies))
 
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
-  """Paper's figure 4."""
+  """Accuracy of compute-optimal search by budget (paper figure 4)."""
   lines = _optimal_lines(studies)
   spent = by_budget.by_flops(lines)
   return Figure(
@@ -33,14 +33,14 @@ def compute_optimal(studies: Sequence[Study]) -> Figure:
 
 
 def methods(studies: Sequence[Study], kind: str) -> Figure:
-  """Paper's figures 3 (oracle bins) and 12 (predicted bins)."""
+  """Accuracy of every search method (paper figure 3, predicted bins 12)."""
   lines = _method_lines(studies)
   spent = by_budget.by_flops(lines)
   return Figure(
     'search-methods' if kind == 'oracle' else f'search-methods-{kind}',
     f'Search methods, {kind} bins',
     'Left: every search method at equal numbers of generations; lookahead '
-    f'pays k + 1 for a beam. {by_budget.NOTE if spent else ""}Right: by '
+    f'pays k + 1 per beam. {by_budget.NOTE if spent else ""}Right: by '
     f'difficulty bin of the base model ({kind}), 1 is easiest. (Paper: '
     f'figure {3 if kind == "oracle" else 12}.) {common.band(studies)}',
     (
@@ -52,7 +52,7 @@ def methods(studies: Sequence[Study], kind: str) -> Figure:
 
 
 def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
-  """Groups of bars: method by method, pale to full with the budget."""
+  """Bars of accuracy by bin, method and budget; larger budgets are darker."""
   bins = common.bins_of(studies, kind)
   tables = [
     {**s.search_arms, names.MAJORITY: s.base_arms[names.MAJORITY]}
@@ -108,7 +108,7 @@ def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
 
 
 def coverage(studies: Sequence[Study]) -> Figure:
-  """pass@N beside what selection makes of it."""
+  """pass@N, and the accuracy of the answers that are selected."""
   for study in studies:
     common.need(study.base, 'best-of-N samples of the search stage')
   series = [
@@ -163,6 +163,7 @@ def _optimal_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
 def _method_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
   tables = [common.need(s.search_arms, 'the search stage') for s in studies]
   lines = [_majority(studies)]
+  # Hues that no method of this figure has in HUES.
   free = iter((3, 2, 4, 5, 7, *range(8, 99)))
   for arm in common.shared_arms(tables):
     hue = common.HUES.get(arm)

@@ -1,4 +1,4 @@
-"""Figures about verifiers and their aggregation (paper §5.1, §6.1)."""
+"""Figures about verifiers and the aggregation of values (paper §5.1, §6.1)."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from ttc.reporting.figures import common
 
 
 def aggregation(studies: Sequence[Study]) -> Figure:
-  """Paper's figure 13: last, min or product over the steps."""
+  """Reduction of step values: last, min or product (paper figure 13)."""
   _need_values(studies)
   series = [
     _weighted(f'PRM {how}', [s.selections(s.base, how) for s in studies], hue)
@@ -27,7 +27,7 @@ def aggregation(studies: Sequence[Study]) -> Figure:
 
 
 def selection(studies: Sequence[Study]) -> Figure:
-  """Paper's figure 14, with plain best-of-N (the ICLR version's 13)."""
+  """PRM, ORM and majority on the same answers (paper figure 14, ICLR 13)."""
   _need_values(studies)
   tables = [s.base_arms for s in studies]
   series = [
@@ -49,7 +49,7 @@ def selection(studies: Sequence[Study]) -> Figure:
 
 
 def revision_verifiers(studies: Sequence[Study]) -> Figure:
-  """Paper's figure 15: which verifier should judge a chain of revisions."""
+  """Verifiers that select within a chain of revisions (paper figure 15)."""
   pools = [common.need(s.revise, 'the revise stage') for s in studies]
   for pool in pools:
     common.need(pool.values, 'values of the revision verifier')
@@ -79,7 +79,7 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
   return Figure(
     'revision-verifiers',
     'Verifiers of revisions',
-    'One chain of N revisions, its best answer chosen by the verifier that '
+    'One chain of N revisions, its best answer selected by the verifier that '
     'sees the earlier attempts and by others. (Paper: figure 15.) '
     f'{common.band(studies, subsets=True)}',
     tuple(panels),
@@ -87,7 +87,7 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
 
 
 def _judged_by(verifier: str, study: Study) -> common.Curve:
-  """Accuracy of one chain by its length, its best answer as `verifier` says."""
+  """Accuracy of one chain by its length, selected by a further verifier."""
   attempts = study.revise.chains(verifier)
   lengths = along(study.revision_arms['verifier'], parallel=False)
   return {
@@ -129,6 +129,7 @@ def _majority(studies: Sequence[Study]) -> Series:
 
 
 def _need_values(studies: Sequence[Study]):
+  """Raises MissingError unless every seed has a PRM's values of best-of-N."""
   for study in studies:
     base = common.need(study.base, 'best-of-N samples of the search stage')
     common.need(base.values, 'verifier values in the search stage')

@@ -2,7 +2,7 @@
 
 A file made for an earlier revision, or the `config.gin` that a run left, gets
 one line that names the new module. Identities of stages do not hold modules
-(pipeline/fingerprint.py), so its run folders are still continued.
+(fingerprint.py), so its run folders are still continued.
 """
 
 import re
@@ -28,7 +28,6 @@ MOVED = {
   'ttc.cli.experiment': 'ttc.pipeline.experiment',
   'ttc.search.generation': 'ttc.inference.generation',
   'ttc.partitioning': 'ttc.models.partitioning',
-  'ttc.data.answers': 'ttc.t5x.seqio_tasks',
 }
 
 

@@ -1,0 +1,234 @@
+"""Files that are whole and wrong: found before anything is made of them."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.cli.little_stages import Coin, Count, Toss
+from ttc.cli import main
+from ttc.pipeline import checksums, journal, records, verify
+from ttc.pipeline.stage import Place, StageRun
+
+PARTS = 5
+
+
+def _toss(root, **fields):
+  return StageRun(Toss(coin=Coin(), **fields), Place(root, command='ttc x'), 0)
+
+
+@pytest.fixture
+def finished(tmp_path):
+  """The folder of a complete stage."""
+  run = _toss(tmp_path)
+  run.work()
+  return run.folder
+
+
+@pytest.fixture
+def unfinished(tmp_path):
+  """The folder of a stage that failed in its fourth part of five."""
+  run = _toss(tmp_path, fail_at=3)
+  with pytest.raises(RuntimeError):
+    run.work()
+  return run.folder
+
+
+def _part(folder, index):
+  return folder / records.part_name(index, PARTS)
+
+
+def _flip_verdict(folder):
+  path = _part(folder, 0)
+  text = path.read_text()
+  swapped = {'true': 'false', 'false': 'true'}
+  for old, new in swapped.items():
+    if f'"correct":{old}' in text:
+      path.write_text(text.replace(f'"correct":{old}', f'"correct":{new}', 1))
+      return
+
+
+def _copy_another(folder):
+  shutil.copy(_part(folder, 1), _part(folder, 0))
+
+
+def _swap(folder):
+  first, second = _part(folder, 0).read_bytes(), _part(folder, 1).read_bytes()
+  _part(folder, 0).write_bytes(second)
+  _part(folder, 1).write_bytes(first)
+
+
+def _cut_at_a_line_end(folder):
+  path = _part(folder, 2)
+  path.write_bytes(path.read_bytes().split(b'\n')[0] + b'\n')
+
+
+def _one_empty_line(folder):
+  _part(folder, 2).write_bytes(b'\n')
+
+
+def _nothing(folder):
+  _part(folder, 2).write_bytes(b'')
+
+
+def _zeros(folder):
+  path = _part(folder, 1)
+  path.write_bytes(b'\0' * path.stat().st_size)
+
+
+def _repeat_a_line(folder):
+  path = _part(folder, 1)
+  first = path.read_bytes().split(b'\n')[0]
+  path.write_bytes(first + b'\n' + first + b'\n')
+
+
+def _reorder_lines(folder):
+  path = _part(folder, 1)
+  first, second, _ = path.read_bytes().split(b'\n')
+  path.write_bytes(second + b'\n' + first + b'\n')
+
+
+def _flip_a_bit(folder):
+  path = _part(folder, 2)
+  data = bytearray(path.read_bytes())
+  data[len(data) // 2] ^= 1
+  path.write_bytes(data)
+
+
+def _append_a_line(folder):
+  with open(_part(folder, 0), 'ab') as file:
+    file.write(b'{"problem":99}\n')
+
+
+CORRUPTIONS = [
+  _flip_verdict,
+  _copy_another,
+  _swap,
+  _cut_at_a_line_end,
+  _one_empty_line,
+  _nothing,
+  _zeros,
+  _repeat_a_line,
+  _reorder_lines,
+  _flip_a_bit,
+  _append_a_line,
+]
+ids = lambda corrupt: corrupt.__name__.strip('_')
+
+
+@pytest.mark.parametrize('corrupt', CORRUPTIONS, ids=ids)
+def test_a_damaged_part_of_a_finished_stage_is_not_read(finished, corrupt):
+  corrupt(finished)
+  with pytest.raises((records.DamagedError, records.TornPartError)) as why:
+    records.read_rows(finished)
+  assert 'part-0000' in str(why.value)
+  (verdict,) = verify.verify(finished)
+  assert verdict.damage
+
+
+@pytest.mark.parametrize('corrupt', CORRUPTIONS, ids=ids)
+def test_a_damaged_part_of_an_unfinished_stage_is_done_again(
+  unfinished, corrupt, tmp_path, capsys
+):
+  before = {p.name: p.read_bytes() for p in records.part_paths(unfinished)}
+  corrupt(unfinished)
+  (verdict,) = verify.verify(unfinished)
+  assert verdict.state == 'unfinished'
+  assert verdict.damage
+  with pytest.raises(RuntimeError):
+    _toss(tmp_path, fail_at=3).work()
+  after = {p.name: p.read_bytes() for p in records.part_paths(unfinished)}
+  assert after == before
+  assert 'done again' in capsys.readouterr().err
+
+
+def test_what_is_read_names_the_command_that_makes_it_again(finished):
+  _flip_verdict(finished)
+  with pytest.raises(
+    records.DamagedError, match=f'delete {finished}.*ttc x'
+  ) as e:
+    records.read_rows(finished)
+  assert 'SHA-256' in str(e.value)
+
+
+def test_parts_that_are_gone_are_made_again(finished, tmp_path, capsys):
+  before = {p.name: p.read_bytes() for p in records.part_paths(finished)}
+  _part(finished, 1).unlink()
+  _part(finished, 4).unlink()
+  run = _toss(tmp_path)
+  assert not run.is_complete()
+  run.work()
+  after = {p.name: p.read_bytes() for p in records.part_paths(finished)}
+  assert after == before
+  assert _toss(tmp_path).is_complete()
+
+
+@pytest.mark.parametrize('text', ['{}', '[]', '', 'null', '{"rows": {}}', '\0'])
+def test_a_damaged_mark_is_told(finished, text, tmp_path):
+  (finished / records.MARK).write_text(text)
+  with pytest.raises(records.IncompleteError, match='not readable'):
+    _toss(tmp_path).is_complete()
+  (verdict,) = verify.verify(finished)
+  assert verdict.damage
+
+
+@pytest.mark.parametrize('place', range(6))
+def test_one_flipped_bit_of_a_model_is_found(tmp_path, place):
+  folder = tmp_path / 'prm'
+  (folder / 'model' / 'params' / 'd').mkdir(parents=True)
+  (folder / 'model' / 'model.json').write_bytes(b'{"head": "value"}' * 9)
+  weights = folder / 'model' / 'params' / 'd' / '5f'
+  weights.write_bytes(bytes(range(256)) * 16)
+  records.mark_complete(folder, {'fingerprint': 'f'}, 'model')
+  records.check_files(folder)
+  path = weights if place else folder / 'model' / 'model.json'
+  data = bytearray(path.read_bytes())
+  data[place * 7] ^= 1 << place
+  path.write_bytes(data)
+  with pytest.raises(records.DamagedError, match=path.name):
+    records.check_files(folder)
+  path.unlink()
+  with pytest.raises(records.DamagedError, match='missing'):
+    records.check_files(folder)
+
+
+def test_a_journal_survives_torn_lines_and_other_processes(tmp_path):
+  journal.Journal(tmp_path, 0).add('a', '1')
+  with open(tmp_path / '.written-0.jsonl', 'ab') as file:
+    file.write(b'{"part": "b", "sh')
+  journal.Journal(tmp_path, 0).add('c', '3')
+  journal.Journal(tmp_path, 1).add('a', '2')
+  assert journal.read(tmp_path) == {'a': {'1', '2'}, 'c': {'3'}}
+
+
+def test_digests_are_of_the_content_now(tmp_path):
+  path = tmp_path / 'file'
+  path.write_bytes(b'one')
+  first = checksums.of_file(path)
+  assert first == checksums.of_bytes(b'one')
+  path.write_bytes(b'three')
+  assert checksums.of_file(path) == checksums.of_bytes(b'three')
+
+
+def test_the_command_checks_whole_experiments(tmp_path, capsys):
+  root = tmp_path / 'runs' / 'little'
+  place = Place(root)
+  StageRun(Toss(coin=Coin()), place, 0).work()
+  StageRun(Count(), place, 0).work()
+  assert main.main(['verify', str(tmp_path / 'runs')]) == 0
+  assert '2 stages, 0 damaged' in capsys.readouterr().out
+  _flip_a_bit(root / 'seed-0' / 'toss')
+  assert main.main(['verify', str(tmp_path / 'runs')]) == 1
+  told = capsys.readouterr().out
+  assert 'DAMAGED' in told
+  assert 'part-00002' in told
+  assert main.main(['verify', str(tmp_path / 'nothing')]) == 2
+
+
+def test_a_mark_of_a_revision_without_digests_is_read(finished):
+  mark = json.loads((finished / records.MARK).read_text())
+  del mark['sha256']
+  (finished / records.MARK).write_text(json.dumps(mark))
+  assert len(records.read_rows(finished)) == 10
+  (verdict,) = verify.verify(finished)
+  assert not verdict.damage

@@ -1,0 +1,151 @@
+"""Files with other content, and results of other code, are not mixed in."""
+
+import dataclasses
+import json
+import pathlib
+from typing import ClassVar
+
+import pytest
+
+from tests.cli.little_stages import Coin, Toss
+from ttc.pipeline import contents, provenance
+from ttc.pipeline.stage import Place, RefusedError, StageRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Deck:
+  """Reads a file."""
+
+  path: str
+
+  def files(self):
+    return [self.path]
+
+
+@dataclasses.dataclass(frozen=True)
+class Deal:
+  """A stage whose rows are the lines of a file."""
+
+  kind: ClassVar[str] = 'sample'
+  deck: Deck
+  name: str = 'deal'
+  fail_at: int | None = None
+
+  def __call__(self, run):
+    lines = pathlib.Path(self.deck.path).read_text().split()
+    for part in run.parts(lines, 1):
+      if part.index == self.fail_at:
+        raise RuntimeError('a card fell')
+      part.write([{'problem': part.index, 'card': part.items[0]}])
+
+
+@pytest.fixture
+def cards(tmp_path):
+  path = tmp_path / 'cards.txt'
+  path.write_text('a b c d')
+  return path
+
+
+def _deal(tmp_path, cards, **fields):
+  stage = Deal(Deck(str(cards)), **fields)
+  return StageRun(stage, Place(tmp_path / 'runs'), 0)
+
+
+def test_a_file_edited_in_between_is_refused(tmp_path, cards):
+  with pytest.raises(RuntimeError):
+    _deal(tmp_path, cards, fail_at=2).work()
+  cards.write_text('a b c X')
+  run = _deal(tmp_path, cards, fail_at=2)
+  for attempt in (run.check, run.work):
+    with pytest.raises(RefusedError, match=r'other content') as why:
+      attempt()
+    assert str(cards) in str(why.value)
+  cards.write_text('a b c d')
+  with pytest.raises(RuntimeError):
+    _deal(tmp_path, cards, fail_at=2).work()
+
+
+def test_a_file_edited_after_the_end_is_refused_too(tmp_path, cards):
+  _deal(tmp_path, cards).work()
+  assert _deal(tmp_path, cards).is_complete()
+  cards.write_text('a b c d e')
+  with pytest.raises(RefusedError, match='other content'):
+    _deal(tmp_path, cards).is_complete()
+
+
+def test_only_the_content_counts(tmp_path, cards):
+  _deal(tmp_path, cards).work()
+  cards.unlink()
+  cards.write_text('a b c d')
+  assert _deal(tmp_path, cards).is_complete()
+
+
+def test_contents_of_nested_configurations(tmp_path, cards):
+  stage = Deal(Deck(str(cards)))
+  nested = {'stages': (stage, [stage])}
+  assert contents.of(dataclasses.replace(stage)) == contents.of(stage)
+  assert list(contents.of(stage)) == [str(cards)]
+  table = {}
+  contents._collect(nested, table)
+  assert table == contents.of(stage)
+
+
+def _begun_by(monkeypatch, **changes):
+  real = provenance.current
+  now = {**real(True), **changes}
+  monkeypatch.setattr(provenance, 'current', lambda devices: now)
+
+
+@pytest.mark.parametrize(
+  'change', [{'source': 'abc'}, {'jax': '0.1'}, {'platform': 'tpu'}]
+)
+def test_other_code_in_the_midst_of_a_stage_is_refused(
+  tmp_path, monkeypatch, change
+):
+  toss = lambda mixed: StageRun(
+    Toss(coin=Coin(), fail_at=3), Place(tmp_path, mixed=mixed), 0
+  )
+  with monkeypatch.context() as patch:
+    _begun_by(patch, **change)
+    with pytest.raises(RuntimeError):
+      toss(False).work()
+  ((name, value),) = change.items()
+  with pytest.raises(RefusedError, match=f'{name}: {value} before') as why:
+    toss(False).work()
+  assert '--allow_mixed' in str(why.value)
+  with pytest.raises(RuntimeError):
+    toss(True).work()
+  about = json.loads((tmp_path / 'seed-0/toss/stage.json').read_text())
+  assert about['made_by'][0][name] == value
+  assert len(about['made_by']) == 2
+  # What was allowed once is what the folder now is.
+  with pytest.raises(RuntimeError):
+    toss(False).work()
+
+
+def test_a_stage_without_results_may_begin_anew(tmp_path, monkeypatch):
+  toss = lambda: StageRun(Toss(coin=Coin(), fail_at=0), Place(tmp_path), 0)
+  with monkeypatch.context() as patch:
+    _begun_by(patch, source='abc')
+    with pytest.raises(RuntimeError):
+      toss().work()
+  with pytest.raises(RuntimeError, match='rolled away'):
+    toss().work()
+
+
+def test_a_report_says_what_is_mixed(tmp_path, monkeypatch):
+  toss = lambda **fields: StageRun(
+    Toss(coin=Coin(), **fields), Place(tmp_path, mixed=True), 0
+  )
+  with monkeypatch.context() as patch:
+    _begun_by(patch, source='abc')
+    with pytest.raises(RuntimeError):
+      toss(fail_at=3).work()
+  about = json.loads((tmp_path / 'seed-0/toss/stage.json').read_text())
+  about['bindings']['Toss.fail_at'] = None
+  (tmp_path / 'seed-0/toss/stage.json').write_text(json.dumps(about))
+  toss().work()
+  lines = toss().made_with()
+  assert lines[-1].startswith('seed-0/toss is mixed: ')
+  assert 'source abc, then ' in lines[-1]
+  assert f'source {provenance.source()}' in lines[-1]

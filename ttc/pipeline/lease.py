@@ -1,0 +1,231 @@
+"""One command at a time in a folder: a lock, or in a bucket a lease.
+
+A local folder has a file that the kernel unlocks when its process dies. Object
+stores have no locks, but every one can create an object only if there is none
+of that name (a precondition on its generation). A lease is a series of such
+objects, of which the last one counts:
+
+    <stage>/.lease/00000007    {"who": "host 4711", "id": "5c1e…", …}
+
+Whoever creates the next number holds the folder, and keeps it by creating the
+one after that before it is stale. So two commands cannot both hold it: of two
+that create a number one fails. A command that finds a lease watches it by its
+own clock: renewed, it belongs to a command at work; else it becomes stale.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import socket
+import threading
+import time
+from typing import Protocol
+import uuid
+
+from ttc.runtime import storage
+
+_FOLDER = '.lease'
+RENEW_S, STALE_S = 20.0, 90.0
+_POLL_S = 2.0
+
+
+class HeldError(ValueError):
+  """Another command is at work in the folder, or has taken it over."""
+
+
+class Hold(Protocol):
+  """The right to write to a folder."""
+
+  def check(self) -> None:
+    """Raises HeldError if the right is lost."""
+
+
+class _Locked:
+  """A lock cannot be lost."""
+
+  def check(self) -> None:
+    """Never raises."""
+
+
+@contextlib.contextmanager
+def holding(folder: pathlib.Path, process: int) -> Iterator[Hold]:
+  """Holds a folder against other commands, inside.
+
+  Args:
+    folder: of a stage.
+    process: index of this process in its run. Each has a lock of its own; in a
+      bucket process 0 holds the lease for all, which wait for it to begin.
+
+  Raises:
+    HeldError: another command is at work there; nothing was written.
+  """
+  if not storage.is_remote(folder):
+    with _locked(folder, process):
+      yield _Locked()
+  elif process:
+    yield _Locked()
+  else:
+    lease = Lease(folder)
+    lease.acquire()
+    try:
+      yield lease
+    finally:
+      lease.release()
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path, process: int) -> Iterator[None]:
+  # The kernel releases the lock of a killed process, so no lock can be stale.
+  with open(folder / f'.lock-{process}', 'w', encoding='ascii') as lock:
+    try:
+      fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+      raise HeldError(
+        f'another process is at work in {folder}; wait for it or end it.'
+      ) from error
+    yield
+
+
+class Lease:
+  """The lease of one folder in an object store; see the module."""
+
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    renew: float = RENEW_S,
+    stale: float = STALE_S,
+    poll: float = _POLL_S,
+  ):
+    """Holds nothing yet.
+
+    Args:
+      folder: of the stage.
+      renew: seconds between renewals.
+      stale: seconds without one after which others may take over; above
+        `renew` by the longest pause of a process that is to survive.
+      poll: seconds between two looks at somebody else's lease.
+    """
+    self._folder = folder / _FOLDER
+    self._renew, self._stale, self._poll = renew, stale, poll
+    self._id = uuid.uuid4().hex
+    self._number = 0
+    self._renewed = 0.0
+    self._lost = False
+    self._lock = threading.Lock()
+    self._released = threading.Event()
+
+  def acquire(self) -> None:
+    """Takes the lease, when nobody has it or it has become stale.
+
+    Raises:
+      HeldError: another command renews it, or was faster.
+    """
+    last = self._last()
+    began = time.monotonic()
+    while last and not self._is_over(last):
+      if time.monotonic() - began > self._stale:
+        break  # its command is dead
+      time.sleep(self._poll)
+      now = self._last()
+      if now != last and not self._is_over(now):
+        raise HeldError(
+          f'another command ({self._who(now)}) is at work in '
+          f'{self._folder.parent}; wait for it or end it.'
+        )
+      last = now
+    if not self._create(last + 1):
+      raise HeldError(
+        f'another command ({self._who(last + 1)}) has begun in '
+        f'{self._folder.parent} at this moment; wait for it or end it.'
+      )
+    threading.Thread(target=self._keep, daemon=True).start()
+
+  def check(self) -> None:
+    """Renews the lease now, so that it is known to be held.
+
+    Raises:
+      HeldError: another command has taken over, since this one was stopped
+        for longer than its lease.
+    """
+    with self._lock:
+      if not self._lost and not self._create(self._number + 1):
+        self._lost = True
+      if self._lost:
+        raise HeldError(
+          f'another command ({self._who(self._last())}) has taken over '
+          f'{self._folder.parent}, since this one was stopped for more than '
+          f'{self._stale:.0f} s; it does the rest.'
+        )
+
+  def release(self) -> None:
+    """Lets others begin at once."""
+    self._released.set()
+    with self._lock:
+      if not self._lost:
+        self._create(self._number + 1, released=True)
+
+  def _keep(self) -> None:
+    while not self._released.wait(self._renew):
+      with self._lock, contextlib.suppress(OSError):  # tried again
+        if not self._released.is_set() and not self._create(self._number + 1):
+          self._lost = True
+          return
+
+  def _create(self, number: int, released: bool = False) -> bool:
+    """Creates a number of the series; False where there is one already."""
+    entry = {
+      'id': self._id,
+      'who': f'{socket.gethostname()}, process {os.getpid()}',
+      'machine': _machine(),
+      'pid': os.getpid(),
+      'released': released,
+    }
+    data = json.dumps(entry).encode('ascii')
+    if not storage.create(self._folder / f'{number:08d}', data):
+      # Our own, if the answer to an earlier try was lost on its way.
+      if self._entry(number).get('id') != self._id:
+        return False
+    elif self._last() > number:
+      # Stopped for long, and others have gone on and removed this number.
+      with contextlib.suppress(OSError):
+        (self._folder / f'{number:08d}').unlink(missing_ok=True)
+      return False
+    before, self._number = self._number, number
+    if before:  # only the last one counts
+      with contextlib.suppress(OSError):
+        (self._folder / f'{before:08d}').unlink(missing_ok=True)
+    return True
+
+  def _last(self) -> int:
+    """The last number of the series; 0 before the first."""
+    return max(map(int, storage.names(self._folder)), default=0)
+
+  def _is_over(self, number: int) -> bool:
+    """Whether its command has released it, or is seen to be dead."""
+    entry = self._entry(number)
+    if entry.get('released'):
+      return True
+    here = entry.get('machine') and entry['machine'] == _machine()
+    return bool(here) and not pathlib.Path(f'/proc/{entry["pid"]}').exists()
+
+  def _who(self, number: int) -> str:
+    return self._entry(number).get('who', 'unknown')
+
+  def _entry(self, number: int) -> dict:
+    try:
+      text = (self._folder / f'{number:08d}').read_text(encoding='utf-8')
+      return json.loads(text)
+    except (FileNotFoundError, ValueError):
+      return {}
+
+
+def _machine() -> str:
+  """Where a process number has a meaning: boot and namespace; '' if unknown."""
+  try:
+    boot = pathlib.Path('/proc/sys/kernel/random/boot_id').read_text().strip()
+    return f'{boot} {os.stat("/proc/self/ns/pid").st_ino}'
+  except OSError:
+    return ''

@@ -1,0 +1,54 @@
+"""By which code, on which devices: what a stage's results also depend on."""
+
+import functools
+import hashlib
+import importlib.metadata
+import pathlib
+
+_SOURCE = pathlib.Path(__file__).parents[1]
+
+Provenance = dict[str, str]
+
+
+@functools.cache
+def current(devices: bool) -> Provenance:
+  """What produces results here and now.
+
+  Args:
+    devices: whether to name the devices too, which starts jax.
+
+  Returns:
+    'source', the first digits of the SHA-256 of this package's source;
+    'jax', its version; and with devices 'platform' and 'device', their kind.
+  """
+  found = {'source': source(), 'jax': importlib.metadata.version('jax')}
+  if devices:
+    import jax
+
+    found['platform'] = jax.default_backend()
+    found['device'] = jax.local_devices()[0].device_kind
+  return found
+
+
+@functools.cache
+def source() -> str:
+  """First digits of the SHA-256 of this package's Python source."""
+  digest = hashlib.sha256()
+  for path in sorted(_SOURCE.rglob('*.py')):
+    digest.update(str(path.relative_to(_SOURCE)).encode())
+    digest.update(path.read_bytes())
+  return digest.hexdigest()[:12]
+
+
+def text(made: Provenance) -> str:
+  """In words; a revision that did not record it is unknown."""
+  return ', '.join(f'{k} {v}' for k, v in made.items()) or 'unknown source'
+
+
+def differences(before: Provenance, now: Provenance) -> list[str]:
+  """One line for each thing that both name and that is not the same."""
+  return [
+    f'{name}: {before[name]} before, {now[name]} now'
+    for name in sorted(before.keys() & now.keys())
+    if before[name] != now[name]
+  ]

@@ -1,0 +1,83 @@
+"""Whether finished and unfinished stages still hold what was written."""
+
+from collections.abc import Iterator
+import dataclasses
+import pathlib
+
+from ttc.pipeline import checksums, journal, records
+from ttc.pipeline.origin import FILE
+from ttc.runtime import storage
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+  """What was found in one folder.
+
+  Attributes:
+    folder: of a stage, or of a converted model.
+    state: 'complete' or 'unfinished'.
+    files: number of files that were compared with their digests.
+    damage: one line per file that is not what was written.
+  """
+
+  folder: pathlib.Path
+  state: str
+  files: int
+  damage: list[str]
+
+
+def verify(folder: pathlib.Path) -> Iterator[Verdict]:
+  """Checks every stage in a folder, all parts and models included.
+
+  Args:
+    folder: of a stage, an experiment, or of several experiments.
+  """
+  if (folder / records.MARK).exists() or (folder / FILE).exists():
+    yield _stage(folder)
+    return
+  for name in storage.names(folder):
+    child = folder / name
+    if not name.startswith('.') and child.is_dir():
+      yield from verify(child)
+
+
+def _stage(folder: pathlib.Path) -> Verdict:
+  try:
+    mark = records.read_mark(folder)
+  except records.IncompleteError as error:
+    return Verdict(folder, 'complete', 0, [str(error)])
+  if mark is None:
+    return _unfinished(folder)
+  damage = [
+    f'{folder / name} is missing; {records.remedy(folder, mark)}'
+    for name in records.absent(folder, mark)
+  ]
+  extra = [
+    path.name
+    for path in records.part_paths(folder)
+    if path.name not in mark['rows']
+  ]
+  damage += [f'{folder / name} is not of this stage' for name in extra]
+  held = mark.get('sha256', {})
+  there = [name for name in held if (folder / name).exists()]
+  for name, digest in checksums.of_files(folder, there).items():
+    if digest != held[name]:
+      damage.append(
+        f'{folder / name} is not what was written (its SHA-256 differs); '
+        f'{records.remedy(folder, mark)}'
+      )
+  return Verdict(folder, 'complete', len(there), damage)
+
+
+def _unfinished(folder: pathlib.Path) -> Verdict:
+  written = journal.read(folder)
+  damage, parts = [], records.part_paths(folder)
+  for path in parts:
+    digests = None if written is None else written.get(path.name, set())
+    try:
+      records.read_part(path, digests)
+    except (records.TornPartError, records.DamagedError) as error:
+      damage.append(
+        f'{str(error).rstrip(".")}. The same command makes it again.'
+      )
+  return Verdict(folder, 'unfinished', len(parts), damage)
