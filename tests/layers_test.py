@@ -80,6 +80,7 @@ _ALSO = {
   # Inside functions, when there are other processes or there is a trace.
   'ttc.runtime.join': {'jax'},
   'ttc.runtime.profiling': {'jax'},
+  'ttc.pipeline.provenance': {'jax'},
   'ttc.grading': {'math_verify', 'mpmath'},
 }
 _LONGEST_FILE, _LARGEST_ROOM, _COMMANDS = 400, 3200, 2300  # lines

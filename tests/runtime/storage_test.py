@@ -1,12 +1,14 @@
 """Files in an object store: through epath, gcsfs and HTTP, to a server here."""
 
 import datetime
+import os
 import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from tests import disk_events
 from ttc.pipeline import records
 from ttc.runtime import storage
 
@@ -20,7 +22,7 @@ from ttc.pipeline import records
 from ttc.runtime import storage
 folder = storage.absolute({str(tmp_path)!r})
 records.write_part(folder, 0, 1, [{{'a': 1}}])
-records.mark_complete(folder, {{}})
+records.mark_complete(folder, {{'fingerprint': 'f'}})
 print(records.read_rows(folder), {{'etils', 'fsspec'}} & set(sys.modules))
 """
   done = subprocess.run(
@@ -122,3 +124,50 @@ def test_when_files_were_written(bucket, tmp_path):
   assert storage.modified(local) == local.stat().st_mtime
   stored = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
   assert storage.modified(remote) == stored.timestamp()  # as the server says
+
+
+def test_files_are_on_disk_before_they_have_their_name(tmp_path, monkeypatch):
+  events = disk_events.record(monkeypatch)
+  storage.write_atomic(tmp_path / 'file', b'data')
+  assert events == [
+    ('fsync', tmp_path / '.file.tmp'),
+    ('replace', tmp_path / 'file'),
+    ('fsync', tmp_path),
+  ]
+
+
+def test_a_folder_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+  source, target = tmp_path / 'new', tmp_path / 'old'
+  (source / 'sub').mkdir(parents=True)
+  (target / 'left over').mkdir(parents=True)
+  for path in (source / 'a', source / 'sub' / 'b'):
+    path.write_text(path.name)
+  events = disk_events.record(monkeypatch)
+  storage.replace_folder(source, target)
+  assert events == [
+    ('fsync', source / 'sub' / 'b'),
+    ('fsync', source / 'sub'),
+    ('fsync', source / 'a'),
+    ('fsync', source),
+    ('replace', target),
+    ('fsync', tmp_path),
+  ]
+  assert not source.exists()
+  names = sorted(str(path.relative_to(target)) for path in target.rglob('*'))
+  assert names == ['a', 'sub', 'sub/b']
+
+
+def test_a_folder_that_cannot_be_flushed_replaces_nothing(
+  tmp_path, monkeypatch
+):
+  for name in ('new', 'old'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'a').write_text(name)
+
+  def fails(descriptor):
+    raise OSError(5, 'Input/output error')
+
+  monkeypatch.setattr(os, 'fsync', fails)
+  with pytest.raises(OSError, match='Input/output'):
+    storage.replace_folder(tmp_path / 'new', tmp_path / 'old')
+  assert (tmp_path / 'old' / 'a').read_text() == 'old'

@@ -86,8 +86,9 @@ def test_a_signal_that_was_swallowed_comes_again():
   assert (code, words) == (0, ['swallowed', 'terminated'])
 
 
-def test_what_does_not_end_is_ended():
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+def test_what_does_not_end_is_ended(number):
   """As a device call or a compilation, which no handler interrupts."""
   for grace in (['0.3'], ['60', '0.3']):
-    code, words = _said('stuck', *grace, numbers=[signal.SIGTERM])
-    assert (code, words) == (143, ['last words 143'])
+    code, words = _said('stuck', *grace, numbers=[number])
+    assert (code, words) == (128 + number, [f'last words {128 + number}'])

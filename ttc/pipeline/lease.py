@@ -10,7 +10,8 @@ objects, of which the last one counts:
 Whoever creates the next number holds the folder, and keeps it by creating the
 one after that before it is stale. So two commands cannot both hold it: of two
 that create a number one fails. A command that finds a lease watches it by its
-own clock: renewed, it belongs to a command at work; else it becomes stale.
+own clock: renewed, it belongs to a command at work; else it becomes stale. A
+command that was killed on the same machine is known to be dead at once.
 """
 
 from collections.abc import Iterator

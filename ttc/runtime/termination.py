@@ -17,10 +17,10 @@ import sys
 import threading
 import time
 
-# Seconds between a SIGTERM and the forced exit. A preempted machine is taken
+# Seconds between a signal and the forced exit. A preempted machine is taken
 # away 30 s after the notice.
 _GRACE_S = 25.0
-# Seconds after which SIGTERM is sent again: an exception that a handler raises
+# Seconds after which the signal is sent again: an exception that a handler raises
 # is lost when it strikes in a callback of the garbage collector.
 _RESEND_S = 3.0
 
@@ -35,7 +35,7 @@ class _State:
   Attributes:
     deferred: whether a first signal waits for `requested` to be polled.
     number: number of the first signal; None before it.
-    grace: seconds from a SIGTERM to the forced exit.
+    grace: seconds from the first signal to the forced exit.
     finished: whether work has ended, so that signals no longer raise.
   """
 
@@ -59,7 +59,7 @@ def handling(
   Args:
     last: called with the exit code, in the watchdog thread, just before a
       forced exit.
-    grace: seconds from a SIGTERM to the forced exit.
+    grace: seconds from the first signal to the forced exit.
 
   Raises:
     Terminated: in the block, on SIGTERM.
@@ -127,13 +127,13 @@ def finish_work() -> None:
   """Marks the end of work: signals no longer raise.
 
   What is left, such as the last entry of the run log, is not interrupted. The
-  grace of a SIGTERM still limits it.
+  grace still limits it.
   """
   _state.finished = True
 
 
 def shorten_grace(seconds: float) -> None:
-  """Limits the time from a SIGTERM to the forced exit to `seconds`."""
+  """Limits the time from a signal to the forced exit to `seconds`."""
   _state.grace = min(_state.grace, seconds)
 
 
@@ -163,7 +163,7 @@ def _handle(number, frame) -> None:
 
 
 def _watch(reader, ended, last) -> None:
-  """The watchdog thread: waits for a SIGTERM, then for the process to end.
+  """The watchdog thread: waits for a signal, then for the process to end.
 
   Args:
     reader: file descriptor to which Python writes the number of each signal, as
@@ -173,12 +173,12 @@ def _watch(reader, ended, last) -> None:
   """
   with os.fdopen(reader, 'rb', buffering=0) as signals:
     while byte := signals.read(1):
-      if byte[0] == signal.SIGTERM:
-        _enforce(ended, last)
+      if byte[0] in (signal.SIGTERM, signal.SIGINT):
+        _enforce(byte[0], ended, last)
         return
 
 
-def _enforce(ended, last) -> None:
+def _enforce(number, ended, last) -> None:
   """Exits the process unless the block ends within the grace."""
   began = time.monotonic()
   # `_state.grace` is read anew each time, since `shorten_grace` may change it.
@@ -186,11 +186,11 @@ def _enforce(ended, last) -> None:
     if ended.wait(min(left, _RESEND_S)):
       return
     if not (_state.deferred or _state.finished):
-      signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
-  code = 128 + signal.SIGTERM
+      signal.pthread_kill(threading.main_thread().ident, number)
+  code = 128 + number
   print(
     f'ttc: stopped in the midst of work, {time.monotonic() - began:.0f} s '
-    'after SIGTERM.',
+    f'after {signal.Signals(number).name}.',
     file=sys.stderr,
     flush=True,
   )
