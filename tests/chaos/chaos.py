@@ -5,7 +5,8 @@
 makes the experiment of chaos.gin once in peace, then once for each seed:
 killed one to three times, by SIGTERM or SIGKILL, at moments drawn over all
 stages, and resumed each time on one or two processes. What comes out must be
-equal byte for byte: parts, metrics, parameters, policies, the report.
+equal byte for byte: parts, metrics, parameters, policies, the report. With
+--pause=90 a process is stopped by SIGSTOP for 90 seconds instead.
 
 Bits depend on shapes, and these stay the same: training on two devices in all,
 in one process or two (a sum of two numbers has no order), everything else on
@@ -121,6 +122,7 @@ class Chaos:
     subject: the experiment.
     output: the folder.
     counts: numbers of processes to draw from.
+    pause: seconds for which one is stopped, in place of being killed; 0 kills.
     struck: how often what was done.
     commands: how many were started.
   """
@@ -128,6 +130,7 @@ class Chaos:
   subject: Subject
   output: pathlib.Path
   counts: tuple[int, ...] = (1, 2)
+  pause: float = 0.0
   struck: dict[str, int] = dataclasses.field(default_factory=dict)
   commands: int = 0
 
@@ -225,19 +228,30 @@ class Chaos:
   def _strike(self, started, rng, stage) -> None:
     """Kills one process, or all; looks at how they take it."""
     number = rng.choice((signal.SIGTERM, signal.SIGKILL))
+    if self.pause:
+      number = signal.SIGSTOP
     name = signal.Signals(number).name
     victims = [rng.randrange(len(started))]
     if rng.random() < 0.3:  # as when all hosts are taken away
       victims = range(len(started))
     for index in victims:
       started[index].send_signal(number)
+    if self.pause:
+      time.sleep(self.pause)
+      for index in victims:
+        started[index].send_signal(signal.SIGCONT)
     for what in (f'{name} on {len(started)} processes', f'in {stage}'):
       self.struck[what] = self.struck.get(what, 0) + 1
     # A process may have been done, or not have begun. One that loses process 0
     # may lose the race against jax, which aborts it.
     term, kill = {0, 143, -signal.SIGTERM}, {0, 137, -signal.SIGABRT, -9}
-    allowed = term if number == signal.SIGTERM else kill
-    for code, said in _ends(started, _PEER_S):
+    # One that was stopped goes on, if the others have waited; they may have
+    # taken it for dead, and it then finds nobody.
+    allowed = {signal.SIGTERM: term, signal.SIGKILL: kill}.get(
+      number, term | kill
+    )
+    patience = _PATIENCE_S if self.pause else _PEER_S
+    for code, said in _ends(started, patience):
       if code not in allowed:
         raise ChaosError(f'{name} in {stage} ended with {code}: {said}')
 
@@ -294,9 +308,10 @@ def main() -> None:
   parser.add_argument('--output', type=pathlib.Path, required=True)
   parser.add_argument('--runs', type=int, default=40)
   parser.add_argument('--first', type=int, default=0, help='seed')
+  parser.add_argument('--pause', type=float, default=0.0, metavar='SECONDS')
   options = parser.parse_args()
   os.environ.setdefault('JAX_PLATFORMS', 'cpu')
-  chaos = Chaos(PAPER, options.output.absolute())
+  chaos = Chaos(PAPER, options.output.absolute(), pause=options.pause)
   peace = chaos.in_peace()
   for seed in range(options.first, options.first + options.runs):
     began = time.monotonic()

@@ -2,41 +2,13 @@
 
 import dataclasses
 import json
-import pathlib
-from typing import ClassVar
 
 import pytest
 
+from tests.cli.dealing import Deal, Deck
 from tests.cli.little_stages import Coin, Toss
 from ttc.pipeline import contents, provenance
 from ttc.pipeline.stage import Place, RefusedError, StageRun
-
-
-@dataclasses.dataclass(frozen=True)
-class Deck:
-  """Reads a file."""
-
-  path: str
-
-  def files(self):
-    return [self.path]
-
-
-@dataclasses.dataclass(frozen=True)
-class Deal:
-  """A stage whose rows are the lines of a file."""
-
-  kind: ClassVar[str] = 'sample'
-  deck: Deck
-  name: str = 'deal'
-  fail_at: int | None = None
-
-  def __call__(self, run):
-    lines = pathlib.Path(self.deck.path).read_text().split()
-    for part in run.parts(lines, 1):
-      if part.index == self.fail_at:
-        raise RuntimeError('a card fell')
-      part.write([{'problem': part.index, 'card': part.items[0]}])
 
 
 @pytest.fixture
