@@ -32,12 +32,42 @@ and Ubuntu: apt install python3 python3-venv), or say where it is by
 PYTHON=/path/to/python3.11."
 }
 
+# Whether launch/locked.txt has the hashes of what this Python would install.
+has_hashes() {
+  "$1" -c '
+import platform, sys
+libc, version = platform.libc_ver()
+sys.exit(not (
+  sys.platform == "linux"
+  and platform.machine() in ("x86_64", "aarch64")
+  and sys.implementation.name == "cpython"
+  and sys.version_info[:2] in ((3, 11), (3, 12))
+  and libc == "glibc"
+  and tuple(map(int, version.split("."))) >= (2, 28)
+))' 2>/dev/null
+}
+
+pip_install() {
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+# Installs exactly the files whose hashes are known. What builds those without
+# wheels, and this package, is one of them: pip would otherwise fetch a newer
+# one for each build, unchecked.
+install_locked() {
+  pip_install --require-hashes --requirement launch/locked_build.txt
+  pip_install --require-hashes --no-build-isolation --use-pep517 \
+    --requirement launch/locked.txt
+  pip_install --no-deps --no-build-isolation --editable .
+}
+
 # install EXTRAS: makes $VENV hold this package, editable, with its EXTRAS
 # (such as '[test]', or nothing). A stamp tells what is already there.
 VENV="${TTC_VENV:-.venv}"
 install() {
   local extras="$1" python stamp
-  stamp="$(cat setup.py constraints.txt | cksum | tr ' ' -) $extras"
+  stamp="$(cat setup.py constraints.txt launch/locked*.txt | cksum | tr ' ' -)"
+  stamp="$stamp $extras"
   if [[ -x "$VENV/bin/ttc" ]] &&
     grep -qxF "$stamp" "$VENV/ttc-installed" 2>/dev/null; then
     return
@@ -48,8 +78,13 @@ install() {
     "$python" -m venv "$VENV"
   fi
   printf 'Installing ttc%s (a minute or two, 3 GB)\n' "$extras" >&2
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-    --constraint constraints.txt --editable ".$extras"
+  if [[ -z "$extras" ]] && has_hashes "$VENV/bin/python"; then
+    install_locked
+  else
+    [[ -n "$extras" ]] || printf '%s\n' "launch/locked.txt has no hashes for \
+this Python or system: the versions of constraints.txt, unchecked." >&2
+    pip_install --constraint constraints.txt --editable ".$extras"
+  fi
   # With extras is more than without.
   printf '%s\n' "$stamp" "${stamp% *} " >>"$VENV/ttc-installed"
 }

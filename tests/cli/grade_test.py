@@ -1,6 +1,7 @@
 """Tests of `ttc grade` on files."""
 
 import json
+import operator
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import time
 import pytest
 
 from ttc.cli import main
+from ttc.grading import grader
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _ROWS = (
@@ -197,6 +199,140 @@ def test_stopped_it_leaves_no_file_and_no_process(tmp_path, number):
   assert process.returncode == 128 + number
   assert 'nothing was written' in error
   assert [path.name for path in tmp_path.iterdir()] == ['a.jsonl']
+
+
+# Each of these once stopped a run: forever, or with an exception.
+_ONCE_FATAL = (
+  '\\boxed{\\text{' + 'a' * 60 + '7}}',
+  '\\text{' + 'the number of ways ' * 20 + '7 }',
+  '5 ' + 'cm^2 ' * 40 + '+',
+  '# answer' + ' ' * 20_000,
+  '\\log_{1.00000000000000000000001} 2',
+  '\\log_2(\\frac{1}{10^{400}})',
+  '\\log_{10^{400}} 2',
+  '\\frac' * 350,
+  '\\sqrt' * 350 + '2',
+  '\\log_' * 250,
+  '\\frac\u1369' + '2',
+  'x_{\ud800}',
+  '(x^{10^{3000}})' + '^{10}' * 20,
+  '\\sin(((x^{10^{3000}})^{10^{3000}})^{10^{3000}})',
+)
+
+
+def test_answers_that_once_stopped_a_run_cost_only_themselves(tmp_path, capsys):
+  rows = [{'gold': str(i), 'pred': f'{i}.0', 'id': i} for i in range(1000)]
+  for i, text in enumerate(_ONCE_FATAL):
+    for j, kind in enumerate(('answer', 'response')):
+      rows[60 * i + j] |= {'pred': text, 'kind': kind, 'gold': '10x+3'}
+    rows[60 * i + 2] |= {'pred': '10x+3', 'gold': text}
+  rows[999]['gold'] = '\\boxed{}'
+  source, target = _write(tmp_path / 'a.jsonl', rows), tmp_path / 'b.jsonl'
+  start = time.monotonic()
+  assert main.main(_arguments(source, target)) == 0
+  assert time.monotonic() - start < 30
+  graded = _graded(target)
+  assert [row['id'] for row in graded] == list(range(1000))
+  assert sum(row['correct'] is True for row in graded) == (
+    999 - 3 * len(_ONCE_FATAL)
+  )
+  assert graded[999]['reason'] == 'no reference'
+  assert not any(row['reason'] == 'crash' for row in graded)
+  assert 'crash' not in capsys.readouterr().out
+
+
+def _bug(*args, **kwargs):
+  raise ZeroDivisionError('a bug \x1b[31m')
+
+
+@pytest.mark.parametrize(
+  'where', ['extraction.extract', 'parser.read', 'parser.alternatives', 'same']
+)
+def test_an_exception_costs_one_answer_and_is_counted(
+  tmp_path, capsys, caplog, monkeypatch, where
+):
+  real = operator.attrgetter(where)(grader)
+
+  def function(text, *args, **kwargs):
+    return _bug() if 'BUG' in repr(text) else real(text, *args, **kwargs)
+
+  monkeypatch.setattr(f'ttc.grading.grader.{where}', function)
+  rows = [{'gold': '5', 'pred': f'answer: {i}'} for i in range(10)]
+  rows[3] = {'gold': 'BUG+1', 'pred': 'answer: BUG+2'}
+  source, target = _write(tmp_path / 'a.jsonl', rows), tmp_path / 'b.jsonl'
+  assert main.main(_arguments(source, target, '--kind=response')) == 0
+  reasons = [row['reason'] for row in _graded(target)]
+  assert reasons.count('equal') == 1
+  assert reasons.count('different') == 8
+  assert reasons[3] == 'crash'
+  assert ['crash', '1'] in map(str.split, capsys.readouterr().out.splitlines())
+  (record,) = caplog.records
+  assert 'ZeroDivisionError' in record.getMessage()
+  assert '\x1b' not in record.getMessage()
+
+
+def test_of_two_that_write_to_one_output_the_second_fails(tmp_path):
+  slow = '\\prod_{k=1}^{1000000} (x+k)'
+  processes = []
+  for name in 'ab':
+    rows = [{'gold': '3', 'pred': f'{slow}+{i}', 'by': name} for i in range(6)]
+    source = _write(tmp_path / f'{name}.jsonl', rows)
+    arguments = _arguments(source, tmp_path / 'out.jsonl', '--workers=1')
+    processes.append(
+      subprocess.Popen(
+        [sys.executable, '-m', 'ttc.cli.main', *arguments],
+        cwd=_REPOSITORY,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+      )
+    )
+  while len(_leftovers(tmp_path)) < 2:  # both write, each to its own file
+    assert all(process.poll() is None for process in processes)
+    time.sleep(0.01)
+  said = {}
+  for name, process in zip('ab', processes, strict=True):
+    _, error = process.communicate(timeout=120)
+    said[name] = process.returncode, error
+  (winner,) = [name for name, (code, _) in said.items() if code == 0]
+  (code, error) = said['b' if winner == 'a' else 'a']
+  assert code == 2
+  assert 'out.jsonl was written by another process' in error
+  graded = _graded(tmp_path / 'out.jsonl')
+  assert [row['by'] for row in graded] == [winner] * 6
+  assert not _leftovers(tmp_path)
+
+
+def test_the_output_appears_also_on_disks_without_hard_links(
+  tmp_path, monkeypatch
+):
+  def link(source, target):
+    raise PermissionError('this disk has no hard links')
+
+  monkeypatch.setattr(os, 'link', link)
+  source, target = _write(tmp_path / 'a.jsonl', _ROWS[:1]), tmp_path / 'b.jsonl'
+  assert main.main(_arguments(source, target)) == 0
+  assert len(_graded(target)) == 1
+  assert not _leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(
+  'row',
+  [
+    '"\\u001b[31m"',
+    '{"\\u001b[31m\\ud800": 1}',
+    '{"gold": {"\\u001b[31m": "\\ud800\x7f"}, "pred": "1"}',
+    '{"gold": "1", "pred": "1", "kind": "\\u001b]0;x\\u0007\x7f\\u009b"}',
+    '{"gold": "1", "pred": "1", "truncated": "\\u001b[2J\\ud800"}',
+    json.dumps({'x' * 10_000: 1}),
+  ],
+)
+def test_messages_are_harmless_on_a_terminal(tmp_path, capsys, row):
+  source = _write(tmp_path / 'a.jsonl', [row])
+  assert main.main(_arguments(source, tmp_path / 'b.jsonl')) == 2
+  error = capsys.readouterr().err.removesuffix('\n')
+  assert error.isprintable()
+  assert len(error) < 1000
 
 
 def test_shared_cases_through_the_command(tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from tests import disk_events
 from ttc.data import features
 
 LM = {'tokens': [5, 6, 7], 'loss_start': 1, 'problem': 3}
@@ -58,6 +59,26 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
   assert _read(folder, 'train') == [LM | {'problem': 8}]
   with pytest.raises(ValueError, match=r"no split 'test'.*\['train'\]"):
     features.read(folder, 'test')
+
+
+def test_every_file_is_on_disk_before_the_folder_has_its_name(
+  tmp_path, monkeypatch
+):
+  folder = tmp_path / 'data'
+  events = disk_events.record(monkeypatch)
+  for _ in range(2):  # the second replaces the first
+    events.clear()
+    features.write(folder, 'lm', {'train': [LM], 'validation': [LM]})
+    names = {path.name for path in folder.iterdir()}
+    assert {'dataset_info.json', 'features.json'} < names
+    at = events.index(('replace', folder))
+    partial = tmp_path / 'data.partial'
+    assert {path for _, path in events[:at]} == {
+      partial,
+      *(partial / name for name in names),
+    }
+    assert events[at - 1] == ('fsync', partial)
+    assert events[at + 1 :] == [('fsync', tmp_path)]
 
 
 @pytest.mark.parametrize(

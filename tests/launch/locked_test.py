@@ -80,7 +80,7 @@ def test_exactly_the_default_install_is_locked():
 # Stands in for the Python of a virtual environment.
 _PYTHON = """#!/usr/bin/env bash
 if [[ "$1" == -c ]]; then exit "$UNKNOWN"; fi
-if [[ "$4" != --version ]]; then printf '%s\\n' "${*:6}" >>"$CALLS"; fi
+if [[ "$3" != --version ]]; then printf '%s\\n' "${*:6}" >>"$CALLS"; fi
 """
 _LOCKED = [
   '--require-hashes --requirement launch/locked_build.txt',

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.dealing import Deal, Deck
 from tests.cli.little_stages import Coin, Toss
-from ttc.pipeline import contents, provenance
+from ttc.pipeline import completed, contents, provenance
 from ttc.pipeline.stage import Place, RefusedError, StageRun
 
 
@@ -117,7 +117,7 @@ def test_a_report_says_what_is_mixed(tmp_path, monkeypatch):
   about['bindings']['Toss.fail_at'] = None
   (tmp_path / 'seed-0/toss/stage.json').write_text(json.dumps(about))
   toss().work()
-  lines = toss().made_with()
+  lines = completed.made_with(tmp_path)
   assert lines[-1].startswith('seed-0/toss is mixed: ')
   assert 'source abc, then ' in lines[-1]
   assert f'source {provenance.source()}' in lines[-1]

@@ -17,6 +17,7 @@ from ttc.runtime.coordinator import JoinError
 from ttc.runtime.join import Cluster
 from ttc.runtime.process_group import Alone, Processes
 from ttc.runtime.progress import duration
+from ttc.runtime.safe_text import printable
 from ttc.runtime.termination import Terminated
 
 _WORK_FAILED, _CANNOT_START = 1, 2
@@ -231,5 +232,5 @@ def _report(run: StageRun, text: str) -> None:
 
 
 def _fail(text: str, code: int) -> int:
-  print(text, file=sys.stderr, flush=True)
+  print(printable(text), file=sys.stderr, flush=True)
   return code

@@ -24,12 +24,12 @@ def run(options: argparse.Namespace) -> int:
 
   stages = damaged = 0
   for name in options.folder:
-    for verdict in verify.verify(storage.absolute(name)):
+    for finding in verify.verify(storage.absolute(name)):
       stages += 1
-      damaged += bool(verdict.damage)
-      state = 'DAMAGED' if verdict.damage else verdict.state
-      print(f'{state:<11}{verdict.files:>6} files  {verdict.folder}')
-      for line in verdict.damage:
+      damaged += bool(finding.damage)
+      state = 'DAMAGED' if finding.damage else finding.state
+      print(f'{state:<11}{finding.files:>6} files  {finding.folder}')
+      for line in finding.damage:
         print(f'  {line}')
   if not stages:
     print(f'ttc: no stage in {", ".join(options.folder)}.', file=sys.stderr)

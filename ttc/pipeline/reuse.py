@@ -95,6 +95,8 @@ def _copy(source: pathlib.Path, target: pathlib.Path) -> None:
       continue
     with (source / name).open('rb') as read, (target / name).open('wb') as to:
       shutil.copyfileobj(read, to, _PIECE)
+  if not storage.is_remote(target):
+    storage.sync_tree(target)  # before the mark vouches for it
   for name in _LAST:
     if (source / name).exists():
       storage.write_atomic(target / name, (source / name).read_bytes())

@@ -195,31 +195,6 @@ class StageRun:
     if self._progress is not None:
       self._progress.note(text)
 
-  def seconds(self) -> dict[str, float]:
-    """Seconds spent on each complete stage by its label, all runs together."""
-    root, mark = self.place.root, records.MARK
-    marks = sorted([*root.glob(f'*/{mark}'), *root.glob(f'*/*/{mark}')])
-    done = [path.parent for path in marks]
-    return {
-      str(f.relative_to(root)): records.read_mark(f)['seconds'] for f in done
-    }
-
-  def made_with(self) -> list[str]:
-    """By which code and devices the complete stages were made, in words.
-
-    One line for all stages that agree, and one for each that is mixed.
-    """
-    plain, mixed = set(), []
-    for label in self.seconds():
-      origin = Origin.read(self.place.root / label)
-      texts = (
-        [provenance.text(made) for made in origin.made_by] if origin else []
-      )
-      if len(texts) > 1:
-        mixed.append(f'{label} is mixed: {", then ".join(texts)}')
-      plain.update(texts)
-    return sorted(plain) + mixed
-
   def check(self) -> None:
     """Raises RefusedError if the folder was begun from something else."""
     before = Origin.read(self.folder)
@@ -254,7 +229,8 @@ class StageRun:
     mark = records.read_mark(self.folder)
     gone = records.absent(self.folder, mark) if mark else []
     if gone:
-      self.say(f'{gone[0]} is gone and is made again')
+      note = f'{gone[0]} is gone and is made again'
+      self.progress(None, 'items').note(note)
       (self.folder / records.MARK).unlink()
     return mark is not None and not gone
 

@@ -10,7 +10,7 @@ from ttc.runtime import storage
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class Finding:
   """What was found in one folder.
 
   Attributes:
@@ -26,7 +26,7 @@ class Verdict:
   damage: list[str]
 
 
-def verify(folder: pathlib.Path) -> Iterator[Verdict]:
+def verify(folder: pathlib.Path) -> Iterator[Finding]:
   """Checks every stage in a folder, all parts and models included.
 
   Args:
@@ -41,11 +41,11 @@ def verify(folder: pathlib.Path) -> Iterator[Verdict]:
       yield from verify(child)
 
 
-def _stage(folder: pathlib.Path) -> Verdict:
+def _stage(folder: pathlib.Path) -> Finding:
   try:
     mark = records.read_mark(folder)
   except records.IncompleteError as error:
-    return Verdict(folder, 'complete', 0, [str(error)])
+    return Finding(folder, 'complete', 0, [str(error)])
   if mark is None:
     return _unfinished(folder)
   damage = [
@@ -66,10 +66,10 @@ def _stage(folder: pathlib.Path) -> Verdict:
         f'{folder / name} is not what was written (its SHA-256 differs); '
         f'{records.remedy(folder, mark)}'
       )
-  return Verdict(folder, 'complete', len(there), damage)
+  return Finding(folder, 'complete', len(there), damage)
 
 
-def _unfinished(folder: pathlib.Path) -> Verdict:
+def _unfinished(folder: pathlib.Path) -> Finding:
   written = journal.read(folder)
   damage, parts = [], records.part_paths(folder)
   for path in parts:
@@ -80,4 +80,4 @@ def _unfinished(folder: pathlib.Path) -> Verdict:
       damage.append(
         f'{str(error).rstrip(".")}. The same command makes it again.'
       )
-  return Verdict(folder, 'unfinished', len(parts), damage)
+  return Finding(folder, 'unfinished', len(parts), damage)

@@ -11,6 +11,8 @@ import sys
 import time
 from typing import TextIO
 
+from ttc.runtime.safe_text import printable
+
 _REDRAW_S = 0.1
 _FIRST_LINE_S = 1.0
 _LONGEST_WAIT_S = 300.0
@@ -92,7 +94,8 @@ class Progress:
   def note(self, text: str) -> None:
     """Prints a line of its own; the redrawn line continues below it."""
     self._end_line()
-    print(f'{self._label}: {text}', file=self._stream, flush=True)
+    shown = printable(f'{self._label}: {text}')
+    print(shown, file=self._stream, flush=True)
 
   def close(self) -> None:
     """Shows the final state and ends the line."""

@@ -167,11 +167,14 @@ def create(path: pathlib.Path, data: bytes) -> bool:
   """
   if not is_remote(path):
     path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    write_atomic(temporary, data)
     try:
-      with open(path, 'xb') as file:
-        file.write(data)
+      os.link(temporary, path)  # whole, and only if there is none
     except FileExistsError:
       return False
+    finally:
+      temporary.unlink()
     return True
   import fsspec
 

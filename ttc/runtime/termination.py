@@ -20,8 +20,8 @@ import time
 # Seconds between a signal and the forced exit. A preempted machine is taken
 # away 30 s after the notice.
 _GRACE_S = 25.0
-# Seconds after which the signal is sent again: an exception that a handler raises
-# is lost when it strikes in a callback of the garbage collector.
+# Seconds after which the signal is sent again: an exception that a handler
+# raises is lost when it strikes in a callback of the garbage collector.
 _RESEND_S = 3.0
 
 

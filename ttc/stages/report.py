@@ -5,7 +5,7 @@ import os
 from typing import ClassVar
 
 from ttc.analysis import study
-from ttc.pipeline import model_folders, records
+from ttc.pipeline import completed, model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.reporting import report
@@ -52,8 +52,8 @@ class Report:
     about = report.About(
       experiment=run.place.root.name,
       command=run.place.command,
-      seconds=run.seconds(),
-      made_with=run.made_with(),
+      seconds=completed.seconds(run.place.root),
+      made_with=completed.made_with(run.place.root),
       size_ratio=self._size_ratio(run),
       subsets=self.subsets,
       stages={name: name for name in names if name in study.STAGES},

@@ -1,0 +1,39 @@
+"""What an experiment's complete stages took, and what they were made by."""
+
+import pathlib
+
+from ttc.pipeline import provenance, records
+from ttc.pipeline.origin import Origin
+
+
+def seconds(root: pathlib.Path) -> dict[str, float]:
+  """Seconds spent on each complete stage by its label, all runs together.
+
+  Args:
+    root: folder of the experiment.
+  """
+  mark = records.MARK
+  marks = sorted([*root.glob(f'*/{mark}'), *root.glob(f'*/*/{mark}')])
+  done = [path.parent for path in marks]
+  return {
+    str(f.relative_to(root)): records.read_mark(f)['seconds'] for f in done
+  }
+
+
+def made_with(root: pathlib.Path) -> list[str]:
+  """By which code and devices the complete stages were made, in words.
+
+  Args:
+    root: folder of the experiment.
+
+  Returns:
+    One line for all stages that agree, and one for each that is mixed.
+  """
+  plain, mixed = set(), []
+  for label in seconds(root):
+    origin = Origin.read(root / label)
+    texts = list(map(provenance.text, origin.made_by)) if origin else []
+    if len(texts) > 1:
+      mixed.append(f'{label} is mixed: {", then ".join(texts)}')
+    plain.update(texts)
+  return sorted(plain) + mixed
