@@ -81,7 +81,7 @@ def test_rescoring_equals_scoring():
 
 @pytest.mark.parametrize('seed', range(3))
 def test_many_questions_few_slots(seed):
-  """Copy on write under pressure: nobody writes into another's cells.
+  """Copy on write under pressure: no row writes into another's cache.
 
   A random model sees its whole past, so a wrong cell changes the text.
   """

@@ -105,7 +105,7 @@ def test_later_tokens_change_nothing(family):
   ],
 )
 def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
-  """However tokens are dealt out, over stale cells and at different places.
+  """However tokens are dealt out, over stale positions and at different places.
 
   Rows lie in slots 3, 0, 1 of a pool and row r lags r tokens behind, so that
   lines hold segments of different rows, positions and lengths. The segments

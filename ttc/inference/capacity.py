@@ -1,4 +1,4 @@
-"""How much a device works on at once, and whether that fits."""
+"""Sizes of the device programs and of their caches, and whether they fit."""
 
 import dataclasses
 import functools
@@ -11,22 +11,26 @@ from ttc.inference import prefill
 from ttc.inference.models import Models
 from ttc.models.config import TransformerConfig
 
-_ROUND = 64  # cells come in multiples, so that stages share programs
-_UNIT = 16  # and those of a program in multiples of this
+# Rows have room for a multiple of this, so that stages whose longest rows
+# differ a little share compiled programs.
+_ROUND = 64
+# The cache length of each program is a multiple of this.
+_UNIT = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Capacity:
-  """Sizes of the programs, a device.
+  """Sizes of the programs, per device.
 
   Attributes:
-    lanes: rows that a program samples at once (C); two programs take turns.
-    slots: rows that live at once (R). Rows wait at step ends for their
+    lanes: rows that one group of lanes samples at once (C); two groups take
+      turns.
+    slots: rows that are alive at once (R). Rows wait at step ends for their
       siblings; four times as many slots as lanes keep the lanes busy.
-    cells: tokens of a row, prompt included (S).
-    line: tokens read at once (T).
-    chunk: tokens that a row gains before lanes are given out anew (U), where
-      rows pause after steps; four times as many where they run to their ends.
+    cache_len: cache positions of a row, its prompt included (S).
+    line: tokens of a packed prefill (T).
+    chunk: tokens that a row gains at most per call (U), where rows pause after
+      steps; four times as many where they run to their ends.
   """
 
   lanes: int
@@ -47,12 +51,12 @@ class Capacity:
   def create(
     cls, rows: int, longest: int, width: int, line: int = 512
   ) -> 'Capacity':
-    """Sizes for what is asked for.
+    """Sizes for a workload.
 
     Args:
-      rows: sampled at once, by both programs.
-      longest: tokens of a row.
-      width: rows of a question that must live at once.
+      rows: number of rows sampled at once, by both groups of lanes.
+      longest: number of tokens of the longest row.
+      width: largest number of rows of one question that are alive at once.
       line: see the class.
     """
     cache_len = -(-longest // _ROUND) * _ROUND
@@ -60,7 +64,7 @@ class Capacity:
 
   @functools.cached_property
   def widths(self) -> tuple[int, ...]:
-    """Lanes of the programs: few when few rows are left."""
+    """Lanes of the programs: fewer for the end, when few rows are left."""
     narrow = -(-self.lanes // 4)
     return (narrow, self.lanes) if narrow < self.lanes else (self.lanes,)
 
@@ -72,7 +76,7 @@ class Capacity:
 
   @functools.cached_property
   def lengths(self) -> tuple[int, ...]:
-    """Cells of the programs: quarters, that short rows pay less."""
+    """Cache lengths of the programs: quarters, so that short rows cost less."""
     count = max(1, min(4, self.cache_len // max(self.chunks)))
     unit = math.gcd(self.cache_len, _UNIT)
     quarter = unit * -(-self.cache_len // (unit * count))
@@ -80,48 +84,48 @@ class Capacity:
 
   @functools.cached_property
   def copy_size(self) -> int:
-    """Cells that are copied at once."""
+    """Cache positions that one copy moves; divides every cache length."""
     return math.gcd(_ROUND, *self.lengths)
 
   @property
   def prefill_sizes(self) -> tuple[int, ...]:
-    """Tokens of the reading programs: few when few are waiting."""
+    """Tokens of the prefill programs: fewer for when few tokens wait."""
     small = max(prefill.SEGMENT, self.line // 8)
     return (small, self.line) if small < self.line else (self.line,)
 
   def bytes(self, models: Models) -> int:
-    """What the pools and the lanes take on a device, weights not counted."""
+    """Bytes of the pools and lanes per device, without the weights."""
     cut = models.mesh.shape['model']
     rows = {
       'proposer': self.slots + 1 + 2 * self.lanes,
       'verifier': self.slots + 1,
     }
     return sum(
-      rows[role] * self.cache_len * _cell_bytes(model.cfg) // cut
+      rows[role] * self.cache_len * _position_bytes(model.cfg) // cut
       for role, model in models.present.items()
     )
 
   def check(self, models: Models) -> None:
-    """Raises ValueError where the caches cannot fit, before any is made."""
+    """Raises ValueError if the caches cannot fit; nothing is allocated."""
     there = free_bytes(models.mesh.local_devices[0])
     needed = self.bytes(models)
     if there is not None and needed > there:
       raise ValueError(
         f'The caches of {self.slots} rows of {self.cache_len} tokens need '
-        f'{needed / 2**30:.2f} GiB a device, and {there / 2**30:.2f} GiB are '
-        f'free; lower Solver.rows (now {2 * self.lanes} a device) or '
+        f'{needed / 2**30:.2f} GiB per device, and {there / 2**30:.2f} GiB are '
+        f'free; lower Solver.rows (now {2 * self.lanes} per device) or '
         'Generation.max_tokens.'
       )
 
 
-def _cell_bytes(cfg: TransformerConfig) -> int:
-  """Keys and values of one token in all layers."""
+def _position_bytes(cfg: TransformerConfig) -> int:
+  """Bytes of the keys and values of one token in all layers."""
   numbers = 2 * cfg.num_layers * cfg.num_kv_heads * cfg.head_dim
   return numbers * jnp.dtype(cfg.dtype).itemsize
 
 
 def free_bytes(device: jax.Device) -> int | None:
-  """Memory left on a device; None where nobody knows."""
+  """Bytes of memory left on a device; None if that cannot be found out."""
   stats = device.memory_stats()
   if stats and 'bytes_limit' in stats:
     return stats['bytes_limit'] - stats['bytes_in_use']

@@ -1,4 +1,4 @@
-"""What a question spent, in token-forwards and in keys looked at.
+"""The work spent on a question, in token-forwards and in keys attended to.
 
 Costs belong to questions and not to rows, because a fork would count the
 parent's tokens once for every child.

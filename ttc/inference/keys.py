@@ -1,16 +1,18 @@
 """Random streams of rows: a key for each problem, child and round.
 
 Samples depend on (seed, problem, lineage, position) and on nothing that says
-when or beside whom a row is computed. A key is the data of one of JAX's, uint32
-[2], and folding gives the same bits as `jax.random.fold_in`; but the host does
-it, which need not wait for a device that is at work on thousands of tokens.
+when, or with which others, a row is computed. A key is the data of a JAX key,
+uint32 [2], and folding gives the same bits as `jax.random.fold_in`. It is done
+on the host, because a device answers only after the thousands of tokens that
+it is at work on.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-ASIDE = 2**32 - 1  # no ordinal or position: folds to what no row draws from
+# No ordinal or position has this value: it folds to a stream of no row.
+ASIDE = 2**32 - 1
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = np.uint32(0x1BD11BDA)
@@ -25,7 +27,7 @@ def fold(key: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
   """fold_in(key, number) for each of n numbers.
 
   Args:
-    key: uint32 [2], or one a number [n, 2].
+    key: uint32 [2], or one per number [n, 2].
     numbers: [n]; taken modulo 2 ** 32.
 
   Returns:

@@ -1,7 +1,8 @@
-"""Programs launched one after the other, by a thread of their own.
+"""Launches device programs in order, from a thread of its own.
 
-Where a host is cut into devices a launch waits for the program before it, and
-compiling waits everywhere; meanwhile the host can look after rows.
+On a CPU that is split into devices a launch blocks until the program before it
+has ended, and compilation blocks everywhere. The scheduler's thread goes on with
+rows meanwhile.
 """
 
 from collections.abc import Callable
@@ -13,19 +14,19 @@ from jax.sharding import Mesh
 
 from ttc.models import partitioning
 
-_SWITCH_S = 2e-4  # a launch waits at most so long for the interpreter
+_SWITCH_S = 2e-4  # longest wait of a launch for the interpreter lock
 
 T = TypeVar('T')
 
 
 class Launcher:
-  """See the module; a program may take what an earlier one left."""
+  """Runs programs one after the other; each may use what earlier ones left."""
 
   def __init__(self, mesh: Mesh):
     """Starts the thread.
 
     Args:
-      mesh: that programs run on.
+      mesh: mesh that the programs run on.
     """
     # Its default, 5 ms, is longer than a small program runs.
     sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
@@ -35,9 +36,11 @@ class Launcher:
     self._error: BaseException | None = None
 
   def launch(self, program: Callable[[], T]) -> Future[T]:
-    """Queues a program; what it returns, or raises, is in the future.
+    """Queues a program.
 
-    None runs after one that failed: it raises the same again.
+    Returns:
+      A future of its result. After a program that failed no other runs, since
+      what they share may be half consumed: each raises the same error again.
     """
 
     def guarded():

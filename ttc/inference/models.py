@@ -1,4 +1,4 @@
-"""What every search is given: two models and their vocabulary's tables."""
+"""Two models and the tables of their vocabulary, shared by all plans."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from ttc.models.transformer import unstack
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-  """Weights and their shape.
+  """The weights of a model and its shape.
 
   Attributes:
     params: layers stacked, as training leaves them, or apart.
@@ -26,7 +26,7 @@ class Model:
 
   @classmethod
   def consuming(cls, params: dict, cfg: TransformerConfig) -> 'Model':
-    """From stacked parameters, which are deleted: weights lie there once."""
+    """From stacked parameters, which are deleted: memory holds them once."""
     return cls(unstack(params, consume=True), cfg)
 
   @functools.cached_property

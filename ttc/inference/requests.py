@@ -1,15 +1,15 @@
-"""How a question is worked on: a generator that asks for work on its rows.
+"""Plans: how a question is worked on, as a generator of requests.
 
     def plan(question):
       root = question.root()
-      yield Prefill([root])                    # both models read the prompt
+      yield Prefill([root])                 # both models read the prompt
       rows = fork([root], [0, 0, 0, 0])     # four children, fresh keys
-      yield Extend(rows, steps=1)           # one step each, scored
+      yield Extend(rows, steps=1)           # one step each, with a value
       ...
       return rows
 
 A plan knows neither devices nor other questions. The scheduler resumes it when
-all rows of its request are where it wants them.
+all rows of its request are ready.
 """
 
 from collections.abc import Generator, Sequence
@@ -23,7 +23,7 @@ from ttc.inference.rows import fold_keys, Row
 
 @dataclasses.dataclass(frozen=True)
 class Prefill:
-  """Both models read what is known of the rows."""
+  """Both models read the known tokens of the rows."""
 
   rows: Sequence[Row]
 
@@ -33,14 +33,14 @@ class Extend:
   """Rows grow, and the verifier reads what is new of them.
 
   Attributes:
-    rows: done ones stay as they are.
-    steps: a row pauses after so many step ends; 0 runs to its end.
+    rows: rows to extend; those that are done stay as they are.
+    steps: number of step ends after which a row pauses; 0 runs to its end.
     allowance: tokens that each row gains at most; None bounds steps by
       `Generation.max_step_tokens`.
-    greedy: takes the most likely tokens.
-    keep: whether a row that ends keeps its slot, because it will go on.
-    slots: the most that the plan will hold at once from now on; None promises
-      nothing new.
+    greedy: whether to take the most likely token instead of sampling.
+    keep: whether a row that ends keeps its slot, because it will be rewound.
+    slots: largest number of slots that the plan will hold from now on; None
+      leaves the earlier promise.
   """
 
   rows: Sequence[Row]
@@ -59,11 +59,11 @@ class Question:
   """A prompt to continue.
 
   Attributes:
-    id: of the problem.
-    prompt: its tokens.
-    key: uint32 [2], of the run and the problem.
-    room: tokens that an attempt may have.
-    cost: what it has spent so far.
+    id: id of the problem.
+    prompt: tokens of the prompt.
+    key: uint32 [2], from the run's seed and the problem's id.
+    room: largest number of tokens of an attempt.
+    cost: work spent on it so far.
   """
 
   id: int
@@ -73,7 +73,7 @@ class Question:
   cost: Cost = dataclasses.field(default_factory=Cost)
 
   def root(self) -> Row:
-    """The row that all others come from."""
+    """The row that all others descend from."""
     start = len(self.prompt)
     return Row(list(self.prompt), start, start + self.room, self.key)
 
@@ -82,7 +82,7 @@ def fork(rows: Sequence[Row], parents: Sequence[int]) -> list[Row]:
   """Replaces rows by children, with fold_in(parent's key, ordinal) as keys.
 
   Args:
-    rows: they must not be used again.
+    rows: the parents; they are consumed.
     parents: index of each child's parent; ordinals count from 0 among the
       children of one parent.
   """

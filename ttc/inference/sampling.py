@@ -24,7 +24,7 @@ def draw(
 
   Args:
     logits: [B, V] float32.
-    keys: one key a row [B]; consumed.
+    keys: one key per row [B]; consumed.
     temperature: [B] float32; 0 takes the most likely token.
     top_p: nucleus mass kept, a scalar; None keeps all, and does not sort.
 
@@ -60,5 +60,5 @@ def _nucleus(logits, top_p):
   ordered = jnp.sort(logits, axis=-1)[:, ::-1]
   mass = jnp.cumsum(jax.nn.softmax(ordered), axis=-1)
   kept = mass - jax.nn.softmax(ordered) < top_p  # mass before this token
-  min_live = jnp.min(jnp.where(kept, ordered, jnp.inf), axis=-1, keepdims=True)
-  return jnp.where(logits >= min_live, logits, -jnp.inf)
+  smallest = jnp.min(jnp.where(kept, ordered, jnp.inf), axis=-1, keepdims=True)
+  return jnp.where(logits >= smallest, logits, -jnp.inf)
