@@ -29,11 +29,6 @@ class Arm:
   strategy: Strategy
   budgets: tuple[int, ...]
 
-  @classmethod
-  def samples(cls, num: int) -> 'Arm':
-    """Best-of-N with a single budget: `num` independent attempts."""
-    return cls(BestOfN(), (num,))
-
   def check(self, verified: bool) -> None:
     """Checks the arm before any model is loaded.
 
@@ -53,7 +48,7 @@ class Arm:
 
 
 class Armed(Protocol):
-  """A stage that runs arms."""
+  """A stage that runs arms; `check_arms` and `run_arms` are its methods."""
 
   name: str
   solver: Solver  # models and questions
@@ -62,6 +57,17 @@ class Armed(Protocol):
   @property
   def arms(self) -> Sequence[Arm]:
     """The strategies and budgets to run."""
+
+
+class Repeated(Protocol):
+  """A stage that samples every question `num` times."""
+
+  num: int
+
+
+def sample_arms(stage: Repeated) -> tuple[Arm]:
+  """The one arm of a stage that samples: best-of-N at a single budget."""
+  return (Arm(BestOfN(), (stage.num,)),)
 
 
 def check_arms(stage: Armed, experiment: Experiment) -> None:

@@ -6,9 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from ttc.analysis import difficulty, pools
-from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
-from ttc.stages.arms import Arm, check_arms, run_arms
+from ttc.stages.arms import check_arms, run_arms, sample_arms
 from ttc.stages.solver import Solver
 
 
@@ -35,17 +34,9 @@ class Difficulty:
   size: int = 64
   name: str = 'difficulty'
 
-  @property
-  def arms(self) -> tuple[Arm]:
-    return (Arm.samples(self.num),)
-
-  def check(self, experiment: Experiment) -> None:
-    """Raises ValueError for models that are missing or do not fit."""
-    check_arms(self, experiment)
-
-  def __call__(self, run: StageRun) -> None:
-    """Writes one record per question; see `run_arms`."""
-    run_arms(self, run)
+  arms = property(sample_arms)
+  check = check_arms
+  __call__ = run_arms
 
   def show(self, run: StageRun) -> str:
     """Text: pass@1 and share of truncated attempts, overall and per bin."""

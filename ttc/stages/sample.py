@@ -3,9 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import StageRun
-from ttc.stages.arms import Arm, check_arms, run_arms
+from ttc.stages.arms import check_arms, run_arms, sample_arms
 from ttc.stages.solver import Solver
 
 
@@ -27,14 +25,6 @@ class Sample:
   size: int = 256
   name: str = 'sample'
 
-  @property
-  def arms(self) -> tuple[Arm]:
-    return (Arm.samples(self.num),)
-
-  def check(self, experiment: Experiment) -> None:
-    """Raises ValueError for a proposer that is missing or does not fit."""
-    check_arms(self, experiment)
-
-  def __call__(self, run: StageRun) -> None:
-    """Writes one record per question; see `run_arms`."""
-    run_arms(self, run)
+  arms = property(sample_arms)
+  check = check_arms
+  __call__ = run_arms

@@ -3,8 +3,6 @@
 import dataclasses
 from typing import ClassVar
 
-from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import StageRun
 from ttc.stages.arms import Arm, check_arms, run_arms
 from ttc.stages.solver import Solver
 
@@ -31,10 +29,5 @@ class Search:
     if not self.arms:
       raise ValueError('Search.arms is empty; list at least one Arm.')
 
-  def check(self, experiment: Experiment) -> None:
-    """Raises ValueError for missing models or budgets that do not fit."""
-    check_arms(self, experiment)
-
-  def __call__(self, run: StageRun) -> None:
-    """Writes one record per strategy, budget and question; see `run_arms`."""
-    run_arms(self, run)
+  check = check_arms
+  __call__ = run_arms
