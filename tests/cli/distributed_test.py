@@ -125,6 +125,17 @@ def test_a_host_that_disagrees_is_named(tmp_path, bindings, environ, message):
   assert not (tmp_path / 'little').exists()
 
 
+def test_a_host_with_another_nonce_is_refused_and_may_try_again(tmp_path):
+  first, second = joined.flags(2)
+  waiting = _started(tmp_path, first, TTC_JOIN_NONCE='one')
+  ((code, said),) = _ends([_started(tmp_path, second, TTC_JOIN_NONCE='two')])
+  assert code == 2
+  assert 'has another TTC_JOIN_NONCE than process 0, or none' in said
+  ends = _ends([waiting, _started(tmp_path, second, TTC_JOIN_NONCE='one')])
+  assert [code for code, _ in ends] == [0, 0], ends
+  assert 'ttc: closed a connection from 127.0.0.1: process 1 (' in ends[0][1]
+
+
 def test_one_process_that_fails_ends_all(tmp_path):
   ends = _ends(
     _start(tmp_path, 'Toss.fail_at=1', 'Toss.seconds=0.05', 'ITEMS=100')

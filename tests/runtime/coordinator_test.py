@@ -60,7 +60,10 @@ _MALFORMED = {
     _hello(nonce=None) + b'\n',
     "['about', 'count', 'hello', 'host']",
   ),
-  'more than a hello': (_hello(**{'\x1b[31m': 1}) + b'\n', r"'\\x1b[31m'"),
+  'more than a hello': (
+    _hello(**{'\x1b[31m': 1}) + b'\n',
+    r"fields ['\x1b[31m',",
+  ),
   'index 7 of 2': (_hello(7) + b'\n', 'the index 7 of 2'),
   'index -1': (_hello(-1) + b'\n', 'the index -1 of 2'),
   'a list as index': (_hello([1]) + b'\n', 'an index of type list'),
@@ -76,13 +79,16 @@ _MALFORMED = {
 }
 
 
-def _call(address):
+def _call(address, wait=10.0):
   """A connection, as soon as something listens there."""
   host, _, port = address.partition(':')
+  deadline = time.monotonic() + wait
   while True:
     try:
       return socket.create_connection((host, int(port)), timeout=10)
     except ConnectionRefusedError:
+      if time.monotonic() > deadline:
+        raise
       time.sleep(0.05)
 
 
@@ -101,8 +107,9 @@ def _answer(caller):
 
 
 def _is_open(caller):
+  caller.setblocking(False)
   try:
-    return bool(caller.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    return bool(caller.recv(1, socket.MSG_PEEK))
   except BlockingIOError:
     return True
   except OSError:
@@ -163,8 +170,10 @@ def coordinator():
   """A coordinator of two processes, neither of which has joined."""
   address = joined.address()
   yield address, Coordinator(address, 2, 5.0, Guard())
-  for index in range(2):  # ends it
-    _send(_call(address), _hello(index) + b'\n')
+  with contextlib.suppress(ConnectionRefusedError):  # it has ended
+    for index in range(2):
+      with _call(address, wait=0.0) as caller:
+        _send(caller, _hello(index) + b'\n')
 
 
 @pytest.mark.parametrize('kind', _MALFORMED)
@@ -196,22 +205,57 @@ def test_a_byte_now_and_then_gains_no_time(coordinator, capfd, monkeypatch):
   assert 'it sent no hello within 1 s' in capfd.readouterr().err
 
 
-def test_processes_come_again_when_strangers_take_all_places(
-  monkeypatch, capfd
-):
-  monkeypatch.setattr(admission, 'HELLO_S', 1.0)
+def test_strangers_cannot_take_all_places(monkeypatch, capfd):
   monkeypatch.setattr(admission, '_MOST_STRANGERS', 3)
   address = joined.address()
   with concurrent.futures.ThreadPoolExecutor() as pool:
     first = pool.submit(_join, address, 0)
     with contextlib.ExitStack() as stack:
       callers = [stack.enter_context(_call(address)) for _ in range(20)]
-      assert _answer(callers[-1]) == {
-        'busy': '5 others have not sent their hello yet'
-      }
+      for caller in callers[:15]:  # the oldest, at once; process 0 ends one too
+        assert _answer(caller) == {
+          'busy': 'process 0 has 5 newer callers without a hello'
+        }
+      assert all(map(_is_open, callers[16:]))
       second = _join(address, 1)
     assert second.hosts == first.result().hosts
-  assert 'closed a connection' in capfd.readouterr().err
+  assert capfd.readouterr().err.count('closed a connection') >= 15
+
+
+def test_processes_join_in_a_flood(monkeypatch):
+  monkeypatch.setattr(admission, '_MOST_STRANGERS', 3)
+  address = joined.address()
+  ended = threading.Event()
+
+  def flood():
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+      while not ended.is_set():
+        stack.enter_context(_call(address, wait=0.0))
+
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    first = pool.submit(_join, address, 0)
+    flooding = pool.submit(flood)
+    time.sleep(0.3)
+    second = pool.submit(_join, address, 1)
+    try:
+      assert second.result().hosts == first.result().hosts
+    finally:
+      ended.set()
+      flooding.result()
+
+
+def test_who_is_too_late_for_a_place_calls_again(monkeypatch):
+  with socket.create_server(('127.0.0.1', 0)) as server:
+    address = f'127.0.0.1:{server.getsockname()[1]}'
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      process = pool.submit(_join, address, 1)
+      for answer in ({'busy': 'why'}, {'welcome': ['a', 'b'], 'port': 9}):
+        caller, _ = server.accept()
+        with caller:
+          assert _answer(caller)['hello'] == 1
+          _send(caller, json.dumps(answer).encode() + b'\n')
+          if 'welcome' in answer:
+            assert process.result().hosts == ['a', 'b']
 
 
 def test_the_log_of_strangers_ends(coordinator, monkeypatch, capfd):
@@ -228,21 +272,14 @@ def test_the_log_of_strangers_ends(coordinator, monkeypatch, capfd):
 
 def test_nobody_is_listening_when_all_have_joined():
   address = joined.address()
-  with _call_later(address) as early:
-    both = _join_both(address)
-    caller = early.result()
-    assert _answer(caller) is None
-    caller.close()
-  assert [process.meet for process in both]
-  host, _, port = address.partition(':')
-  with pytest.raises(ConnectionRefusedError):
-    socket.create_connection((host, int(port)))
-
-
-@contextlib.contextmanager
-def _call_later(address):
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    yield pool.submit(_call, address)
+    first = pool.submit(_join, address, 0)
+    with _call(address) as caller:
+      second = _join(address, 1)
+      assert _answer(caller) is None
+    assert first.result().port == second.port
+  with pytest.raises(ConnectionRefusedError):
+    _call(address, wait=0.0)
 
 
 def test_only_who_knows_the_nonce_joins():
@@ -273,7 +310,7 @@ def test_a_host_name_cannot_speak_to_the_terminal():
     _send(rogue, _hello(1, 3, host=evil) + b'\n')
     ends = joined.ends([first, joined.start(address, 1, count=3)])
     refusal = _answer(rogue)
-  assert r'\x1b]0;evil\x07\n\ud800hhh' in str(refusal)
+  assert r'\x1b]0;evil\x07\n\ud800hhh' in refusal['refused']
   for code, output in ends:
     assert code == 2
     assert 'both say --process=1' in output
@@ -333,22 +370,23 @@ def test_who_calls_from_elsewhere_without_a_nonce_is_told(capfd):
   assert capfd.readouterr().err.count('set TTC_JOIN_NONCE') == 20
 
 
+class _Looking(Guard):
+  """Finds the callers' addresses only when they have called a few times."""
+
+  def __init__(self, *arguments):
+    super().__init__(*arguments)
+    self.looking, self._calls = True, 0
+
+  def allows(self, peer, own):
+    self._calls += 1
+    return self._calls > 4
+
+
 def test_a_host_of_the_pod_may_come_before_its_name(monkeypatch, capfd):
-  here = threading.Event()
-  monkeypatch.setattr(Guard, 'looking', not here.is_set(), raising=False)
-  monkeypatch.setattr(Guard, 'allows', lambda *_: here.is_set())
-  monkeypatch.setattr(Guard, '__setattr__', _without_looking)
-  timer = threading.Timer(0.7, here.set)
-  timer.start()
-  both = _join_both(joined.address())
-  assert here.is_set()
-  assert both[0].hosts == both[1].hosts
+  monkeypatch.setattr(process_group, 'Guard', _Looking)
+  first, second = _join_both(joined.address())
+  assert first.hosts == second.hosts
   assert capfd.readouterr().err == ''
-
-
-def _without_looking(guard, name, value):
-  if name != 'looking':
-    object.__setattr__(guard, name, value)
 
 
 def test_a_value_that_is_too_large_is_refused_here(monkeypatch):

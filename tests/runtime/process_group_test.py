@@ -1,8 +1,6 @@
 """Real processes on real sockets: who comes, who differs, who dies."""
 
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
@@ -11,81 +9,13 @@ from tests import joined
 from ttc.runtime import process_group
 from ttc.runtime.coordinator import JoinError
 
-# Meets twice, then ends by itself, or is asked to by its standard input.
-_PROGRAM = """
-import os, sys, time
-from ttc.runtime import process_group
-from ttc.runtime.coordinator import JoinError
-
-address, count, index, about, timeout = sys.argv[1:]
-
-def lost(who, code):
-  print('lost', who.split()[1], code, flush=True)
-  os._exit(1)
-
-try:
-  joined = process_group.join(
-    address, int(count), int(index), {'the code': about}, float(timeout), lost)
-except JoinError as error:
-  print(error)
-  sys.exit(2)
-print(joined.meet('first', joined.index), joined.meet('second'), flush=True)
-order = sys.stdin.readline().strip()
-if order == 'die':
-  os._exit(9)
-if order == 'linger':
-  joined.leave(143)
-  time.sleep(1)
-  print(time.monotonic(), flush=True)
-  os._exit(143)
-if order == 'leave':
-  joined.leave(143)
-  os._exit(143)
-joined.meet('end')
-joined.leave(0)
-"""
-
-
-def _start(address, index, count=3, about='x', timeout=20):
-  return subprocess.Popen(
-    [
-      sys.executable,
-      '-c',
-      _PROGRAM,
-      address,
-      str(count),
-      str(index),
-      about,
-      str(timeout),
-    ],
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.STDOUT,
-    text=True,
-  )
-
-
-def _order(process, order):
-  process.stdin.write(f'{order}\n')
-  process.stdin.flush()
-
-
-def _ends(started):
-  for process in started:
-    process.stdin.close()
-    process.stdin = None
-  ends = [process.communicate(timeout=60) for process in started]
-  return [
-    (p.returncode, out) for p, (out, _) in zip(started, ends, strict=True)
-  ]
-
 
 def test_all_come_meet_and_leave():
   address = joined.address()
-  started = [_start(address, index) for index in (2, 0, 1)]
+  started = [joined.start(address, index) for index in (2, 0, 1)]
   for process in started:
     assert process.stdout.readline() == '[0, 1, 2] [None, None, None]\n'
-  for code, output in _ends(started):
+  for code, output in joined.ends(started):
     assert (code, output) == (0, '')
 
 
@@ -93,13 +23,13 @@ def test_all_come_meet_and_leave():
 @pytest.mark.parametrize(('order', 'code'), [('die', None), ('leave', 143)])
 def test_who_ends_is_named_wherever_the_others_wait(victim, order, code):
   address = joined.address()
-  started = [_start(address, index) for index in range(3)]
+  started = [joined.start(address, index) for index in range(3)]
   for process in started:
     process.stdout.readline()
   others = [p for index, p in enumerate(started) if index != victim]
-  _order(others[0], 'meet')  # the other one is busy
+  joined.order(others[0], 'meet')  # the other one is busy
   time.sleep(0.1)
-  _order(started[victim], order)
+  joined.order(started[victim], order)
   for process in others:
     assert process.stdout.readline() == f'lost {victim} {code}\n'
     process.communicate()
@@ -109,11 +39,11 @@ def test_who_ends_is_named_wherever_the_others_wait(victim, order, code):
 
 def test_process_0_ends_after_those_who_said_goodbye():
   address = joined.address()
-  started = [_start(address, index, count=2) for index in range(2)]
+  started = [joined.start(address, index, count=2) for index in range(2)]
   for process in started:
     process.stdout.readline()
-  _order(started[1], 'linger')
-  _order(started[0], 'leave')
+  joined.order(started[1], 'linger')
+  joined.order(started[0], 'leave')
   started[0].communicate()
   ended = time.monotonic()
   assert float(started[1].communicate()[0]) < ended
@@ -121,7 +51,9 @@ def test_process_0_ends_after_those_who_said_goodbye():
 
 def test_who_does_not_come_is_named_to_all_who_did():
   address = joined.address()
-  ends = _ends([_start(address, index, timeout=2) for index in (0, 2)])
+  ends = joined.ends(
+    [joined.start(address, index, timeout=2) for index in (0, 2)]
+  )
   for code, output in ends:
     assert code == 2
     assert f'did not call {address} within 2 s: 1; there are 0 (' in output
@@ -136,10 +68,10 @@ def test_a_coordinator_that_is_not_there():
 def test_a_coordinator_that_says_nothing():
   with socket.create_server(('127.0.0.1', 0)) as server:
     address = f'127.0.0.1:{server.getsockname()[1]}'
-    process = _start(address, 1, timeout=-9)  # not later than at once
+    process = joined.start(address, 1, timeout=-9)  # not later than at once
     caller, _ = server.accept()
     with caller:
-      ((code, output),) = _ends([process])
+      ((code, output),) = joined.ends([process])
   assert code == 2
   assert 'did not say which processes have come' in output
 
@@ -160,8 +92,11 @@ def test_a_port_that_is_taken():
 )
 def test_who_differs_is_named_to_all(first, second, message):
   address = joined.address()
-  ends = _ends(
-    [_start(address, **{'count': 2, **fields}) for fields in (first, second)]
+  ends = joined.ends(
+    [
+      joined.start(address, **{'count': 2, **fields})
+      for fields in (first, second)
+    ]
   )
   for code, output in ends:
     assert code == 2
@@ -171,14 +106,14 @@ def test_who_differs_is_named_to_all(first, second, message):
 
 def test_a_process_that_comes_twice_is_refused():
   address = joined.address()
-  ends = _ends([_start(address, index) for index in (0, 1, 1)])
+  ends = joined.ends([joined.start(address, index) for index in (0, 1, 1)])
   assert {code for code, _ in ends} == {2}
   assert all('both say --process=1' in output for _, output in ends)
 
 
 def test_a_stranger_does_not_disturb():
   address = joined.address()
-  first = _start(address, 0, count=2)
+  first = joined.start(address, 0, count=2)
   host, _, port = address.partition(':')
   while True:
     try:
@@ -188,7 +123,7 @@ def test_a_stranger_does_not_disturb():
       time.sleep(0.05)
   with stranger:
     stranger.sendall(b'GET / HTTP/1.0\r\n\r\n')
-    ends = _ends([first, _start(address, 1, count=2)])
+    ends = joined.ends([first, joined.start(address, 1, count=2)])
   assert [code for code, _ in ends] == [0, 0]
 
 

@@ -2,23 +2,31 @@
 
 It first admits the processes of the run (joining), then gathers the values that
 they exchange and reports to all when one of them ends. process_group.py lists
-the messages.
+the messages, and admission.py keeps strangers out.
 """
 
+import dataclasses
 import socket
 import threading
 import time
 from typing import Any
 
-from ttc.runtime.connection import Connection
-
-# Seconds that a new connection gets to send its hello, and that processes still
-# on their way get to connect once it is clear that the run cannot start.
-HELLO_S = 10.0
+from ttc.runtime.admission import Admission, HELLO_S
+from ttc.runtime.connection import Connection, MESSAGE_BYTES, shown
+from ttc.runtime.guard import Guard
+from ttc.runtime.hello import Hello
 
 
 class JoinError(ValueError):
   """The processes of a run cannot be joined."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Member:
+  """A process that has joined."""
+
+  connection: Connection
+  hello: Hello
 
 
 class Coordinator:
@@ -28,28 +36,27 @@ class Coordinator:
   its own, which receives the messages of that process.
   """
 
-  def __init__(self, address: str, count: int, timeout: float):
+  def __init__(self, address: str, count: int, timeout: float, guard: Guard):
     """Listens at an address and starts to admit processes.
 
     Args:
       address: 'host:port'; it listens on the port, on all interfaces.
       count: number of processes in the run, process 0 included.
       timeout: seconds to wait until all have joined.
+      guard: decides which callers belong to the run.
 
     Raises:
       JoinError: the port is taken.
     """
     self._address, self._count, self._timeout = address, count, timeout
-    self._connections: dict[int, Connection] = {}
+    # By index, in the order in which they joined.
+    self._members: dict[int, _Member] = {}
     # From processes with an index that is taken; kept to send them the refusal.
     self._duplicates: list[Connection] = []
-    self._hosts: dict[int, str] = {}
-    # Name and `about` of the first process, with which others are compared.
-    self._first: tuple[str, dict[str, str]] | None = None
     self._values: dict[int, Any] = {}  # of the exchange under way
     self._lock = threading.Lock()
     self._receivers: list[threading.Thread] = []
-    self._server = _listening(address)
+    self._admission = Admission(_listening(address), count, guard)
     threading.Thread(target=self._admit_all, daemon=True).start()
 
   def wait_for_ends(self, seconds: float) -> None:
@@ -61,73 +68,76 @@ class Coordinator:
   def _admit_all(self) -> None:
     """Admits `count` processes, then welcomes them all or refuses them all."""
     deadline, refusal = time.monotonic() + self._timeout, ''
-    while len(self._connections) + len(self._duplicates) < self._count:
-      self._server.settimeout(max(0.01, deadline - time.monotonic()))
-      try:
-        connection, _ = self._server.accept()
-      except TimeoutError:
+    while len(self._members) + len(self._duplicates) < self._count:
+      caller = self._admission.next(deadline)
+      if caller is None:
         refusal = refusal or self._missing()
         break
-      if complaint := self._admit(Connection(connection)):
+      if complaint := self._admit(_Member(*caller)):
         # Keep accepting for a while: processes that connect late should get
         # the reason too, and not an error about a coordinator that is gone.
         deadline = min(deadline, time.monotonic() + HELLO_S)
         refusal = refusal or complaint
-    self._server.close()
+    self._admission.close()
     if refusal:
       for connection in (*self._duplicates, *self._own_last()):
         connection.send({'refused': refusal})
       return
-    hosts = [self._hosts[index] for index in range(self._count)]
+    hosts = [self._members[i].hello.host for i in range(self._count)]
     welcome = {'welcome': hosts, 'port': _free_port()}
-    for index, connection in self._connections.items():
-      connection.send(welcome)
-      self._receivers.append(
-        threading.Thread(
-          target=self._receive, args=(index, connection), daemon=True
+    # The lock keeps the end of a process, which its receiver may see at once,
+    # behind the welcome of the others.
+    with self._lock:
+      for index, member in self._members.items():
+        member.connection.limit = MESSAGE_BYTES
+        self._receivers.append(
+          threading.Thread(
+            target=self._receive, args=(index, member.connection), daemon=True
+          )
         )
-      )
-      self._receivers[-1].start()
+        self._receivers[-1].start()
+      for connection in self._own_last():
+        connection.send(welcome)
 
-  def _admit(self, connection: Connection) -> str:
-    """Registers a connection; why the run cannot start, '' if it can."""
-    connection.wait_at_most(HELLO_S)
-    try:
-      hello = connection.receive()
-    except TimeoutError:
-      hello = None
-    if hello is None or 'hello' not in hello:
-      connection.close()  # not a process of ours: a port scanner, for example
-      return ''
-    connection.wait_at_most(None)
-    index, host = hello['hello'], hello['host']
-    who = f'process {index} ({host})'
-    earlier = self._connections.get(index)
-    owner = self._hosts.get(index)
-    if earlier is not None and earlier.is_broken():
-      owner = None  # the earlier process ended and was started again
-    if owner is not None:
-      self._duplicates.append(connection)
+  def _admit(self, member: _Member) -> str:
+    """Registers a process; why the run cannot start, '' if it can."""
+    hello, earlier = member.hello, self._members.get(member.hello.index)
+    if earlier is not None:
+      if not earlier.connection.is_broken():
+        self._duplicates.append(member.connection)
+        return (
+          f'{earlier.hello.who} and {shown(hello.host)} both say '
+          f'--process={hello.index}; give each process its own.'
+        )
+      # The earlier process ended and was started again.
+      earlier.connection.close()
+      del self._members[hello.index]
+    first = self._first_alive()
+    self._members[hello.index] = member
+    if hello.count != self._count:
       return (
-        f'{owner} and {host} both say --process={index}; give each '
-        'process its own.'
-      )
-    self._hosts[index], self._connections[index] = host, connection
-    if hello['count'] != self._count:
-      return (
-        f'{who} was started with --processes={hello["count"]} and '
+        f'{hello.who} was started with --processes={hello.count} and '
         f'process 0 with {self._count}; give all the same.'
       )
-    if self._first is None:
-      self._first = who, hello['about']
-    first, about = self._first
-    for key, value in about.items():
-      if hello['about'].get(key) != value:
+    for key, value in first.about.items() if first else ():
+      if hello.about.get(key) != value:
         return (
-          f'{key} is {hello["about"].get(key)} in {who} and {value} in '
-          f'{first}; install the same on all hosts.'
+          f'{shown(key)} is {shown(str(hello.about.get(key)))} in '
+          f'{hello.who} and {shown(value)} in {first.who}; install the '
+          'same on all hosts.'
         )
     return ''
+
+  def _first_alive(self) -> Hello | None:
+    """The process with which a new one is compared.
+
+    Processes that have ended are skipped: they may be started again with
+    another version, and are compared then.
+    """
+    for member in self._members.values():
+      if not member.connection.is_broken():
+        return member.hello
+    return None
 
   def _own_last(self) -> list[Connection]:
     """All connections, process 0's own last.
@@ -136,14 +146,17 @@ class Coordinator:
     must have been sent theirs before.
     """
     return [
-      self._connections[index]
-      for index in sorted(self._connections, reverse=True)
+      self._members[index].connection
+      for index in sorted(self._members, reverse=True)
     ]
 
   def _missing(self) -> str:
     """The refusal that names the processes that have not joined."""
-    missing = [str(i) for i in range(self._count) if i not in self._hosts]
-    there = ', '.join(f'{i} ({h})' for i, h in sorted(self._hosts.items()))
+    missing = [str(i) for i in range(self._count) if i not in self._members]
+    there = ', '.join(
+      f'{index} ({shown(member.hello.host)})'
+      for index, member in sorted(self._members.items())
+    )
     return (
       f'of {self._count} processes these did not call {self._address} within '
       f'{self._timeout:.0f} s: {", ".join(missing)}; there are {there}. Look '
@@ -156,10 +169,11 @@ class Coordinator:
     left = False
     while (message := connection.receive()) is not None:
       if 'here' in message:
-        self._add(index, (message['here'], message['value']))
+        self._add(index, (message['here'], message.get('value')))
       elif 'bye' in message:
         left = True
-        self._report_end(index, message['bye'])
+        code = message['bye']
+        self._report_end(index, code if isinstance(code, int) else None)
         if not index:
           # Process 0's own connection closes only when the process exits, and
           # its exit waits for this thread (`wait_for_ends`).
@@ -175,7 +189,7 @@ class Coordinator:
     # still took part in, which another thread may be sending.
     with self._lock:
       for connection in self._own_last():
-        if connection is not self._connections[index]:
+        if connection is not self._members[index].connection:
           connection.send({'gone': index, 'code': code})
 
   def _add(self, index: int, value: Any) -> None:

@@ -3,6 +3,12 @@
 The processes first join each other through process_group.py, and only when all
 are there does each initialize jax.distributed, which would abort a process
 whose peers do not come.
+
+The environment variable TTC_JOIN_NONCE, a secret text that is the same on all
+hosts of a run, keeps other callers out; the scripts in launch/ set it. Without
+it process 0 accepts processes of its own host and of its TPU pod only. Slurm
+passes the variable on to all tasks; `mpirun` of Open MPI needs
+`-x TTC_JOIN_NONCE`.
 """
 
 import dataclasses
@@ -15,6 +21,7 @@ import sys
 
 from ttc.runtime import process_group, termination
 from ttc.runtime.coordinator import JoinError
+from ttc.runtime.guard import NONCE
 from ttc.runtime.process_group import Alone, Joined, Processes
 
 _SOURCE = pathlib.Path(__file__).parents[1]
@@ -76,7 +83,7 @@ def resolve(cluster: Cluster) -> Cluster:
 
 
 def connect(cluster: Cluster) -> Processes:
-  """Waits until all processes have joined; does not touch jax.
+  """Waits until all processes have joined; does not initialize jax.
 
   Args:
     cluster: with coordinator, count and index set, see `resolve`.
@@ -93,6 +100,7 @@ def connect(cluster: Cluster) -> Processes:
     'the source of ttc': _digest_of_source(),
     'the version of jax': importlib.metadata.version('jax'),
   }
+  nonce = os.environ.get(NONCE, '')
   return process_group.join(
     cluster.coordinator,
     cluster.count,
@@ -100,7 +108,30 @@ def connect(cluster: Cluster) -> Processes:
     about,
     cluster.timeout,
     _lost,
+    nonce,
+    () if nonce or cluster.index else _pod_hosts(),
   )
+
+
+def _pod_hosts() -> list[str]:
+  """Names or addresses of the TPU pod's hosts; [] if there is no TPU pod."""
+  from jax._src.clusters import ClusterEnv
+
+  for kind in ClusterEnv._cluster_types:
+    if not hasattr(kind, '_get_worker_list_in_slice'):
+      continue  # not a TPU pod
+    try:
+      if kind.is_env_present():
+        # Some lists have a port with each host.
+        return [
+          host.rpartition(':')[0] if host.count(':') == 1 else host
+          for host in kind._get_worker_list_in_slice()
+        ]
+    except (ImportError, OSError, ValueError):
+      # The metadata server does not answer: then the hosts are not known, and
+      # who calls from another one learns that a nonce is needed.
+      return []
+  return []
 
 
 def start_jax(cluster: Cluster, joined: Processes) -> dict[str, int | str]:

@@ -7,7 +7,9 @@ keeps the connection open for as long as it works. The messages are:
     hello    who it is                        to process 0
     welcome  hosts, jax's port                to all, when all have joined
     refused  why                              to all, when one is missing or
-                                              differs from the others
+                                              differs from the others; or to a
+                                              caller that does not belong here
+    busy     why                              to a caller that should try again
     here     name of an exchange, a value     to process 0
     all      names and values of all          to all, when all values are there
     bye      exit code                        to process 0
@@ -16,17 +18,26 @@ keeps the connection open for as long as it works. The messages are:
 A connection that breaks shows at once which process died, whatever the others
 are waiting for. Nothing here needs jax: joining through jax.distributed would
 abort a process whose peers do not come, without saying which ones are missing.
+
+Any host that reaches the address may connect. Process 0 admits callers that
+know the run's nonce or, without one, that call from the run's own hosts
+(guard.py), and closes all others. The nonce is sent as plain text: it does not
+protect against a host that reads the network or that listens at the address in
+place of process 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import queue
 import socket
 import threading
 import time
 from typing import Any, Protocol
 
-from ttc.runtime.connection import Connection
-from ttc.runtime.coordinator import Coordinator, HELLO_S, JoinError
+from ttc.runtime.admission import HELLO_S
+from ttc.runtime.connection import Connection, MESSAGE_BYTES, shown
+from ttc.runtime.coordinator import Coordinator, JoinError
+from ttc.runtime.guard import Guard
+from ttc.runtime.hello import Hello
 
 _RETRY_S = 0.2  # between attempts to connect
 _POLL_S = 0.2  # the longest wait between two chances to handle signals
@@ -36,6 +47,7 @@ _AFTER_WORK_S, _AFTER_ERROR_S = 60.0, 10.0
 # Seconds that a process gets to end by itself, with an error of its own, after
 # another one ended: what ended the other often ends this one too.
 _OWN_END_S = 2.0
+_LONGEST_REFUSAL = 16 * 2**10  # characters; it may name every host of a pod
 
 # Called with the name of the process that ended and its exit code or None.
 Lost = Callable[[str, int | None], None]
@@ -52,6 +64,9 @@ class Processes(Protocol):
   index: int
   count: int
 
+  def name(self, index: int) -> str:
+    """The name of a process in messages to people, with its host."""
+
   def meet(self, what: str, value: Any = None) -> list:
     """Exchanges values: waits until every process has called it.
 
@@ -64,6 +79,7 @@ class Processes(Protocol):
 
     Raises:
       RuntimeError: another process is at an exchange of another name.
+      ValueError: the value takes more than connection.MESSAGE_BYTES.
     """
 
   def leave(self, code: int) -> None:
@@ -74,6 +90,10 @@ class Alone:
   """The only process of a run; it never waits."""
 
   index, count = 0, 1
+
+  def name(self, index: int) -> str:
+    """See `Processes`."""
+    return f'process {index} ({shown(socket.gethostname())})'
 
   def meet(self, what: str, value: Any = None) -> list:
     """A list of this process's own value."""
@@ -90,7 +110,7 @@ class Joined:
   Attributes:
     index: number of this process, from 0.
     count: number of processes.
-    hosts: host name of each process, by index.
+    hosts: host name of each process, by index, safe to print.
     port: port on process 0's host for jax's own coordinator.
   """
 
@@ -122,7 +142,7 @@ class Joined:
 
   def meet(self, what: str, value: Any = None) -> list:
     """See `Processes`."""
-    self._connection.send({'here': what, 'value': value})
+    self._connection.send({'here': what, 'value': value}, MESSAGE_BYTES)
     while True:
       # Python handles signals in the main thread, between two instructions. A
       # signal that the kernel gives to another thread does not interrupt this
@@ -136,7 +156,7 @@ class Joined:
       if other != what:
         raise RuntimeError(
           f'{self.name(self.index)} is at {what!r} and {self.name(index)} at '
-          f'{other!r}; end all processes and start them again.'
+          f'{shown(repr(other))}; end all processes and start them again.'
         )
     return [value for _, value in pairs]
 
@@ -154,7 +174,7 @@ class Joined:
     while (message := self._connection.receive()) is not None:
       if 'all' in message:
         self._exchanged.put(message['all'])
-      else:
+      elif 'gone' in message:
         self._lose(message['gone'], message['code'])
     # Process 0 is lost when the connection is. Not for process 0 itself, whose
     # connection closes when it exits.
@@ -185,6 +205,8 @@ def join(
   about: dict[str, str],
   timeout: float,
   lost: Lost,
+  nonce: str = '',
+  hosts: Sequence[str] = (),
 ) -> Joined:
   """Connects to the coordinator and waits until all processes have joined.
 
@@ -200,10 +222,14 @@ def join(
     lost: called at most once, in another thread, when another process ends
       while this one works: with its name, and its exit code or None if it died
       without one.
+    nonce: secret that all processes of the run share; '' if there is none.
+    hosts: in process 0, the hosts from which it accepts others where there is
+      no nonce, beside its own.
 
   Raises:
     JoinError: a process is missing or differs, which the message names; the
-      address is wrong; or the coordinator cannot be reached.
+      address is wrong; the coordinator cannot be reached, or refuses this
+      process as a stranger.
   """
   host, _, port = address.rpartition(':')
   if not host or not port.isdigit():
@@ -213,38 +239,67 @@ def join(
       f'--process={index} is not in 0 to {count - 1}, for --processes={count}.'
     )
   deadline = time.monotonic() + timeout
-  coordinator = None if index else Coordinator(address, count, timeout)
-  connection = _connect(
-    host if index else 'localhost', int(port), deadline, timeout
-  )
-  connection.send(
-    {
-      'hello': index,
-      'count': count,
-      'host': socket.gethostname(),
-      'about': about,
-    }
-  )
-  # Give up after this process's own timeout, even where process 0 started much
-  # later and waits on. HELLO_S more, because a refusal for a missing process is
-  # sent only when the coordinator's timeout, often the same, is over.
-  connection.wait_at_most(deadline - time.monotonic() + HELLO_S)
-  try:
-    answer = connection.receive()
-  except TimeoutError:
-    answer = None
-  connection.wait_at_most(None)
-  if answer is None or 'welcome' not in answer:
+  coordinator = None
+  if not index:
+    coordinator = Coordinator(address, count, timeout, Guard(nonce, hosts))
+    host = 'localhost'
+  hello = Hello(index, count, socket.gethostname(), about, nonce)
+  connection, answer = _introduce(hello, host, int(port), deadline, timeout)
+  members, jax_port = answer.get('welcome'), answer.get('port')
+  if not (
+    isinstance(members, list)
+    and len(members) == count
+    and isinstance(jax_port, int)
+  ):
+    connection.close()
     raise JoinError(
-      (answer or {}).get('refused')
+      shown(str(answer.get('refused', '')), _LONGEST_REFUSAL)
       or (
         f'{address} was called and did not say which processes have come; '
         f'process 0 ended, or something else than ttc listens there.'
       )
     )
-  return Joined(
-    connection, coordinator, index, answer['welcome'], answer['port'], lost
-  )
+  names = [shown(str(member)) for member in members]
+  return Joined(connection, coordinator, index, names, jax_port, lost)
+
+
+def _introduce(
+  hello: Hello, host: str, port: int, deadline: float, timeout: float
+) -> tuple[Connection, dict]:
+  """Sends the hello, and again for as long as the coordinator is busy.
+
+  Args:
+    hello: who this process is.
+    host: host of process 0.
+    port: port where the coordinator listens.
+    deadline: time.monotonic() at which to give up.
+    timeout: seconds from the start to the deadline, for the error.
+
+  Returns:
+    The connection and the coordinator's answer, {} if there was none.
+
+  Raises:
+    JoinError: it could not be reached before the deadline.
+  """
+  while True:
+    connection = _connect(host, port, deadline, timeout)
+    # One message of the coordinator may hold a value of every process.
+    connection.limit = MESSAGE_BYTES * hello.count
+    connection.send(hello.message())
+    # Give up after this process's own timeout, even where process 0 started
+    # much later and waits on. HELLO_S more, because a refusal for a missing
+    # process is sent only when the coordinator's timeout, often the same, is
+    # over.
+    try:
+      answer = connection.receive(deadline + HELLO_S)
+    except TimeoutError:
+      answer = None
+    if answer is None or 'busy' not in answer:
+      return connection, answer or {}
+    connection.close()
+    if time.monotonic() > deadline:
+      raise JoinError(f'{shown(str(answer["busy"]))}.')
+    time.sleep(_RETRY_S)
 
 
 def _connect(
