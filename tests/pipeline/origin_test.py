@@ -9,6 +9,7 @@ from tests.cli.dealing import Deal, Deck
 from tests.cli.little_stages import Coin, Toss
 from ttc.pipeline import completed, contents, provenance
 from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.runtime import source
 
 
 @pytest.fixture
@@ -120,4 +121,4 @@ def test_a_report_says_what_is_mixed(tmp_path, monkeypatch):
   lines = completed.made_with(tmp_path)
   assert lines[-1].startswith('seed-0/toss is mixed: ')
   assert 'source abc, then ' in lines[-1]
-  assert f'source {provenance.source()}' in lines[-1]
+  assert f'source {source.digest()}' in lines[-1]

@@ -23,7 +23,9 @@ def test_rows_are_those_of_all_items_in_order(tmp_path):
   assert run.is_complete()
   rows = records.read_rows(run.folder)
   assert [row['problem'] for row in rows] == list(range(7))
-  assert completed.seconds(tmp_path) == {'seed-0/toss': pytest.approx(0, abs=60)}
+  assert completed.seconds(tmp_path) == {
+    'seed-0/toss': pytest.approx(0, abs=60)
+  }
 
 
 def test_a_torn_part_is_done_again_with_a_message(tmp_path, capsys):

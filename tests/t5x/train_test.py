@@ -81,6 +81,19 @@ def _run(program, devices, folder, *arguments):
   assert not done.returncode, done.stderr[-3000:]
 
 
+def _task_file(folder):
+  """Writes a gin file that binds TASK."""
+  path = folder / 'task.gin'
+  path.write_text(
+    'from __gin__ import dynamic_registration\n'
+    'from ttc.data import worksheet\n'
+    'TASK = @worksheet.Worksheet()\n'
+    'worksheet.Worksheet:\n  goals = (2,)\n  num_pretrain = 5\n'
+    '  num_finetune = 5\n  num_test = 6\n'
+  )
+  return path
+
+
 def _train(base, folder, name, devices, *more):
   folder.mkdir()
   _run(
@@ -189,24 +202,51 @@ def test_the_wrong_data_is_refused_before_training(base, tmp_path):
     )
 
 
-def test_infer_answers_every_question(tmp_path):
+def test_a_verifier_learns_from_ratings(tmp_path):
   cfg = testing.small_config(vocab_size=TASK.vocabulary.size)
   orbax.save_model(
     tmp_path / 'model', cfg, 'logits', testing.random_params(cfg)
   )
-  (tmp_path / 'task.gin').write_text(
-    'from __gin__ import dynamic_registration\n'
-    'from ttc.data import worksheet\n'
-    'TASK = @worksheet.Worksheet()\n'
-    'worksheet.Worksheet:\n  goals = (2,)\n  num_pretrain = 5\n'
-    '  num_finetune = 5\n  num_test = 6\n'
+  lines = [
+    {'problem': p.question, 'steps': ['4 2', '8'], 'ratings': [1, -1]}
+    for p in TASK.problems('finetune')
+  ]
+  path = tmp_path / 'rated.jsonl'
+  path.write_text('\n'.join(map(json.dumps, lines)))
+  _run(
+    't5x.train',
+    1,
+    tmp_path,
+    '--gin_file=gin/t5x/finetune_prm800k.gin',
+    f'--gin_file={_task_file(tmp_path)}',
+    f'--gin.BASE_MODEL="{tmp_path / "model"}"',
+    f'--gin.RATINGS={{"train": "{path}", "validation": "{path}"}}',
+    '--gin.SEQ_LEN=64',
+    f'--gin.TRAIN_STEPS={STEPS}',
+    f'--gin.MODEL_DIR="{tmp_path / "run"}"',
+  )
+  newest = t5x.newest(tmp_path / 'run')
+  assert newest.name == f'checkpoint_{STEPS}'
+  params = t5x.load(newest, cfg, 'value')
+  prompt = TASK.prompt_tokens(TASK.problems('finetune')[0])
+  steps = [TASK.vocabulary.encode(text) for text in ('4 2\n', '8\n')]
+  values = Transformer(cfg, head='value').apply(
+    {'params': params}, np.array([[*prompt, *steps[0], *steps[1]]])
+  )[0]
+  assert values[len(prompt) + len(steps[0]) - 1] > values[-1]
+
+
+def test_infer_answers_every_question(tmp_path):
+  cfg = testing.small_config(vocab_size=TASK.vocabulary.size)
+  orbax.save_model(
+    tmp_path / 'model', cfg, 'logits', testing.random_params(cfg)
   )
   _run(
     't5x.infer',
     8,
     tmp_path,
     '--gin_file=gin/t5x/infer.gin',
-    f'--gin_file={tmp_path / "task.gin"}',
+    f'--gin_file={_task_file(tmp_path)}',
     f'--gin.BASE_MODEL="{tmp_path / "model"}"',
     '--gin.SEQ_LEN=64',
     '--gin.SAMPLES=3',

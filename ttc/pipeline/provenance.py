@@ -1,11 +1,9 @@
 """By which code, on which devices: what a stage's results also depend on."""
 
 import functools
-import hashlib
 import importlib.metadata
-import pathlib
 
-_SOURCE = pathlib.Path(__file__).parents[1]
+from ttc.runtime import source
 
 Provenance = dict[str, str]
 
@@ -21,23 +19,13 @@ def current(devices: bool) -> Provenance:
     'source', the first digits of the SHA-256 of this package's source;
     'jax', its version; and with devices 'platform' and 'device', their kind.
   """
-  found = {'source': source(), 'jax': importlib.metadata.version('jax')}
+  found = {'source': source.digest(), 'jax': importlib.metadata.version('jax')}
   if devices:
     import jax
 
     found['platform'] = jax.default_backend()
     found['device'] = jax.local_devices()[0].device_kind
   return found
-
-
-@functools.cache
-def source() -> str:
-  """First digits of the SHA-256 of this package's Python source."""
-  digest = hashlib.sha256()
-  for path in sorted(_SOURCE.rglob('*.py')):
-    digest.update(str(path.relative_to(_SOURCE)).encode())
-    digest.update(path.read_bytes())
-  return digest.hexdigest()[:12]
 
 
 def text(made: Provenance) -> str:

@@ -12,19 +12,16 @@ passes the variable on to all tasks; `mpirun` of Open MPI needs
 """
 
 import dataclasses
-import hashlib
 import importlib.metadata
 import os
-import pathlib
 import signal
 import sys
 
-from ttc.runtime import process_group, termination
+from ttc.runtime import process_group, source, termination
 from ttc.runtime.coordinator import JoinError
 from ttc.runtime.guard import NONCE
 from ttc.runtime.process_group import Alone, Joined, Processes
 
-_SOURCE = pathlib.Path(__file__).parents[1]
 # Seconds after which jax gives up a process that hangs. One that died is
 # noticed sooner, when its connection to the coordinator breaks.
 _HEARTBEAT_S = 60
@@ -97,7 +94,7 @@ def connect(cluster: Cluster) -> Processes:
   if cluster.count == 1:
     return Alone()
   about = {
-    'the source of ttc': _digest_of_source(),
+    'the source of ttc': source.digest(),
     'the version of jax': importlib.metadata.version('jax'),
   }
   nonce = os.environ.get(NONCE, '')
@@ -190,15 +187,6 @@ def _lost(who: str, code: int | None) -> None:
     flush=True,
   )
   os._exit(code or _KILLED)
-
-
-def _digest_of_source() -> str:
-  """A hash of all modules of ttc: differing checkouts must not run together."""
-  digest = hashlib.sha256()
-  for path in sorted(_SOURCE.rglob('*.py')):
-    digest.update(str(path.relative_to(_SOURCE)).encode())
-    digest.update(path.read_bytes())
-  return digest.hexdigest()[:12]
 
 
 def leave(joined: Processes, code: int) -> None:

@@ -184,6 +184,7 @@ def _softmax(score, among):
   """Softmax [W] over the rows that `among` [W] selects, and 0 elsewhere."""
   weight = np.zeros(len(score))
   if among.any():
+    # Less the maximum, so that the exponential does not overflow.
     weight[among] = np.exp(score[among] - score[among].max())
     weight /= weight.sum()
   return weight

@@ -174,6 +174,7 @@ class Mcts:
     fold_keys(children)
     runs = []
     for child in children:
+      # `_claim` assumed K rollouts per child; the last child may get fewer.
       count = 1 if child.done else min(self.rollouts, left)
       runs.append(
         [child]
@@ -208,6 +209,7 @@ class Mcts:
     )[:, 0]
     open_ = []
     for child in children:
+      # A duplicate is not expanded; the attempts that come from it still count.
       known = self.distinct and tuple(child.tokens) in seen
       open_.append(not (child.done or known))
       seen.add(tuple(child.tokens))

@@ -110,6 +110,7 @@ class Chains:
     root = question.root()
     yield Prefill([root])
     trail.spent.append(question.cost.record())
+    # Chains share the caches of the prompt until each of them first writes.
     rows = [root.child(chain) for chain in range(len(self.turns))]
     root.leave()
     history = [[] for _ in self.turns]
@@ -150,6 +151,7 @@ class Chains:
       context = context_tokens(
         question.prompt, attempts, self.vocabulary.revise_id, keep=self.keep
       )
+      # Keeps the caches of the tokens that both contexts begin with.
       row.restart(context, len(context) + question.room, key)
 
   def _streams(self, question: Question) -> np.ndarray:

@@ -39,8 +39,8 @@ def continuations(
   """Returns a plan that samples rollouts, each to the end of an attempt.
 
   Costs one prefill of the solution, and K rollouts per branch. The models must
-  have no verifier: the values of the solution's tokens would come before those
-  of the rollouts.
+  have no verifier, which `stages.label` checks: it would value the solution's
+  tokens too, but a rollout's attempt begins at its branch.
 
   Args:
     question: its `room` bounds the tokens of solution and rollout together.

@@ -5,11 +5,13 @@ lookahead search, counts too. A strategy is a frozen dataclass whose `plan` is a
 generator of requests (`inference.requests`), and the scheduler runs the plans
 of many questions at once.
 
-    BestOfN      N independent attempts
-    Greedy       one attempt at temperature 0, N = 1
-    StepSearch   W rows that are extended step by step: beam search, lookahead
-                 search, DVTS, REBASE, particle filter
-    Mcts         one search tree (module `mcts`)
+    BestOfN        N independent attempts
+    Greedy         one attempt at temperature 0, N = 1
+    GreedySeeded   one greedy attempt and N - 1 sampled ones (module
+                   `greedy_seeded`)
+    StepSearch     W rows that are extended step by step: beam search, lookahead
+                   search, DVTS, REBASE, particle filter
+    Mcts           one search tree (module `mcts`)
 """
 
 import dataclasses
@@ -183,6 +185,7 @@ class StepSearch:
     for round_ in range(self.rounds):
       if all(row.done for row in rows):
         return rows
+      # Without lookahead the verifier has valued each row by its last token.
       if self.lookahead:
         values = yield from self._look_ahead(rows)
       else:
@@ -222,7 +225,7 @@ class StepSearch:
       [W], the index of each child's parent, in rising order.
     """
     if self.distinct:
-      first = {}
+      first = {}  # the index of the first row with these tokens
       for index, row in enumerate(rows):
         first.setdefault(tuple(row.tokens), index)
       values = [

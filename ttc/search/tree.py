@@ -89,7 +89,7 @@ class Tree:
     self.open[node] = False
     for above in self._upwards(node):
       self.visits[above] += 1
-      self._reopen(above)
+      self._reopen(above)  # a parent is recomputed after its child
 
   def expand(
     self,

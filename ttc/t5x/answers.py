@@ -1,9 +1,9 @@
-"""What `t5x.infer` sampled, as JSON lines, a question each.
+"""Writer of the samples of `t5x.infer`, as one JSON line per question.
 
     {"problem": 17, "prompt": "…", "samples": [{"text": "…", "tokens": […],
      "truncated": false}]}
 
-`problem` is there where the Task knows it (`tasks.questions`).
+`problem` is present if the examples of the Task carry it (`tasks.questions`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,18 +25,19 @@ def write(
   *,
   task: Any,
 ) -> None:
-  """A `write_fn` of `t5x.infer`, once its `task` is bound.
+  """Writes samples; a `write_fn` of `t5x.infer` when `task` is bound.
 
   Args:
-    path: of the file.
-    inferences: sampled tokens of each example, and nothing else.
-    task_ds: the examples.
-    mode: of `t5x.infer`; only 'predict' has samples.
-    vocabulary: of the seqio Task, which knows ids only.
-    task: ours, whose vocabulary has the text.
+    path: path of the file.
+    inferences: a tuple whose first item has the samples of each example, [T] or
+      [num_decodes, T].
+    task_ds: the examples, a tf.data.Dataset.
+    mode: mode of `t5x.infer`, which must be 'predict'.
+    vocabulary: vocabulary of the seqio Task, unused: it has ids without text.
+    task: a `problems.Task`, whose vocabulary decodes the samples.
 
   Raises:
-    ValueError: the mode is another one.
+    ValueError: the mode is not 'predict'.
   """
   del vocabulary
   if mode != 'predict':
@@ -52,6 +53,7 @@ def write(
 def _record(
   example: Mapping, samples: Sequence, vocabulary: Vocabulary
 ) -> dict:
+  # The prompt ends where the first target counts, as in `models`.
   length = int(np.argmax(example['decoder_loss_weights'] > 0)) + 1
   prompt = example['decoder_input_tokens'][:length].tolist()
   record = {
@@ -66,7 +68,11 @@ def _record(
 
 
 def _sample(tokens: list[int], room: int, vocabulary: Vocabulary) -> dict:
-  """One sample; `room` tokens without an end among them are truncated."""
+  """Returns one sample, cut after its end token or else after `room` tokens.
+
+  Prompt and sample share the T tokens of a row, so that `room` is T less the
+  prompt's tokens.
+  """
   ends = [
     i for i, token in enumerate(tokens[:room]) if token in vocabulary.end_ids
   ]

@@ -1,7 +1,7 @@
-"""`python -m ttc.t5x.convert`: what T5X trained, for the stages of `ttc`.
+"""`python -m ttc.t5x.convert`: converts T5X checkpoints for stages of `ttc`.
 
-T5X itself is not needed. The folder that is written stands for a finished
-stage: name it by its absolute path where a stage asks for a model.
+T5X itself is not needed. The output folder replaces a finished training stage:
+give its absolute path where a stage expects the name of one.
 """
 
 import argparse
@@ -12,7 +12,14 @@ MODEL = 'model'
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Reads the newest or a given checkpoint; returns 0, or 1 with a reason."""
+  """Converts a checkpoint.
+
+  Args:
+    argv: arguments of the command; None means those of the process.
+
+  Returns:
+    The exit code: 0, or 1 after the reason was printed to stderr.
+  """
   parser = argparse.ArgumentParser(
     prog='python -m ttc.t5x.convert', description=__doc__.split('\n\n')[0]
   )
@@ -36,15 +43,15 @@ def main(argv: list[str] | None = None) -> int:
 
   try:
     cfg, _ = orbax.load_config(options.base)
-    found = pathlib.Path(options.checkpoint)
-    if not (found / 'state').is_dir():
-      found = t5x.newest(found)
+    checkpoint = pathlib.Path(options.checkpoint)
+    if not (checkpoint / 'state').is_dir():  # a folder of checkpoints
+      checkpoint = t5x.newest(checkpoint)
     folder = pathlib.Path(options.output).absolute() / MODEL
-    head = t5x.import_model(found, cfg, folder)
+    head = t5x.import_model(checkpoint, cfg, folder)
   except ValueError as error:
     print(error, file=sys.stderr)
     return 1
-  print(f'{folder}: a model with a {head} head, from {found}')
+  print(f'{folder}: a model with a {head} head, from {checkpoint}')
   return 0
 
 

@@ -1,16 +1,16 @@
-"""Documents of a seqio Task as rows of one length.
+"""seqio feature converter: documents packed into rows of one length.
 
-seqio's own packing casts every feature to integers and takes zeros for
-padding, which loss weights and soft labels do not survive. Here a document
-goes into the row that is being filled, or, where it has no room, closes it:
+seqio's own packing casts every feature to integers and takes zeros for padding,
+which destroys loss weights and soft labels. Here a document is appended to the
+current row or, if it does not fit, completes that row and begins the next one:
 
     documents   [a a a] [b b] [c c c]
     row         tokens      a a a b b .
                 segments    1 1 1 2 2 0
                 positions   0 1 2 0 1 0
 
-Tokens of one segment see only each other (`models/memory.py`), so a packed
-row trains exactly as its documents apart.
+Attention stays within a segment (`models/memory.py`), so that a packed row
+trains exactly as its documents do in rows of their own.
 """
 
 import seqio
@@ -30,16 +30,23 @@ _DTYPES = {
 
 
 class DocumentConverter(seqio.FeatureConverter):
-  """Rows for a language model, or for a verifier, by what it is trained on."""
+  """Makes rows for a language model or for a verifier, by the kind of target.
 
-  PACKING_FEATURE_DTYPES = {}  # segments and positions are there without, too
+  Every feature of a row is [T]: the inputs, the targets, the loss weights,
+  segment ids (from 1, 0 for padding) and positions within the segments.
+  """
+
+  # seqio adds the features listed here only if `pack` is set. Segments and
+  # positions are in MODEL_FEATURES instead, because rows always have them.
+  PACKING_FEATURE_DTYPES = {}
 
   def __init__(self, target: str, **rest):
-    """A converter.
+    """Creates a converter.
 
     Args:
       target: 'decoder_target_tokens' or 'decoder_target_values'.
-      **rest: see seqio; `pack` puts several documents into a row.
+      **rest: arguments of `seqio.FeatureConverter`; `pack` puts several
+        documents into a row.
     """
     names = ('decoder_input_tokens', target, 'decoder_loss_weights')
     self.TASK_FEATURES = {name: _SPEC(dtype=_DTYPES[name]) for name in names}
@@ -61,19 +68,23 @@ class DocumentConverter(seqio.FeatureConverter):
     return (_packed if self.pack else _padded)(ds, lengths.pop())
 
   def get_model_feature_lengths(self, task_feature_lengths):
-    """One length for everything, segments and positions included."""
+    """Returns T for every feature, segments and positions included."""
     length = max(task_feature_lengths.values())
     return dict.fromkeys(self.MODEL_FEATURES, length)
 
 
 def _padded(ds: tf.data.Dataset, length: int) -> tf.data.Dataset:
-  """One document a row."""
+  """One document per row."""
   empty = _empty(ds, length)
   return ds.map(lambda document: _append(empty, document, length))
 
 
 def _packed(ds: tf.data.Dataset, length: int) -> tf.data.Dataset:
-  """As many documents a row as follow each other and fit."""
+  """Consecutive documents in a row as long as they fit.
+
+  The scan outputs the row before each document, of which only complete ones are
+  kept.
+  """
   empty = _empty(ds, length)
 
   def step(state, document):
@@ -84,7 +95,8 @@ def _packed(ds: tf.data.Dataset, length: int) -> tf.data.Dataset:
     )
     return _append(kept, document, length), {'full': full, **state}
 
-  # A last document that fills a row by itself closes the one before it.
+  # The scan outputs a row when the next document does not fit: a further one
+  # that fills a row by itself completes the last row.
   last = tf.data.Dataset.from_tensors(
     {
       name: tf.zeros([length], spec.dtype)
@@ -104,7 +116,7 @@ def _empty(ds, length) -> dict[str, tf.Tensor]:
 
 
 def _end(state) -> tuple[tf.Tensor, tf.Tensor]:
-  """Tokens and documents in a row."""
+  """Returns the numbers of tokens and of documents in a row."""
   segments = state[SEGMENTS]
   return tf.math.count_nonzero(segments, dtype=tf.int32), tf.reduce_max(
     segments
@@ -116,13 +128,14 @@ def _length(document) -> tf.Tensor:
 
 
 def _append(state, document, length) -> dict[str, tf.Tensor]:
-  """A row, with room for it, and one document more."""
+  """Returns a row with one more document, for which it must have room."""
   used, count = _end(state)
   size = _length(document)
   document = document | {
     SEGMENTS: tf.fill([size], count + 1),
     POSITIONS: tf.range(size),
   }
+  # The row is zero where the document goes, so that adding is writing.
   return {
     name: row
     + tf.ensure_shape(

@@ -1,7 +1,7 @@
-"""Our Transformer as models of T5X: a proposer or reviser, and a verifier.
+"""The Transformer of `ttc` as T5X models: a language model and a verifier.
 
-Losses are `training/losses.py`, as in `ttc train`: means over the positions
-that count. T5X reports them by its own names; the mean over those positions is
+Losses are those of `ttc train` (`training/losses.py`): means over the positions
+with a loss weight. T5X reports metrics under its own names; the mean loss is
 `loss_per_nonpadding_target_token`.
 """
 
@@ -28,7 +28,7 @@ _WEIGHTS = 'decoder_loss_weights'
 
 
 class _Model(t5x_models.BaseTransformerModel):
-  """What the two heads share."""
+  """Parts that the two heads have in common."""
 
   HEAD: Head
 
@@ -41,10 +41,10 @@ class _Model(t5x_models.BaseTransformerModel):
     """Wraps a Transformer.
 
     Args:
-      cfg: what it is.
-      optimizer_def: None for inference.
-      microbatches: as many as the Trainer's, which adds their gradients up;
-        each loss is divided by it, so that the sum is about their mean.
+      cfg: configuration of the Transformer.
+      optimizer_def: optimizer, or None for inference.
+      microbatches: number of microbatches of the Trainer. It sums their
+        gradients, so that each loss is divided by this number.
     """
     self.cfg, self._microbatches = cfg, microbatches
     vocabulary = seqio.PassThroughVocabulary(cfg.vocab_size)
@@ -53,7 +53,8 @@ class _Model(t5x_models.BaseTransformerModel):
     )
 
   def get_initial_variables(self, rng, input_shapes, input_types=None):
-    """Parameters, and their logical axes as T5X wants to find them."""
+    """Returns parameters, and their logical axes where T5X expects them."""
+    # No parameter depends on the shape of the inputs.
     boxed = self.module.init(rng, jnp.zeros((1, 2), jnp.int32))['params']
     axes = {
       (*path[:-1], f'{path[-1]}_axes'): flax_partitioning.AxisMetadata(
@@ -71,9 +72,10 @@ class _Model(t5x_models.BaseTransformerModel):
     )
 
   def loss_fn(self, params, batch, dropout_rng):
-    """The mean loss of a batch, and T5X's metrics."""
+    """Returns the mean loss of a batch, a scalar, and T5X's metrics."""
     outputs = self._compute_logits(params, batch, dropout_rng)
     sums = losses.measure(self.HEAD, outputs, batch)
+    # A batch of padding alone has no weight, and the loss 0.
     mean = sums['loss'] / jnp.maximum(sums['weight'], 1e-9)
     logits, targets = self._classes(outputs, batch)
     metrics = self._compute_metrics(
@@ -86,7 +88,7 @@ class _Model(t5x_models.BaseTransformerModel):
     return mean / self._microbatches, metrics
 
   def _compute_logits(self, params, batch, dropout_rng=None):
-    """What the head says at every position."""
+    """Returns the head's outputs at every position, [B, T, V] or [B, T]."""
     drop = dropout_rng is not None and self.cfg.dropout > 0
     return self.module.apply(
       {'params': params},
@@ -98,12 +100,12 @@ class _Model(t5x_models.BaseTransformerModel):
     )
 
   def _classes(self, outputs, batch) -> tuple[jax.Array, jax.Array]:
-    """Logits [B, T, classes] and targets [B, T], for the metrics alone."""
+    """Returns logits [B, T, classes] and targets [B, T] for the metrics."""
     raise NotImplementedError
 
 
 class LanguageModel(_Model):
-  """A base model, a revision model: next tokens at chosen positions."""
+  """A base or revision model: next tokens, with loss where weights say so."""
 
   HEAD = 'logits'
   FEATURE_CONVERTER_CLS = functools.partial(
@@ -122,34 +124,37 @@ class LanguageModel(_Model):
     """Wraps a Transformer with a logits head.
 
     Args:
-      cfg: what it is.
-      optimizer_def: None for inference.
-      microbatches: see `_Model`.
-      decode_fn: `temperature_sample`, bound; its default `topk=1` is greedy.
-      end_ids: tokens that end an attempt; needed to sample.
-      num_decodes: samples of each prompt.
+      cfg: configuration of the Transformer.
+      optimizer_def: optimizer, or None for inference.
+      microbatches: number of microbatches of the Trainer.
+      decode_fn: `temperature_sample` with its options bound. Its default,
+        `topk=1`, is greedy.
+      end_ids: tokens that end an attempt; required for sampling.
+      num_decodes: samples per prompt.
     """
     super().__init__(cfg, optimizer_def, microbatches)
     self._sample, self._end_ids = decode_fn, tuple(end_ids)
     self._num_decodes = num_decodes
 
   def predict_batch_with_aux(self, params, batch, rng=None):
-    """Samples what follows each prompt.
+    """Samples continuations of prompts.
 
-    A prompt is what stands before the first target that counts, so that the
-    data sets which train a model also sample from it.
+    A prompt consists of the tokens before the first target with a loss weight.
+    Data sets for training can therefore be used as prompts as well.
 
     Args:
-      params: stacked.
-      batch: rows of one document [B, T]; prompts and samples share T.
-      rng: key of the batch.
+      params: parameters with stacked layers.
+      batch: features [B, T], one document per row. Prompt and sample share the
+        T positions.
+      rng: random key of the batch.
 
     Returns:
-      Tokens [B, T], or [B, num_decodes, T] for more than one: the sample, its
-      end token and zeros; and their log-probabilities as 'scores'.
+      Tokens [B, T], or [B, num_decodes, T] if num_decodes > 1: the sample, its
+      end token, and zeros. And {'scores': log-probabilities [B] or [B,
+      num_decodes]}.
 
     Raises:
-      ValueError: no token ends a sample.
+      ValueError: `end_ids` is empty.
     """
     if not self._end_ids:
       raise ValueError(
@@ -160,8 +165,9 @@ class LanguageModel(_Model):
     prompt = jnp.where(
       jnp.arange(tokens.shape[1])[None] < length[:, None], tokens, 0
     )
-    params = unstack(params)
+    params = unstack(params)  # once, and not in every decoding step
     decodes, scores = self._sample(
+      # T5X's decoders expect a leading token 0; see `sampling`.
       inputs=jnp.pad(prompt, ((0, 0), (1, 0)))[:, :-1],
       cache=sampling.prefill(params, self.cfg, prompt),
       tokens_to_logits=sampling.next_logits(params, self.cfg),
@@ -179,7 +185,7 @@ class LanguageModel(_Model):
     return decodes, {'scores': scores}
 
   def score_batch(self, params, batch, return_intermediates=False):
-    """Log-probability of the targets that count [B]."""
+    """Returns the log-probability of the targets with a loss weight, [B]."""
     _refuse(return_intermediates)
     logprobs = jax.nn.log_softmax(self._compute_logits(params, batch))
     picked = jnp.take_along_axis(
@@ -192,7 +198,7 @@ class LanguageModel(_Model):
 
 
 class ValueModel(_Model):
-  """A PRM or an ORM: the value of a step at its end, soft labels."""
+  """A PRM or an ORM: a value at each step end, trained on soft labels."""
 
   HEAD = 'value'
   FEATURE_CONVERTER_CLS = functools.partial(
@@ -200,12 +206,15 @@ class ValueModel(_Model):
   )
 
   def predict_batch_with_aux(self, params, batch, rng=None):
-    """Values in [0, 1] at every position [B, T]; steps' ends are meant."""
+    """Returns values in [0, 1] at every position, [B, T].
+
+    Only those at step ends are trained.
+    """
     del rng
     return jax.nn.sigmoid(self._compute_logits(params, batch)), {}
 
   def score_batch(self, params, batch, return_intermediates=False):
-    """The value at the last labelled step end of each document [B]."""
+    """Returns the value at each row's last position with a loss weight, [B]."""
     _refuse(return_intermediates)
     values = jax.nn.sigmoid(self._compute_logits(params, batch))
     weights = batch[_WEIGHTS] > 0
@@ -213,13 +222,17 @@ class ValueModel(_Model):
     return jnp.take_along_axis(values, last[:, None], axis=1)[:, 0]
 
   def _classes(self, outputs, batch):
-    """Accuracy is agreement of value and label about one half."""
+    """Two classes: accuracy counts values on the label's side of one half."""
+    # The softmax of the logits (0, x) is the sigmoid of x.
     two = jnp.stack([jnp.zeros_like(outputs), outputs], axis=-1)
     return two, (batch['decoder_target_values'] > 0.5).astype(jnp.int32)
 
 
 def _prompt_length(batch: Mapping) -> jax.Array:
-  """Tokens before the first target that counts [B]; all T without one."""
+  """Returns the number of tokens before the first target with weight, [B].
+
+  T for a row without one.
+  """
   counts = batch[_WEIGHTS] > 0
   length = jnp.argmax(counts, axis=1) + 1
   return jnp.where(counts.any(axis=1), length, counts.shape[1])

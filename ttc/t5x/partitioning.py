@@ -1,11 +1,13 @@
-"""T5X's partitioner with our mesh rules.
+"""T5X's partitioner with the mesh and axis rules of `ttc`.
 
-Three things differ. The rules are `ttc.models.partitioning.RULES`, because
-parameters carry those names ('kv' are key/value heads here and a head's width
-there). On CPUs `num_partitions` counts as elsewhere; the mesh has our three
-axes, of which `fsdp` is 1 here. And programs are traced under `jax.set_mesh`
-too: under the `with mesh:` that T5X uses alone, flax drops logical constraints
-without a word.
+It differs from T5X's in three ways:
+
+  - The rules are `ttc.models.partitioning.RULES`, whose axis names parameters
+    carry. 'kv' are the key/value heads in `ttc` and the width of a head in T5X.
+  - The mesh has the three axes of `ttc`, with `fsdp` of size 1, and
+    `num_partitions` has an effect on CPUs too.
+  - Programs are also traced under `jax.set_mesh`. Under `with mesh:`, which is
+    all that T5X uses, flax silently drops logical constraints.
 """
 
 import contextlib
@@ -21,7 +23,7 @@ from ttc.models import partitioning
 
 
 class Partitioner(t5x_partitioning.PjitPartitioner):
-  """Cuts our models over a mesh with `num_partitions` devices on `model`."""
+  """Partitions models over a mesh with `num_partitions` devices on `model`."""
 
   def __init__(
     self, num_partitions=1, logical_axis_rules=partitioning.RULES, **rest
@@ -34,9 +36,11 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
 
   @functools.cached_property
   def mesh(self) -> Mesh:
+    """The mesh (data, fsdp=1, model) of all devices."""
     if jax.default_backend() == 'cpu':
       return partitioning.make_mesh(model=self._num_partitions or 1)
-    # T5X's, (data, model), knows what it was told about the hardware.
+    # T5X orders the devices of its mesh (data, model) by the hardware topology.
+    # An axis of size 1 for `fsdp` is inserted.
     return Mesh(super().mesh.devices[:, None], partitioning.AXES)
 
   def partition(
@@ -47,9 +51,10 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
     static_argnums=(),
     donate_argnums=(),
   ):
-    """See T5X; specs become shardings, so that no context is asked for one.
+    """As T5X's, with shardings instead of specs, which need no mesh context.
 
-    A result without a spec is whole on every device: T5X reads the first one.
+    A result without a spec is replicated, because T5X reads it from the first
+    device.
     """
     program = jax.jit(
       fn,
@@ -63,10 +68,10 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
     return _Program(program, self.mesh, self._logical_axis_rules)
 
   def get_mesh_axes(self, train_state):
-    """See T5X.
+    """As T5X's.
 
     Raises:
-      ValueError: a parameter does not divide over the mesh.
+      ValueError: an axis of a parameter does not divide over the mesh.
     """
     axes = super().get_mesh_axes(train_state)
     sizes = state_utils.flatten_state_dict(train_state.state_dict())
@@ -95,7 +100,7 @@ class Partitioner(t5x_partitioning.PjitPartitioner):
 
 
 class _Program:
-  """A jitted function that runs and is lowered under a mesh and its rules."""
+  """A jitted function that is called and lowered under a mesh and its rules."""
 
   def __init__(self, program, mesh, rules):
     self._program, self._mesh, self._rules = program, mesh, rules
@@ -110,7 +115,7 @@ class _Program:
 
   @contextlib.contextmanager
   def _context(self):
-    # T5X's own constraints look for the first of the three.
+    # The first context is for sharding constraints within T5X itself.
     with (
       Mesh(self._mesh.devices, self._mesh.axis_names),
       jax.set_mesh(self._mesh),

@@ -1,9 +1,10 @@
-"""PRM800K: solutions whose steps people rated (Lightman et al. 2023).
+"""Reader of PRM800K, solutions with human step ratings (Lightman et al. 2023).
 
-Both forms are read: the raw lines, where a labeler went on from the completion
-that was chosen, and flat ones with `steps` and `ratings`. A rating is 1, 0 or
--1. A step that a person wrote in place of all bad ones counts as 1; a solution
-that was given up stops at its first -1.
+Two formats are read: the raw lines of the data set, in which a step has several
+completions and the labeler chose one to continue from, and flat lines with the
+fields `steps` and `ratings`. A rating is 1, 0 or -1. A step written by the
+labeler counts as 1. A solution that the labeler gave up ends at its first step
+without a good completion, with the rating -1.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +23,14 @@ _ANSWER = '# Answer'
 
 @dataclasses.dataclass(frozen=True)
 class Rated:
-  """A solution and its ratings.
+  """A solution and its step ratings.
 
   Attributes:
-    question: its text.
-    answer: the reference, or ''.
-    steps: texts, without what parts them.
-    ratings: one a step, of RATINGS.
-    finished: whether the last step gives an answer.
+    question: text of the question.
+    answer: reference answer, or ''.
+    steps: texts of the steps, without delimiters.
+    ratings: one per step, from RATINGS.
+    finished: whether the last step states an answer.
   """
 
   question: str
@@ -40,10 +41,13 @@ class Rated:
 
 
 def read(path: str) -> Iterator[Rated]:
-  """The rated solutions of a file; those without a rated step are left out.
+  """Yields the rated solutions of a file, except those without a rated step.
+
+  Args:
+    path: path of the file, `.jsonl` or `.jsonl.gz`.
 
   Raises:
-    ValueError: a line is of neither form; names file and line.
+    ValueError: a line has neither format; names file and line.
   """
   for line, fields in jsonl.read_objects(path):
     try:
@@ -58,7 +62,7 @@ def read(path: str) -> Iterator[Rated]:
 
 
 class RatedSteps:
-  """Makes examples for a process reward model of rated solutions."""
+  """Converts rated solutions to examples for a process reward model."""
 
   def __init__(
     self, vocabulary: Vocabulary, delimiter: str = '\n', neutral: float = 1.0
@@ -66,12 +70,14 @@ class RatedSteps:
     """Prepares the table of step ends.
 
     Args:
-      vocabulary: of the model.
-      delimiter: parts the steps of a solution.
-      neutral: the label of a rating of 0, in [0, 1]; 1 and -1 become 1 and 0.
+      vocabulary: vocabulary of the model.
+      delimiter: text between the steps of a solution.
+      neutral: label of the rating 0, in [0, 1]. The labels of the ratings 1 and
+        -1 are 1 and 0.
 
     Raises:
-      ValueError: `neutral` is no label, or the vocabulary splits the delimiter.
+      ValueError: `neutral` is not in [0, 1], or the vocabulary splits the
+        delimiter.
     """
     if not 0 <= neutral <= 1:
       raise ValueError(f'neutral={neutral} is no label; give one in [0, 1].')
@@ -82,13 +88,18 @@ class RatedSteps:
   def document(
     self, rated: Rated, prompt: Sequence[int], problem: int
   ) -> LabelledDocument:
-    """An example: each label at the token that ends its step.
+    """Returns an example with each label at the last token of its step.
 
-    A step may hold the delimiter itself; ends within it have no label. A
-    finished solution ends with the end token, as a sampled one would.
+    A step may contain the delimiter; the ends within it have no label. A
+    finished solution ends with EOS, as a sampled one does.
 
         prompt | step one \\n | step two \\n | step three <eos>
                           1             1                  0
+
+    Args:
+      rated: a solution of at least one step.
+      prompt: tokens of the prompt.
+      problem: id of the question.
     """
     parts = [step + self._delimiter for step in rated.steps]
     if rated.finished:
@@ -108,30 +119,41 @@ class RatedSteps:
     )
 
   def _encoded(self, parts: list[str]) -> tuple[list[int], list[int]]:
-    """Tokens of a text, and the place of the one that ends each part."""
+    """Returns the tokens of a text, and the index of each part's last token."""
     text = ''.join(parts)
     tokens = self._vocabulary.encode(text)
     if self._vocabulary.decode(tokens) == text:
       return tokens, self._ends(tokens, np.cumsum([len(p) for p in parts]))
-    # The tokenizer writes some characters differently (e.g. NFC), so places in
-    # the two texts do not agree.
+    # The tokenizer normalizes some characters (NFC, for example), so that the
+    # two texts have different offsets: encode each part on its own.
     apart = [self._vocabulary.encode(part) for part in parts]
     until = np.cumsum([len(ids) for ids in apart]) - 1
     return [id for ids in apart for id in ids], until.tolist()
 
   def _ends(self, tokens: list[int], until: np.ndarray) -> list[int]:
-    """For each number of characters, the first step end at or behind it."""
+    """Finds the token that ends each part.
+
+    Args:
+      tokens: of the text.
+      until: [parts], number of characters up to the end of each part.
+
+    Returns:
+      [parts], the index of the first step end at or after that character. It is
+      after it where a token contains the delimiter and the text that follows.
+    """
     places = np.flatnonzero(self._step_end[tokens]).tolist()
+    # A finished solution has no delimiter after its last step.
     if not places or places[-1] != len(tokens) - 1:
       places.append(len(tokens) - 1)
     read = [
       len(self._vocabulary.decode(tokens[: place + 1])) for place in places
     ]
-    found = np.searchsorted(read, until).clip(max=len(places) - 1)
-    return [places[i] for i in found]
+    nearest = np.searchsorted(read, until).clip(max=len(places) - 1)
+    return [places[i] for i in nearest]
 
 
 def _flat(fields: Mapping[str, Any]) -> Rated:
+  """Parses a line with `steps` and `ratings`."""
   steps, ratings = (jsonl.field(fields, name) for name in ('steps', 'ratings'))
   if (
     not isinstance(steps, list)
@@ -152,6 +174,7 @@ def _flat(fields: Mapping[str, Any]) -> Rated:
 
 
 def _raw(fields: Mapping[str, Any]) -> Rated:
+  """Parses a raw line of PRM800K."""
   steps, ratings = [], []
   for step in jsonl.field(fields, 'label.steps') or ():
     text, rating = _chosen(step)
@@ -175,7 +198,11 @@ def _raw(fields: Mapping[str, Any]) -> Rated:
 
 
 def _chosen(step: Mapping[str, Any]) -> tuple[str, int | None]:
-  """The text that the solution went on with, and its rating; None of none."""
+  """Returns the step from which the solution continues, and its rating.
+
+  If the labeler rejected all completions, this is the first one rated -1. The
+  rating is None if there is no such completion.
+  """
   if step.get('human_completion'):
     return step['human_completion']['text'], 1
   completions = step.get('completions') or ()

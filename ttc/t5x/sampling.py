@@ -1,12 +1,12 @@
-"""A Transformer for the decoding functions of T5X.
+"""The Transformer of `ttc` in the decoding functions of T5X.
 
-They hand the past of every row back and forth as a dict of arrays whose first
-axis is the rows, and begin with a token 0 that our models never see: their
-index i is our position i - 1.
+T5X's decoders pass the KV cache as a dict of arrays whose first axis is the
+batch, and their inputs begin with a token 0 that this Transformer never reads.
+An index i of theirs is therefore position i - 1 here.
 
     prompt       p0 p1 p2 .  .  .      three tokens, T = 6
-    inputs       0  p0 p1 p2 .  .      initial_index = 3, where p2 stands
-    cells        k0 k1 k2 .  .  .      index i writes cell i - 1
+    inputs       0  p0 p1 p2 .  .      initial_index = 3, the index of p2
+    cache        k0 k1 k2 .  .  .      index i writes position i - 1
 """
 
 from collections.abc import Callable, Mapping
@@ -28,30 +28,36 @@ Cache = Mapping[str, Mapping[int, jax.Array]]
 
 @flax.struct.dataclass
 class _Kept:
-  """Sequences read from their beginning, of which keys and values stay."""
+  """Attention over whole sequences that also stores their keys and values."""
 
   whole: Whole
-  cache: KVCache  # of B rows and T cells
+  cache: KVCache  # of B rows and T positions
 
   def attend(self, layer, sliding, q, k, v, cfg) -> tuple['_Kept', jax.Array]:
     """As `Whole.attend`."""
     _, out = self.whole.attend(layer, sliding, q, k, v, cfg)
-    put = lambda layers, new: (
-      *layers[:layer],
-      new.swapaxes(1, 2),
-      *layers[layer + 1 :],
+    put = (
+      lambda layers, new: (
+        *layers[:layer],
+        new.swapaxes(1, 2),  # caches have heads before positions
+        *layers[layer + 1 :],
+      )
     )
     cache = KVCache(k=put(self.cache.k, k), v=put(self.cache.v, v))
     return self.replace(cache=cache), out
 
 
 def prefill(params: Any, cfg: TransformerConfig, prompt: jax.Array) -> Cache:
-  """Keys and values of prompts [B, T], padded on the right.
+  """Prefills prompts.
 
   Args:
-    params: unstacked.
-    cfg: of the model.
-    prompt: cells at and after a prompt's end hold anything.
+    params: parameters with unstacked layers.
+    cfg: configuration of the model.
+    prompt: int32 [B, T], padded on the right.
+
+  Returns:
+    The cache. Positions at and after a prompt's end hold arbitrary values,
+    which are overwritten before they are attended to.
   """
   positions = jnp.broadcast_to(jnp.arange(prompt.shape[1])[None], prompt.shape)
   memory = _Kept(
@@ -70,7 +76,16 @@ def prefill(params: Any, cfg: TransformerConfig, prompt: jax.Array) -> Cache:
 def next_logits(
   params: Any, cfg: TransformerConfig
 ) -> Callable[[decoding.DecodingState], tuple]:
-  """From a decoding state to logits [B, V] and the cache with its token."""
+  """Returns the decoding step.
+
+  Args:
+    params: parameters with unstacked layers.
+    cfg: configuration of the model.
+
+  Returns:
+    A function from a decoding state to the logits of the next token [B, V] and
+    the cache with the current token.
+  """
   model = Transformer(cfg, scan=False)
 
   def step(state: decoding.DecodingState):
@@ -89,13 +104,18 @@ def next_logits(
 
 
 def stop_at(end_ids: tuple[int, ...]) -> decoding.StateCallbackFn:
-  """Ends rows whose last drawn token is one of several; T5X knows only one."""
+  """Returns a callback that ends rows at any of `end_ids`.
+
+  T5X's decoder has one EOS id only.
+  """
 
   def stop(state: decoding.SamplingLoopState) -> decoding.SamplingLoopState:
-    drawn = (
+    is_end = (
       state.cur_token[:, :, None] == jnp.asarray(end_ids)[None, None]
     ).any(-1)
-    return state.replace(ended=state.ended | (drawn & (state.step > 0)))
+    # At step 0 the current token is the prompt's last, which is `<revise>`, an
+    # end token, if the prompt has earlier attempts.
+    return state.replace(ended=state.ended | (is_end & (state.step > 0)))
 
   return stop
 

@@ -1,4 +1,4 @@
-"""Where T5X starts from: a finished model of ours, config and parameters."""
+"""Initial models of T5X runs: config and parameters of a model of `ttc`."""
 
 import pathlib
 
@@ -10,22 +10,28 @@ from ttc.models.config import TransformerConfig
 
 
 def config(model: str) -> TransformerConfig:
-  """Of a finished model, such as runs/<experiment>/seed-0/pretrain/model."""
+  """Returns the configuration of a finished model.
+
+  Args:
+    model: its folder, such as runs/<experiment>/seed-0/pretrain/model.
+  """
   return orbax.load_config(model)[0]
 
 
 def checkpoint(model: str, model_dir: str) -> str:
-  """A finished model as a checkpoint of T5X, written if it is not there.
+  """Exports a finished model as a T5X checkpoint, unless that exists already.
 
   Args:
-    model: see `config`.
-    model_dir: of the run, which gets `start/checkpoint_0`.
+    model: its folder, as for `config`.
+    model_dir: folder of the T5X run; the checkpoint is `start/checkpoint_0` in
+      it.
 
   Returns:
     The checkpoint's path, for RestoreCheckpointConfig.
   """
   folder = pathlib.Path(model_dir).absolute() / 'start'
-  found = folder / 'checkpoint_0'
-  # Process 0 alone says: the others must not see what it is about to write.
-  there = multihost_utils.broadcast_one_to_all(np.asarray(found.is_dir()))
-  return str(found if there else t5x.export_model(model, folder))
+  path = folder / 'checkpoint_0'
+  # Exporting takes all processes. They must decide alike, and one that looks
+  # late could see the folder that process 0 is already writing.
+  exists = multihost_utils.broadcast_one_to_all(np.asarray(path.is_dir()))
+  return str(path if exists else t5x.export_model(model, folder))

@@ -1,12 +1,13 @@
-"""Data sets of our stages, and questions, under names that T5X can find.
+"""Training data and questions, as registered seqio Tasks for T5X.
 
-T5X looks tasks up in seqio's registry. Both functions register at the first
-call and return the name at every call, so a gin file may use one in several
-places.
+T5X looks Tasks up by name in seqio's registry. `stages`, `rated_steps` and
+`questions` register a Task at their first call and return its name at every
+call, so that a gin file may refer to them in several places.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+import zlib
 
 import seqio
 import tensorflow as tf
@@ -14,6 +15,7 @@ import tensorflow as tf
 from ttc.data import features, packing, tasks
 from ttc.data.problems import Task
 from ttc.models.config import TransformerConfig
+from ttc.t5x import ratings
 
 
 def stages(
@@ -22,16 +24,16 @@ def stages(
   seq_len: int,
   rates: Sequence[float] = (),
 ) -> str:
-  """What stages wrote for training: `data/` of prm, orm, revision, …
+  """Registers the training data that stages wrote: `data/` of prm, orm, …
 
   Args:
-    folders: data sets, all of one kind.
-    cfg: of the model; tokens that it does not know are refused.
-    seq_len: documents longer than it are refused.
-    rates: how often each is drawn; none means by their sizes.
+    folders: data sets, all of the same kind.
+    cfg: configuration of the model; its vocabulary must have all tokens.
+    seq_len: maximum number of tokens of a document (T).
+    rates: sampling rates, one per folder; empty means their sizes.
 
   Returns:
-    The name of a Task for one folder, or else of a Mixture.
+    The name of a Task if there is one folder, else of a Mixture.
 
   Raises:
     ValueError: the folders do not fit each other, the model or `seq_len`.
@@ -61,17 +63,64 @@ def stages(
   return name
 
 
-def questions(task: Task, split: str, seq_len: int, limit: int = 0) -> str:
-  """Prompts of a task's questions, for `t5x.infer`.
+def rated_steps(
+  files: Mapping[str, str],
+  task: Task,
+  cfg: TransformerConfig,
+  seq_len: int,
+  neutral: float = 1.0,
+) -> str:
+  """Registers PRM800K's ratings as training data of a verifier.
 
   Args:
-    task: whose.
-    split: of the task, and of the Task that is made.
-    seq_len: prompt and answer together; a prompt that fills it is refused.
-    limit: the first so many questions; 0 means all.
+    files: a file of PRM800K for each split, 'train' and 'validation', as for
+      `prm800k.read`. Questions of the task's split 'test' are left out.
+    task: a `problems.Task`, whose prompts precede the steps.
+    cfg: configuration of the model; its vocabulary must have all tokens.
+    seq_len: maximum number of tokens of a document (T).
+    neutral: label of the rating 0, in [0, 1].
 
   Returns:
-    The name of a Task whose examples carry the `problem` they ask.
+    The name of a Task with the features of `models.ValueModel`.
+
+  Raises:
+    ValueError: a file has the wrong format, has only questions of the test, or
+      does not fit the model or `seq_len`.
+  """
+  settings = (
+    sorted(files.items()),
+    type(task).__name__,
+    cfg.vocab_size,
+    seq_len,
+    neutral,
+  )
+  # T5X names folders after Tasks, for which two paths could be too long. Not
+  # hash(), which differs between the processes of a run.
+  name = f'ttc_rated_steps_{zlib.crc32(repr(settings).encode()):08x}'
+  if name in seqio.TaskRegistry.names():
+    return name
+  source = ratings.source(files, task, neutral)
+  provider = tasks.over(source, 'value', name, cfg.vocab_size)
+  for split, path in files.items():
+    _check(tasks.documents(provider, split), path, seq_len)
+  seqio.TaskRegistry.add_provider(name, provider)
+  return name
+
+
+def questions(task: Task, split: str, seq_len: int, limit: int = 0) -> str:
+  """Registers prompts of a task's questions, for `t5x.infer`.
+
+  Args:
+    task: a `problems.Task`.
+    split: split of the task; the seqio Task has this split alone.
+    seq_len: tokens of prompt and sample together (T).
+    limit: number of questions, from the first; 0 means all.
+
+  Returns:
+    The name of a Task, whose examples carry the question's id as `problem`.
+
+  Raises:
+    ValueError: a prompt leaves no room for a sample.
   """
   name = f'ttc_{type(task).__name__}_{split}_{limit}_{seq_len}'
   if name in seqio.TaskRegistry.names():
@@ -114,27 +163,27 @@ def questions(task: Task, split: str, seq_len: int, limit: int = 0) -> str:
 
 
 def verify(dataset: Any, model: Any) -> None:
-  """Whether a model can learn from a data set; a `verify_matching_vocabs_fn`.
+  """Checks a data set against a model; a `verify_matching_vocabs_fn` of T5X.
 
   Args:
-    dataset: T5X's DatasetConfig.
-    model: one of `models`.
+    dataset: a `DatasetConfig` of T5X.
+    model: a model of `ttc.t5x.models`.
 
   Raises:
-    ValueError: the data set has other features, or tokens that the model does
-      not know.
+    ValueError: the data set lacks a feature of the model, or has a larger
+      vocabulary.
   """
   provider = seqio.get_mixture_or_task(dataset.mixture_or_task_name)
-  wanted = sorted(model.FEATURE_CONVERTER_CLS(pack=False).TASK_FEATURES)
-  found = provider.output_features
-  missing = [name for name in wanted if name not in found]
+  required = sorted(model.FEATURE_CONVERTER_CLS(pack=False).TASK_FEATURES)
+  available = provider.output_features
+  missing = [name for name in required if name not in available]
   if missing:
     raise ValueError(
-      f'{provider.name} has the features {sorted(found)} and no '
+      f'{provider.name} has the features {sorted(available)} and no '
       f'{", ".join(missing)}, which {type(model).__name__} needs; is it data '
       'of the other head?'
     )
-  size = found['decoder_input_tokens'].vocabulary.vocab_size
+  size = available['decoder_input_tokens'].vocabulary.vocab_size
   if size > model.cfg.vocab_size:
     raise ValueError(
       f'{provider.name} has {size} tokens and the model '
@@ -143,12 +192,16 @@ def verify(dataset: Any, model: Any) -> None:
 
 
 def end_ids(task: Task) -> tuple[int, ...]:
-  """Tokens that end an attempt in a task's vocabulary."""
+  """Returns the tokens that end an attempt in a task's vocabulary."""
   return tuple(task.vocabulary.end_ids)
 
 
 def _stage(folder, vocab_size, seq_len) -> tuple[str, int]:
-  """A registered Task over one folder and the size of its training split."""
+  """Registers a Task over one folder.
+
+  Returns:
+    Its name, and the number of its training documents.
+  """
   task = tasks.make_task(folder, vocab_size)
   train = tasks.documents(task, 'train')
   _check(train, folder, seq_len)
@@ -169,12 +222,16 @@ def _check(documents: packing.Documents, folder, seq_len):
 
 @seqio.map_over_dataset
 def _prompt(example):
-  """A document with one target that counts: the first token of the answer."""
+  """Converts a prompt to a document with loss on the first sampled token only.
+
+  `models.LanguageModel` finds the end of the prompt by this loss weight.
+  """
   tokens = example['tokens']
   size = tf.size(tokens)
   return {
     'decoder_input_tokens': tokens,
     'decoder_target_tokens': tf.concat([tokens[1:], [0]], axis=0),
+    # Position size - 1 predicts the first token after the prompt.
     'decoder_loss_weights': tf.one_hot(size - 1, size),
     'problem': example['problem'],
   }
