@@ -1,8 +1,8 @@
 """Launches device programs in order, from a thread of its own.
 
 On a CPU that is split into devices a launch blocks until the program before it
-has ended, and compilation blocks everywhere. The scheduler's thread goes on with
-rows meanwhile.
+has ended, and compilation blocks everywhere. Meanwhile the scheduler's thread
+goes on with rows.
 """
 
 from collections.abc import Callable
