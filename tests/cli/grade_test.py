@@ -184,21 +184,47 @@ def test_stopped_it_leaves_no_file_and_no_process(tmp_path, number):
   ]
   source, target = _write(tmp_path / 'a.jsonl', slow), tmp_path / 'b.jsonl'
   arguments = _arguments(source, target, '--workers=1', '--seconds=5')
+  _stop(['-m', 'ttc.cli.main', *arguments], number, tmp_path)
+
+
+_ENDLESS = """
+import sys
+from ttc.cli import main
+from ttc.grading import grader
+def same(*args, **kwargs):
+  while True:
+    try:
+      sum(range(1000))
+    except Exception:
+      pass
+grader.same = same
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_ends_whatever_a_comparison_does(tmp_path, number):
+  source = _write(tmp_path / 'a.jsonl', _ROWS[:1] * 3)
+  arguments = _arguments(source, tmp_path / 'b.jsonl')
+  _stop(['-c', _ENDLESS, *arguments], number, tmp_path)
+
+
+def _stop(command, number, folder):
   process = subprocess.Popen(
-    [sys.executable, '-m', 'ttc.cli.main', *arguments],
+    [sys.executable, *command],
     cwd=_REPOSITORY,
     stderr=subprocess.PIPE,
     text=True,
   )
-  while not _leftovers(tmp_path):
+  while not _leftovers(folder):
     assert process.poll() is None
     time.sleep(0.01)
   time.sleep(0.3)
   os.kill(process.pid, number)
-  _, error = process.communicate(timeout=60)
+  _, error = process.communicate(timeout=30)
   assert process.returncode == 128 + number
   assert 'nothing was written' in error
-  assert [path.name for path in tmp_path.iterdir()] == ['a.jsonl']
+  assert [path.name for path in folder.iterdir()] == ['a.jsonl']
 
 
 # Each of these once stopped a run: forever, or with an exception.
@@ -215,6 +241,7 @@ _ONCE_FATAL = (
   '\\log_' * 250,
   '\\frac\u1369' + '2',
   'x_{\ud800}',
+  '1e\\pm-999',
   '(x^{10^{3000}})' + '^{10}' * 20,
   '\\sin(((x^{10^{3000}})^{10^{3000}})^{10^{3000}})',
 )

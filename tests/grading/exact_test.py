@@ -82,11 +82,37 @@ def test_square_roots_multiply(n):
     '((((a+b)^8)^8)^8)^8',
     '7^{7000}!',
     r'\infty',
+    '('
+    + ''.join(rf'(1+\sqrt{{{p}}})' for p in (2, 3, 5, 7, 11, 13))
+    + ')^{64}',
+    '+'.join(rf'\frac{{1}}{{{n}^{{1500}}+1}}' for n in range(2, 90)),
+    '((x^{10^{3000}})^{10^{3000}})^{10^{3000}}',
+    r'(1+i)^{64}' * 60,
   ],
 )
 def test_what_grows_without_bound_has_no_form(text):
   with pytest.raises(NoFormError):
     form(_tree(text))
+
+
+@pytest.mark.parametrize(
+  ('text', 'value'),
+  [
+    (r'\log_2{2^{3000}}', 3000),
+    (r'\log_2(\frac{1}{2^{3000}})', -3000),
+    (r'\log_{10^{400}}{10^{-2000}}', -5),
+    (r'\log_{\frac32}{\frac{8}{27}}', -3),
+    (r'\log_{\frac32}{\frac{27}{8}}', 3),
+    (r'\log_2(\frac{1}{10^{400}})', None),
+    (r'\log_{10^{400}} 2', None),
+    (r'\log_{1.00000000000000000000001} 2', None),
+    (r'\log_{1.00000000000000000000001}{1.00000000000000000000001^9}', 9),
+  ],
+)
+def test_logarithms_are_whole_exactly_when_a_power_says_so(text, value):
+  logarithm = form(_tree(text))
+  assert logarithm.rational == value
+  assert logarithm.exact == (value is not None)
 
 
 def test_keys_stay_short_however_deep_the_nesting():
@@ -115,6 +141,11 @@ def test_keys_stay_short_however_deep_the_nesting():
     '9' * 2001,
     'x' + '!' * 500,
     '2' + '^2' * 500,
+    r'\frac' * 350,
+    r'\sqrt' * 350 + '2',
+    r'\log_' * 250 + '2',
+    '5' + '!' * 100,
+    '\\frac\u13692',
   ],
 )
 def test_other_text_is_not_an_expression(text):
@@ -133,3 +164,4 @@ def test_equations_are_scaled_by_numbers_and_monomials():
   assert scaled('x-y', True).terms != scaled('y-x', True).terms
   assert scaled('2x-2y', True).terms == scaled('x-y', True).terms
   assert scaled(r'(1+\sqrt2)x') is None
+  assert scaled('3^{5900}x + 3^{-5900}y') is None  # too large once divided

@@ -21,8 +21,11 @@ import pathlib
 import signal
 import sys
 from typing import Any, TextIO
+import uuid
 
+from ttc.grading import extraction
 from ttc.runtime import termination
+from ttc.runtime.safe_text import printable
 from ttc.runtime.termination import Terminated
 
 _CHUNK = 512  # rows graded together
@@ -269,6 +272,8 @@ def _row(line: bytes, options: argparse.Namespace) -> AnswerRow:
     raise InputError(
       f'field {options.gold_field!r}: expected text or a number, got null.'
     )
+  if extraction.unwrap(gold).answer is None:  # blank, or an empty box
+    gold = ''
   pred = _text(fields, options.pred_field)
   return AnswerRow(fields, gold.strip(), pred, kind, truncated)
 
@@ -278,8 +283,8 @@ def _text(fields: dict[str, Any], name: str) -> str | None:
   if name not in fields:
     have = ', '.join(map(repr, fields)) or 'none'
     raise InputError(
-      f'field {name!r} is missing; the line has {have}. Name another with '
-      '--gold_field or --pred_field.'
+      f'field {name!r} is missing; the line has {have:.200}. Name another '
+      'with --gold_field or --pred_field.'
     )
   value = fields[name]
   if value is None or isinstance(value, str):
@@ -299,19 +304,23 @@ def _short(value: Any) -> str:
 @contextlib.contextmanager
 def _new_file(path: pathlib.Path) -> Iterator[TextIO]:
   """A file that appears at `path` on success and leaves nothing on error."""
-  temporary = path.with_name(f'.{path.name}.tmp')
+  # A name of its own, for another process may grade to the same path.
+  temporary = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}.tmp')
   try:
-    with open(temporary, 'w', encoding='ascii') as file:
+    with open(temporary, 'x', encoding='ascii') as file:
       yield file
       file.flush()
       os.fsync(file.fileno())
-    if path.exists():
-      raise InputError(f'{path} was written by another process meanwhile.')
-    os.replace(temporary, path)
+    try:
+      os.link(temporary, path)  # which fails, unlike a rename, if path exists
+    except OSError as error:
+      if path.exists():
+        raise InputError(f'{path} was written by another process.') from error
+      os.replace(temporary, path)  # a disk without hard links
   finally:
     temporary.unlink(missing_ok=True)
 
 
 def _fail(text: str, code: int) -> int:
-  print(text, file=sys.stderr, flush=True)
+  print(printable(text), file=sys.stderr, flush=True)
   return code

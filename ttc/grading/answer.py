@@ -1,12 +1,12 @@
-r"""The structure of an answer: what kind of thing it is, and of what parts.
+r"""The structure of an answer: its kind and its parts.
 
-A pair is not a set, an equation not its right side, a word not a product of
-letters. What is left at the leaves are expressions.
+Kinds are kept apart: a pair is not a set, an equation is not its right side, a
+word is not a product of letters. The leaves are expressions.
 """
 
 import dataclasses
 
-from ttc.grading.expression import Node
+from ttc.grading.node import Node
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Scalar:
   """An expression.
 
   Attributes:
-    text: in the one spelling, without spaces and unit.
-    tree: None where the parser cannot read it.
+    text: its normal form of `ttc.grading.latex`, without spaces and unit.
+    tree: the expression; None if the parser cannot read it.
     percent: whether a percent sign was dropped.
-    unit: the canonical name of a unit that was dropped, or ''.
+    unit: the canonical name of the unit that was dropped, or ''.
   """
 
   text: str
@@ -28,7 +28,7 @@ class Scalar:
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-  """Text that is no mathematics, as lower-case letters and digits."""
+  """Text other than mathematics, as lower-case letters and digits."""
 
   text: str
 
@@ -43,7 +43,7 @@ class Named:
 
 @dataclasses.dataclass(frozen=True)
 class Relation:
-  """left sign right; the sign is one of = < <= !=."""
+  """`left sign right`, where sign is one of = < <= !=."""
 
   sign: str
   left: Scalar
@@ -55,10 +55,10 @@ class Group:
   """Several answers.
 
   Attributes:
-    kind: 'list' (also a set) and 'union' in any order; 'tuple' (also an
-      interval), 'matrix' and 'ratio' in this one.
+    kind: 'list' (also a set) or 'union', whose order does not matter; 'tuple'
+      (also an interval), 'matrix' or 'ratio', whose order does.
     items: the parts; those of a matrix row by row.
-    form: brackets of a pair, '2x3' of a matrix; else ''.
+    form: the brackets of a pair, '2x3' for a matrix of that shape, else ''.
   """
 
   kind: str

@@ -1,17 +1,18 @@
-"""Cuts LaTeX where no bracket is open."""
+"""Splits LaTeX at separators outside all brackets."""
 
 from collections.abc import Collection
 import re
 
 TOKEN = re.compile(
-  r'\\(?:begin|end)\s*\{[a-z]+\*?\}|\\[A-Za-z]+|\\.|<=|>=|!=|==|.', re.DOTALL
+  r'\\(?:begin|end)\s*+\{[a-z]++\*?\}|\\[A-Za-z]++|\\.|<=|>=|!=|==|.',
+  re.DOTALL,
 )
 OPEN = frozenset(('(', '[', '{', r'\{', r'\langle', r'\lfloor', r'\lceil'))
 _CLOSE = frozenset((')', ']', '}', r'\}', r'\rangle', r'\rfloor', r'\rceil'))
 
 
 def encloses(tokens: list[str]) -> bool:
-  """Whether the first bracket closes at the end and no earlier."""
+  """Whether the first bracket closes at the last token and not before."""
   level = 0
   for index, token in enumerate(tokens):
     level += _step(token)
@@ -29,20 +30,20 @@ def _step(token: str) -> int:
 def split_keeping(
   text: str, separators: Collection[str]
 ) -> tuple[list[str], list[str]]:
-  """The parts between separators outside all brackets, and the separators."""
-  parts, found, level = [''], [], 0
-  for token in TOKEN.findall(text):
+  """Splits a text, and returns its parts and the separators between them."""
+  parts, signs, level, start, end = [], [], 0, 0, 0
+  for token in TOKEN.findall(text):  # every character is in one token
+    end += len(token)
     level += _step(token)
     if level == 0 and token in separators:
-      parts.append('')
-      found.append(token)
-    else:
-      parts[-1] += token
-  return parts, found
+      parts.append(text[start : end - len(token)])
+      signs.append(token)
+      start = end
+  return [*parts, text[start:]], signs
 
 
 def split(text: str, separators: Collection[str]) -> list[str]:
-  """The parts between separators outside all brackets."""
+  """The parts of a text between separators."""
   if not any(separator in text for separator in separators):
     return [text]
   return split_keeping(text, separators)[0]

@@ -1,12 +1,13 @@
-"""What settles the hard pairs: many digits, then math-verify. In workers only.
+"""Decides hard pairs: with many digits, then with math-verify. In workers only.
 
-math-verify is slow, runs for ever on towers of powers, and takes what it does
-not understand for something else. So it sees single expressions and relations,
-never whole answers; short ones, of characters that mathematics is written
-with; and with the precision that keeps it from rounding. None of its
-extraction runs, hence nothing evaluates text.
+math-verify is slow, does not return for towers of powers, and reads what it
+does not understand as something else. So it gets no whole answers, only single
+expressions and relations, which are short and of characters that mathematics is
+written with, and a precision at which it does not round. Its extraction does
+not run, so that nothing evaluates text.
 """
 
+import itertools
 import logging
 import re
 
@@ -19,7 +20,8 @@ _MAX_LENGTH = 400
 _MAX_NESTING = 12
 _PLAIN = re.compile(r"[A-Za-z0-9 +\-*/^_=<>!(){}\[\],.;:|&'\\]*")
 _SIGNS = {'=': '=', '<': '<', '<=': r'\le ', '!=': r'\ne '}
-# So that what sympy imports and builds late is there before the first fork.
+# sympy imports and builds much on first use; these have it do so before the
+# first fork, once for all children.
 _EXAMPLES = (
   (r'\sum_{k=1}^{3} k', '6'),
   (r'\int_0^1 x \, dx', r'\frac{1}{2}'),
@@ -31,12 +33,12 @@ _FLOAT_DIGITS, _DIGITS = 15, 50
 
 
 def check(gold: str, pred: str, lenient: bool) -> Truth:
-  """Whether two answers are the same; takes as long as it takes."""
+  """Whether two answers are the same; has no limit of time of its own."""
   return comparison.same(read(gold), read(pred), _resolve, lenient)
 
 
 def warm() -> None:
-  """Imports and builds what every comparison needs."""
+  """Imports and builds what comparisons need."""
   logging.disable(logging.CRITICAL)
   for gold, pred in _EXAMPLES:
     check(gold, pred, lenient=True)
@@ -44,10 +46,10 @@ def warm() -> None:
 
 def _resolve(a: Answer, b: Answer) -> Truth:
   if isinstance(a, Scalar) and isinstance(b, Scalar) and a.tree and b.tree:
-    found = numeric.equal(a.tree, b.tree)
-    if found is not None:
-      return found
-  texts = sorted(map(_latex, (a, b)))  # so that the order makes no difference
+    truth = numeric.equal(a.tree, b.tree)
+    if truth is not None:
+      return truth
+  texts = sorted(map(_latex, (a, b)))  # the result must not depend on the order
   if not all(map(_legible, texts)):
     return False
   return _verified(*texts) or _verified(*texts[::-1])
@@ -62,11 +64,8 @@ def _legible(text: str) -> bool:
 
 
 def _nesting(text: str) -> int:
-  level = deepest = 0
-  for character in text:
-    level += (character in '({[') - (character in ')}]')
-    deepest = max(deepest, level)
-  return deepest
+  steps = ((c in '({[') - (c in ')}]') for c in text)
+  return max(itertools.accumulate(steps, initial=0))
 
 
 def _latex(answer: Answer) -> str:

@@ -1,10 +1,10 @@
 """Equivalence classes of answers, for voting.
 
-An answer has a key that is equal for answers that exact forms tell to be the
-same. Where the forms of two answers are complete, different keys are different
-answers, and a vote costs one look-up an answer. The others are compared in
-pairs, and the classes are the connected components: transitive by
-construction, and the same in whatever order the answers come.
+Answers with the same exact form have the same key. Where the forms of two
+answers are complete, different keys mean different answers, so that a vote
+costs one look-up per answer. The others are compared in pairs, and the classes
+are the connected components: transitive by construction, and independent of the
+order of the answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ def key(answer: Answer) -> Key:
       return f'words {answer.text}', True
     case Named():
       text, complete = key(answer.value)
-      if '$' in text:  # of symbols: y = x + 1 may also be x - y + 1 = 0
+      if '$' in text:  # has symbols: y = x + 1 may also be x - y + 1 = 0
         return f'{answer.name} = {text}', False
       return text, complete
     case Relation():
@@ -51,7 +51,7 @@ def _scalar_key(answer: Scalar) -> Key:
     form = comparison.exact_form(answer.tree)
     if form:
       return form.key, form.exact
-  # What the parser cannot read stands for itself, unless it can be worked out.
+  # Unparsed text is its own key, incomplete if math-verify may find its value.
   return f'text {answer.text}', not _OPEN_QUESTION.search(answer.text)
 
 
@@ -61,19 +61,19 @@ def classes(
   """The class of each answer, numbered from 0 by first appearance.
 
   Args:
-    answers: None where there is no answer; its class is -1.
-    same: whether the answers at two places are the same; asked of pairs that
-      keys leave open, never twice for one pair of keys.
+    answers: None is no answer; its class is -1.
+    same: whether the answers at two indices are the same. It is called for the
+      pairs that keys leave open, at most once per pair of keys.
   """
   place: dict[str, int] = {}
   complete: dict[str, bool] = {}
   keys: list[str | None] = []
   for index, answer in enumerate(answers):
-    text, whole = (None, True) if answer is None else key(answer)
+    text, is_complete = (None, True) if answer is None else key(answer)
     keys.append(text)
     if text is not None:
       place.setdefault(text, index)
-      complete[text] = whole
+      complete[text] = is_complete
   parent = {text: text for text in place}
 
   def root(text: str) -> str:

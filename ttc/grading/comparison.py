@@ -1,11 +1,11 @@
-"""Whether two answers are the same, in three values: yes, no, not known.
+"""Compares two answers: True, False, or None where that is not known.
 
 The structure decides first, then exact forms, then floats, all in
-microseconds. What they leave open is asked of `resolve`, which may be slow
-(`ttc.grading.checker`, in a worker) or may not know either.
+microseconds. The parts that these leave open go to `resolve`, which may be slow
+(`ttc.grading.checker`, in a worker) or return None as well.
 
-The relation is symmetric. It is transitive but for `lenient`, in which 80%
-equals both 80 and 0.8, and for names: x = 3 equals 3 and that equals y = 3.
+The relation is symmetric. It is transitive with two exceptions: with `lenient`
+80% equals both 80 and 0.8, and x = 3 equals 3, which equals y = 3.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ import functools
 from ttc.grading import exact, numeric
 from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.grading.brackets import split
-from ttc.grading.expression import Node
+from ttc.grading.node import Node
 
 Truth = bool | None
 Resolve = Callable[[Answer, Answer], Truth]
@@ -27,7 +27,7 @@ UNORDERED = ('list', 'union')
 
 
 def unresolved(a: Answer, b: Answer) -> Truth:
-  """The `resolve` that knows nothing."""
+  """The `resolve` that leaves all pairs open."""
   del a, b
   return None
 
@@ -40,8 +40,8 @@ def same(
   Args:
     a: one answer.
     b: the other.
-    resolve: asked for parts that nothing cheap tells apart or equal.
-    lenient: whether 80% is also 0.8, as it is when one grades.
+    resolve: called for parts that structure, forms and floats leave open.
+    lenient: whether 80% also equals 0.8, as in grading but not in voting.
   """
   if isinstance(a, Named) and isinstance(b, Named):
     if a.name.lower() != b.name.lower() and len(a.name + b.name) == 2:
@@ -66,7 +66,7 @@ def same(
 
 
 def _unlike(a: Answer, b: Answer, resolve: Resolve) -> Truth:
-  """Answers of different kinds: the same only where one was not read."""
+  """Answers of different kinds can be the same only if one was not parsed."""
   if isinstance(a, Words) or isinstance(b, Words):
     return False
   for one, other in ((a, b), (b, a)):
@@ -82,20 +82,20 @@ def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
     return False
   if a.text == b.text:
     return bool(a.text)
-  found = _expressions(a, b, resolve)
-  if lenient and a.percent != b.percent and not found:
+  truth = _expressions(a, b, resolve)
+  if lenient and a.percent != b.percent and not truth:
     shared = [
       Scalar(x.text, Node('divide', (x.tree, _HUNDRED)))
       if x.percent and x.tree
       else x
       for x in (a, b)
     ]
-    return either(found, lambda: _expressions(*shared, resolve))
-  return found
+    return either(truth, lambda: _expressions(*shared, resolve))
+  return truth
 
 
 def either(first: Truth, second: Callable[[], Truth]) -> Truth:
-  """`first or second()` in three values."""
+  """`first or second()`, where None is not known."""
   if first:
     return True
   other = second()
@@ -120,7 +120,7 @@ def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
 
 @functools.lru_cache(maxsize=20_000)
 def exact_form(tree: Node) -> exact.Form | None:
-  """The exact form of a tree, or None where it has none."""
+  """The exact form of a tree, or None if it has none."""
   try:
     return exact.form(tree)
   except exact.NoFormError:
@@ -128,7 +128,7 @@ def exact_form(tree: Node) -> exact.Form | None:
 
 
 def infinite(tree: Node) -> int:
-  """1 for infinity, -1 for its negative, 0 for all else."""
+  """1 for infinity, -1 for its negative, else 0."""
   if tree == Node('constant', ('infinity',)):
     return 1
   return -infinite(tree.args[0]) if tree.op == 'negate' else 0
@@ -144,7 +144,7 @@ def _equation(named: Named) -> Relation | None:
 def _relations(
   a: Relation | None, b: Relation | None, resolve: Resolve
 ) -> Truth:
-  """Equations and inequalities, the same up to a factor."""
+  """Whether equations or inequalities differ by a factor only."""
   if a is None or b is None or a.sign != b.sign:
     return False
   differences = [_difference(a), _difference(b)]
@@ -183,15 +183,15 @@ def _groups(a: Group, b: Group, resolve: Resolve, lenient: bool) -> Truth:
     return _matched(a.items, b.items, item)
   unknown = False
   for x, y in zip(a.items, b.items, strict=True):
-    found = item(x, y)
-    if found is False:
+    truth = item(x, y)
+    if truth is False:
       return False
-    unknown |= found is None
+    unknown |= truth is None
   return None if unknown else True
 
 
 def _long(a: Group, b: Group) -> bool:
-  """Long lists are the same where they are written the same."""
+  """Long groups are compared as text, not in every pair of items."""
   texts = [[repr(item) for item in group.items] for group in (a, b)]
   if a.kind in UNORDERED:
     texts = [sorted(text) for text in texts]
@@ -201,17 +201,17 @@ def _long(a: Group, b: Group) -> bool:
 def _matched(
   xs: Sequence[Answer], ys: Sequence[Answer], item: Callable[..., Truth]
 ) -> Truth:
-  """Whether each of xs has its own partner among ys."""
+  """Whether each of xs is the same as one of ys of its own."""
   table = [[item(x, y) for y in ys] for x in xs]
-  if _perfect([[found is True for found in row] for row in table]):
+  if _perfect([[truth is True for truth in row] for row in table]):
     return True
-  if _perfect([[found is not False for found in row] for row in table]):
+  if _perfect([[truth is not False for truth in row] for row in table]):
     return None
   return False
 
 
 def _perfect(table: list[list[bool]]) -> bool:
-  """Whether a bipartite graph has a perfect matching (Kuhn)."""
+  """Whether a bipartite graph has a perfect matching (Kuhn's algorithm)."""
   partner: dict[int, int] = {}
 
   def assign(row: int, seen: set[int]) -> bool:

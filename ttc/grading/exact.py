@@ -1,13 +1,17 @@
 r"""Exact normal forms: sums of products with rational coefficients.
 
 A form maps monomials to coefficients. A monomial is a product of atoms with
-rational exponents. Atoms are strings: '#5' a prime, whose exponent lies in
-(0, 1), so that \sqrt{5} is #5^(1/2); '!pi', '!e', '!i'; '$x' a symbol; and
-'@...' anything opaque, such as the sine of a form or the inverse of a sum.
+rational exponents. Atoms are strings: '#5' is a prime, with an exponent in
+(0, 1), so that \sqrt{5} is #5^(1/2); '!pi', '!e', '!i' are constants; '$x' is
+a symbol; '@...' is opaque, such as the sine of a form or the inverse of a sum.
 
-Two equal forms are equal expressions. Without opaque atoms the monomials are
-linearly independent (those of e and pi together by common belief), so that two
-different forms are different expressions.
+Expressions with equal forms are equal. Without opaque atoms the monomials are
+linearly independent (those of e and pi together are conjectured to be), so that
+expressions with different forms are different.
+
+Every number in a form has at most `_MAX_BITS` bits, also while the form is
+computed, and a form takes at most `_MAX_WORK` steps. An expression that exceeds
+either has no form.
 """
 
 from collections.abc import Callable
@@ -17,14 +21,17 @@ import functools
 import hashlib
 import math
 
-from ttc.grading.expression import Node
+from ttc.grading import budget
+from ttc.grading.node import Node
 
 _MAX_TERMS = 64
 _MAX_BITS = 12_000  # Python writes numbers of up to 4300 digits
+_MAX_WORK = 3000  # steps of 10 us; no form of an answer in MATH takes over 130
+_BITS_PER_STEP = 64
 _MAX_FACTORIAL = 300
 _MAX_NAME = 200
 _TRIALS = 10_000  # prime factors below this are found
-_POSITIVE = ('#', '!p', '!e')  # how atoms that are positive numbers start
+_POSITIVE = ('#', '!p', '!e')  # prefixes of atoms that are positive numbers
 
 Monomial = tuple[tuple[str, Fraction], ...]
 
@@ -35,33 +42,59 @@ class NoFormError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-  """A sum: monomial -> coefficient, zeros left out."""
+  """A sum, as a map from monomials to their coefficients, none of them 0."""
 
   terms: dict[Monomial, Fraction]
 
   @functools.cached_property
   def key(self) -> str:
-    """Equal for equal forms."""
+    """A text that is equal for equal forms only."""
     return ' + '.join(
       f'{value}{"".join(f"·{atom}^{power}" for atom, power in monomial)}'
       for monomial, value in sorted(self.terms.items())
     )
 
+  @functools.cached_property
+  def work(self) -> int:
+    """Number of steps to multiply this form by a single term."""
+    return sum(
+      1 + len(monomial) + _bits(value) // _BITS_PER_STEP
+      for monomial, value in self.terms.items()
+    )
+
   @property
   def exact(self) -> bool:
-    """Whether nothing in it is opaque."""
+    """Whether no atom is opaque."""
     return not any(a[0] == '@' for m in self.terms for a, _ in m)
 
   @property
   def rational(self) -> Fraction | None:
-    """Its value, where it is a rational number."""
+    """The value if it is a rational number, else None."""
     if not self.terms:
       return Fraction(0)
     return self.terms.get(()) if len(self.terms) == 1 else None
 
 
+def _bits(value: Fraction) -> int:
+  return value.numerator.bit_length() + value.denominator.bit_length()
+
+
+def _bounded(value: Fraction) -> Fraction:
+  if _bits(value) > _MAX_BITS:
+    raise NoFormError('a number of too many digits')
+  return value
+
+
 def form(node: Node) -> Form:
-  """The normal form of a tree; raises NoFormError."""
+  """The normal form of an expression; raises NoFormError."""
+  budget.start(_MAX_WORK)
+  try:
+    return _form(node)
+  except budget.ExhaustedError as error:
+    raise NoFormError(str(error)) from error
+
+
+def _form(node: Node) -> Form:
   if node.op == 'number':
     return _constant(node.args[0])
   if node.op == 'symbol':
@@ -70,20 +103,20 @@ def form(node: Node) -> Form:
     if node.args[0] == 'infinity':
       raise NoFormError('infinity is not a number')
     return _atom(f'!{node.args[0]}')
-  parts = [form(arg) for arg in node.args]
+  parts = [_form(arg) for arg in node.args]
   return _OPERATIONS.get(node.op, functools.partial(_opaque, node.op))(*parts)
 
 
 def scaled(part: Form, positive: bool = False) -> Form | None:
-  """`part` over a factor of its own, so that `c part` gives the same.
+  """Divides `part` by its leading factor, so that any `c part` gives the same.
 
   Args:
-    part: what stands against zero in an equation or inequality.
-    positive: whether only c > 0 count, as in an inequality; else c is any
+    part: one side of an equation or inequality whose other side is zero.
+    positive: whether c must be positive, as in an inequality; else c is any
       number or product of symbols.
 
   Returns:
-    The form; None where the factor is a sum, so that forms cannot tell.
+    The form; None if the factor is a sum or the form would be too large.
   """
   if not part.terms:
     return part
@@ -102,13 +135,15 @@ def scaled(part: Form, positive: bool = False) -> Form | None:
   value = part.terms[tuple(sorted(lead))]
   if positive:
     lead, value = numbers[0], abs(value)
-  return _divide(part, Form({tuple(sorted(lead)): value}))
+  budget.start(_MAX_WORK)
+  try:
+    return _divide(part, Form({tuple(sorted(lead)): value}))
+  except (NoFormError, budget.ExhaustedError):
+    return None
 
 
 def _constant(value: Fraction) -> Form:
-  if value.numerator.bit_length() + value.denominator.bit_length() > _MAX_BITS:
-    raise NoFormError('a number of too many digits')
-  return Form({(): value} if value else {})
+  return Form({(): _bounded(value)} if value else {})
 
 
 def _atom(name: str) -> Form:
@@ -116,25 +151,25 @@ def _atom(name: str) -> Form:
 
 
 def _opaque(op: str, *parts: Form) -> Form:
+  budget.spend(sum(part.work for part in parts))
   name = f'{op}({"; ".join(part.key for part in parts)})'
-  if len(name) > _MAX_NAME:  # or names of names would grow without bound
-    name = hashlib.sha256(name.encode()).hexdigest()
+  if len(name) > _MAX_NAME:  # else names within names grow without bound
+    name = hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()
   return _atom(f'@{name}')
 
 
 def _add(*parts: Form) -> Form:
   total: dict[Monomial, Fraction] = {}
   for part in parts:
+    budget.spend(part.work)
     for monomial, value in part.terms.items():
-      total[monomial] = total.get(monomial, 0) + value
+      total[monomial] = _bounded(total.get(monomial, 0) + value)
   return _checked(total)
 
 
 def _checked(terms: dict[Monomial, Fraction]) -> Form:
   if len(terms) > _MAX_TERMS:
     raise NoFormError('a sum of too many terms')
-  for value in terms.values():
-    _constant(value)
   return Form({m: value for m, value in terms.items() if value})
 
 
@@ -149,16 +184,17 @@ def _multiply(*parts: Form) -> Form:
 def _product(a: Form, b: Form) -> Form:
   if len(a.terms) * len(b.terms) > _MAX_TERMS**2:
     raise NoFormError('a product of too many terms')
+  budget.spend(a.work * len(b.terms) + b.work * len(a.terms))
   total: dict[Monomial, Fraction] = {}
   for m, x in a.terms.items():
     for n, y in b.terms.items():
       monomial, scale = _joined((*m, *n))
-      total[monomial] = total.get(monomial, 0) + x * y * scale
+      total[monomial] = _bounded(total.get(monomial, 0) + x * y * scale)
   return _checked(total)
 
 
 def _joined(atoms: Monomial) -> tuple[Monomial, Fraction]:
-  """The product of atoms as a monomial and a rational factor."""
+  """The product of atoms, as a monomial and a rational factor."""
   powers: dict[str, Fraction] = {}
   for atom, power in atoms:
     powers[atom] = powers.get(atom, 0) + power
@@ -168,14 +204,14 @@ def _joined(atoms: Monomial) -> tuple[Monomial, Fraction]:
       whole = math.floor(power)
       if abs(whole) * int(atom[1:]).bit_length() > _MAX_BITS:
         raise NoFormError('a power of too many digits')
-      scale *= Fraction(int(atom[1:])) ** whole
+      scale = _bounded(scale * Fraction(int(atom[1:])) ** whole)
       powers[atom] = power - whole
     elif atom == '!i':
       if power.denominator != 1:
         raise NoFormError('a root of i')
       scale *= (1, 1, -1, -1)[power.numerator % 4]
       powers[atom] = Fraction(power.numerator % 2)
-  return tuple(sorted((a, p) for a, p in powers.items() if p)), scale
+  return tuple(sorted((a, _bounded(p)) for a, p in powers.items() if p)), scale
 
 
 def _divide(a: Form, b: Form) -> Form:
@@ -190,7 +226,7 @@ def _inverse(part: Form) -> Form:
   if len(part.terms) == 2:
     (m, x), (n, y) = sorted(part.terms.items())
     other = Form({m: x, n: -y})
-    square = _product(part, other).rational  # i and square roots
+    square = _product(part, other).rational  # for i and square roots
     if square:
       return _product(other, _constant(1 / square))
   leading = min(part.terms)
@@ -200,21 +236,23 @@ def _inverse(part: Form) -> Form:
 
 
 def _monomial_power(part: Form, exponent: Fraction) -> Form:
-  """Of a single term, where the exponent is whole or all is positive."""
+  """The power of a single term; exact for integers, else of positive atoms."""
   ((monomial, value),) = part.terms.items()
   powers = [(atom, power * exponent) for atom, power in monomial]
   bits = max(value.numerator.bit_length(), value.denominator.bit_length())
   if bits > 1 and abs(exponent) * bits > _MAX_BITS:
     raise NoFormError('a power of too many digits')
+  budget.spend(len(powers) * _bits(exponent) // _BITS_PER_STEP)
   if exponent.denominator == 1:
     joined, scale = _joined(tuple(powers))
-    return _checked({joined: value ** int(exponent) * scale})
+    return Form({joined: _bounded(value ** int(exponent) * scale)})
   for number, sign in ((value.numerator, 1), (value.denominator, -1)):
+    budget.spend(_TRIALS // 500 + _bits(value) // _BITS_PER_STEP)
     powers.extend(
       (atom, sign * power * exponent) for atom, power in _factors(number)
     )
   joined, scale = _joined(tuple(powers))
-  return _checked({joined: scale})
+  return Form({joined: scale})
 
 
 def _power(base: Form, exponent: Form) -> Form:
@@ -242,7 +280,7 @@ def _power(base: Form, exponent: Form) -> Form:
 
 
 def _root_power(base: Form, number: Fraction) -> Form:
-  """base^number, for a number that is not whole, of single terms."""
+  """base^number for a number that is no integer; opaque for sums."""
   if len(base.terms) == 1:
     ((monomial, value),) = base.terms.items()
     positive = all(atom.startswith(_POSITIVE) for atom, _ in monomial)
@@ -296,10 +334,22 @@ def _log(base: Form, argument: Form) -> Form:
   if x == 1:
     return _constant(Fraction(0))
   if b is not None and x is not None and b > 1 and x > 0:
-    whole = round(math.log(x) / math.log(b)) if x.numerator < 2**1000 else 0
-    if abs(whole) < 1000 and b**whole == x:
+    whole = _whole_log(b, x)
+    if whole is not None:
       return _constant(Fraction(whole))
   return _opaque('log', base, argument)
+
+
+def _whole_log(base: Fraction, value: Fraction) -> int | None:
+  """The integer k with base^k = value, for base > 1 and value > 0."""
+  large = value if value > 1 else 1 / value
+  # Numerators are integers of at least 2, whose logarithms are finite and not
+  # zero however large they are or however near the fractions are to 1.
+  count = round(math.log(large.numerator) / math.log(base.numerator))
+  budget.spend(_bits(large) // _BITS_PER_STEP)
+  if base**count != large:
+    return None
+  return count if value > 1 else -count
 
 
 def _factorial(part: Form) -> Form:

@@ -1,35 +1,24 @@
-r"""Reads an expression, in the spelling of `ttc.grading.latex`, into a tree.
+r"""Parses an expression, in the spelling of `ttc.grading.latex`, into a tree.
 
-A parser of our own, because what a model writes must not reach one that
-evaluates. It knows the arithmetic of school answers and raises
-NotAnExpressionError for all else: sums and integrals, words, unbalanced
-brackets, nesting deeper than `MAX_DEPTH`.
+A parser of our own, because text of a model must not reach a parser that
+evaluates. It reads the arithmetic of school answers. For all else it raises
+NotAnExpressionError: sums and integrals, words, unbalanced brackets, nesting
+beyond the limits below. These keep it, and all that walks its trees, far from
+the recursion limit of Python.
 """
 
 from fractions import Fraction
 import re
 from typing import NamedTuple
 
-from ttc.grading.normal_form import FUNCTIONS
+from ttc.grading.node import height, Node
+from ttc.grading.normal_form import FUNCTIONS, GREEK_NAMES
 
-MAX_DEPTH = 25
+MAX_DEPTH = 25  # sums within sums
+_MAX_ATOMS = 60  # atoms within atoms, as in \frac\frac\frac12345
+_MAX_HEIGHT = 100  # of a tree
 _MAX_POSTFIXES = 100  # factorials and powers
 _MAX_DIGITS = 2000
-
-
-class Node(NamedTuple):
-  """One operation.
-
-  Attributes:
-    op: 'number' (Fraction), 'symbol' (name), 'constant' ('pi', 'e', 'i' or
-      'infinity'), or of Nodes: 'add', 'multiply', 'divide', 'power', 'negate',
-      'root' (degree, radicand), 'log' (base, argument), 'factorial',
-      'binomial', 'absolute', 'floor', 'ceiling', or the name of a function.
-    args: what it is made of.
-  """
-
-  op: str
-  args: tuple
 
 
 class Expression(NamedTuple):
@@ -51,28 +40,23 @@ _TEN = Node('number', (Fraction(10),))
 _E = Node('constant', ('e',))
 _CONSTANTS = {'pi': PI, 'infty': Node('constant', ('infinity',))}
 _LETTERS = {'e': _E, 'i': Node('constant', ('i',))}
-_GREEK_NAMES = """
-alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda
-mu nu xi rho sigma tau phi varphi chi psi omega Delta Gamma Omega Phi Psi Sigma
-Theta Lambda ell
-"""
-_GREEK = frozenset(_GREEK_NAMES.split())
 _INVERSES = frozenset(('sin', 'cos', 'tan'))
 _CLOSING = {'(': ')', '[': ']', '{': '}'}
-_NUMBER = re.compile(r'\d+(?:\.\d*)?|\.\d+')
+_NUMBER = re.compile(r'\d++(?:\.\d*+)?|\.\d++')
 _SCIENTIFIC = re.compile(
-  r'(?:\d+\.\d+e|\d+(?:\.\d+)?E|\d+e\+)[+-]?\d{1,3}(?!\d)'
+  r'(?:\d++\.\d++e|\d++(?:\.\d++)?E|\d++e(?=\+))[+-]?\d{1,3}(?!\d)'
 )
-_REPEATING = re.compile(r'\s*\\overline\s*\{\s*(\d{1,50})\s*\}')
-_BASE = re.compile(r'_\s*(?:\{\s*(\d+)\s*\}|(\d+))')
+_REPEATING = re.compile(r'\s*+\\overline\s*+\{\s*+(\d{1,50})\s*+\}')
+_BASE = re.compile(r'_\s*+(?:\{\s*+(\d++)\s*+\}|(\d++))')
 _MIXED = re.compile(
-  r'\s*\\frac\s*(?:\{\s*(\d+)\s*\}|(\d))\s*(?:\{\s*(\d+)\s*\}|(\d))(?!\s*[\^!])'
-  r'|\s+(\d+)\s*/\s*(\d+)(?![\d.^!])'
+  r'\s*+\\frac\s*+(?:\{\s*+(\d++)\s*+\}|(\d))\s*+(?:\{\s*+(\d++)\s*+\}|(\d))'
+  r'(?!\s*+[\^!])|\s++(\d++)\s*+/\s*+(\d++)(?![.^!])'
 )
-_SUBSCRIPT = re.compile(r'_\s*(?:\{([^{}]{1,20})\}|(\w))')
-_COMMAND = re.compile(r'\\([A-Za-z]+)')
+_SUBSCRIPT = re.compile(r'_\s*+(?:\{([^{}]{1,20})\}|(\w))')
+_COMMAND = re.compile(r'\\([A-Za-z]++)')
 _DEGREE = re.compile(r'\^\{\\circ\}')
-_SPACES = re.compile(r'\s*')
+_OVER_DIGIT = re.compile(r'\s*+/(?=\s*+\d)')
+_SPACES = re.compile(r'\s*+')
 
 
 def parse(text: str) -> Expression:
@@ -83,19 +67,23 @@ def parse(text: str) -> Expression:
 class _Parser:
   def __init__(self, text: str):
     self._text, self._at = text, 0
-    self._depth = self._angle = self._bars = self._postfixes = 0
+    self._depth = self._atoms = self._postfixes = 0
+    self._angle = self._bars = 0
     self._percent = False
 
   def whole(self) -> Expression:
     tree = self._sum()
-    if self._peek():
+    if self._peek() or height(tree) > _MAX_HEIGHT:
       raise self._error()
     return Expression(tree, self._percent)
 
-  def _sum(self) -> Node:
+  def _enter(self) -> None:
     self._depth += 1
     if self._depth > MAX_DEPTH:
       raise self._error()
+
+  def _sum(self) -> Node:
+    self._enter()
     terms = [self._signed()]
     while self._peek() in ('+', '-'):
       terms.append(self._signed())
@@ -190,9 +178,7 @@ class _Parser:
         return base
 
   def _exponent(self) -> Node:
-    self._depth += 1
-    if self._depth > MAX_DEPTH:
-      raise self._error()
+    self._enter()
     negative = self._peek() == '-'
     if negative:
       self._at += 1
@@ -204,6 +190,14 @@ class _Parser:
     return Node('negate', (exponent,)) if negative else exponent
 
   def _atom(self) -> Node:
+    self._atoms += 1
+    if self._atoms > _MAX_ATOMS:
+      raise self._error()
+    atom = self._bare_atom()
+    self._atoms -= 1
+    return atom
+
+  def _bare_atom(self) -> Node:
     sign = self._peek()
     if sign.isdigit() or sign == '.':
       return self._number()
@@ -284,7 +278,7 @@ class _Parser:
       return _CONSTANTS[name]
     if name in FUNCTIONS:
       return self._function(name)
-    if name in _GREEK:
+    if name in GREEK_NAMES:
       return self._symbol(name)
     if name in ('lfloor', 'lceil'):
       inside = self._sum()
@@ -293,8 +287,8 @@ class _Parser:
     raise self._error()
 
   def _argument(self) -> Node:
-    """Of \\frac: a group, or a single character as TeX reads it."""
-    if self._peek().isdigit():
+    """An argument of \\frac: a group, or one character as TeX reads it."""
+    if self._peek().isdecimal():
       self._at += 1
       return Node('number', (Fraction(self._text[self._at - 1]),))
     return self._atom()
@@ -334,9 +328,7 @@ class _Parser:
     if sign and sign in '({[':
       argument = self._group(sign)
       return self._postfixed(argument) if self._is_degree() else argument
-    self._depth += 1
-    if self._depth > MAX_DEPTH:
-      raise self._error()
+    self._enter()
     argument = self._signed_factor()
     factors = [argument]
     while self._starts_factor(self._peek()) and (
@@ -344,8 +336,8 @@ class _Parser:
     ):
       factors.append(self._factor())
     argument = _multiplied(factors)
-    if re.match(r'\s*/\s*\d', self._text[self._at : self._at + 9]):
-      self._at = self._text.index('/', self._at) + 1
+    if over := _OVER_DIGIT.match(self._text, self._at):
+      self._at = over.end()
       argument = Node('divide', (argument, self._factor()))
     self._depth -= 1
     return argument
@@ -390,7 +382,7 @@ def _is_minus_one(node: Node) -> bool:
 
 
 def _repeating(literal: str, period: str) -> Fraction:
-  """0.1 and 23 make 0.1232323…"""
+  """The value of 0.1232323…, for 0.1 and 23."""
   digits = len(literal.partition('.')[2])
   head = Fraction(literal.rstrip('.') or '0')
   return head + Fraction(int(period), 10**digits * (10 ** len(period) - 1))

@@ -1,23 +1,27 @@
-r"""The final answer within a model's whole text (PAPER.md 1).
+r"""Extracts the final answer from a model's response.
 
-In this order: the last \boxed{}; the text after the last `####` or under the
-last heading `# Answer`; what follows the last "answer is", "answer:" or a line
-that starts with "A:"; the last number. Nothing here is slower than linear, so
-that a megabyte of text costs milliseconds.
+Looked for in this order: the last \boxed{}; the text after the last `####` or
+under the last heading `# Answer`; what follows the last "answer is", "answer:"
+or a line that starts with "A:"; the last number.
+
+Responses may have any length. Each pattern and loop here takes time linear in
+it (tests/grading/growth_test.py), about a second for ten megabytes.
 """
 
 import collections
 import dataclasses
 import re
 
-_BOX = re.compile(r'\\(?:boxed|fbox)(?![A-Za-z])\s*')
-_BARE = re.compile(r'\\[A-Za-z]+|[^\s$\\{}.,;]+')
+_BOX = re.compile(r'\\(?:boxed|fbox)(?![A-Za-z])\s*+')
+_BARE = re.compile(r'\\[A-Za-z]++|[^\s$\\{}.,;]++')
 _BRACE = re.compile(r'\\.|[{}]', re.DOTALL)
-_MARK = re.compile(r'####[ \t]*|(?:^|\n)#+[ \t]*(?i:answer)[ \t]*:?[ \t]*\n+')
+_MARK = re.compile(
+  r'####[ \t]*+|(?:^|\n)#++[ \t]*+(?i:answer)[ \t]*+:?+[ \t]*+\n++'
+)
 _PHRASE = re.compile(
-  r'\banswer\b[*_\s]*(?:\b(?:is|are|was|equals|would be|will be|must be)\b'
-  r'(?:\s+(?:therefore|thus|then|simply|given by)\b)?[ \t]*:?|:|=)[*_\s]*'
-  r'|(?:^|\n)[ \t]*[*_]*a(?:ns(?:wer)?)?[*_]*[:=][*_]*[ \t]*',
+  r'\banswer\b[*_\s]*+(?:\b(?:is|are|was|equals|would be|will be|must be)\b'
+  r'(?:\s++(?:therefore|thus|then|simply|given by)\b)?[ \t]*+:?+|:|=)[*_\s]*+'
+  r'|(?:^|\n)[ \t]*+[*_]*+a(?:ns(?:wer)?)?[*_]*+[:=][*_]*+[ \t]*+',
   re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -26,11 +30,13 @@ _NUMBER = re.compile(
   r'|(?:\d{1,3}(?:,\d{3}){1,10}(?![\d,])|\d{1,60}(?!\d))(?:\.\d{1,60}(?!\d))?'
   r'(?:/\d{1,30}(?![\d.]))?|\.\d{1,60}(?!\d))'
 )
-_MATH = re.compile(r'\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]')
+_DELIMITER = re.compile(r'\$\$?|\\[()\[\]]')
+_CLOSING = {'$': '$', '$$': '$', r'\(': r'\)', r'\[': r'\]'}
 _SENTENCE_END = re.compile(r'[.!?](?=\s|$|["”])|;\s')
 _WORD = re.compile(r'(?<![\\A-Za-z])[A-Za-z]{3,}')
-_HOPE = re.compile(r'\s*I hope (?:it|this) is correct\.?\s*$', re.IGNORECASE)
+_HOPE = re.compile(r'I hope (?:it|this) is correct\.?\s*+$', re.IGNORECASE)
 _TAIL = 20_000  # characters at the end in which a last number is looked for
+_MAX_SAID = 2000  # characters after "the answer is" that are read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +84,10 @@ def unwrap(text: str) -> Extraction:
 
 def _strong(text: str) -> tuple[Extraction | None, bool]:
   r"""The last box or mark; and whether a box at the end never closes."""
-  box, cut = _last_box(text)
+  box, cut = _last_box(text) if 'box' in text else (None, False)
   if box is not None:
     return Extraction(box or None, 'boxed', cut), cut
-  if not cut:
+  if not cut and '#' in text:
     marked = _after_last(_MARK, text)
     if marked is not None:
       line = marked.strip().split('\n', 1)[0].strip()
@@ -133,21 +139,39 @@ def _last(pattern: re.Pattern, text: str) -> re.Match | None:
 
 def _said(text: str) -> str | None:
   """The answer that a sentence goes on with after "the answer is"."""
-  text = _HOPE.sub('', text.strip()[:2000])
+  text = _HOPE.sub('', text.strip()[:_MAX_SAID]).rstrip()
   line = text.split('\n', 1)[0].strip()
   if not line or line in ('$$', r'\['):  # a formula on lines of its own
     line = ' '.join(text.split('\n\n', 1)[0].split())
-  match = _MATH.match(line.lstrip('*_ '))
-  if match:
-    return next(group for group in match.groups() if group).strip()
+  formulas = _formulas(line.lstrip('*_ '))
+  if formulas and formulas[0][0] == 0:
+    return formulas[0][1].strip()
   sentence = _SENTENCE_END.split(line, maxsplit=1)[0]
-  spans = list(_MATH.finditer(sentence))
-  if spans:
-    return next(group for group in spans[-1].groups() if group).strip()
+  formulas = _formulas(sentence)
+  if formulas:
+    return formulas[-1][1].strip()
   sentence = sentence.strip().strip('*_:').rstrip('.,').strip()
   if len(_WORD.findall(sentence)) <= 4:
     return sentence or None
   return _last_number(sentence)
+
+
+def _formulas(line: str) -> list[tuple[int, str]]:
+  r"""Start and contents of each $...$, \(...\) and \[...\] that closes."""
+  formulas, start, opening, inside = [], 0, '', 0
+  # Looked up once: to search on for each opening that never closes would take
+  # quadratic time.
+  last = {closing: line.rfind(closing) for closing in _CLOSING.values()}
+  for match in _DELIMITER.finditer(line):
+    closes = opening and match[0].startswith(_CLOSING[opening])
+    if closes and match.start() > inside:
+      formulas.append((start, line[inside : match.start()]))
+      opening = ''
+    elif not opening or (closes and opening[0] == '$'):  # $$$5$$$
+      closable = last.get(_CLOSING.get(match[0]), -1) > match.end()
+      opening = match[0] if closable else ''
+      start, inside = match.span()
+  return formulas
 
 
 def _last_number(text: str) -> str | None:

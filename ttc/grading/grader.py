@@ -1,53 +1,67 @@
-"""Grades answers and finds which of them say the same.
+"""Grades answers against references, and groups equal answers for voting.
 
     with Grader() as grader:
       grader.grade(r'\\frac{1}{2}', 'So it is \\boxed{0.5}.', kind='response')
 
-The cheap part runs here and settles nearly all pairs in tens of microseconds;
-the rest go to worker processes (`ttc.grading.pool`), which start when the
-first such pair comes. Any thread may call; nothing that a model writes raises.
+Nearly all pairs are decided in this process, in tens of microseconds. Size and
+not time limits that work: patterns and loops over model text are linear, an
+answer of more than `Limits.characters` is not read, and nesting
+(`ttc.grading.expression`), numbers and the work for one expression
+(`ttc.grading.exact`) have limits. The pairs left open go to worker processes
+(`ttc.grading.pool`), which have limits of time and memory. They start with the
+first such pair.
+
+Any thread may call. Model text never raises: an exception while one answer is
+graded is a defect of this package, which costs that answer alone.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent import futures
 import dataclasses
 import functools
+import logging
 import os
+from typing import Any
 
 from ttc.grading import classes, extraction, parser
 from ttc.grading.answer import Answer
 from ttc.grading.comparison import same
 from ttc.grading.extraction import Extraction
-from ttc.grading.pool import WorkerPool
+from ttc.grading.pool import WorkerError, WorkerPool
 
 KINDS = ('answer', 'response')
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-  """What a grader says of one answer.
+  """The grade of one answer.
 
   Attributes:
-    correct: whether it is the reference answer.
-    reason: 'equal' or, of wrong ones, 'different', 'no answer', 'cut short'
-      (the text ends within its answer), 'too long', and what stopped a worker:
-      'timeout', 'memory', 'too deep', 'crash'.
+    reason: 'equal' or, for wrong answers, 'different', 'no answer', 'cut short'
+      (the text ends within its answer), 'too long', 'timeout', 'memory' and
+      'too deep' (a worker reached that limit), or 'crash' (a worker died, or
+      grading raised an exception).
     answer: the answer that was graded, or None.
   """
 
-  correct: bool
   reason: str
-  answer: str | None
+  answer: str | None = None
+
+  @property
+  def correct(self) -> bool:
+    return self.reason == 'equal'
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-  """What an answer may cost.
+  """Limits on the cost of grading one answer.
 
   Attributes:
-    seconds: processor time of a pair in a worker.
-    megabytes: memory of a worker's child.
-    characters: longer answers equal only what is written the same.
+    seconds: processor time for one pair in a worker.
+    megabytes: memory of the child process of a worker.
+    characters: length above which an answer is not read, and equals only the
+      same text. Responses may have any length; this is for what is extracted.
   """
 
   seconds: float = 0.5
@@ -55,18 +69,18 @@ class Limits:
   characters: int = 2000
 
 
-class _CrashError(RuntimeError):
-  """A worker ended for no reason of the answer's, as far as one can tell."""
+class _UsageError(ValueError):
+  """The caller passed arguments that cannot be graded."""
 
 
 class Grader:
   """Compares answers with references and with each other.
 
   Args:
-    workers: processes for hard pairs; None takes the cores, at most 8; 0 is
-      none, so that such pairs count as different.
-    limits: what an answer may cost.
-    remembered: pairs whose verdict is kept.
+    workers: number of processes for hard pairs. None is the number of cores, at
+      most 8. With 0 such pairs count as different.
+    limits: limits on the cost of one answer.
+    remembered: number of pairs whose outcome is cached.
   """
 
   def __init__(
@@ -84,7 +98,9 @@ class Grader:
     self._limits = limits
     self._workers = count
     self._pool = WorkerPool(count, limits.seconds, limits.megabytes)
-    self._outcome = functools.lru_cache(remembered)(self._compared)
+    self._decided = functools.lru_cache(remembered)(self._compared)
+    self._remembered = remembered
+    self._reasons: dict[tuple[str, str], str] = {}  # of hard pairs
 
   def __enter__(self) -> 'Grader':
     return self
@@ -100,104 +116,140 @@ class Grader:
     self._pool.close()
 
   def grade(self, gold: str, pred: str | None, kind: str = 'answer') -> Verdict:
-    r"""Whether `pred` gives the reference answer.
+    r"""Compares the answer in `pred` with the reference.
 
     Args:
-      gold: the reference; where it is boxed or marked (`#### 5`), what is.
+      gold: the reference answer, bare, boxed, or marked (`#### 5`).
       pred: a bare answer or a whole response; None is no answer.
-      kind: 'answer' or 'response', that is, whether it is to be extracted by
+      kind: 'answer' or 'response'. From a response the answer is extracted by
         the rules of `ttc.grading.extraction`.
 
     Raises:
-      ValueError: the reference is empty, or the kind another.
+      ValueError: the reference is empty, or the kind is unknown.
+      WorkerError: workers cannot be started.
     """
-    reference = extraction.unwrap(gold).answer
-    if reference is None:
-      raise ValueError('the reference answer is empty; leave the row out.')
-    found = self.extract(pred, kind)
-    if found.answer is None:
-      return Verdict(False, 'cut short' if found.cut else 'no answer', None)
-    try:
-      outcome = self._outcome(reference, found.answer)
-    except _CrashError:
-      outcome = 'crash'
-    return Verdict(outcome == 'equal', outcome, found.answer)
+    return self.grade_many([(gold, pred, kind)])[0]
 
   def grade_many(
     self, rows: Iterable[tuple[str, str | None, str]]
   ) -> list[Verdict]:
-    """Verdicts of (gold, pred, kind) in order; hard pairs run side by side."""
-    rows = list(rows)
-    with futures.ThreadPoolExecutor(max(self._workers, 1)) as executor:
+    """Verdicts of rows (gold, pred, kind), in order; see `grade`."""
+    drafts = [
+      _guarded(functools.partial(self._draft, *row), Verdict('crash'))
+      for row in rows
+    ]
+    hard = [draft for draft in drafts if not isinstance(draft, Verdict)]
+    reasons = iter(self._resolve(hard) if hard else ())
+    return [
+      draft if isinstance(draft, Verdict) else Verdict(next(reasons), draft[1])
+      for draft in drafts
+    ]
+
+  def _resolve(self, pairs: list[tuple[str, str]]) -> list[str]:
+    """Reasons from the workers, in parallel.
+
+    Threads only wait for workers, which can be killed. The rest is done by the
+    calling thread, which a signal interrupts.
+    """
+    with futures.ThreadPoolExecutor(self._workers) as executor:
       try:
-        return list(executor.map(lambda row: self.grade(*row), rows))
-      except BaseException:  # stopped: do not wait for what is under way
+        return list(executor.map(self._reason, pairs))
+      except BaseException:  # a signal: do not wait for pairs under way
         executor.shutdown(wait=False, cancel_futures=True)
         self.close()
         raise
 
+  def _draft(
+    self, gold: str, pred: str | None, kind: str
+  ) -> Verdict | tuple[str, str]:
+    """The verdict, or the reference and answer if a worker has to decide."""
+    reference = extraction.unwrap(gold).answer
+    if reference is None:
+      raise _UsageError('the reference answer is empty; leave the row out.')
+    extracted = _extracted(pred, kind)
+    answer = extracted.answer
+    if answer is None:
+      return Verdict('cut short' if extracted.cut else 'no answer')
+    if reference == answer:
+      return Verdict('equal', answer)
+    if max(len(reference), len(answer)) > self._limits.characters:
+      return Verdict('too long', answer)  # and keeps it out of the caches
+    reason = self._decided(reference, answer)
+    if reason is None and self._workers:
+      return reference, answer
+    return Verdict(reason or 'different', answer)
+
   def extract(self, pred: str | None, kind: str = 'answer') -> Extraction:
-    """The answer within a text of this kind."""
-    if kind not in KINDS:
-      raise ValueError(f'kind is {kind!r}; it is one of {", ".join(KINDS)}.')
-    if not pred:
-      return Extraction(None)
-    if kind == 'response':
-      return extraction.extract(pred)
-    return extraction.unwrap(pred)
+    """Extracts the answer from a text of this kind; see `grade`."""
+    return _guarded(lambda: _extracted(pred, kind), Extraction(None))
 
   def canonical(self, answer: str) -> str:
-    """A name for an answer, equal for answers that cheap means find equal."""
-    read = self._read(answer)
-    return f'long {answer}' if read is None else classes.key(read)[0]
+    """A name for an answer, equal for answers with the same exact form."""
+    structure = self._read(answer)
+    return f'long {answer}' if structure is None else classes.key(structure)[0]
 
   def classes(self, answers: Sequence[str | None]) -> list[int]:
-    """Which answers say the same: a class each, -1 where there is none.
+    """Groups equal answers.
 
-    Classes are numbered by first appearance; which answers share one does not
-    depend on the order. The reference plays no part, so here 80% is 80.
+    Args:
+      answers: all answers that vote with each other; None or blank is none.
+
+    Returns:
+      The class of each answer, numbered by first appearance; -1 for no answer.
+      Which answers share a class does not depend on their order. The reference
+      plays no part, so here 80% equals 80 and not 0.8.
     """
-    given = [
-      answer if answer and answer.strip() else None for answer in answers
-    ]
-    read = [None if answer is None else self._read(answer) for answer in given]
+    texts = [text if text and text.strip() else None for text in answers]
+    read = [None if answer is None else self._read(answer) for answer in texts]
     slow: set[int] = set()
 
     def equal(i: int, j: int) -> bool:
-      found = same(read[i], read[j])
-      if found is None and not slow & {i, j}:
-        reply = self._asked(given[i], given[j], lenient=False)
-        found = reply.get('same')
-        if 'failed' in reply:
+      truth = _guarded(lambda: same(read[i], read[j]), False)
+      if truth is None and not slow & {i, j}:
+        reply = self._asked(texts[i], texts[j], lenient=False)
+        truth = reply.get('same')
+        if 'failed' in reply:  # either may fail in every pair: once is enough
           slow.update((i, j))
-      return bool(found)
+      return bool(truth)
 
-    numbers = classes.classes(read, equal)
-    return _with_long(given, read, numbers)
+    names: dict[Hashable, int] = {}  # of classes, or texts that were not read
+    return [
+      -1
+      if text is None
+      else names.setdefault(text if answer is None else number, len(names))
+      for text, answer, number in zip(
+        texts, read, classes.classes(read, equal), strict=True
+      )
+    ]
 
   def _read(self, answer: str) -> Answer | None:
-    """The structure of an answer; None where it is too long for one."""
+    """The structure of an answer; None if it is too long or crashes."""
     if len(answer) > self._limits.characters:
       return None
-    return parser.read(answer)
+    # With its key, which voting takes: if that crashes, then here.
+    return _guarded(
+      lambda: classes.key(parser.read(answer)) and parser.read(answer), None
+    )
 
-  def _compared(self, gold: str, pred: str) -> str:
-    if gold == pred:
-      return 'equal'
-    if max(len(gold), len(pred)) > self._limits.characters:
-      return 'too long'
+  def _compared(self, gold: str, pred: str) -> str | None:
     unknown = False
     for reference in parser.alternatives(gold):
-      found = same(parser.read(reference), parser.read(pred), lenient=True)
-      if found:
+      truth = same(parser.read(reference), parser.read(pred), lenient=True)
+      if truth:
         return 'equal'
-      unknown |= found is None
-    if not unknown:
-      return 'different'
-    reply = self._asked(gold, pred, lenient=True)
-    if reply.get('failed') == 'crash':
-      raise _CrashError(pred)  # not to be remembered
-    return reply.get('failed') or ('equal' if reply['same'] else 'different')
+      unknown |= truth is None
+    return None if unknown else 'different'
+
+  def _reason(self, pair: tuple[str, str]) -> str:
+    if pair in self._reasons:
+      return self._reasons[pair]
+    ask = functools.partial(self._asked, *pair, lenient=True)
+    reply = _guarded(ask, {'failed': 'crash'})
+    reason = reply.get('failed') or ('equal' if reply['same'] else 'different')
+    # A crash is not cached: the pair may have had no part in it.
+    if reason != 'crash' and len(self._reasons) < self._remembered:
+      self._reasons[pair] = reason
+    return reason
 
   def _asked(self, gold: str, pred: str, lenient: bool) -> dict:
     if not self._workers:
@@ -205,14 +257,21 @@ class Grader:
     return self._pool.ask({'gold': gold, 'pred': pred, 'lenient': lenient})
 
 
-def _with_long(
-  given: list[str | None], read: list[Answer | None], numbers: list[int]
-) -> list[int]:
-  """Adds classes for answers too long to read: one for each text."""
-  names: dict[Hashable, int] = {}
-  return [
-    -1
-    if text is None
-    else names.setdefault(text if answer is None else number, len(names))
-    for text, answer, number in zip(given, read, numbers, strict=True)
-  ]
+def _guarded(work: Callable[[], Any], crashed: Any) -> Any:
+  """The result of `work`, or `crashed` if it raises what only defects raise."""
+  try:
+    return work()
+  except (_UsageError, WorkerError):
+    raise
+  except Exception as error:
+    _log.warning(
+      'ttc.grading crashed on an answer, which counts as wrong: %.200r', error
+    )
+    return crashed
+
+
+def _extracted(pred: str | None, kind: str) -> Extraction:
+  if kind not in KINDS:
+    raise _UsageError(f'kind is {kind!r}; it is one of {", ".join(KINDS)}.')
+  extract = extraction.extract if kind == 'response' else extraction.unwrap
+  return extract(pred) if pred else Extraction(None)

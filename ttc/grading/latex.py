@@ -1,8 +1,8 @@
-r"""One spelling for the many ways in which an answer is written.
+r"""Brings the many ways to write an answer to one spelling.
 
-What comes out is plain: digits, letters, operators, brackets, `\commands` that
-mean something, words as ⟦word⟧, and ∧ ∨ for "and" and "or". Nothing here knows
-the structure of an answer; `ttc.grading.answer` reads that.
+The result has digits, letters, operators, brackets, those `\commands` that have
+a meaning, words as ⟦word⟧, and ∧ ∨ for "and" and "or". The structure of an
+answer is left to `ttc.grading.parser`.
 """
 
 import functools
@@ -15,11 +15,11 @@ from ttc.grading.normal_form import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
 _TEXT = re.compile(
   r'\\(?:text(?:bf|it|rm|normal|sf|tt|sc)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|'
   r'bb|frak)|operatorname\*?|emph|bold(?:symbol)?|underline|vec|hat|'
-  r'(?P<gone>h?phantom|hspace|vspace|tag|label|color|kern))\s*\{'
+  r'(?P<gone>h?phantom|hspace|vspace|tag|label|color|kern))\s*+\{'
 )
-_COMMAND = re.compile(r'\\([A-Za-z]+)|\\(.)', re.DOTALL)
+_COMMAND = re.compile(r'\\([A-Za-z]++)|\\(.)', re.DOTALL)
 _THIN = re.compile(
-  r'(?<=\d)(?:\{,\}|,\s*\\!\s*|\\,|,\\,|\{\\,\}|\\ |~)(?=\d{3}(?!\d))'
+  r'(?<=\d)(?:\{,\}|,\s*+\\!\s*+|\\,|,\\,|\{\\,\}|\\ |~)(?=\d{3}(?!\d))'
 )
 _SPACED_GROUPS = re.compile(
   r'(?<![\d.,] )(?<![\d.,])\d{1,3}(?: \d{3})+(?! ?\d)'
@@ -28,30 +28,37 @@ _GROUPS = re.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)')
 _HALF_DAY = re.compile(
   r'(?<![A-Za-z])([ap])(?:\.\s?m\.?|m)(?![A-Za-z])', re.IGNORECASE
 )
-_EMPTY_BRACKET = re.compile(r'\\(?:left|right)\s*\.')
+_EMPTY_BRACKET = re.compile(r'\\(?:left|right)\s*+\.')
 _DEGREES = re.compile(
-  r'\^\s*(?:\{\s*\\circ\s*\}|\\circ)(?:\s*[CF](?![A-Za-z]))?'
+  r'\^\s*+(?:\{\s*+\\circ\s*+\}|\\circ)(?:\s*+[CF](?![A-Za-z]))?'
 )
-_UNION = re.compile(r'(?<=[\])}])\s*(?:U|∪)\s*(?=[\[(\\{])')
+_UNION = re.compile(r'(?<=[\])}])\s*+(?:U|∪)\s*+(?=[\[(\\{])')
 _RUN = re.compile(
-  rf'\\(?:begin|end)\s*\{{[a-z]+\*?\}}|{OPEN_WORD}[^{CLOSE_WORD}]*{CLOSE_WORD}'
-  r'|\\[A-Za-z]+|[A-Za-z]{2,}'
+  rf'\\(?:begin|end)\s*+\{{[a-z]++\*?\}}|{normal_form.WORD}'
+  r'|\\[A-Za-z]++|[A-Za-z]{2,}'
 )
-_PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ '.-]*[A-Za-z]+)*[.,]?")
+# One class for letters and what joins words: two loops, one in the other, would
+# try every way to part a long run of letters.
+_PHRASE = re.compile(r"[A-Za-z]{2}(?:[A-Za-z '.-]*[A-Za-z])?[.,]?")
 _SPACES = re.compile(r'\s+')
 _SCRIPTS = re.compile(
   f'[{normal_form.SUPERSCRIPTS}]+|[{normal_form.SUBSCRIPTS}]+'
 )
+_BRACKETS = ('()', '[]', (r'\{', r'\}'))
 _NESTED_TEXT = 3
+# Putting runs of accents in order takes time quadratic in their length, and no
+# answer in mathematics has so many.
+_MAX_ACCENTS = 200
 
 
 @functools.lru_cache(maxsize=20_000)
 def clean(text: str) -> str:
-  """`text` in the one spelling; '' where nothing is left."""
+  """Returns `text` in normal spelling; '' if nothing is left."""
   text = text.translate(normal_form.UNICODE)
   if not text.isascii():
     text = _SCRIPTS.sub(_script, text)
-    text = unicodedata.normalize('NFKC', text)
+    if sum(map(bool, map(unicodedata.combining, text))) <= _MAX_ACCENTS:
+      text = unicodedata.normalize('NFKC', text)
   text = _THIN.sub('', text.strip().strip('*').strip())
   text = _HALF_DAY.sub(lambda match: f'{match[1].lower()}m', text)
   for _ in range(_NESTED_TEXT):
@@ -82,7 +89,7 @@ def _command(match: re.Match) -> str:
 
 
 def _unwrapped(text: str) -> str:
-  r"""`text` with the contents of \text{} and its like in their place."""
+  r"""Replaces \text{...} and similar commands by their contents."""
   parts, at = [], 0
   while match := _TEXT.search(text, at):
     end = _closing(text, match.end())
@@ -91,7 +98,8 @@ def _unwrapped(text: str) -> str:
     parts.append(text[at : match.start()])
     inside = text[match.end() : end]
     if not match['gone']:
-      parts.append(_content(inside, text[: match.start()].rstrip()[-1:]))
+      before = text[max(at - 1, 0) : match.start()].rstrip()[-1:]
+      parts.append(_content(inside, before))
     at = end + 1
   return ''.join([*parts, text[at:]])
 
@@ -136,18 +144,21 @@ def _word(match: re.Match) -> str:
 
 
 def _without_grouping(text: str) -> str:
-  """Takes the commas out of 1,234 where they cannot separate a list.
+  """Removes the commas of 1,234 where they cannot separate a list.
 
-  Within brackets they separate, (1,234) being a pair, unless a group starts
-  with 0 or other commas of the text stand before a space.
+  In brackets they do separate, (1,234) is a pair, unless a group of digits
+  starts with 0 or other commas of the text are followed by a space.
   """
   spaced = ', ' in text
+  opened, counted = [0] * len(_BRACKETS), 0
 
   def join(match: re.Match) -> str:
-    before = text[: match.start()]
-    inside = any(
-      before.count(o) > before.count(c) for o, c in ('()', '[]', (r'\{', r'\}'))
-    )
+    nonlocal counted
+    for kind, (opening, closing) in enumerate(_BRACKETS):
+      opened[kind] += text.count(opening, counted, match.start())
+      opened[kind] -= text.count(closing, counted, match.start())
+    counted = match.start()
+    inside = any(level > 0 for level in opened)
     zeros = any(group[0] == '0' for group in match[0].split(',')[1:])
     return (
       match[0]

@@ -1,64 +1,38 @@
-"""Tables of how LaTeX, Unicode and plain text spell the same things."""
+"""Tables of spellings in LaTeX, Unicode and plain text with one meaning."""
 
 OPEN_WORD, CLOSE_WORD, AND, OR = '⟦', '⟧', '∧', '∨'
+# A pattern of one word. It stops at the next opening, so that openings without
+# an end do not each search all that follows.
+WORD = rf'{OPEN_WORD}[^{OPEN_WORD}{CLOSE_WORD}]*+{CLOSE_WORD}'
 
 _FUNCTIONS = """
 sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log lg exp
 """
 FUNCTIONS = frozenset(_FUNCTIONS.split())
 
+
+def _pairs(text: str) -> dict[str, str]:
+  """Each odd word of a text, and the word after it."""
+  words = text.split()
+  return dict(zip(words[::2], words[1::2], strict=True))
+
+
 UNICODE = str.maketrans(
-  {
-    '−': '-',
-    '–': '-',
-    '—': '-',
-    '‐': '-',
-    '×': '*',
-    '·': '*',
-    '⋅': '*',
-    '∙': '*',
-    '÷': '/',
-    '∕': '/',
-    '⁄': '/',
-    '√': r'\sqrt ',
-    'π': r'\pi ',
-    '∞': r'\infty ',
-    '°': r'^{\circ}',
-    '≤': r'\le ',
-    '⩽': r'\le ',
-    '≥': r'\ge ',
-    '⩾': r'\ge ',
-    '≠': r'\ne ',
-    '≈': r'\approx ',
-    '±': r'\pm ',
-    '∓': r'\mp ',
-    '∪': r'\cup ',
-    '∩': r'\cap ',
-    '∈': r'\in ',
-    '∅': r'\emptyset ',
-    'ℝ': r'\reals ',
-    '∑': r'\sum ',
-    '∫': r'\int ',
-    '⟨': r'\langle ',
-    '⟩': r'\rangle ',
-    '½': r'\frac{1}{2}',
-    '⅓': r'\frac{1}{3}',
-    '⅔': r'\frac{2}{3}',
-    '¼': r'\frac{1}{4}',
-    '¾': r'\frac{3}{4}',
-    '′': "'",
-    '’': "'",
-    '€': '',
-    '£': '',
-    '¥': '',
-    **dict.fromkeys(f'{OPEN_WORD}{CLOSE_WORD}\u200b\u2061\u2062\ufeff'),
-  }
+  '−–—‐×·⋅∙÷∕⁄′’',
+  "----****///''",
+  f'€£¥{OPEN_WORD}{CLOSE_WORD}\u200b\u2061\u2062\ufeff',
 )
-GREEK = 'alpha beta gamma delta epsilon zeta eta theta lambda mu rho sigma phi'
+_COMMANDS = """
+√ sqrt π pi ∞ infty ≤ le ⩽ le ≥ ge ⩾ ge ≠ ne ≈ approx ± pm ∓ mp ∪ cup ∩ cap ∈ in
+∅ emptyset ℝ reals ∑ sum ∫ int ⟨ langle ⟩ rangle α alpha β beta γ gamma δ delta
+ε epsilon ζ zeta η eta θ theta λ lambda μ mu ρ rho σ sigma φ phi
+"""
+UNICODE.update({ord(c): f'\\{name} ' for c, name in _pairs(_COMMANDS).items()})
+UNICODE[ord('°')] = r'^{\circ}'
 UNICODE.update(
   {
-    ord(c): f'\\{n} '
-    for c, n in zip('αβγδεζηθλμρσφ', GREEK.split(), strict=True)
+    ord(c): rf'\frac{{{n}}}{{{d}}}'
+    for c, n, d in ('½12', '⅓13', '⅔23', '¼14', '¾34')
   }
 )
 
@@ -76,23 +50,18 @@ RENAMED = {
   **dict.fromkeys(('varnothing', 'empty'), r'\emptyset '),
   **dict.fromkeys(('R', 'Reals'), r'\reals '),
   **dict.fromkeys(('dots', 'cdots', 'dotsc', 'dotsb'), r'\ldots '),
-  'lt': '<',
-  'gt': '>',
-  'div': '/',
-  'colon': ':',
-  'lbrace': r'\{',
-  'rbrace': r'\}',
-  'lbrack': '[',
-  'rbrack': ']',
-  'degree': r'^{\circ}',
-  'infin': r'\infty ',
-  'iff': ',',
-  'newline': r'\\',
-  'bigcup': r'\cup ',
-  'overbar': r'\overline',
-  'bar': r'\overline',
+  **_pairs(r'lt < gt > div / colon : lbrace \{ rbrace \} lbrack [ rbrack ]'),
+  **_pairs(r'degree ^{\circ} iff , newline \\ overbar \overline bar \overline'),
   'dot': r'\overline',
+  'infin': r'\infty ',
+  'bigcup': r'\cup ',
 }
+_GREEK_NAMES = """
+alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta kappa lambda
+mu nu xi rho sigma tau phi varphi chi psi omega Delta Gamma Omega Phi Psi Sigma
+Theta Lambda ell
+"""
+GREEK_NAMES = frozenset(_GREEK_NAMES.split())
 SUPERSCRIPTS, SUBSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '₀₁₂₃₄₅₆₇₈₉₋'
 SCRIPT_DIGITS = str.maketrans(SUPERSCRIPTS + SUBSCRIPTS, '0123456789-' * 2)
 _IGNORED = """
@@ -103,18 +72,7 @@ nonumber notag boldmath hfill centering mathrm mathbf mathit mathsf text
 textbf textit mbox operatorname boldsymbol phantom hphantom vphantom
 """
 IGNORED = frozenset(_IGNORED.split())
-SYMBOLS = {
-  '!': '',
-  '$': '',
-  '%': '%',
-  '_': '_',
-  '&': '&',
-  '#': '#',
-  '{': r'\{',
-  '}': r'\}',
-  '\\': '\\\\',
-  '|': '|',
-}
+SYMBOLS = {**_pairs(r'% % _ _ & & # # { \{ } \} \ \\ | |'), '!': '', '$': ''}
 NAMES = {
   'and': AND,
   'or': OR,
@@ -126,7 +84,7 @@ NAMES = {
   'oo': r'\infty ',
   **{name: f'\\{name} ' for name in FUNCTIONS},
 }
-# Runs of two or three letters are products (ab, xyz) unless they stand here.
+# Runs of two or three letters are products (ab, xyz) except for these words.
 _SHORT = """
 no yes odd red all one two six ten day men the of am pm cm mm km
 ft in kg mg lb lbs oz hr hrs min sec mph kph sq cu per mi yd dm ml nm usd

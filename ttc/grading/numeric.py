@@ -1,9 +1,9 @@
 """Compares expressions by their values at fixed pseudo-random points.
 
-With floats this can tell expressions apart, which settles most wrong answers
-in microseconds. With many digits (`mpmath`, in a worker) it can also tell that
-they are equal: two expressions of the size of an answer that agree to thirty
-digits at every point are the same.
+Floats can show that expressions differ, which decides most wrong answers in
+microseconds. Sixty digits (`mpmath`, in a worker) can also show that they are
+equal: expressions of the size of an answer that agree to forty digits at all
+points are taken as the same.
 """
 
 import cmath
@@ -15,19 +15,19 @@ import operator
 import random
 from typing import Protocol
 
-from ttc.grading.expression import Node
+from ttc.grading.node import Node, symbols
 
 _POINTS = 3
 _MAX_FACTORIAL = 1000
 _FLOAT_APART = 1e-5  # relative; less may be rounding
 _FLOAT_CANCELS = 1e-7
 _DIGITS = 60
-_LARGEST = 1e25  # beyond, a small difference hides behind the digits
+_LARGEST = 1e25  # beyond, the digits do not show a small difference
 _CANCELS, _SAME = 1e-12, 1e-40  # relative
 
 
 class UnsureError(ArithmeticError):
-  """The value cannot be told with these numbers."""
+  """These numbers are not precise enough for the value."""
 
 
 class UndefinedError(ArithmeticError):
@@ -35,7 +35,7 @@ class UndefinedError(ArithmeticError):
 
 
 class Numbers(Protocol):
-  """A kind of number; methods raise UnsureError and UndefinedError."""
+  """Arithmetic of one kind; methods raise UnsureError and UndefinedError."""
 
   def number(self, value: Fraction): ...
   def constant(self, name: str): ...
@@ -46,15 +46,15 @@ class Numbers(Protocol):
   def call(self, name: str, argument): ...
 
 
-def evaluate(node: Node, symbols: Mapping[str, float], numbers: Numbers):
-  """The value of a tree where `symbols` have these values."""
+def evaluate(node: Node, values: Mapping[str, float], numbers: Numbers):
+  """The value of an expression where its symbols have these values."""
   if node.op == 'number':
     return numbers.number(node.args[0])
   if node.op == 'symbol':
-    return numbers.number(Fraction(symbols[node.args[0]]))
+    return numbers.number(Fraction(values[node.args[0]]))
   if node.op == 'constant':
     return numbers.constant(node.args[0])
-  parts = [evaluate(arg, symbols, numbers) for arg in node.args]
+  parts = [evaluate(arg, values, numbers) for arg in node.args]
   if node.op in _SAME_FOR_ALL:
     return _SAME_FOR_ALL[node.op](*parts)
   if node.op in ('add', 'power', 'root', 'log'):
@@ -62,20 +62,11 @@ def evaluate(node: Node, symbols: Mapping[str, float], numbers: Numbers):
   return numbers.call(node.op, parts[0])
 
 
-def symbols_of(node: Node) -> set[str]:
-  """The names of all symbols in a tree."""
-  if node.op == 'symbol':
-    return {node.args[0]}
-  if node.op in ('number', 'constant'):
-    return set()
-  return set().union(*map(symbols_of, node.args))
-
-
 def points(names: set[str], signed: bool = False) -> list[dict[str, float]]:
-  """Values for the symbols, the same for the same names.
+  """Values for symbols, which depend on nothing but the names.
 
-  Positive ones between 1/2 and 2, where the expressions of school answers are
-  defined; `signed` gives each a random sign, which tells |x| from x.
+  They are between 1/2 and 2, where the expressions of school answers are
+  defined. With `signed` each has a random sign, which tells |x| from x.
   """
   return [
     {name: _value(name, index, signed) for name in names}
@@ -85,7 +76,8 @@ def points(names: set[str], signed: bool = False) -> list[dict[str, float]]:
 
 @functools.lru_cache(maxsize=4096)
 def _value(name: str, index: int, signed: bool) -> float:
-  rng = random.Random(f'{name} {index}')
+  # Bytes, for a name may hold half a surrogate pair, which has no UTF-8.
+  rng = random.Random(f'{name} {index}'.encode(errors='surrogatepass'))
   value = math.exp(rng.uniform(-math.log(2), math.log(2)))
   return -value if signed and rng.random() < 0.7 else value
 
@@ -93,15 +85,15 @@ def _value(name: str, index: int, signed: bool) -> float:
 def apart(a: Node, b: Node) -> bool:
   """Whether floats show that two expressions differ somewhere."""
   return any(
-    _floats_apart(_float(a, symbols), _float(b, symbols))
-    for symbols in points(symbols_of(a) | symbols_of(b))
+    _floats_apart(_float(a, values), _float(b, values))
+    for values in points(symbols(a) | symbols(b))
   )
 
 
-def _float(node: Node, symbols: Mapping[str, float]) -> complex | None:
-  """A value; infinite if huge, nan if there is none; None if unsure."""
+def _float(node: Node, values: Mapping[str, float]) -> complex | None:
+  """The value; infinite if huge, nan if undefined, None if not known."""
   try:
-    value = complex(evaluate(node, symbols, Floats()))
+    value = complex(evaluate(node, values, Floats()))
   except UndefinedError:
     return complex(math.nan)
   except (UnsureError, OverflowError, ZeroDivisionError, ValueError):
@@ -121,7 +113,7 @@ def _floats_apart(a: complex | None, b: complex | None) -> bool:
 
 
 class Floats:
-  """Floats and complex floats; an infinite one stands for a huge number."""
+  """Real and complex floats; infinity stands for a huge number."""
 
   def number(self, value: Fraction) -> float:
     try:
@@ -217,7 +209,7 @@ _ARC = {'arcsin': 'asin', 'arccos': 'acos', 'arctan': 'atan'}
 
 
 def call_by_name(library, name: str, argument):
-  """A function of `cmath` or `mpmath` by the name it has in LaTeX."""
+  """Calls a function of `cmath` or `mpmath` by its name in LaTeX."""
   if name in _RECIPROCALS:
     value = getattr(library, _RECIPROCALS[name])(argument)
     if value == 0:
@@ -227,13 +219,13 @@ def call_by_name(library, name: str, argument):
 
 
 def equal(a: Node, b: Node) -> bool | None:
-  """Whether two expressions have the same value everywhere; None if unsure.
+  """Whether two expressions agree at all points; None if not known.
 
-  Where they agree for positive symbols only, as x and |x| do, it is unsure.
+  It is not known if they agree at positive points only, as x and |x| do.
   """
   import mpmath
 
-  names = symbols_of(a) | symbols_of(b)
+  names = symbols(a) | symbols(b)
   with mpmath.workdps(_DIGITS):
     digits = _Digits(mpmath)
     try:
@@ -245,8 +237,8 @@ def equal(a: Node, b: Node) -> bool | None:
       return None
 
 
-def _agree(a: Node, b: Node, symbols: dict[str, float], digits) -> bool:
-  x, y = (_bounded(evaluate(node, symbols, digits)) for node in (a, b))
+def _agree(a: Node, b: Node, values: dict[str, float], digits) -> bool:
+  x, y = (_bounded(evaluate(node, values, digits)) for node in (a, b))
   return abs(x - y) <= _SAME * max(abs(x), abs(y))
 
 
@@ -258,7 +250,7 @@ def _bounded(value):
 
 
 class _Digits:
-  """Numbers of mpmath."""
+  """Real and complex numbers of mpmath."""
 
   def __init__(self, mpmath):
     self._mp = mpmath

@@ -1,7 +1,7 @@
-r"""Reads the structure of an answer from its text.
+r"""Parses the structure of an answer.
 
-Each reader knows one kind of structure and passes on what is not of it; the
-first that takes a text decides. Parts are read in the same way.
+Each reader parses one kind of structure and returns None for other text. The
+first that returns an answer decides. Parts are parsed in the same way.
 """
 
 import functools
@@ -10,12 +10,12 @@ import re
 from ttc.grading import expression, units
 from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.grading.brackets import encloses, OPEN, split, split_keeping, TOKEN
-from ttc.grading.expression import Node
 from ttc.grading.latex import clean
-from ttc.grading.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR
+from ttc.grading.node import Node, symbols
+from ttc.grading.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR, WORD
 
 _MAX_DEPTH = 6
-_WORDS = rf'{OPEN_WORD}[^{CLOSE_WORD}]*{CLOSE_WORD}'
+_MAX_FACTORED = 10_000  # characters that a factor may add to a matrix
 
 _ENDS = tuple(
   Scalar(end, expression.parse(end).tree) for end in (r'-\infty', r'\infty')
@@ -32,55 +32,59 @@ _MEANINGS = {
   },
 }
 _SIGNS = {
-  '=': '=',
+  **{sign: sign for sign in ('=', '<', '>', '<=', '>=', '!=')},
   '==': '=',
-  '<': '<',
-  '>': '>',
-  '<=': '<=',
-  '>=': '>=',
-  '!=': '!=',
   r'\le': '<=',
   r'\ge': '>=',
   r'\ne': '!=',
   r'\equiv': '=',
 }
 _TURNED = {'<': '>', '>': '<', '<=': '>=', '>=': '<='}
-_UNIT = re.compile(
-  rf'(?:\s*(?:{_WORDS}|/(?=\s*{_WORDS}))(?:\s*\^\s*\{{?\s*-?\d\s*\}}?)?)+\s*$'
+# Possessive repeats (`*+`) never backtrack. What follows one here begins with a
+# character that the repeat does not match, so that the matches are those of a
+# greedy one. Groups are not possessive: Python before 3.11.5 has a bug there.
+_WORDS = re.compile(WORD)
+# A run of units anywhere. To search for one at the end of the text would scan a
+# run again from each of its units.
+_UNITS = re.compile(
+  rf'(?:(?:{WORD}|/(?=\s*+{WORD}))(?:\s*+\^\s*+\{{?+\s*+-?+\d\s*+\}}?+)?\s*+)+'
 )
 _LEAD = re.compile(
-  rf'^(?:{_WORDS}\s*)*{OPEN_WORD}(?:is|are|equals|about|approximately|exactly|'
-  rf'roughly){CLOSE_WORD}\s*(?=\S)',
+  rf'^(?:{WORD}\s*+)*{OPEN_WORD}(?:is|are|equals|about|approximately|exactly|'
+  rf'roughly){CLOSE_WORD}\s*+(?=\S)',
   re.IGNORECASE,
 )
 _NAME = re.compile(
-  rf"(?:(?:{_WORDS}\s*)+|\\?[A-Za-z]'*(?:_\{{?\w+\}}?)?(?:\(\s*-?\w{{1,3}}\s*\))?|[A-Z]{{2,4}}"
-  r'|m?\s*\\angle\s*\w+|\\overline\{[A-Za-z]+\}|\|[A-Z]{2}\||\\alpha|\\beta|\\gamma'
-  r'|\\theta|\\phi|\\lambda|\\mu|\(\s*[A-Za-z]\s*(?:,\s*[A-Za-z]\s*)+\))\s*(?::\s*)?'
+  rf"(?:(?:{WORD}\s*+)+|\\?[A-Za-z]'*+(?:_\{{?\w++\}}?)?(?:\(\s*+-?\w{{1,3}}\s*+\))?|[A-Z]{{2,4}}"
+  r'|m?\s*+\\angle\s*+\w++|\\overline\{[A-Za-z]++\}|\|[A-Z]{2}\||\\alpha|\\beta|\\gamma'
+  r'|\\theta|\\phi|\\lambda|\\mu|\(\s*+[A-Za-z]\s*+(?:,\s*+[A-Za-z]\s*+)+\))\s*+(?::\s*+)?'
 )
 _BASE = re.compile(
-  r'(?:\(([0-9A-Z.]*\d[0-9A-Z.]*)\)|([0-9A-Z.]*\d[0-9A-Z.]*))'
-  r'_(?:\{(\d+)\}|(\d+))'
+  r'(?:\((?=[A-Z.]*+\d)([\dA-Z.]++)\)|(?=[A-Z.]*+\d)([\dA-Z.]++))'
+  r'_(?:\{(\d++)\}|(\d++))'
 )
-_SPACED = re.compile(r'-?\d+(?:\.\d+)?(?: +\d+(?:\.\d+)?)+')
-_NEEDED_SPACE = re.compile(r'(\\[A-Za-z]+) +(?=[A-Za-z])|(\d) +(?=\d)')
+_SPACED = re.compile(r'-?\d++(?:\.\d++)?(?: ++\d++(?:\.\d++)?)+')
+_NEEDED_SPACE = re.compile(r'(\\[A-Za-z]++) ++(?=[A-Za-z])|(\d) ++(?=\d)')
 _NO_SET = re.compile(r'\||:|\\over(?!l)|\\choose')
 _LETTER = re.compile(r'(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])')
-_ARRAY = re.compile(
-  r'(.*?)\\begin\{([pbB]?matrix|array)\}(.*)\\end\{\2\}', re.DOTALL
-)
-_COLUMNS = re.compile(r'^\s*\{[lcr|\s]*\}')
+_OPERATOR = re.compile(r'[\d\\=+*/<>]')
+_NUMBER_OR_LETTER = re.compile(r'[\dA-Za-z]')
+_APPROXIMATELY = re.compile(r'\\approx(?![A-Za-z])|≈')
+_PLUS_MINUS = re.compile(r'\\pm(?![A-Za-z])')
+_MINUS_PLUS = re.compile(r'\\mp(?![A-Za-z])')
+_ARRAY = re.compile(r'\\begin\{([pbB]?matrix|array)\}')
+_COLUMNS = re.compile(r'^\s*+\{[lcr|\s]*+\}')
 
 
 @functools.lru_cache(maxsize=20_000)
 def read(text: str) -> Answer:
-  """The structure of an answer; total: what it cannot read is a Scalar."""
+  """The structure of an answer. Text that it cannot parse is a Scalar."""
   return _read(clean(text), 0)
 
 
 def alternatives(text: str) -> list[str]:
-  r"""A reference answer and, where it says `exact \approx decimal`, both."""
-  parts = re.split(r'\\approx(?![A-Za-z])|≈', text)
+  r"""A reference answer and, of `exact \approx decimal`, also both sides."""
+  parts = _APPROXIMATELY.split(text)
   if len(parts) == 1:
     return [text]
   return [text, *(part for part in parts if part.strip())]
@@ -100,14 +104,9 @@ def _read(text: str, depth: int) -> Answer:
 
 
 def _scalar(text: str) -> Answer:
-  unit = ''
-  match = _UNIT.search(text)
-  if match and match.start():
-    unit = units.canonical(match[0])
-    text = text[: match.start()]
+  text, unit = _without_unit(text.strip())
   if OPEN_WORD in text:
     return _words(text)
-  text = text.strip()
   try:
     tree, percent = expression.parse(text)
   except expression.NotAnExpressionError:
@@ -117,8 +116,16 @@ def _scalar(text: str) -> Answer:
   return Scalar(_squashed(text), tree, percent, unit)
 
 
+def _without_unit(text: str) -> tuple[str, str]:
+  """The text before the units at its end, and the name of the unit."""
+  for run in _UNITS.finditer(text) if OPEN_WORD in text else ():
+    if run.start() and run.end() == len(text):
+      return text[: run.start()].rstrip(), units.canonical(run[0])
+  return text, ''
+
+
 def _squashed(text: str) -> str:
-  """Without spaces but those that end a command's name or part two numbers."""
+  """Removes spaces, except after the name of a command or between digits."""
   kept = _NEEDED_SPACE.sub(lambda match: f'{match[1] or match[2]}~', text)
   return kept.replace(' ', '').replace('~', ' ')
 
@@ -130,8 +137,8 @@ def _words(text: str) -> Answer:
 
 def _only_words(text: str, depth: int) -> Answer | None:
   del depth
-  rest = re.sub(_WORDS, '', text)
-  lone = len(rest) < len(text) and not re.search(r'[\d\\=+*/<>]', rest)
+  rest = _WORDS.sub('', text)
+  lone = len(rest) < len(text) and not _OPERATOR.search(rest)
   return _words(text) if lone else None
 
 
@@ -144,7 +151,7 @@ def _symbols(text: str, depth: int) -> Answer | None:
 
 
 def _based(text: str, depth: int) -> Answer | None:
-  """Digits to a base, where some are letters or behind a point: A5_{11}."""
+  """Digits to a base, some of them letters or after a point: A5_{11}."""
   match = _BASE.fullmatch(text.replace(' ', ''))
   if not match:
     return None
@@ -173,7 +180,7 @@ def _listed(text: str, depth: int) -> Answer | None:
 
 
 def _group(kind: str, items: list[Answer]) -> Answer:
-  """A group of this kind, with those within it of the same kind opened."""
+  """A group of this kind; items of groups of the same kind become its own."""
   flat = []
   for item in items:
     same = isinstance(item, Group) and item.kind == kind
@@ -228,27 +235,21 @@ def _equated(parts: list[str], depth: int) -> Answer:
   left, right = _scalar(first), _scalar(last)
   if not (isinstance(left, Scalar) and isinstance(right, Scalar)):
     return _words('='.join(parts))
-  constant = all(
-    side.tree and not _has_symbols(side.tree) for side in (left, right)
-  )
+  constant = all(side.tree and not symbols(side.tree) for side in (left, right))
   return right if constant else Relation('=', left, right)
 
 
-def _has_symbols(node: Node) -> bool:
-  if node.op in ('number', 'constant', 'symbol'):
-    return node.op == 'symbol'
-  return any(map(_has_symbols, node.args))
-
-
 def _mentions(text: str, name: str) -> bool:
-  return len(name) == 1 and name in _LETTER.findall(re.sub(_WORDS, '', text))
+  return len(name) == 1 and name in _LETTER.findall(_WORDS.sub('', text))
 
 
 def _interval(parts: list[str], signs: list[str]) -> Answer | None:
-  """What a variable may be by `a < x <= b`, `x > a` or `x != a`."""
+  """The values of a variable in `a < x <= b`, `x > a` or `x != a`."""
   at = [i for i, part in enumerate(parts) if _NAME.fullmatch(part)]
-  rest = [part for i, part in enumerate(parts) if i not in at]
-  if len(at) != 1 or any(_mentions(part, parts[at[0]]) for part in rest):
+  if len(at) != 1 or len(parts) > 3:
+    return None
+  rest = parts[: at[0]] + parts[at[0] + 1 :]
+  if any(_mentions(part, parts[at[0]]) for part in rest):
     return None
   bounds = [_scalar(part) for part in rest]
   if not all(isinstance(bound, Scalar) for bound in bounds):
@@ -282,20 +283,18 @@ def _united(text: str, depth: int) -> Answer | None:
 
 
 def _two_signs(text: str, depth: int) -> Answer | None:
-  r"""The two values of \pm; \mp takes the other sign."""
-  if not re.search(r'\\[pm][pm](?![A-Za-z])', text):
+  r"""The two values of text with \pm; \mp has the opposite sign."""
+  if not (_PLUS_MINUS.search(text) or _MINUS_PLUS.search(text)):
     return None
-  plus = re.sub(r'\\pm(?![A-Za-z])', '+', text)
-  minus = re.sub(r'\\pm(?![A-Za-z])', '-', text)
-  both = (
-    re.sub(r'\\mp(?![A-Za-z])', '-', plus),
-    re.sub(r'\\mp(?![A-Za-z])', '+', minus),
-  )
+  both = [
+    _MINUS_PLUS.sub(lower, _PLUS_MINUS.sub(upper, text))
+    for upper, lower in ('+-', '-+')
+  ]
   return _group('list', [_read(part, depth) for part in both])
 
 
 def _inside(text: str) -> tuple[str, str, str] | None:
-  """Opening, contents and closing where one pair of brackets holds it all."""
+  """Opening, contents and closing if one pair of brackets encloses all."""
   tokens = TOKEN.findall(text)
   if len(tokens) < 3 or tokens[0] not in OPEN or not encloses(tokens):
     return None
@@ -303,18 +302,18 @@ def _inside(text: str) -> tuple[str, str, str] | None:
 
 
 def _braced(text: str, depth: int) -> Answer | None:
-  """A set, or a group that TeX would hide, but no fraction and no rule."""
-  found = _inside(text)
-  if not found or found[0] not in ('{', r'\{') or _NO_SET.search(found[1]):
+  """A set, or a group of TeX; not a fraction, nor a set defined by a rule."""
+  braced = _inside(text)
+  if not braced or braced[0] not in ('{', r'\{') or _NO_SET.search(braced[1]):
     return None
-  return _group('list', [_read(p, depth) for p in split(found[1], (',', ';'))])
+  return _group('list', [_read(p, depth) for p in split(braced[1], (',', ';'))])
 
 
 def _bracketed(text: str, depth: int) -> Answer | None:
-  found = _inside(text)
-  if not found or found[0] not in ('(', '[', r'\langle'):
+  bracketed = _inside(text)
+  if not bracketed or bracketed[0] not in ('(', '[', r'\langle'):
     return None
-  opening, inside, closing = found
+  opening, inside, closing = bracketed
   parts = split(inside, (',', ';'))
   if len(parts) == 1:
     matched = opening + closing in ('()', '[]')
@@ -325,23 +324,29 @@ def _bracketed(text: str, depth: int) -> Answer | None:
 
 
 def _matrix(text: str, depth: int) -> Answer | None:
-  match = _ARRAY.fullmatch(text)
-  if not match:
+  opening = _ARRAY.search(text)
+  if not opening:
     return None
+  closing = rf'\end{{{opening[1]}}}'
+  if not text.endswith(closing, opening.end()):
+    return None
+  inside = text[opening.end() : -len(closing)]
   rows = [
     split(row, ('&',))
-    for row in split(_COLUMNS.sub('', match[3]), ('\\\\',))
+    for row in split(_COLUMNS.sub('', inside), ('\\\\',))
     if row.strip()
   ]
   width = len(rows[0]) if rows else 0
   if not rows or any(len(row) != width for row in rows):
     return None
   cells = [cell for row in rows for cell in row]
-  factor = match[1].strip().rstrip('*')
+  factor = text[: opening.start()].strip().rstrip('*')
   if factor == '-':
     factor = '-1'
   if factor:
-    if not isinstance(_scalar(factor), Scalar) or not _scalar(factor).tree:
+    number = _scalar(factor)
+    long = len(factor) * len(cells) > _MAX_FACTORED
+    if long or not isinstance(number, Scalar) or not number.tree:
       return None
     cells = [f'({factor})*({cell})' for cell in cells]
   items = tuple(_read(cell, depth) for cell in cells)
@@ -354,7 +359,7 @@ def _ratio(text: str, depth: int) -> Answer | None:
   parts = split(text, (':',))
   if len(parts) < 2 or not all(part.strip() for part in parts):
     return None
-  if not all(re.search(r'[\dA-Za-z]', part) for part in parts):
+  if not all(map(_NUMBER_OR_LETTER.search, parts)):
     return None
   if OPEN_WORD in parts[0]:  # "Area: 5"
     return _read(':'.join(parts[1:]), depth)
@@ -367,17 +372,6 @@ def _ratio(text: str, depth: int) -> Answer | None:
 
 
 _READERS = (
-  _only_words,
-  _symbols,
-  _based,
-  _matrix,
-  _listed,
-  _approximate,
-  _member,
-  _related,
-  _united,
-  _braced,
-  _two_signs,
-  _bracketed,
-  _ratio,
+  *(_only_words, _symbols, _based, _matrix, _listed, _approximate, _member),
+  *(_related, _united, _braced, _two_signs, _bracketed, _ratio),
 )

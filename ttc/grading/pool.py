@@ -1,7 +1,7 @@
-"""Worker processes for pairs that are hard or hostile.
+"""A pool of worker processes for hard or hostile pairs.
 
-Any thread may ask; each question goes to one idle worker. A worker that dies
-is replaced, and a process that was forked off gets workers of its own.
+Any thread may ask; each question goes to one idle worker. Workers that die are
+replaced, and a forked process gets workers of its own.
 """
 
 import contextlib
@@ -23,41 +23,45 @@ _PACKAGE_ROOT = pathlib.Path(__file__).parents[2]
 
 
 class WorkerError(RuntimeError):
-  """Workers cannot be started, or die without a reason."""
+  """Workers cannot be started."""
 
 
 class WorkerPool:
-  """Answers questions in at most `workers` processes, started when needed.
+  """Answers questions in worker processes, which start when needed.
 
   Args:
-    workers: processes, each with one child that does the work.
-    seconds: processor time for a question.
-    megabytes: memory of a child.
+    workers: largest number of processes; each has one child at work.
+    seconds: processor time limit per question.
+    megabytes: memory limit of a child.
   """
 
   def __init__(self, workers: int, seconds: float, megabytes: int):
     self._limits = {'seconds': seconds, 'megabytes': megabytes}
     self._workers = workers
-    # The worker itself waits 5 seconds + 2; past this, it is it that hangs.
+    # A worker waits 5 * seconds + 2 for its child; after more it hangs itself.
     self._patience = 5 * seconds + 12
     self._begin()
     _pools.add(self)
 
   def ask(self, question: dict) -> dict:
-    """The reply to {"gold", "pred", "lenient"}; see `ttc.grading.worker`."""
+    """The reply to {"gold", "pred", "lenient"}; see `ttc.grading.worker`.
+
+    Raises:
+      WorkerError: workers cannot be started.
+    """
     line = f'{json.dumps(question)}\n'.encode('ascii')
     idle, team = self._idle, self._all
     worker = idle.get()
     try:
-      for _ in range(2):  # one that died or was killed is no verdict
+      for _ in range(2):  # a worker may have been killed from outside: retry
         worker = worker or self._started(team)
         if team is not self._all:
-          break  # closed meanwhile
+          break  # the pool was closed meanwhile
         reply = worker.ask(line, self._patience)
         if reply is not None:
           return reply
         worker = self._dropped(worker)
-    except BaseException:  # interrupted: a late reply must meet no question
+    except BaseException:  # else a late reply would answer the next question
       worker = worker and self._dropped(worker)
       raise
     finally:
@@ -66,16 +70,16 @@ class WorkerPool:
 
   @property
   def processes(self) -> list[int]:
-    """The ids of the worker processes that run."""
+    """The ids of the running worker processes."""
     return [worker.process for worker in list(self._all)]
 
   def close(self) -> None:
-    """Ends all workers; the next question starts new ones."""
+    """Kills all workers; the next question starts new ones."""
     _end(self._all, self._owner)
     self._begin()
 
   def after_fork(self) -> None:
-    """Leaves the workers to the process that this one was forked from."""
+    """Leaves the workers to the parent, in a process that was just forked."""
     _inherited.append(self._all)
     self._begin()
 
@@ -88,10 +92,13 @@ class WorkerPool:
     weakref.finalize(self, _end, self._all, self._owner)
 
   def _started(self, team: set['_Worker']) -> '_Worker | None':
-    """A new worker; None where the pool was closed while it started."""
+    """A new worker; None if the pool was closed while it started."""
     reply = None
     for _ in range(2):
-      worker = _Worker(self._limits)
+      try:
+        worker = _Worker(self._limits)
+      except OSError as error:
+        raise WorkerError(f'a grading worker cannot start: {error}') from error
       team.add(worker)
       reply = worker.reply(_START_S)
       if reply == {'ready': True} and team is self._all:
@@ -101,7 +108,7 @@ class WorkerPool:
         return None
       if reply is not None:
         break
-    reason = reply['error'] if reply else 'it ends without a word'
+    reason = reply['error'] if reply else 'it ends without an error'
     raise WorkerError(
       f'a grading worker does not start: {reason}; try '
       "pip install 'math-verify[antlr4_13_2]'."
@@ -113,7 +120,8 @@ class WorkerPool:
 
 
 _pools: weakref.WeakSet = weakref.WeakSet()
-_inherited: list = []  # kept, for the end of a Popen closes and warns
+# Referenced for good: a Popen that is deleted closes its pipes and warns.
+_inherited: list = []
 
 
 def _after_fork() -> None:
@@ -138,7 +146,7 @@ class _Worker:
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=subprocess.DEVNULL,
-      start_new_session=True,  # Ctrl-C is ours; a kill takes its child along
+      start_new_session=True,  # no Ctrl-C; killpg kills the child as well
       env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))},
     )
     self._reading = threading.Lock()
@@ -148,7 +156,7 @@ class _Worker:
     return self._process.pid
 
   def ask(self, line: bytes, patience: float) -> dict | None:
-    """The reply; None where the worker is gone."""
+    """Sends a question; returns the reply, None if the worker is gone."""
     with self._reading:
       try:
         self._process.stdin.write(line)
@@ -158,7 +166,7 @@ class _Worker:
     return self.reply(patience)
 
   def reply(self, patience: float) -> dict | None:
-    """What it says next; None where it is gone or takes too long."""
+    """The next reply; None if the worker is gone or takes too long."""
     with self._reading:
       if self._process.stdout.closed:
         return None
@@ -166,19 +174,19 @@ class _Worker:
     return json.loads(line) if line else None
 
   def end(self) -> None:
-    """Kills it, from any thread; who waits for it sees the end of its file."""
-    if self._process.returncode is None:  # else its number may be another's
+    """Kills the worker; threads that wait for a reply get None."""
+    if self._process.returncode is None:  # else its id may be in use again
       with contextlib.suppress(ProcessLookupError):
         os.killpg(self._process.pid, signal.SIGKILL)
     with self._reading:
       self._process.wait()
       self._process.stdout.close()
-      with contextlib.suppress(OSError):  # what it did not read
+      with contextlib.suppress(OSError):  # from flushing an unread question
         self._process.stdin.close()
 
 
 def _line(descriptor: int, patience: float) -> bytes:
-  """The next line of a pipe; b'' at its end or when patience is."""
+  """The next line of a pipe; b'' at its end or after `patience` seconds."""
   poll = select.poll()
   poll.register(descriptor, select.POLLIN)
   end, data = time.monotonic() + patience, b''

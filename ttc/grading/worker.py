@@ -1,15 +1,15 @@
-"""A process that checks pairs in a child it can afford to lose.
+"""A worker process, which checks pairs in a child process with limits.
 
     python -m ttc.grading.worker '{"seconds": 1, "megabytes": 1024}'
 
-It imports math-verify once and forks. The child checks one pair after another
-under limits that end it: processor time, memory, no files, no processes. The
-parent here waits, says what happened and forks the next, in milliseconds. It
-has no threads, so that forking is safe, and ends when its input does, so that
-no orphan stays behind.
+The worker imports math-verify once and forks. The child checks one pair after
+another, under limits that kill it: processor time, memory, no files, no
+processes. The worker waits, reports what happened and forks the next child, in
+milliseconds. It has no threads, so that forking is safe, and exits at the end
+of its input, so that no orphan stays behind.
 
-Lines in are {"gold", "pred", "lenient"}; lines out {"same": true, false or
-null} or {"failed": why}, the first one {"ready": true} or {"error": why}.
+Input lines are {"gold", "pred", "lenient"}. Output lines are {"same": true,
+false or null} or {"failed": why}, the first {"ready": true} or {"error": why}.
 """
 
 import gc
@@ -20,27 +20,27 @@ import select
 import signal
 import sys
 
-_RECYCLE = 500  # pairs a child checks, for its caches grow
+_RECYCLE = 500  # pairs per child, whose caches grow
 _MEMORY_EXIT = 3
 _CRASH = {'failed': 'crash'}
 _OUT_OF_TIME = (signal.SIGPROF, signal.SIGXCPU, signal.SIGVTALRM)
 
 
 def main(limits: dict[str, float]) -> int:
-  """Serves standard input until it ends; returns the exit code."""
+  """Answers standard input line by line; returns the exit code."""
   try:
     from ttc.grading import checker
 
     checker.warm()
   except Exception as error:
-    _say({'error': f'{type(error).__name__}: {error}'})
+    _reply({'error': f'{type(error).__name__}: {error}'})
     return 1
   gc.collect()
   gc.freeze()
-  _say({'ready': True})
+  _reply({'ready': True})
   child = None
   for line in sys.stdin.buffer:
-    for _ in range(2):  # a child that was killed from outside is no verdict
+    for _ in range(2):  # a child may have been killed from outside: retry
       child = child or _Child(limits)
       reply = child.ask(line)
       if 'failed' in reply or child.asked >= _RECYCLE:
@@ -48,13 +48,13 @@ def main(limits: dict[str, float]) -> int:
         child = None
       if reply != _CRASH:
         break
-    _say(reply)
+    _reply(reply)
   if child:
     child.end()
   return 0
 
 
-def _say(reply: dict) -> None:
+def _reply(reply: dict) -> None:
   sys.stdout.write(f'{json.dumps(reply)}\n')
   sys.stdout.flush()
 
@@ -62,7 +62,7 @@ def _say(reply: dict) -> None:
 class _Child:
   def __init__(self, limits: dict[str, float]):
     self.asked = 0
-    # Processor time decides; this is for a child that sleeps or starves.
+    # The limit is on processor time; this is for a child that does not run.
     self._patience = 5 * limits['seconds'] + 2
     theirs, self._requests = os.pipe()
     self._replies, mine = os.pipe()
@@ -102,7 +102,7 @@ class _Child:
 
 
 def _serve(requests: int, replies: int, limits: dict[str, float]) -> None:
-  """What the child does; it never returns."""
+  """The work of the child; never returns."""
   code = 1
   try:
     _confine(limits)
@@ -125,12 +125,8 @@ def _confine(limits: dict[str, float]) -> None:
     os.dup2(quiet, standard)
   size = int(limits['megabytes']) << 20
   resource.setrlimit(resource.RLIMIT_AS, (size, size))
-  for limit in (
-    resource.RLIMIT_CORE,
-    resource.RLIMIT_FSIZE,
-    resource.RLIMIT_NPROC,
-  ):
-    resource.setrlimit(limit, (0, 0))
+  for name in ('RLIMIT_CORE', 'RLIMIT_FSIZE', 'RLIMIT_NPROC'):
+    resource.setrlimit(getattr(resource, name), (0, 0))
 
 
 def _checked(request: dict) -> dict:
