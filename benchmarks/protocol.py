@@ -21,7 +21,7 @@ class Protocol:
     shortest: tokens of a step, at least.
     longest: tokens of a step, at most.
     rounds: steps of a solution (D).
-    budget: rows a question (N).
+    budget: rows per question (N).
     width: children of a kept prefix (M).
     seed: of prompts and lengths.
   """

@@ -107,7 +107,7 @@ def test_rows_take_their_pools_and_lanes():
 
 
 def test_the_largest_is_where_memory_ends():
-  # 10 bytes a row, 100 that no row changes, 5 a row as slots in pairs.
+  # 10 bytes per row, 100 that no row changes, 5 per row as slots in pairs.
   resident = lambda rows: 100 + 5 * 2 * -(-rows // 2)
   most = measure.largest((4, 40), (8, 80), resident, 1000)
   fits = lambda n: resident(n) + 10 * n <= 0.97 * 1000

@@ -58,7 +58,7 @@ class _Scribble:
   name: str = 'sample'
 
   def __call__(self, run: StageRun) -> None:
-    """Writes four rows a question."""
+    """Writes four rows per question."""
     for part in run.parts(TASK.problems('finetune'), 8):
       part.write([self._record(problem.id) for problem in part.items])
 

@@ -160,7 +160,7 @@ def extend(
     top_p: nucleus mass kept, a scalar; None keeps all.
     cfg: the model.
     mesh: its `data` axis shards the lanes.
-    max_new: tokens a row gains at most (U).
+    max_new: tokens that a row gains at most (U).
   """
   model = Transformer(cfg, scan=False)
 
