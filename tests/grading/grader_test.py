@@ -2,13 +2,17 @@
 
 import concurrent.futures
 import itertools
+import operator
 import pickle
 import random
+import sys
 
 import pytest
 
 from tests.grading import corpus
+from ttc.grading import grader as grader_module
 from ttc.grading.grader import Grader, Limits
+from ttc.runtime.termination import Terminated
 
 
 def _partition(answers, numbers):
@@ -166,6 +170,43 @@ def test_threads_agree_with_one_another(grader):
   with concurrent.futures.ThreadPoolExecutor(8) as executor:
     first, *others = executor.map(graded, range(8))
   assert all(other == first for other in others)
+
+
+@pytest.mark.parametrize('where', ['parser.read', 'classes.key', 'same'])
+def test_an_exception_in_voting_costs_one_answer(monkeypatch, where):
+  real = operator.attrgetter(where)(grader_module)
+
+  def function(text, *args, **kwargs):
+    if 'BUG' in repr(text):
+      raise RecursionError('a bug')
+    return real(text, *args, **kwargs)
+
+  monkeypatch.setattr(f'ttc.grading.grader.{where}', function)
+  alone = Grader(workers=0)
+  answers = ['1/2', '"BUG"', '0.5', '3']
+  assert alone.classes(answers) == [0, 1, 0, 2]
+  assert len({alone.canonical(answer) for answer in answers}) == 3
+
+
+@pytest.mark.parametrize('error', [KeyboardInterrupt, Terminated])
+def test_signals_pass_through(monkeypatch, error):
+  def function(*args, **kwargs):
+    raise error
+
+  alone = Grader(workers=0)
+  monkeypatch.setattr('ttc.grading.grader.same', function)
+  with pytest.raises(error):
+    alone.grade('x', 'y')
+  with pytest.raises(error):
+    alone.classes(['x', 'y+\\sin 1'])
+
+
+def test_long_texts_are_not_kept():
+  alone = Grader(workers=0, limits=Limits(characters=10))
+  text = f'{"1" * 100}+x'
+  alone.grade('5', text)
+  alone.classes(['5', text])
+  assert sys.getrefcount(text) == 2
 
 
 def test_pickling_keeps_the_settings():
