@@ -140,7 +140,7 @@ class Questions:
     ]
 
   def _answer(self, text: str) -> str | None:
-    extracted = extraction.extract(text)
+    extracted = self._grader.extract(text, 'response')
     return extracted.answer if extracted.how in self.accepted else None
 
   @functools.cached_property
