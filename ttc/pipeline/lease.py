@@ -164,13 +164,16 @@ class Lease:
   def release(self) -> None:
     """Lets others begin at once."""
     self._released.set()
-    with self._lock:
+    # Without the entry others wait until the lease is stale. What ended the
+    # work must not be hidden behind an error of the store.
+    with self._lock, contextlib.suppress(Exception):
       if not self._lost:
         self._create(self._number + 1, released=True)
 
   def _keep(self) -> None:
     while not self._released.wait(self._renew):
-      with self._lock, contextlib.suppress(OSError):  # tried again
+      # Tried again in time; each store's library has exceptions of its own.
+      with self._lock, contextlib.suppress(Exception):
         if not self._released.is_set() and not self._create(self._number + 1):
           self._lost = True
           return

@@ -164,6 +164,9 @@ def create(path: pathlib.Path, data: bytes) -> bool:
 
   Returns:
     Whether it was created; False means that there is a file of that name.
+
+  Raises:
+    OSError: it cannot be written.
   """
   if not is_remote(path):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -184,6 +187,8 @@ def create(path: pathlib.Path, data: bytes) -> bool:
     store.pipe_file(key, data, mode='create')
   except FileExistsError:
     return False
+  except Exception as error:  # each library has exceptions of its own
+    raise _unwritable(path, error) from error
   return True
 
 
@@ -243,12 +248,16 @@ def _upload(path: pathlib.Path, data: bytes) -> None:
   try:
     path.write_bytes(data)
   except Exception as error:  # each library has exceptions of its own
-    number = getattr(error, 'errno', None) or errno.EIO
-    raise OSError(
-      number,
-      f'cannot write {path}: {error}; see that the bucket exists and that you '
-      'may write there. Finished parts are kept.',
-    ) from error
+    raise _unwritable(path, error) from error
+
+
+def _unwritable(path: pathlib.Path, error: Exception) -> OSError:
+  """An error of a store's library as one of the operating system."""
+  return OSError(
+    getattr(error, 'errno', None) or errno.EIO,
+    f'cannot write {path}: {error}; see that the bucket exists and that you '
+    'may write there. Finished parts are kept.',
+  )
 
 
 def _prepare(scheme: str, name: str | os.PathLike) -> None:
