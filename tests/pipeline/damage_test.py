@@ -227,8 +227,69 @@ def test_the_command_checks_whole_experiments(tmp_path, capsys):
 
 def test_a_mark_of_a_revision_without_digests_is_read(finished):
   mark = json.loads((finished / records.MARK).read_text())
-  del mark['sha256']
+  del mark['sha256'], mark['digest']
   (finished / records.MARK).write_text(json.dumps(mark))
   assert len(records.read_rows(finished)) == 10
   (verdict,) = verify.verify(finished)
   assert not verdict.damage
+
+
+def test_parts_of_a_revision_without_journals_are_done_once(tmp_path):
+  run = _toss(tmp_path, fail_at=3)
+  with pytest.raises(RuntimeError):
+    run.work()
+  for path in run.folder.glob('.written-*'):
+    path.unlink()
+  before = {p.name: p.stat().st_mtime_ns for p in run.folder.glob('part-*')}
+  for _ in range(2):
+    with pytest.raises(RuntimeError):
+      _toss(tmp_path, fail_at=3).work()
+  after = {p.name: p.stat().st_mtime_ns for p in run.folder.glob('part-*')}
+  assert after == before
+
+
+@pytest.mark.parametrize('line', [b'\xff\n', b'5\n', b'{"part": "x"}\n'])
+def test_a_damaged_journal_stops_nothing(unfinished, tmp_path, line):
+  with open(unfinished / '.written-0.jsonl', 'ab') as file:
+    file.write(line)
+  assert len(journal.read(unfinished)) == 3
+  with pytest.raises(RuntimeError, match='rolled away'):
+    _toss(tmp_path, fail_at=3).work()
+
+
+def test_damage_before_the_mark_is_not_vouched_for(finished):
+  (finished / records.MARK).unlink()
+  _flip_verdict(finished)
+  with pytest.raises(records.DamagedError):
+    records.mark_complete(finished, {'fingerprint': 'f'})
+
+
+def test_a_flipped_bit_of_a_mark_is_found(finished, tmp_path):
+  data = (finished / records.MARK).read_bytes()
+  at = data.index(b'part-00000')
+  for place in (at + 9, len(data) // 2, 5):
+    flipped = bytearray(data)
+    flipped[place] ^= 1
+    (finished / records.MARK).write_bytes(flipped)
+    with pytest.raises(records.IncompleteError):
+      records.read_rows(finished)
+
+
+def test_asking_changes_nothing(finished, tmp_path):
+  _part(finished, 1).unlink()
+  assert not _toss(tmp_path).is_complete()
+  assert (finished / records.MARK).exists()
+
+
+def test_other_results_are_vouched_for_too(tmp_path):
+  place = Place(tmp_path)
+  StageRun(Toss(coin=Coin()), place, 0).work()
+  count = StageRun(Count(), place, 0)
+  count.work()
+  (count.folder / 'heads.txt').write_text('7\n')
+  assert [bool(f.damage) for f in verify.verify(count.folder)] == [True]
+  (count.folder / 'heads.txt').unlink()
+  again = StageRun(Count(), place, 0)
+  assert not again.is_complete()
+  again.work()
+  assert [bool(f.damage) for f in verify.verify(count.folder)] == [False]

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from tests.cli.dealing import Deal, Deck
-from tests.cli.little_stages import Coin, Toss
-from ttc.pipeline import completed, contents, provenance
+from tests.cli.little_stages import Coin, Count, Toss
+from ttc.pipeline import completed, contents, inputs, provenance, records
 from ttc.pipeline.stage import Place, RefusedError, StageRun
 from ttc.runtime import source
 
@@ -122,3 +122,36 @@ def test_a_report_says_what_is_mixed(tmp_path, monkeypatch):
   assert lines[-1].startswith('seed-0/toss is mixed: ')
   assert 'source abc, then ' in lines[-1]
   assert f'source {source.digest()}' in lines[-1]
+
+
+def test_an_input_made_again_by_other_code_is_another(tmp_path):
+  place = Place(tmp_path)
+  toss = StageRun(Toss(coin=Coin()), place, 0)
+  toss.work()
+  count = StageRun(Count(), place, 0)
+  count.work()
+  mark = records.read_mark(toss.folder)
+  for path in records.part_paths(toss.folder):
+    path.unlink()
+  (toss.folder / records.MARK).unlink()
+  (toss.folder / '.written-0.jsonl').unlink()
+  for index in range(5):
+    records.write_part(toss.folder, index, 5, [{'problem': index}])
+  facts = {'fingerprint': mark['fingerprint'], 'seconds': 1.0}
+  records.mark_complete(toss.folder, facts)
+  with pytest.raises(RefusedError, match='made from another'):
+    StageRun(Count(), place, 0).is_complete()
+
+
+def test_a_folder_made_elsewhere_is_its_content(tmp_path):
+  folder = tmp_path / 'model'
+  (folder / 'params').mkdir(parents=True)
+  (folder / 'params' / 'a').write_bytes(b'1')
+  first = inputs.identity(tmp_path, str(folder))
+  assert inputs.same(str(folder), str(folder), first)  # of earlier revisions
+  (folder / 'params' / 'a').write_bytes(b'2')
+  second = inputs.identity(tmp_path, str(folder))
+  assert not inputs.same(str(folder), first, second)
+  assert inputs.outside(tmp_path, {'x': str(folder), 'y': 3}) == {
+    str(folder): second
+  }

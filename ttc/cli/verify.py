@@ -23,14 +23,18 @@ def run(options: argparse.Namespace) -> int:
   from ttc.runtime import storage
 
   stages = damaged = 0
-  for name in options.folder:
-    for finding in verify.verify(storage.absolute(name)):
-      stages += 1
-      damaged += bool(finding.damage)
-      state = 'DAMAGED' if finding.damage else finding.state
-      print(f'{state:<11}{finding.files:>6} files  {finding.folder}')
-      for line in finding.damage:
-        print(f'  {line}')
+  try:
+    for name in options.folder:
+      for finding in verify.verify(storage.absolute(name)):
+        stages += 1
+        damaged += bool(finding.damage)
+        state = 'DAMAGED' if finding.damage else finding.state
+        print(f'{state:<11}{finding.files:>6} files  {finding.folder}')
+        for line in finding.damage:
+          print(f'  {line}')
+  except (ValueError, OSError) as error:
+    print(f'ttc: {error}', file=sys.stderr)
+    return 2
   if not stages:
     print(f'ttc: no stage in {", ".join(options.folder)}.', file=sys.stderr)
     return 2

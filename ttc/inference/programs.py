@@ -60,7 +60,8 @@ class Programs:
       cache_len: cache positions of each row that queries look at.
 
     Returns:
-      Values [devices * T] of each token for a verifier, None for a proposer.
+      A future of the values [devices * T] of each token for a verifier; of
+      None for a proposer.
     """
     model, packed = self._models.present[role], _stack(packed)
 
@@ -90,7 +91,7 @@ class Programs:
       max_new: tokens that a row gains at most.
 
     Returns:
-      The `engine.Grown` of all devices.
+      A future of the `engine.Grown` of all devices.
     """
     model, batch = self._models.proposer, _stack(batches)
 

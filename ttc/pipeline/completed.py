@@ -3,7 +3,11 @@
 import pathlib
 
 from ttc.pipeline import provenance, records
-from ttc.pipeline.origin import Origin
+from ttc.pipeline.origin import FILE, Origin
+from ttc.runtime import storage
+
+# Files that are no results, or change after the mark.
+_NO_RESULT = (FILE, records.MARK, 'config.gin', 'metrics.jsonl')
 
 
 def seconds(root: pathlib.Path) -> dict[str, float]:
@@ -16,7 +20,8 @@ def seconds(root: pathlib.Path) -> dict[str, float]:
   marks = sorted([*root.glob(f'*/{mark}'), *root.glob(f'*/*/{mark}')])
   done = [path.parent for path in marks]
   return {
-    str(f.relative_to(root)): records.read_mark(f)['seconds'] for f in done
+    str(f.relative_to(root)): records.read_mark(f).get('seconds', 0)
+    for f in done
   }
 
 
@@ -37,3 +42,21 @@ def made_with(root: pathlib.Path) -> list[str]:
       mixed.append(f'{label} is mixed: {", then ".join(texts)}')
     plain.update(texts)
   return sorted(plain) + mixed
+
+
+def results(folder: pathlib.Path) -> list[str]:
+  """Names of a stage's results other than parts.
+
+  Args:
+    folder: of the stage.
+  """
+  return [
+    name
+    for name in storage.names(folder)
+    if name in ('model', 'figures')
+    or (
+      not name.startswith(('.', 'part-'))
+      and name not in _NO_RESULT
+      and not (folder / name).is_dir()
+    )
+  ]

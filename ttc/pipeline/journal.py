@@ -59,16 +59,16 @@ def read(folder: pathlib.Path) -> dict[str, set[str]] | None:
   for name in names:
     for line in _text(folder / name).splitlines():
       try:
-        entry = json.loads(line) if line else None
-      except ValueError:
-        continue  # torn by a kill; its part was not written
-      if entry:
-        digests.setdefault(entry['part'], set()).add(entry['sha256'])
+        entry = json.loads(line)
+        part, digest = str(entry['part']), str(entry['sha256'])
+      except (ValueError, TypeError, KeyError):
+        continue  # blank, damaged, or torn by a kill before its part
+      digests.setdefault(part, set()).add(digest)
   return digests
 
 
 def _text(path: pathlib.Path) -> str:
   try:
-    return path.read_text(encoding='utf-8')
+    return path.read_bytes().decode('utf-8', errors='replace')
   except FileNotFoundError:
     return ''

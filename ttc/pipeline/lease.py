@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import socket
+import sys
 import threading
 import time
 from typing import Protocol
@@ -126,6 +127,13 @@ class Lease:
     """
     last = self._last()
     began = time.monotonic()
+    if last and not self._is_over(last):
+      print(
+        f'ttc: {self._folder.parent} belongs to {self._who(last)}; watching '
+        f'for up to {self._stale:.0f} s whether that command is alive',
+        file=sys.stderr,
+        flush=True,
+      )
     while last and not self._is_over(last):
       if time.monotonic() - began > self._stale:
         break  # its command is dead

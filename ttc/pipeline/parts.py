@@ -10,7 +10,7 @@ P-th after it, at its own pace. So the files and their rows do not depend on P,
 and a stage may be resumed with another number of processes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import pathlib
 from typing import Any
 
@@ -52,6 +52,7 @@ class Parts:
     items: all items of the stage, the same in every process.
     size: number of items per part; the last part may have fewer.
     processes: the processes of the run.
+    check: called before each write; raises where this run may not write.
 
   Attributes:
     count: number of parts of the stage, over all processes.
@@ -69,10 +70,12 @@ class Parts:
     items: Sequence[Any],
     size: int,
     processes: Processes,
+    check: Callable[[], None] = lambda: None,
   ):
     if size < 1:
       raise ValueError(f'A part of {size} items; it must have at least one.')
     self._folder, self._items, self._size = folder, items, size
+    self._check = check
     self.count = -(-len(items) // size)
     # With another count the same index means other items, so files of both
     # could be combined into records that repeat some items and lack others.
@@ -93,6 +96,12 @@ class Parts:
     left = None
     if processes.index == 0:
       left = [i for i in range(self.count) if not self._is_finished(i)]
+      if self._written is None:
+        # From now on there is a journal, and a part without a line in it would
+        # be done again: those that an earlier revision wrote get theirs.
+        for index in sorted(set(range(self.count)) - set(left)):
+          path = self._path(index)
+          self._journal.add(path.name, checksums.of_file(path))
     left = processes.meet('parts', left)[0]
     # A stride over the parts that are left, not over all: after a run with
     # another number of processes the remaining work is still balanced.
@@ -141,6 +150,7 @@ class Parts:
 
     def write(rows: list[dict]) -> None:
       data = records.part_bytes(rows)
+      self._check()
       self._journal.add(self._path(index).name, checksums.of_bytes(data))
       storage.write_atomic(self._path(index), data)
       right, judged = _accuracy(rows)

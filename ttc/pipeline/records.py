@@ -27,7 +27,7 @@ import pathlib
 import re
 from typing import Any
 
-from ttc.pipeline import checksums
+from ttc.pipeline import checksums, journal
 from ttc.runtime import storage
 from ttc.runtime.canonical_json import canonical
 from ttc.runtime.storage import write_atomic
@@ -196,11 +196,15 @@ def mark_complete(
     )
   # Reading every part back also makes sure that they are whole: after the mark
   # nothing would do a damaged part again.
-  rows = {path.name: len(read_part(path)) for path in paths}
+  written = journal.read(folder) or {}
+  rows = {
+    path.name: len(read_part(path, written.get(path.name))) for path in paths
+  }
   names = [*rows, *checksums.tree(folder, *below)]
   digests = checksums.of_files(folder, names)
-  text = canonical({**facts, 'rows': rows, 'sha256': digests})
-  write_atomic(folder / MARK, f'{text}\n'.encode('ascii'))
+  mark = {**facts, 'rows': rows, 'sha256': digests}
+  mark['digest'] = checksums.of_bytes(canonical(mark).encode('ascii'))
+  write_atomic(folder / MARK, f'{canonical(mark)}\n'.encode('ascii'))
 
 
 def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
@@ -211,8 +215,7 @@ def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
   """
   try:
     mark = json.loads((folder / MARK).read_text(encoding='utf-8'))
-    if not isinstance(mark, dict) or not {'fingerprint', 'rows'} <= set(mark):
-      raise ValueError('it lacks the fingerprint or the rows')
+    _check_mark(mark)
   except FileNotFoundError:
     return None
   except ValueError as error:
@@ -221,6 +224,21 @@ def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:
       'stage again, finished parts are kept.'
     ) from error
   return mark
+
+
+def _check_mark(mark: Any) -> None:
+  """Raises ValueError for what cannot be a mark as it was written."""
+  if not isinstance(mark, dict) or not {'fingerprint', 'rows'} <= set(mark):
+    raise ValueError('it lacks the fingerprint or the rows')
+  rows = mark['rows']
+  if not isinstance(rows, dict) or set(map(type, rows.values())) - {int}:
+    raise ValueError('its rows are not numbers by part')
+  if sorted(rows) != [part_name(i, len(rows)) for i in range(len(rows))]:
+    raise ValueError('it does not name every part')
+  if 'digest' in mark:
+    rest = {name: value for name, value in mark.items() if name != 'digest'}
+    if mark['digest'] != checksums.of_bytes(canonical(rest).encode('ascii')):
+      raise ValueError('it was damaged')
 
 
 def absent(folder: pathlib.Path, mark: dict[str, Any]) -> list[str]:

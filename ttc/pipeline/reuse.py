@@ -11,7 +11,7 @@ import os
 import pathlib
 import shutil
 
-from ttc.pipeline import contents, fingerprint, records
+from ttc.pipeline import contents, fingerprint, inputs, records
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.pipeline.origin import Origin
 from ttc.runtime import storage
@@ -118,7 +118,7 @@ def _difference(stage, folder: pathlib.Path, root: pathlib.Path) -> str:
   # The same bindings are not enough: they do not include those of the stages
   # that the inputs came from. The fingerprints of the inputs do.
   for key, identity in origin.inputs.items():
-    mark = records.read_mark(storage.join(root, key))
-    if (mark or {'fingerprint': key})['fingerprint'] != identity:
+    now = inputs.identity(root, key)
+    if now is None or not inputs.same(key, identity, now):
       return f'it was made from another {key}'
   return ''

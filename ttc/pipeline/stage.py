@@ -21,7 +21,15 @@ import pathlib
 import time
 from typing import Any, ClassVar, Protocol
 
-from ttc.pipeline import contents, fingerprint, lease, provenance, records
+from ttc.pipeline import (
+  completed,
+  contents,
+  fingerprint,
+  inputs,
+  lease,
+  provenance,
+  records,
+)
 from ttc.pipeline.origin import FILE, Origin, RefusedError
 from ttc.pipeline.parts import Part, Parts
 from ttc.runtime import storage
@@ -29,7 +37,7 @@ from ttc.runtime.metrics import StageMetrics
 from ttc.runtime.process_group import Alone, Processes
 from ttc.runtime.progress import Progress
 
-_KEPT = ('model',)  # folders of results whose files have digests in the mark
+_RESULTS = ('checkpoints', 'data', 'model')  # folders of what code made
 _SEEN_S = 60.0  # a shared disk may show another host's file with a delay
 
 
@@ -136,7 +144,9 @@ class StageRun:
         f'{self.label} reads {key}, which is not complete; run that stage '
         'first.'
       )
-    if self.origin.inputs.setdefault(key, identity) != identity:
+    if not inputs.same(
+      key, self.origin.inputs.setdefault(key, identity), identity
+    ):
       raise RefusedError(self._staleness(key))
     self._save()  # before process 0 can write anything computed from it
     return folder
@@ -160,7 +170,8 @@ class StageRun:
     """
     if self._parts is not None:
       raise ValueError(f'{self.label} asked for its parts twice.')
-    self._parts = Parts(self.folder, items, size, self.place.processes)
+    check = self._hold.check if self._hold else lambda: None
+    self._parts = Parts(self.folder, items, size, self.place.processes, check)
     done, left = self._parts.items_done, self._parts.items_to_do
     progress = self.progress(done + left, unit, done)
     for part in self._parts.remaining(progress):
@@ -219,7 +230,7 @@ class StageRun:
     stale = [
       key
       for key, identity in before.inputs.items()
-      if self._identity(key) not in (identity, None)
+      if not inputs.same(key, identity, self._identity(key) or identity)
     ]
     if stale and self.seed is not None:
       raise RefusedError(self._staleness(stale[0]))
@@ -228,10 +239,6 @@ class StageRun:
       return False
     mark = records.read_mark(self.folder)
     gone = records.absent(self.folder, mark) if mark else []
-    if gone:
-      note = f'{gone[0]} is gone and is made again'
-      self.progress(None, 'items').note(note)
-      (self.folder / records.MARK).unlink()
     return mark is not None and not gone
 
   def work(self) -> float:
@@ -277,9 +284,13 @@ class StageRun:
         'command': self.place.command,
       }
       self._hold.check()  # the mark must not vouch for another command's work
-      records.mark_complete(self.folder, facts, *_KEPT)
+      records.mark_complete(self.folder, facts, *completed.results(self.folder))
     self.wait_for_others('marked')
     return seconds
+
+  def outside(self) -> dict[str, str]:
+    """Identities of folders made elsewhere that the bindings name."""
+    return inputs.outside(self.place.root, self.origin.bindings)
 
   def _forget(self) -> None:
     # The mark first: a kill in between must not leave one without stage.json.
@@ -318,9 +329,13 @@ class StageRun:
       self.folder,
       before,
       provenance.current(devices=not self._is_light),
-      has_results=bool(parts) or (self.folder / 'checkpoints').is_dir(),
+      has_results=bool(parts)
+      or any((self.folder / name).is_dir() for name in _RESULTS),
       mixed=self.place.mixed or self.seed is None,
     )
+    if self.leads and before is not None:
+      # `is_complete` found that files are gone for which it vouches.
+      (self.folder / records.MARK).unlink(missing_ok=True)
     if self.leads:  # the others wait, so the temporary files are of dead runs
       for name in records.remove_leftovers(self.folder):
         self.progress(None, 'items').note(f'removed the half-written {name}')
@@ -332,16 +347,7 @@ class StageRun:
     return self.place.root / ('' if seed is None else f'seed-{seed}')
 
   def _identity(self, key: str) -> str | None:
-    """The fingerprint of an input; None if it is not complete.
-
-    A path outside of ttc, such as a converted model, is identified by its name.
-    """
-    folder = storage.join(self.place.root, key)
-    mark = records.read_mark(folder) if folder.is_dir() else None
-    if mark is not None:
-      return mark['fingerprint']
-    elsewhere = storage.is_absolute(key) and folder.exists()
-    return key if elsewhere else None
+    return inputs.identity(self.place.root, key)
 
   def _staleness(self, key: str) -> str:
     return (

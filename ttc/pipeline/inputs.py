@@ -1,0 +1,56 @@
+"""Identity of what a stage reads: other stages, and folders made elsewhere.
+
+An identity is the fingerprint of the stage, and behind a + the digest of its
+parts, so that other code that makes it again is noticed. Earlier revisions had
+the fingerprint alone. A folder without a mark is identified by its content, and
+was by its path.
+"""
+
+from collections.abc import Mapping
+import pathlib
+from typing import Any
+
+from ttc.pipeline import checksums, fingerprint, records
+from ttc.runtime import storage
+
+
+def identity(root: pathlib.Path, key: str) -> str | None:
+  """The identity of an input; None if it is not complete.
+
+  Args:
+    root: folder of the experiment.
+    key: label of a stage, or an absolute path.
+  """
+  folder = storage.join(root, key)
+  mark = records.read_mark(folder) if folder.is_dir() else None
+  if mark is not None:
+    held = mark.get('sha256', {})
+    parts = {name: held[name] for name in mark['rows'] if name in held}
+    made = f'+{fingerprint.digest(parts)[:16]}' if parts else ''
+    return mark['fingerprint'] + made
+  if not storage.is_absolute(key) or not folder.exists():
+    return None
+  names = checksums.tree(folder.parent, folder.name)
+  return fingerprint.digest(checksums.of_files(folder.parent, names))
+
+
+def same(key: str, before: str, now: str) -> bool:
+  """Whether two identities of an input may be of the same results."""
+  (old, _, old_parts), (new, _, new_parts) = (
+    before.partition('+'),
+    now.partition('+'),
+  )
+  if before in (now, key):
+    return True
+  return old == new and not (old_parts and new_parts)
+
+
+def outside(root: pathlib.Path, bindings: Mapping[str, Any]) -> dict[str, str]:
+  """Identities of the folders made elsewhere that bindings name, by path."""
+  return {
+    value: identity(root, value) or ''
+    for value in bindings.values()
+    if isinstance(value, str)
+    and storage.is_absolute(value)
+    and storage.path(value).is_dir()
+  }
