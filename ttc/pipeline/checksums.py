@@ -9,7 +9,8 @@ import pathlib
 
 from ttc.runtime import storage
 
-_PIECE = 2**22
+# Small: as many as threads are in memory, beside the weights of a conversion.
+_PIECE = 2**20
 # Hashing releases the interpreter, and a bucket answers several requests.
 _THREADS = 8
 
