@@ -20,7 +20,7 @@ Bytes are canonical (sorted keys, floats of 6 significant digits): the same work
 gives the same file, and runs can be compared byte by byte.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 import json
 import os
 import pathlib
@@ -259,17 +259,25 @@ def check_files(folder: pathlib.Path) -> None:
   Raises:
     DamagedError: a file is missing or is not what was written.
   """
-  mark = read_mark(folder) or {}
+  mark = read_mark(folder)
+  if mark is not None:
+    names = [n for n in mark.get('sha256', ()) if n not in mark['rows']]
+    for line in damage(folder, mark, names):
+      raise DamagedError(line)
+
+
+def damage(
+  folder: pathlib.Path, mark: dict[str, Any], names: Collection[str]
+) -> Iterator[str]:
+  """Says of files for which a mark vouches what is wrong, a line for each."""
   held = mark.get('sha256', {})
-  names = [name for name in held if name not in mark['rows']]
-  missing = [name for name in names if not (folder / name).exists()]
-  if missing:
-    raise DamagedError(
-      f'{folder / missing[0]} is missing; {remedy(folder, mark)}'
-    )
-  for name, digest in checksums.of_files(folder, names).items():
+  there = [name for name in names if (folder / name).exists()]
+  for name in sorted(set(names) - set(there)):
+    yield f'{folder / name} is missing; {remedy(folder, mark)}'
+  known = [name for name in there if name in held]
+  for name, digest in checksums.of_files(folder, known).items():
     if digest != held[name]:
-      raise DamagedError(
+      yield (
         f'{folder / name} is not what was written (its SHA-256 differs); '
         f'{remedy(folder, mark)}'
       )
