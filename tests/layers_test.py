@@ -12,16 +12,19 @@ from tests import house
 
 # From the ground up: a room may import those that stand before it.
 _ROOMS = (
+  'expressions',
   'grading',
   'models',
   'runtime',
   'data',
+  'sweeps',
   'pipeline',
   'checkpoints',
   'training',
   'inference',
   'search',
   'analysis',
+  'claims',
   'reporting',
   'planning',
   'stages',
@@ -30,6 +33,7 @@ _ROOMS = (
 )
 # What a module may need to be imported, by the first prefix that fits.
 _KINDS = (
+  ('ttc.expressions', 'plain'),
   ('ttc.grading', 'plain'),
   ('ttc.models.config', 'plain'),
   ('ttc.runtime.throughput', 'arrays'),
@@ -37,8 +41,10 @@ _KINDS = (
   ('ttc.data.features', 'data sets'),
   ('ttc.data.tasks', 'data sets'),
   ('ttc.data', 'plain'),
+  ('ttc.sweeps', 'plain'),
   ('ttc.pipeline', 'plain'),
   ('ttc.analysis', 'plain'),
+  ('ttc.claims', 'plain'),
   ('ttc.reporting', 'plain'),
   ('ttc.inference.keys', 'plain'),
   ('ttc.search.allocate', 'plain'),
@@ -81,7 +87,8 @@ _ALSO = {
   'ttc.runtime.join': {'jax'},
   'ttc.runtime.profiling': {'jax'},
   'ttc.pipeline.provenance': {'jax'},
-  'ttc.grading': {'math_verify', 'mpmath'},
+  'ttc.expressions.numeric': {'mpmath'},
+  'ttc.grading.checker': {'math_verify'},
 }
 _LONGEST_FILE, _LARGEST_ROOM, _COMMANDS = 400, 3200, 2300  # lines
 _DEEPEST = 10  # imports from the command to the programs

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ttc.expressions.parser import read
 from ttc.grading.comparison import same
-from ttc.grading.parser import read
 
 _SAME = [
   # numbers

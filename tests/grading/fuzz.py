@@ -15,7 +15,8 @@ import sys
 import time
 import traceback
 
-from ttc.grading import classes, comparison, extraction, parser
+from ttc.expressions import parser
+from ttc.grading import classes, comparison, extraction
 
 SECONDS = 5.0  # of processor time; the slowest that are known take 1
 _LEAVES = (

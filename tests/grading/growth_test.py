@@ -17,8 +17,9 @@ import time
 
 import pytest
 
-from ttc import grading
-from ttc.grading import comparison, latex, parser
+from ttc import expressions, grading
+from ttc.expressions import latex, parser
+from ttc.grading import comparison
 from ttc.grading.grader import Grader, Limits
 
 # The first is for exponential rules, which would not come back from the second.
@@ -82,8 +83,10 @@ _WHOLE = (
 
 def _patterns():
   """Each pattern with its module, name, and the methods called on it."""
-  for info in pkgutil.iter_modules(grading.__path__):
-    module = importlib.import_module(f'ttc.grading.{info.name}')
+  paths = [*expressions.__path__, *grading.__path__]
+  for info in pkgutil.iter_modules(paths):
+    room = pathlib.Path(info.module_finder.path).name
+    module = importlib.import_module(f'ttc.{room}.{info.name}')
     tree = ast.parse(pathlib.Path(module.__file__).read_text(encoding='utf-8'))
     for name, value in vars(module).items():
       if isinstance(value, re.Pattern):

@@ -47,6 +47,12 @@ ACCOUNTINGS = {
   # The greedy large model uses no verifier, though 'iclr' charges it for one.
   'small_only': Accounting(2 * flops.INFERENCE, flops.INFERENCE),
 }
+# What captions and claims call them.
+ACCOUNTS = {
+  'v1': 'verifier free',
+  'iclr': 'verifier charged to both',
+  'small_only': 'verifier charged to the small model',
+}
 
 
 def matched_budget(

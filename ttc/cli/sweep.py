@@ -107,9 +107,10 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
   Returns:
     The exit code: 0, 1 if a cell failed, 2 if the sweep is wrong.
   """
-  from ttc.cli import sweep_jobs, sweep_runner
+  from ttc.cli import sweep_runner
   from ttc.pipeline.experiment import ConfigurationError
   from ttc.runtime import storage
+  from ttc.sweeps import jobs
 
   try:
     sweep, chosen = _expanded(options, rest)
@@ -120,7 +121,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
       sweep.write(folder, sweep.cells())
       return sweep_runner.run(folder, chosen, command)
     if options.sky or options.xpk:
-      write = sweep_jobs.write_sky if options.sky else sweep_jobs.write_xpk
+      write = jobs.write_sky if options.sky else jobs.write_xpk
       folder = storage.absolute(options.sky or options.xpk)
       print(write(sweep, chosen, folder, options.accelerator))
       return 0
@@ -135,7 +136,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
 def _expanded(options: argparse.Namespace, rest: list[str]):
   """The sweep, and the cells that --cell selects; raises ValueError."""
   from ttc.cli.sweep_axes import axes
-  from ttc.pipeline.sweep_cells import Sweep
+  from ttc.sweeps.cells import Sweep
 
   swept = [text for text in rest if text.startswith('--sweep.')]
   bindings = [text for text in rest if text.startswith('--gin.')]

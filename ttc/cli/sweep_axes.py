@@ -8,7 +8,7 @@ import tokenize
 
 from gin import config_parser
 from ttc.pipeline.experiment import ConfigurationError
-from ttc.pipeline.sweep_cells import Axis, GIN_FILE
+from ttc.sweeps.cells import Axis, GIN_FILE
 
 
 @dataclasses.dataclass(frozen=True)

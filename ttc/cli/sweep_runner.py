@@ -11,9 +11,9 @@ import time
 
 from ttc.pipeline import status
 from ttc.pipeline.run_log import RunLog, STOPPED
-from ttc.pipeline.sweep_cells import Cell
 from ttc.runtime import termination
 from ttc.runtime.termination import Terminated
+from ttc.sweeps.cells import Cell
 
 _WORK_FAILED, _CANNOT_START = 1, 2
 _PROGRAM = (sys.executable, '-m', 'ttc.cli.main')
@@ -119,7 +119,7 @@ def _checked(cells: list[Cell]) -> list[dict]:
   """What `check` prints, parsed; in a process that frees the accelerator."""
   code = (
     'import json, sys; from ttc.cli import sweep_runner; '
-    'from ttc.pipeline.sweep_cells import Cell; '
+    'from ttc.sweeps.cells import Cell; '
     'sweep_runner.check([Cell(*fields) for fields in json.load(sys.stdin)])'
   )
   fields = [(cell.name, cell.choices, cell.arguments) for cell in cells]

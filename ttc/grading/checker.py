@@ -11,10 +11,11 @@ import itertools
 import logging
 import re
 
-from ttc.grading import comparison, numeric
-from ttc.grading.answer import Answer, Group, Named, Relation, Scalar
+from ttc.expressions import numeric
+from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar
+from ttc.expressions.parser import read
+from ttc.grading import comparison
 from ttc.grading.comparison import Truth
-from ttc.grading.parser import read
 
 _MAX_LENGTH = 400
 _MAX_NESTING = 12

@@ -10,8 +10,8 @@ order of the answers.
 from collections.abc import Callable, Sequence
 import re
 
+from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.grading import comparison
-from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
 
 Key = tuple[str, bool]
 

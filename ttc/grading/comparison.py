@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 import functools
 
-from ttc.grading import exact, numeric
-from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
-from ttc.grading.brackets import split
-from ttc.grading.node import Node
+from ttc.expressions import exact, numeric
+from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
+from ttc.expressions.brackets import split
+from ttc.expressions.node import Node
 
 Truth = bool | None
 Resolve = Callable[[Answer, Answer], Truth]

@@ -6,8 +6,8 @@
 Nearly all pairs are decided in this process, in tens of microseconds. Size and
 not time limits that work: patterns and loops over model text are linear, an
 answer of more than `Limits.characters` is not read, and nesting
-(`ttc.grading.expression`), numbers and the work for one expression
-(`ttc.grading.exact`) have limits. The pairs left open go to worker processes
+(`expressions.expression`), numbers and the work for one expression
+(`expressions.exact`) have limits. The pairs left open go to worker processes
 (`ttc.grading.pool`), which have limits of time and memory. They start with the
 first such pair.
 
@@ -23,8 +23,9 @@ import logging
 import os
 from typing import Any
 
-from ttc.grading import classes, extraction, parser
-from ttc.grading.answer import Answer
+from ttc.expressions import parser
+from ttc.expressions.answer import Answer
+from ttc.grading import classes, extraction
 from ttc.grading.comparison import same
 from ttc.grading.extraction import Extraction
 from ttc.grading.pool import WorkerError, WorkerPool

@@ -21,9 +21,10 @@ import re
 import time
 from typing import Any
 
-from ttc.pipeline import records, run_log, sweep_cells
+from ttc.pipeline import records, run_log
 from ttc.pipeline.run_log import Trace
 from ttc.runtime import storage
+from ttc.sweeps import cells as sweep_cells
 
 STATES = ('done', 'running', 'failed', 'stopped', 'quiet', 'waiting')
 # A process whose lock cannot be seen counts as alive for this time after its

@@ -13,9 +13,9 @@ import pathlib
 from ttc.analysis import pool_tables, study
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.study import Study
+from ttc.claims import catalogue as all_claims
 from ttc.pipeline import records
 from ttc.reporting import examples, page, plots, tables, terminal
-from ttc.reporting.claims import catalogue as all_claims
 from ttc.reporting.figures import catalogue as all_figures
 from ttc.runtime import storage
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttc.analysis import bootstrap, names
-from ttc.analysis.matched import compared, comparisons, Matched, Side
+from ttc.analysis.matched import ACCOUNTS, compared, comparisons, Matched, Side
 from ttc.analysis.study import NUM_BINS, Study
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import common
@@ -13,12 +13,6 @@ from ttc.reporting.figures import common
 SIDES: tuple[Side, ...] = ('revisions', 'search')
 # Figure 1 of the paper shows bins 2, 3 and 4 under these names.
 GROUPS = (('bin 2: easy', 2), ('bin 3: medium', 3), ('bin 4: hard', 4))
-# What captions and claims call the keys of `matched.ACCOUNTINGS`.
-ACCOUNTS = {
-  'v1': 'verifier free',
-  'iclr': 'verifier charged to both',
-  'small_only': 'verifier charged to the small model',
-}
 
 
 def lines(studies: Sequence[Study], size_ratio: float) -> Figure:

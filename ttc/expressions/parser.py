@@ -7,12 +7,12 @@ first that returns an answer decides. Parts are parsed in the same way.
 import functools
 import re
 
-from ttc.grading import expression, units
-from ttc.grading.answer import Answer, Group, Named, Relation, Scalar, Words
-from ttc.grading.brackets import encloses, OPEN, split, split_keeping, TOKEN
-from ttc.grading.latex import clean
-from ttc.grading.node import Node, symbols
-from ttc.grading.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR, WORD
+from ttc.expressions import expression, units
+from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
+from ttc.expressions.brackets import encloses, OPEN, split, split_keeping, TOKEN
+from ttc.expressions.latex import clean
+from ttc.expressions.node import Node, symbols
+from ttc.expressions.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR, WORD
 
 _MAX_DEPTH = 6
 _MAX_FACTORED = 10_000  # characters that a factor may add to a matrix

@@ -21,8 +21,8 @@ import functools
 import hashlib
 import math
 
-from ttc.grading import budget
-from ttc.grading.node import Node
+from ttc.expressions import budget
+from ttc.expressions.node import Node
 
 _MAX_TERMS = 64
 _MAX_BITS = 12_000  # Python writes numbers of up to 4300 digits

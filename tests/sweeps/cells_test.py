@@ -7,9 +7,9 @@ import random
 import pytest
 
 from ttc.cli.sweep_axes import axes
-from ttc.pipeline import sweep_cells
 from ttc.pipeline.experiment import _NAME, ConfigurationError
-from ttc.pipeline.sweep_cells import Axis, Sweep
+from ttc.sweeps import cells
+from ttc.sweeps.cells import Axis, Sweep
 
 
 def _sweep(*statements, **options):
@@ -128,8 +128,8 @@ def test_cells_that_would_share_a_folder_are_refused():
 
 def test_what_is_written_is_read(tmp_path):
   sweep = _sweep('BUDGET=[4, 16]')
-  assert sweep_cells.read(tmp_path) is None
+  assert cells.read(tmp_path) is None
   sweep.write(tmp_path / 'new', sweep.cells())
-  found = sweep_cells.read(tmp_path / 'new')
+  found = cells.read(tmp_path / 'new')
   for cell, row in itertools.zip_longest(sweep.cells(), found):
     assert row == json.loads(json.dumps(cell.__dict__))

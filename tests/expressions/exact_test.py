@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from ttc.grading import exact, numeric
-from ttc.grading.exact import form, NoFormError
-from ttc.grading.expression import MAX_DEPTH, NotAnExpressionError, parse
-from ttc.grading.latex import clean
+from ttc.expressions import exact, numeric
+from ttc.expressions.exact import form, NoFormError
+from ttc.expressions.expression import MAX_DEPTH, NotAnExpressionError, parse
+from ttc.expressions.latex import clean
 
 
 def _tree(text):

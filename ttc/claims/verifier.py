@@ -8,7 +8,7 @@ from ttc.analysis import bootstrap, names
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.pools import AnswerPool
 from ttc.analysis.study import questions, Study
-from ttc.reporting.claims import compare
+from ttc.claims import compare
 
 
 def claims(studies: Sequence[Study]) -> list[Claim]:

@@ -2,15 +2,15 @@ r"""Brings the many ways to write an answer to one spelling.
 
 The result has digits, letters, operators, brackets, those `\commands` that have
 a meaning, words as ⟦word⟧, and ∧ ∨ for "and" and "or". The structure of an
-answer is left to `ttc.grading.parser`.
+answer is left to `ttc.expressions.parser`.
 """
 
 import functools
 import re
 import unicodedata
 
-from ttc.grading import normal_form
-from ttc.grading.normal_form import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
+from ttc.expressions import normal_form
+from ttc.expressions.normal_form import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
 
 _TEXT = re.compile(
   r'\\(?:text(?:bf|it|rm|normal|sf|tt|sc)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|'

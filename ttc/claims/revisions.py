@@ -8,7 +8,7 @@ from ttc.analysis import bootstrap
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.chains import ChainOutcomes
 from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
-from ttc.reporting.claims import compare
+from ttc.claims import compare
 
 PAPER_RIGHT_TO_WRONG = 38.0  # percent
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ttc.analysis import names
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.study import Curve, NUM_BINS, questions, Study
-from ttc.reporting.claims import compare
+from ttc.claims import compare
 
 Tables = Sequence[dict[str, Curve]]
 

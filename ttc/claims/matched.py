@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from ttc.analysis.bootstrap import Claim
-from ttc.analysis.matched import comparisons
+from ttc.analysis.matched import ACCOUNTS, comparisons
 from ttc.analysis.study import NUM_BINS, Study
-from ttc.reporting.claims import compare
-from ttc.reporting.figures.matched import ACCOUNTS
+from ttc.claims import compare
 
 
 def claims(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:

@@ -1,4 +1,4 @@
-r"""Parses an expression, in the spelling of `ttc.grading.latex`, into a tree.
+r"""Parses an expression, spelt as `expressions.latex` does, into a tree.
 
 A parser of our own, because text of a model must not reach a parser that
 evaluates. It reads the arithmetic of school answers. For all else it raises
@@ -11,8 +11,8 @@ from fractions import Fraction
 import re
 from typing import NamedTuple
 
-from ttc.grading.node import height, Node
-from ttc.grading.normal_form import FUNCTIONS, GREEK_NAMES
+from ttc.expressions.node import height, Node
+from ttc.expressions.normal_form import FUNCTIONS, GREEK_NAMES
 
 MAX_DEPTH = 25  # sums within sums
 _MAX_ATOMS = 60  # atoms within atoms, as in \frac\frac\frac12345

@@ -15,7 +15,7 @@ import operator
 import random
 from typing import Protocol
 
-from ttc.grading.node import Node, symbols
+from ttc.expressions.node import Node, symbols
 
 _POINTS = 3
 _MAX_FACTORIAL = 1000

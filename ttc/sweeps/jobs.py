@@ -11,8 +11,8 @@ import pathlib
 import re
 import shlex
 
-from ttc.pipeline.sweep_cells import Cell, Sweep
 from ttc.runtime import storage
+from ttc.sweeps.cells import Cell, Sweep
 
 _LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
 _LONGEST = 40  # characters in the name of an xpk workload

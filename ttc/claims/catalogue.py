@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.study import Study
-from ttc.reporting.claims import matched, revisions, search, verifier
+from ttc.claims import matched, revisions, search, verifier
 
 
 def build(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:

@@ -7,8 +7,8 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import study
+from ttc.claims import catalogue, compare, search, verifier
 from ttc.pipeline import records
-from ttc.reporting.claims import catalogue, compare, search, verifier
 
 TRUTH = world.Truth(
   questions=60, width=16, chains=8, beam=0.3, turn=0.1, large=-1.0

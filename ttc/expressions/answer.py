@@ -6,7 +6,7 @@ word is not a product of letters. The leaves are expressions.
 
 import dataclasses
 
-from ttc.grading.node import Node
+from ttc.expressions.node import Node
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Scalar:
   """An expression.
 
   Attributes:
-    text: its normal form of `ttc.grading.latex`, without spaces and unit.
+    text: its normal form of `ttc.expressions.latex`, without spaces and unit.
     tree: the expression; None if the parser cannot read it.
     percent: whether a percent sign was dropped.
     unit: the canonical name of the unit that was dropped, or ''.
