@@ -28,12 +28,12 @@ class Bucket:
 
   Attributes:
     objects: (generation, content) by 'bucket/name'.
-    asked: how often, by HTTP method.
+    read: how often the content was asked for, by 'bucket/name'.
     full: whether uploads are refused.
   """
 
   def __init__(self):
-    self.objects, self.asked, self.full = {}, Counter(), False
+    self.objects, self.read, self.full = {}, Counter(), False
     self._generations = itertools.count(1)
     self._uploads, self._lock = {}, threading.Lock()
 
@@ -154,7 +154,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     self._send(204 if gone else 404, b'', {})
 
   def _asked(self):
-    self.bucket.asked[self.command] += 1
     split = parse.urlsplit(self.path)
     return split.path, dict(parse.parse_qsl(split.query))
 
@@ -165,6 +164,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     if query.get('alt') != 'media':
       self._json(self.bucket.described(name))
       return
+    self.bucket.read[name] += 1
     generation, data = self.bucket.objects[name]
     headers = {'X-Goog-Generation': str(generation)}
     span = re.fullmatch(r'bytes=(\d+)-(\d*)', self.headers.get('Range', ''))

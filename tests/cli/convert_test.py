@@ -19,7 +19,8 @@ from ttc.inference.generation import Generation
 from ttc.models import abstract
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import RefusedError, StageRun
 from ttc.stages.sample import Sample
 from ttc.stages.solver import Solver
 

@@ -8,13 +8,24 @@ import pytest
 from tests.cli.little_stages import Coin, Count, Toss
 from ttc.cli import main
 from ttc.pipeline import checksums, journal, records, verify
-from ttc.pipeline.stage import Place, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import StageRun
+from ttc.runtime import storage
 
 PARTS = 5
 
 
 def _toss(root, **fields):
   return StageRun(Toss(coin=Coin(), **fields), Place(root, command='ttc x'), 0)
+
+
+class _Short(Toss):
+  """Loses a row of each part."""
+
+  def __call__(self, run):
+    """Writes one row for two items."""
+    for part in run.parts(range(4), 2):
+      part.write([{'problem': part.items[0]}])
 
 
 @pytest.fixture
@@ -210,6 +221,15 @@ def test_digests_are_of_the_content_now(tmp_path):
   assert checksums.of_file(path) == checksums.of_bytes(b'three')
 
 
+def test_an_object_is_hashed_once_until_it_is_written_again(bucket):
+  path = storage.path('gs://digests/file')
+  for content, reads in ((b'one', 1), (b'two', 2)):
+    path.write_bytes(content)
+    for _ in range(3):
+      assert checksums.of_file(path) == checksums.of_bytes(content)
+    assert bucket.read['digests/file'] == reads
+
+
 def test_the_command_checks_whole_experiments(tmp_path, capsys):
   root = tmp_path / 'runs' / 'little'
   place = Place(root)
@@ -246,6 +266,28 @@ def test_parts_of_a_revision_without_journals_are_done_once(tmp_path):
       _toss(tmp_path, fail_at=3).work()
   after = {p.name: p.stat().st_mtime_ns for p in run.folder.glob('part-*')}
   assert after == before
+
+
+@pytest.mark.parametrize('cut', [_cut_at_a_line_end, _one_empty_line])
+def test_rows_are_counted_against_items_without_any_digest(
+  finished, tmp_path, cut
+):
+  """As an early revision left a folder, a part of which then lost its end."""
+  whole = {p.name: p.read_bytes() for p in finished.glob('part-*')}
+  for path in [finished / records.MARK, *finished.glob('.written-*')]:
+    path.unlink()
+  cut(finished)
+  run = _toss(tmp_path)
+  run.work()
+  assert run._parts.mine == [2]
+  assert {p.name: p.read_bytes() for p in finished.glob('part-*')} == whole
+
+
+def test_a_part_is_written_with_all_of_its_rows(tmp_path):
+  run = StageRun(_Short(coin=Coin()), Place(tmp_path), 0)
+  with pytest.raises(ValueError, match=r'1 rows for .*; its items have 2'):
+    run.work()
+  assert not list(run.folder.glob('part-*'))
 
 
 @pytest.mark.parametrize('line', [b'\xff\n', b'5\n', b'{"part": "x"}\n'])

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ttc.pipeline.lease import HeldError, holding, Lease
+from ttc.pipeline.lease import HeldError, holding, Lease, shared
 from ttc.runtime import storage
 
 
@@ -139,3 +139,32 @@ def test_entries_say_who(bucket):
   name = bucket.names('lease/who/.lease/')[-1]
   assert 'process' in json.loads(bucket.objects[name][1])['who']
   lease.release()
+
+
+def test_the_other_processes_of_a_run_see_when_its_lease_is_lost(bucket):
+  stopped = _lease('pod', renew=60)
+  stopped.acquire()
+  folder = storage.path('gs://lease/pod')
+  worker = shared(_OfProcess(stopped.id), folder, _OfProcess(stopped.id), 'x')
+  worker.check()
+  stopped.check()  # renewed: another number, the same command
+  worker.check()
+  other = _lease('pod', renew=60)
+  other.acquire()
+  with pytest.raises(HeldError, match='has taken over'):
+    worker.check()
+  other.release()
+
+
+class _OfProcess:
+  """Process 1 of a run, whose process 0 holds a lease."""
+
+  id = ''
+
+  def __init__(self, held):
+    self._held = held
+
+  def meet(self, what, value):
+    """What both bring."""
+    del what
+    return [self._held, value]

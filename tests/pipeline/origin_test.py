@@ -8,7 +8,8 @@ import pytest
 from tests.cli.dealing import Deal, Deck
 from tests.cli.little_stages import Coin, Count, Toss
 from ttc.pipeline import completed, contents, inputs, provenance, records
-from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import RefusedError, StageRun
 from ttc.runtime import source
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.cli.little_stages import Coin, Count, Toss, Total
 from ttc.pipeline import completed, records
-from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import RefusedError, StageRun
 
 
 def _toss(root, seed=0, **fields):

@@ -13,8 +13,9 @@ import pytest
 from tests.cli.little_stages import Coin, Count, Toss
 from ttc.cli import main
 from ttc.pipeline import records, run_log, status
+from ttc.pipeline.place import Place
 from ttc.pipeline.run_log import RunLog
-from ttc.pipeline.stage import Place, StageRun
+from ttc.pipeline.stage import StageRun
 
 _STAGES = ['seed-0/toss', 'seed-0/count']
 _REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -151,7 +152,8 @@ def test_a_stage_at_work_is_running_between_its_parts_too(tmp_path):
   code = f"""
 import pathlib, sys
 from tests.cli.little_stages import Coin, Toss
-from ttc.pipeline.stage import Place, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import StageRun
 run = StageRun(Toss(coin=Coin(), seconds=60), Place(
   pathlib.Path({str(tmp_path)!r})), 0)
 run.work()

@@ -9,7 +9,8 @@ import pytest
 
 from ttc.analysis import difficulty
 from ttc.analysis.policy import Policy
-from ttc.pipeline.stage import Place, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import StageRun
 from ttc.stages.policy import FitPolicy
 
 _BEAM = (
@@ -36,7 +37,7 @@ class _Arms:
 
   def __call__(self, run: StageRun) -> None:
     """Writes each arm's answers; difficulty falls with the number."""
-    for part in run.parts(_QUESTIONS, 7):
+    for part in run.parts(_QUESTIONS, 7, rows=lambda _: len(self.arms)):
       part.write(
         [self._record(q, arm) for q in part.items for arm in self.arms]
       )

@@ -7,7 +7,8 @@ import pytest
 from tests.analysis import world
 from ttc.data.worksheet import Worksheet
 from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import RefusedError, StageRun
 from ttc.stages.report import Report
 from ttc.stages.revise_data import ReviseData
 

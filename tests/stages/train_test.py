@@ -16,7 +16,8 @@ from ttc.data.worksheet import Worksheet
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import Place, StageRun
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import StageRun
 from ttc.runtime import metrics, storage
 from ttc.runtime.progress import Progress
 from ttc.stages import fitting
@@ -89,7 +90,9 @@ class _Label:
 
   def __call__(self, run: StageRun) -> None:
     """Writes a line a sample."""
-    for part in run.parts(run.read('sample'), 8):
+    for part in run.parts(
+      run.read('sample'), 8, rows=lambda record: len(record['rows'])
+    ):
       part.write(
         [
           {

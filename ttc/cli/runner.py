@@ -9,9 +9,10 @@ import traceback
 from ttc.cli.configuration import load
 from ttc.pipeline import agreement, fingerprint, reuse
 from ttc.pipeline.experiment import ConfigurationError, Experiment
+from ttc.pipeline.place import Place
 from ttc.pipeline.records import IncompleteError
 from ttc.pipeline.run_log import RunLog
-from ttc.pipeline.stage import Place, RefusedError, StageRun
+from ttc.pipeline.stage import RefusedError, StageRun
 from ttc.runtime import join, termination
 from ttc.runtime.coordinator import JoinError
 from ttc.runtime.join import Cluster

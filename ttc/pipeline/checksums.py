@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import functools
 import hashlib
-import os
 import pathlib
 
 from ttc.runtime import storage
@@ -23,12 +22,10 @@ def of_bytes(data: bytes) -> str:
 def of_file(path: pathlib.Path) -> str:
   """SHA-256 of a file, local or in an object store.
 
-  A local file is read once per process for each time that it was written.
+  It is read once per process for each time that it was written.
   """
-  if storage.is_remote(path):
-    return _hashed(path)
-  held = os.stat(path)
-  return _once(str(path), held.st_size, held.st_mtime_ns)
+  version = storage.version(path)
+  return _hashed(path) if version is None else _once(path, version)
 
 
 def of_files(folder: pathlib.Path, names: Iterable[str]) -> dict[str, str]:
@@ -60,9 +57,9 @@ def _files(folder: pathlib.Path, below: Sequence[str]) -> Iterable[str]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _once(path: str, size: int, written: int) -> str:
-  del size, written  # tell one writing of a file from the next
-  return _hashed(pathlib.Path(path))
+def _once(path: pathlib.Path, version: tuple) -> str:
+  del version
+  return _hashed(path)
 
 
 def _hashed(path: pathlib.Path) -> str:

@@ -28,6 +28,7 @@ from typing import Protocol
 import uuid
 
 from ttc.runtime import storage
+from ttc.runtime.process_group import Processes
 
 _FOLDER = '.lease'
 RENEW_S, STALE_S = 20.0, 90.0
@@ -39,7 +40,13 @@ class HeldError(ValueError):
 
 
 class Hold(Protocol):
-  """The right to write to a folder."""
+  """The right to write to a folder.
+
+  Attributes:
+    id: of the command that holds it; '' where a lock suffices.
+  """
+
+  id: str
 
   def check(self) -> None:
     """Raises HeldError if the right is lost."""
@@ -47,6 +54,8 @@ class Hold(Protocol):
 
 class _Locked:
   """A lock cannot be lost."""
+
+  id = ''
 
   def check(self) -> None:
     """Never raises."""
@@ -76,6 +85,42 @@ def holding(folder: pathlib.Path, process: int) -> Iterator[Hold]:
       yield lease
     finally:
       lease.release()
+
+
+def shared(
+  hold: Hold, folder: pathlib.Path, processes: Processes, name: str
+) -> Hold:
+  """Lets all processes of a run check the lease of process 0; a barrier.
+
+  Args:
+    hold: what `holding` gave to this process.
+    folder: of the stage.
+    processes: of the run.
+    name: of the barrier, for error messages.
+  """
+  held = processes.meet(name, hold.id)[0]
+  return _Followed(folder, held) if held and not hold.id else hold
+
+
+class _Followed:
+  """The lease of process 0, seen from another process of its run."""
+
+  id = ''
+
+  def __init__(self, folder: pathlib.Path, held: str):
+    self._folder, self._held = folder / _FOLDER, held
+
+  def check(self) -> None:
+    """Raises HeldError if the last entry is not of process 0."""
+    # A renewal deletes the entry that was the last one when we looked.
+    for _ in range(3):
+      entry = _entry(self._folder, _last(self._folder))
+      if entry.get('id') == self._held:
+        return
+    raise HeldError(
+      f'another command ({entry.get("who", "unknown")}) has taken over '
+      f'{self._folder.parent}; it does the rest.'
+    )
 
 
 @contextlib.contextmanager
@@ -112,7 +157,7 @@ class Lease:
     """
     self._folder = folder / _FOLDER
     self._renew, self._stale, self._poll = renew, stale, poll
-    self._id = uuid.uuid4().hex
+    self.id = uuid.uuid4().hex
     self._number = 0
     self._renewed = 0.0
     self._lost = False
@@ -125,7 +170,7 @@ class Lease:
     Raises:
       HeldError: another command renews it, or was faster.
     """
-    last = self._last()
+    last = _last(self._folder)
     began = time.monotonic()
     if last and not self._is_over(last):
       print(
@@ -138,7 +183,7 @@ class Lease:
       if time.monotonic() - began > self._stale:
         break  # its command is dead
       time.sleep(self._poll)
-      now = self._last()
+      now = _last(self._folder)
       if now != last and not self._is_over(now):
         raise HeldError(
           f'another command ({self._who(now)}) is at work in '
@@ -164,7 +209,7 @@ class Lease:
         self._lost = True
       if self._lost:
         raise HeldError(
-          f'another command ({self._who(self._last())}) has taken over '
+          f'another command ({self._who(_last(self._folder))}) has taken over '
           f'{self._folder.parent}, since this one was stopped for more than '
           f'{self._stale:.0f} s; it does the rest.'
         )
@@ -189,7 +234,7 @@ class Lease:
   def _create(self, number: int, released: bool = False) -> bool:
     """Creates a number of the series; False where there is one already."""
     entry = {
-      'id': self._id,
+      'id': self.id,
       'who': f'{socket.gethostname()}, process {os.getpid()}',
       'machine': _machine(),
       'pid': os.getpid(),
@@ -198,9 +243,9 @@ class Lease:
     data = json.dumps(entry).encode('ascii')
     if not storage.create(self._folder / f'{number:08d}', data):
       # Our own, if the answer to an earlier try was lost on its way.
-      if self._entry(number).get('id') != self._id:
+      if _entry(self._folder, number).get('id') != self.id:
         return False
-    elif self._last() > number:
+    elif _last(self._folder) > number:
       # Stopped for long, and others have gone on and removed this number.
       with contextlib.suppress(OSError):
         (self._folder / f'{number:08d}').unlink(missing_ok=True)
@@ -211,27 +256,29 @@ class Lease:
         (self._folder / f'{before:08d}').unlink(missing_ok=True)
     return True
 
-  def _last(self) -> int:
-    """The last number of the series; 0 before the first."""
-    return max(map(int, storage.names(self._folder)), default=0)
-
   def _is_over(self, number: int) -> bool:
     """Whether its command has released it, or is seen to be dead."""
-    entry = self._entry(number)
+    entry = _entry(self._folder, number)
     if entry.get('released'):
       return True
     here = entry.get('machine') and entry['machine'] == _machine()
     return bool(here) and not pathlib.Path(f'/proc/{entry["pid"]}').exists()
 
   def _who(self, number: int) -> str:
-    return self._entry(number).get('who', 'unknown')
+    return _entry(self._folder, number).get('who', 'unknown')
 
-  def _entry(self, number: int) -> dict:
-    try:
-      text = (self._folder / f'{number:08d}').read_text(encoding='utf-8')
-      return json.loads(text)
-    except (FileNotFoundError, ValueError):
-      return {}
+
+def _last(folder: pathlib.Path) -> int:
+  """The last number of a series; 0 before the first."""
+  return max(map(int, storage.names(folder)), default=0)
+
+
+def _entry(folder: pathlib.Path, number: int) -> dict:
+  try:
+    text = (folder / f'{number:08d}').read_text(encoding='utf-8')
+    return json.loads(text)
+  except (FileNotFoundError, ValueError):
+    return {}
 
 
 def _machine() -> str:

@@ -8,6 +8,9 @@ Part i holds items [i * size, (i + 1) * size), whichever process does it. Of the
 parts that are left when a run begins, process p of P does the p-th and every
 P-th after it, at its own pace. So the files and their rows do not depend on P,
 and a stage may be resumed with another number of processes.
+
+A stage knows how many rows an item will have, so that a part which lost its
+last lines, and is still whole lines, is not taken for a finished one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +22,12 @@ from ttc.pipeline.journal import Journal
 from ttc.runtime import storage
 from ttc.runtime.process_group import Processes
 from ttc.runtime.progress import Progress
+
+
+def one(item: Any) -> int:
+  """The rows of an item in most stages."""
+  del item
+  return 1
 
 
 class Part:
@@ -52,6 +61,7 @@ class Parts:
     items: all items of the stage, the same in every process.
     size: number of items per part; the last part may have fewer.
     processes: the processes of the run.
+    rows: the number of rows that an item has.
     check: called before each write; raises where this run may not write.
 
   Attributes:
@@ -70,12 +80,13 @@ class Parts:
     items: Sequence[Any],
     size: int,
     processes: Processes,
+    rows: Callable[[Any], int] = one,
     check: Callable[[], None] = lambda: None,
   ):
     if size < 1:
       raise ValueError(f'A part of {size} items; it must have at least one.')
     self._folder, self._items, self._size = folder, items, size
-    self._check = check
+    self._rows, self._check = rows, check
     self.count = -(-len(items) // size)
     # With another count the same index means other items, so files of both
     # could be combined into records that repeat some items and lack others.
@@ -149,6 +160,10 @@ class Parts:
     items = self._batch(index)
 
     def write(rows: list[dict]) -> None:
+      if len(rows) != (wanted := self._num_rows(index)):
+        raise ValueError(
+          f'{len(rows)} rows for {self._path(index)}; its items have {wanted}.'
+        )
       data = records.part_bytes(rows)
       self._check()
       self._journal.add(self._path(index).name, checksums.of_bytes(data))
@@ -161,6 +176,9 @@ class Parts:
   def _batch(self, index: int) -> Sequence[Any]:
     return self._items[index * self._size : (index + 1) * self._size]
 
+  def _num_rows(self, index: int) -> int:
+    return sum(map(self._rows, self._batch(index)))
+
   def _path(self, index: int) -> pathlib.Path:
     return self._folder / records.part_name(index, self.count)
 
@@ -171,13 +189,18 @@ class Parts:
     if self._written is not None:
       digests = self._written.get(path.name, set())
     try:
-      right, judged = _accuracy(records.read_part(path, digests))
+      rows = records.read_part(path, digests)
+      if len(rows) != (wanted := self._num_rows(index)):
+        raise records.DamagedError(
+          f'{path} has {len(rows)} rows and its items have {wanted}'
+        )
     except FileNotFoundError:
       return False
     except (records.TornPartError, records.DamagedError) as error:
       path.unlink()
       self.notes.append(f'{str(error).rstrip(".")}. That part is done again.')
       return False
+    right, judged = _accuracy(rows)
     self._right += right
     self._judged += judged
     return True

@@ -14,9 +14,8 @@ With another configuration, other inputs, files of other content, or results of
 other code or devices it is refused, naming what differs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
-import dataclasses
 import pathlib
 import time
 from typing import Any, ClassVar, Protocol
@@ -31,10 +30,10 @@ from ttc.pipeline import (
   records,
 )
 from ttc.pipeline.origin import FILE, Origin, RefusedError
-from ttc.pipeline.parts import Part, Parts
+from ttc.pipeline.parts import one, Part, Parts
+from ttc.pipeline.place import Place
 from ttc.runtime import storage
 from ttc.runtime.metrics import StageMetrics
-from ttc.runtime.process_group import Alone, Processes
 from ttc.runtime.progress import Progress
 
 _RESULTS = ('checkpoints', 'data', 'model')  # folders of what code made
@@ -54,31 +53,6 @@ class Stage(Protocol):
 
   def __call__(self, run: 'StageRun') -> None:
     """Does the work that is left in `run.folder`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-  """What the runs of an experiment's stages have in common.
-
-  Attributes:
-    root: folder of the experiment, e.g. runs/quickstart.
-    seeds: all seeds of the experiment.
-    stages: names of the stages that run per seed, in order.
-    command: the command line.
-    config: the whole configuration as gin text.
-    profile: number of steps of each stage to trace; None for no trace.
-    processes: the processes of the run, this one among them.
-    mixed: whether a stage may go on with results of other code or devices.
-  """
-
-  root: pathlib.Path
-  seeds: tuple[int, ...] = (0,)
-  stages: tuple[str, ...] = ()
-  command: str = ''
-  config: str = ''
-  profile: int | None = None
-  processes: Processes = Alone()
-  mixed: bool = False
 
 
 class StageRun:
@@ -156,7 +130,11 @@ class StageRun:
     return records.read_rows(self.input(name, seed))
 
   def parts(
-    self, items: Sequence[Any], size: int, unit: str = 'questions'
+    self,
+    items: Sequence[Any],
+    size: int,
+    unit: str = 'questions',
+    rows: Callable[[Any], int] = one,
   ) -> Iterator[Part]:
     """Yields the parts that this process has to do; write each in turn.
 
@@ -164,6 +142,7 @@ class StageRun:
       items: all items of the stage, in the same order in every run.
       size: number of items per part; the last part may have fewer.
       unit: what an item is, in the plural, for the progress line.
+      rows: the number of rows that an item has.
 
     Raises:
       ValueError: see `Parts`; or the method is called twice.
@@ -171,7 +150,9 @@ class StageRun:
     if self._parts is not None:
       raise ValueError(f'{self.label} asked for its parts twice.')
     check = self._hold.check if self._hold else lambda: None
-    self._parts = Parts(self.folder, items, size, self.place.processes, check)
+    self._parts = Parts(
+      self.folder, items, size, self.place.processes, rows, check
+    )
     done, left = self._parts.items_done, self._parts.items_to_do
     progress = self.progress(done + left, unit, done)
     for part in self._parts.remaining(progress):
@@ -206,11 +187,16 @@ class StageRun:
     if self._progress is not None:
       self._progress.note(text)
 
-  def check(self) -> None:
-    """Raises RefusedError if the folder was begun from something else."""
+  def check(self) -> Origin | None:
+    """Returns what the folder was begun from; None if it was not begun.
+
+    Raises:
+      RefusedError: it was begun from something else than this run has.
+    """
     before = Origin.read(self.folder)
     if before is not None:
       self.origin.check(self.folder, before)
+    return before
 
   def is_complete(self) -> bool:
     """Whether the stage is finished, with this configuration and inputs.
@@ -222,8 +208,7 @@ class StageRun:
     Raises:
       RefusedError: another configuration, or an input was made again since.
     """
-    self.check()
-    before = Origin.read(self.folder)
+    before = self.check()
     if before is None:
       return False
     # Inputs that were deleted (None) do not matter: the results are there.
@@ -258,7 +243,9 @@ class StageRun:
       # Process 0 begins first: no other may write a part before stage.json.
       if self.leads:
         self._begin()
-      self.wait_for_others('begun')
+      self._hold = lease.shared(
+        self._hold, self.folder, self.place.processes, f'{self.label} begun'
+      )
       if not self.leads:
         self._begin()
       try:
@@ -307,12 +294,11 @@ class StageRun:
 
   def _begin(self) -> None:
     self._began = time.monotonic()
-    self.check()
-    before = Origin.read(self.folder)
+    before = self.check()
     deadline = self._began + (0 if self.leads else _SEEN_S)
     while before is None and time.monotonic() < deadline:
       time.sleep(1)
-      before = Origin.read(self.folder)
+      before = self.check()
     parts = records.part_paths(self.folder)
     if before is None and not self.leads:
       raise RefusedError(
@@ -362,8 +348,11 @@ class StageRun:
 
   def _save(self) -> None:
     """Writes stage.json; after every part, so that a kill loses few seconds."""
-    if self.leads:
-      self.origin.write(self.folder, self._seconds())
+    # Outside of `work` nothing is computed, so there is nothing to tell.
+    if self.leads and self._hold is not None:
+      with contextlib.suppress(lease.HeldError):  # the other command tells
+        self._hold.check()
+        self.origin.write(self.folder, self._seconds())
 
   @contextlib.contextmanager
   def _exclusively(self) -> Iterator[None]:
@@ -373,6 +362,8 @@ class StageRun:
         yield
     except lease.HeldError as error:
       raise RefusedError(str(error)) from error
+    finally:
+      self._hold = None
 
   def _seconds(self) -> float:
     return self.origin.seconds + (time.monotonic() - self._began)

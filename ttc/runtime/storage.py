@@ -21,6 +21,9 @@ _STORES = {
 }
 # Without this, epath imports TensorFlow on first use, for its file system.
 os.environ.setdefault('EPATH_USE_TF', 'false')
+# Facts of fsspec's that change whenever an object is written, by store: the
+# generation of gcsfs, the tags of s3fs and of adlfs.
+_STAMPS = ('generation', 'ETag', 'etag')
 # Errors that get advice of their own, see `explained`.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -120,6 +123,23 @@ def modified(name: str | os.PathLike) -> float:
 
   store, key = fsspec.url_to_fs(str(name))
   return store.modified(key).timestamp()
+
+
+def version(name: str | os.PathLike) -> tuple | None:
+  """What tells one writing of a file from the next; None if nothing does.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+  """
+  if not is_remote(name):
+    held = os.stat(name)
+    return held.st_size, held.st_mtime_ns
+  import fsspec
+
+  store, key = fsspec.url_to_fs(str(name))
+  facts = store.info(key)
+  stamps = tuple(str(facts[stamp]) for stamp in _STAMPS if facts.get(stamp))
+  return (facts['size'], *stamps) if stamps else None
 
 
 def write_atomic(path: pathlib.Path, data: bytes) -> None:

@@ -103,7 +103,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
     (*setting, question) for setting in settings for question in questions
   ]
   scheduler = None
-  for part in run.parts(items, size):
+  for part in run.parts(items, size, rows=lambda item: item[2] is not None):
     if scheduler is None:  # loads nothing where no part is left
       models = solver.load(run)
       scheduler = solver.scheduler(run, models, slots)

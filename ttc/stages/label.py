@@ -72,7 +72,9 @@ class Label:
     known = self.solver.by_id
     records = [r for r in run.read(self.source) if r['problem'] in known]
     scheduler = None
-    for part in run.parts(records, self.size):
+    for part in run.parts(
+      records, self.size, rows=lambda record: len(self._chosen(record))
+    ):
       if scheduler is None:
         models = self.solver.load(run)
         scheduler = self.solver.scheduler(run, models)
@@ -91,6 +93,10 @@ class Label:
       'samples have no answer that can be parsed and were left out'
     )
 
+  def _chosen(self, record: Mapping) -> list[int]:
+    """Indices of the rows of a sample record that get labels."""
+    return labelling.parsable(record)[0][: self.samples]
+
   def _records(
     self,
     run: StageRun,
@@ -100,9 +106,7 @@ class Label:
   ) -> list[dict]:
     """The label rows of the solutions in sample records, in their order."""
     samples = [
-      _Sample(record, row)
-      for record in records
-      for row in labelling.parsable(record)[0][: self.samples]
+      _Sample(record, row) for record in records for row in self._chosen(record)
     ]
     plans = self._plans(samples, stage_key(run), models)
     rollouts = {
