@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 
+from tests import recording
 from ttc.analysis.chains import turns_needed
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import records
@@ -154,8 +155,8 @@ def write_stage(folder: pathlib.Path, rows: list[dict], seconds: float = 2.0):
   """One finished stage in two parts."""
   folder.mkdir(parents=True)
   half = len(rows) // 2
-  records.write_part(folder, 0, 2, rows[:half])
-  records.write_part(folder, 1, 2, rows[half:])
+  recording.write_part(folder, 0, 2, rows[:half])
+  recording.write_part(folder, 1, 2, rows[half:])
   records.mark_complete(folder, {'seconds': seconds, 'fingerprint': 'x'})
 
 

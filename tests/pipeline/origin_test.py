@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests import recording
 from tests.cli.dealing import Deal, Deck
 from tests.cli.little_stages import Coin, Count, Toss
 from ttc.pipeline import completed, contents, inputs, provenance, records
@@ -137,7 +138,7 @@ def test_an_input_made_again_by_other_code_is_another(tmp_path):
   (toss.folder / records.MARK).unlink()
   (toss.folder / '.written-0.jsonl').unlink()
   for index in range(5):
-    records.write_part(toss.folder, index, 5, [{'problem': index}])
+    recording.write_part(toss.folder, index, 5, [{'problem': index}])
   facts = {'fingerprint': mark['fingerprint'], 'seconds': 1.0}
   records.mark_complete(toss.folder, facts)
   with pytest.raises(RefusedError, match='made from another'):

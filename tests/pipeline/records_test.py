@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests import disks
+from tests import disks, recording
 from ttc.pipeline import records
 
 
@@ -52,7 +52,7 @@ def test_canonical_refuses_what_json_cannot_say(value):
 def test_rows_come_back_in_the_order_of_parts(tmp_path):
   parts = [[{'problem': 0}, {'problem': 1}], [], [{'problem': 2}]]
   for index in (2, 0, 1):
-    records.write_part(tmp_path, index, 3, parts[index])
+    recording.write_part(tmp_path, index, 3, parts[index])
   records.mark_complete(tmp_path, {'fingerprint': 'f'})
   assert records.read_rows(tmp_path) == [{'problem': i} for i in range(3)]
   mark = records.read_mark(tmp_path)
@@ -63,7 +63,7 @@ def test_rows_come_back_in_the_order_of_parts(tmp_path):
 def test_unfinished_folders_are_refused_unless_asked_for(tmp_path):
   with pytest.raises(records.IncompleteError, match='does not exist'):
     records.read_rows(tmp_path / 'nothing')
-  records.write_part(tmp_path, 1, 2, [{'problem': 1}])
+  recording.write_part(tmp_path, 1, 2, [{'problem': 1}])
   with pytest.raises(records.IncompleteError, match='incomplete'):
     records.read_rows(tmp_path)
   assert records.read_rows(tmp_path, incomplete_ok=True) == [{'problem': 1}]
@@ -74,7 +74,7 @@ def test_unfinished_folders_are_refused_unless_asked_for(tmp_path):
 
 def test_every_cut_of_a_part_is_noticed(tmp_path):
   rows = [{'problem': i, 'text': 'a\nb'} for i in range(3)]
-  whole = records.write_part(tmp_path, 0, 1, rows).read_bytes()
+  whole = recording.write_part(tmp_path, 0, 1, rows).read_bytes()
   records.mark_complete(tmp_path, {'fingerprint': 'f'})
   path = tmp_path / records.part_name(0, 1)
   for length in range(len(whole)):
@@ -86,7 +86,7 @@ def test_every_cut_of_a_part_is_noticed(tmp_path):
 
 
 def test_a_part_without_rows_is_not_a_torn_one(tmp_path):
-  path = records.write_part(tmp_path, 0, 1, [])
+  path = recording.write_part(tmp_path, 0, 1, [])
   assert records.read_part(path) == []
   path.write_bytes(b'')
   with pytest.raises(records.TornPartError, match='line 1'):
@@ -94,8 +94,8 @@ def test_a_part_without_rows_is_not_a_torn_one(tmp_path):
 
 
 def test_parts_of_two_runs_do_not_mix(tmp_path):
-  records.write_part(tmp_path, 0, 2, [])
-  records.write_part(tmp_path, 0, 3, [])
+  recording.write_part(tmp_path, 0, 2, [])
+  recording.write_part(tmp_path, 0, 3, [])
   with pytest.raises(ValueError, match='parts of 2 and parts of 3'):
     records.part_paths(tmp_path)
 
@@ -107,19 +107,20 @@ def test_part_numbers_that_do_not_fit_are_refused(index, count):
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path):
-  path = records.write_part(tmp_path, 0, 1, [])
+  path = recording.write_part(tmp_path, 0, 1, [])
   (tmp_path / f'.{path.name}.tmp').write_bytes(b'{"problem":')
   assert records.remove_leftovers(tmp_path) == [f'.{path.name}.tmp']
   assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_failed_write_leaves_what_was_there_and_says_what_to_do(tmp_path):
-  path = records.write_part(tmp_path, 0, 1, [{'problem': 0}])
+  path = recording.write_part(tmp_path, 0, 1, [{'problem': 0}])
   code = f"""
 from pathlib import Path
+from tests import recording
 from ttc.pipeline import records
 rows = [{{'text': 'x' * 1000}}] * 1000
-records.write_part(Path({str(tmp_path)!r}), 0, 1, rows)
+recording.write_part(Path({str(tmp_path)!r}), 0, 1, rows)
 """
   done = subprocess.run(
     [sys.executable, '-c', code],
@@ -138,36 +139,36 @@ records.write_part(Path({str(tmp_path)!r}), 0, 1, rows)
 def test_a_folder_that_is_a_file_is_named(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(OSError, match=r'cannot write .*file'):
-    records.write_part(tmp_path / 'file', 0, 1, [])
+    recording.write_part(tmp_path / 'file', 0, 1, [])
 
 
 def test_a_full_disk_keeps_the_parts_before_and_is_named(tmp_path):
   rows = [{'text': 'x' * 1000}] * 700
   with disks.small(tmp_path / 'disk', megabytes=1) as disk:
-    records.write_part(disk, 0, 2, rows)
+    recording.write_part(disk, 0, 2, rows)
     with pytest.raises(OSError, match=r'No space left.*free some space') as why:
-      records.write_part(disk, 1, 2, rows)
+      recording.write_part(disk, 1, 2, rows)
     assert str(disk / records.part_name(1, 2)) in str(why.value)
     assert [path.name for path in disk.iterdir()] == [records.part_name(0, 2)]
     assert records.read_rows(disk, incomplete_ok=True) == rows
-    records.write_part(disk, 1, 2, rows[:9])
+    recording.write_part(disk, 1, 2, rows[:9])
     records.mark_complete(disk, {'fingerprint': 'f'})
 
 
 def test_a_folder_that_may_only_be_read_is_named_and_kept(tmp_path):
   folder = tmp_path / 'run'
   folder.mkdir()
-  whole = records.write_part(folder, 0, 1, [{'problem': 0}]).read_bytes()
+  whole = recording.write_part(folder, 0, 1, [{'problem': 0}]).read_bytes()
   with disks.read_only(folder):
     with pytest.raises(OSError, match=r'another output folder') as told:
-      records.write_part(folder, 0, 1, [{'problem': 1}])
+      recording.write_part(folder, 0, 1, [{'problem': 1}])
     assert str(folder) in str(told.value)
   assert (folder / records.part_name(0, 1)).read_bytes() == whole
   assert len(list(folder.iterdir())) == 1
 
 
 def test_a_writer_killed_in_the_midst_leaves_what_was_there(tmp_path):
-  path = records.write_part(tmp_path, 0, 1, [{'problem': 0}])
+  path = recording.write_part(tmp_path, 0, 1, [{'problem': 0}])
   code = f"""
 from pathlib import Path
 from ttc.runtime import storage

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests import recording
 from tests.cli.little_stages import Coin, Count, Toss, Total
 from ttc.pipeline import completed, records
 from ttc.pipeline.place import Place
@@ -65,7 +66,7 @@ def test_an_unfinished_folder_of_other_bindings_is_refused(tmp_path):
 def test_parts_of_unknown_origin_are_refused(tmp_path):
   run = _toss(tmp_path)
   run.folder.mkdir(parents=True)
-  records.write_part(run.folder, 0, 5, [])
+  recording.write_part(run.folder, 0, 5, [])
   with pytest.raises(RefusedError, match=r'no stage\.json'):
     run.work()
 

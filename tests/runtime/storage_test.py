@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests import disk_events
+from tests import disk_events, recording
 from ttc.pipeline import records
 from ttc.runtime import storage
 
@@ -18,10 +18,11 @@ _REPOSITORY = pathlib.Path(__file__).parents[2]
 def test_local_paths_need_no_other_library(tmp_path):
   code = f"""
 import sys
+from tests import recording
 from ttc.pipeline import records
 from ttc.runtime import storage
 folder = storage.absolute({str(tmp_path)!r})
-records.write_part(folder, 0, 1, [{{'a': 1}}])
+recording.write_part(folder, 0, 1, [{{'a': 1}}])
 records.mark_complete(folder, {{'fingerprint': 'f'}})
 print(records.read_rows(folder), {{'etils', 'fsspec'}} & set(sys.modules))
 """
@@ -66,7 +67,7 @@ def test_parts_marks_and_rows(bucket):
   with pytest.raises(records.IncompleteError, match='does not exist'):
     records.read_rows(folder)
   for index in (1, 0):
-    records.write_part(folder, index, 2, [{'problem': index}])
+    recording.write_part(folder, index, 2, [{'problem': index}])
   with pytest.raises(records.IncompleteError, match='no COMPLETE'):
     records.read_rows(folder)
   records.mark_complete(folder, {'fingerprint': 'f'})
@@ -85,7 +86,7 @@ def test_parts_marks_and_rows(bucket):
 
 def test_what_others_write_is_seen_at_once(bucket):
   folder = storage.path('gs://others/run')
-  records.write_part(folder, 0, 2, [])
+  recording.write_part(folder, 0, 2, [])
   assert records.part_paths(folder) == [folder / records.part_name(0, 2)]
   bucket.put(f'others/run/{records.part_name(1, 2)}', b'\n')
   assert len(records.part_paths(folder)) == 2
@@ -95,12 +96,12 @@ def test_what_others_write_is_seen_at_once(bucket):
 
 def test_a_refused_upload_keeps_what_was_there_and_is_named(bucket):
   folder = storage.path('gs://full/run')
-  path = records.write_part(folder, 0, 1, [{'problem': 0}])
+  path = recording.write_part(folder, 0, 1, [{'problem': 0}])
   before = bucket.objects[f'full/run/{path.name}']
   bucket.full = True
   try:
     with pytest.raises(OSError, match=r'cannot write gs://full/run/part-0'):
-      records.write_part(folder, 0, 1, [{'problem': 1}])
+      recording.write_part(folder, 0, 1, [{'problem': 1}])
   finally:
     bucket.full = False
   assert bucket.objects[f'full/run/{path.name}'] == before

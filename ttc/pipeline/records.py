@@ -76,28 +76,6 @@ def part_bytes(rows: Iterable[dict]) -> bytes:
   return text.encode('ascii')
 
 
-def write_part(
-  folder: pathlib.Path, index: int, count: int, rows: Iterable[dict]
-) -> pathlib.Path:
-  """Writes one part atomically.
-
-  Args:
-    folder: the stage's folder.
-    index: index of the part, from 0.
-    count: number of parts of the stage.
-    rows: plain JSON objects; none is allowed.
-
-  Returns:
-    The path of the file.
-
-  Raises:
-    OSError: it cannot be written; what was there before is unchanged.
-  """
-  path = folder / part_name(index, count)
-  write_atomic(path, part_bytes(rows))
-  return path
-
-
 def read_part(
   path: pathlib.Path, digests: Collection[str] | None = None
 ) -> list[dict]:
