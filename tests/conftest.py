@@ -1,6 +1,9 @@
 """Strict flags for every test: set before jax is imported anywhere."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -18,6 +21,13 @@ os.environ.setdefault('JAX_NUMPY_RANK_PROMOTION', 'raise')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 # gcsfs reads it when it is imported, and would ask a service that is not here.
 os.environ.setdefault('GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT', 'false')
+# Many tests and their processes compile the same programs: each is compiled once
+# per session. Workers of pytest inherit the folder of the first process.
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+  _programs = tempfile.mkdtemp(prefix='ttc-programs-')
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = _programs
+  atexit.register(shutil.rmtree, _programs, ignore_errors=True)
+os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
 
 
 @pytest.fixture(scope='session')
