@@ -107,8 +107,7 @@ def test_a_finished_output_is_not_written_over(tmp_path, capsys):
     ('[' * 100_000, 'expected a JSON object'),
     ({'gold': '1'}, "field 'pred' is missing; the line has 'gold'"),
     ({'pred': '1'}, "field 'gold' is missing"),
-    ({'gold': None, 'pred': '1'}, "field 'gold': expected text or a number"),
-    ({'gold': ['1'], 'pred': '1'}, "field 'gold': expected text or a number"),
+    ({'gold': [['1']], 'pred': '1'}, "field 'gold': expected text or a number"),
     (
       {'gold': '1', 'pred': {'a': 1}},
       "field 'pred': expected text or a number",

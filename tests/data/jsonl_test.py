@@ -33,7 +33,7 @@ def test_fields_are_found_by_name(tmp_path):
     ('[1, 2]', r'expected a JSON object, got \[1, 2\]'),
     ('{"question": "a"}', "field 'answer' is missing; the line has 'question'"),
     ('{"question": " ", "answer": "1"}', "'question': expected a question"),
-    ('{"question": "a", "answer": [1]}', r'expected text or a number, got'),
+    ('{"question": "a", "answer": [[1]]}', r'expected text or a number, got'),
     ('{"question": "a", "answer": true}', r'expected text or a number, got'),
     ('{"question": "a", "answer": "1", "level": "hard"}', 'expected a level'),
     ('\udcff', 'expected a JSON object'),

@@ -5,8 +5,9 @@ import pytest
 
 from tests.data import toys
 from ttc.data.tokenizer import Tokenizer
-from ttc.t5x import prm800k
-from ttc.t5x.prm800k import Rated, RatedSteps
+from ttc.t5x import prm800k, rated
+from ttc.t5x.prm800k import RatedSteps
+from ttc.t5x.rated import Rated
 
 RATED = Rated(
   '1+1?',
@@ -43,8 +44,8 @@ def test_labels_stand_at_the_ends_of_rated_steps(vocabulary):
 
 
 def test_a_solution_that_was_given_up_ends_at_its_delimiter(vocabulary):
-  rated = Rated('1+1?', '2', ('Add.', 'So 3.'), (1, -1), False)
-  example = RatedSteps(vocabulary).document(rated, [], 0)
+  given_up = Rated('1+1?', '2', ('Add.', 'So 3.'), (1, -1), False)
+  example = RatedSteps(vocabulary).document(given_up, [], 0)
   assert vocabulary.eos_id not in example.tokens
   assert example.positions[-1] == len(example.tokens) - 1
   assert vocabulary.decode(example.tokens.tolist()) == 'Add.\nSo 3.\n'
@@ -105,7 +106,7 @@ def test_raw_lines():
     'question': {'problem': 'q', 'ground_truth_answer': 'a'},
     'label': {'finish_reason': reason, 'steps': list(steps)},
   }
-  found = prm800k._raw(
+  found = rated.parse(
     line(
       'solution',
       step(completion('x', -1), completion('y', 0), chosen=1),
@@ -114,7 +115,7 @@ def test_raw_lines():
     )
   )
   assert found == Rated('q', 'a', ('y', 'h', 'end'), (0, 1, -1), True)
-  found = prm800k._raw(
+  found = rated.parse(
     line(
       'found_error',
       step(completion('x', 1), chosen=0),
@@ -146,8 +147,8 @@ def test_real_files():
     pytest.skip('no shared data here')
   flat = list(prm800k.read(str(toys.DATA / 'prm800k_steps_sample.jsonl.gz')))
   assert len(flat) == 1_329
-  ratings = np.concatenate([rated.ratings for rated in flat])
+  ratings = np.concatenate([row.ratings for row in flat])
   assert [(ratings == r).sum() for r in (1, 0, -1)] == [7_613, 605, 1_104]
   raw = list(prm800k.read(str(toys.DATA / 'prm800k_raw_schema_samples.jsonl')))
-  assert [rated.ratings for rated in raw[1:3]]
-  assert all(rated.steps for rated in raw)
+  assert [row.ratings for row in raw[1:3]]
+  assert all(row.steps for row in raw)

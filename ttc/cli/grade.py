@@ -13,16 +13,17 @@ import collections
 from collections.abc import Iterator
 import contextlib
 import dataclasses
-import decimal
 import itertools
 import json
 import os
 import pathlib
+import re
 import signal
 import sys
 from typing import Any, TextIO
 import uuid
 
+from ttc.data import jsonl, text_lines
 from ttc.grading import extraction
 from ttc.runtime import termination
 from ttc.runtime.safe_text import printable
@@ -40,14 +41,14 @@ class AnswerRow:
   """One row of the input, validated.
 
   Attributes:
-    fields: all fields of the row.
+    text: the row as it stands in the file, without its closing brace.
     gold: the reference as text; '' if there is none.
     pred: the answer or response as text; None is no answer.
     kind: what `pred` is, 'answer' or 'response'.
     truncated: whether the row is marked as cut off at the token limit.
   """
 
-  fields: dict[str, Any]
+  text: str
   gold: str
   pred: str | None
   kind: str
@@ -151,7 +152,7 @@ def _line(row: AnswerRow, verdict, options: argparse.Namespace) -> str:
     options.correct_field: verdict.correct if verdict else None,
     options.reason_field: verdict.reason if verdict else 'no reference',
   }
-  return f'{json.dumps({**row.fields, **added})}\n'
+  return f'{row.text}, {json.dumps(added)[1:]}\n'
 
 
 class _Tally:
@@ -229,76 +230,73 @@ def _rows(
   errors: list[str] | None = None,
 ) -> Iterator[AnswerRow]:
   """The rows of a file; errors of the others are appended to `errors`."""
-  with open(source, 'rb') as file:
-    for number, line in enumerate(file, start=1):
-      if not line.strip():
-        continue
-      try:
-        yield _row(line, options)
-      except InputError as error:
-        text = f'{source}: line {number}: {error}'
-        if errors is None:  # the file changed after `_check`
-          raise InputError(text) from error
-        errors.append(text)
+  for number, line in _lines(source):
+    try:
+      yield _row(line, options)
+    except ValueError as error:
+      text = f'{source}: line {number}: {error}'
+      if errors is None:  # the file changed after `_check`
+        raise InputError(text) from error
+      errors.append(text)
+
+
+def _lines(source: pathlib.Path) -> Iterator[tuple[int, bytes]]:
+  try:
+    yield from text_lines.read(source)
+  except ValueError as error:
+    raise InputError(f'--input: {error}') from error
 
 
 def _row(line: bytes, options: argparse.Namespace) -> AnswerRow:
-  try:
-    fields = json.loads(line)
-  except (ValueError, RecursionError) as error:
-    raise InputError(f'expected a JSON object, {error}.') from error
-  if not isinstance(fields, dict):
-    raise InputError(f'expected a JSON object, got {_short(fields)}.')
+  fields = jsonl.parse(line)
   for name in (options.correct_field, options.reason_field):
     if name in fields:
-      raise InputError(
+      raise ValueError(
         f'field {name!r} is there already; name another with '
         '--correct_field or --reason_field.'
       )
-  kind = fields.get(options.kind_field, options.kind)
+  kind = _optional(fields, options.kind_field, options.kind)
   if kind not in _KINDS:
-    raise InputError(
+    raise ValueError(
       f'field {options.kind_field!r}: expected one of {", ".join(_KINDS)}, got '
-      f'{_short(kind)}.'
+      f'{jsonl.short(kind)}.'
     )
-  truncated = fields.get(options.truncated_field, False)
+  truncated = _optional(fields, options.truncated_field, False)
   if not isinstance(truncated, bool):
-    raise InputError(
+    raise ValueError(
       f'field {options.truncated_field!r}: expected true or false, got '
-      f'{_short(truncated)}.'
+      f'{jsonl.short(truncated)}.'
     )
-  gold = _text(fields, options.gold_field)
-  if gold is None:
-    raise InputError(
-      f'field {options.gold_field!r}: expected text or a number, got null.'
-    )
+  gold = _answer(fields, options.gold_field) or ''
   if extraction.unwrap(gold).answer is None:  # blank, or an empty box
     gold = ''
-  pred = _text(fields, options.pred_field)
-  return AnswerRow(fields, gold.strip(), pred, kind, truncated)
+  pred = _answer(fields, options.pred_field)
+  text = _ascii(line.decode('utf-8').strip().removesuffix('}'))
+  return AnswerRow(text, gold.strip(), pred, kind, truncated)
 
 
-def _text(fields: dict[str, Any], name: str) -> str | None:
-  """A field as text; numbers are written out."""
-  if name not in fields:
-    have = ', '.join(map(repr, fields)) or 'none'
-    raise InputError(
-      f'field {name!r} is missing; the line has {have:.200}. Name another '
-      'with --gold_field or --pred_field.'
-    )
-  value = fields[name]
-  if value is None or isinstance(value, str):
-    return value
-  if isinstance(value, int | float) and not isinstance(value, bool):
-    return f'{decimal.Decimal(repr(value)):f}'
-  raise InputError(
-    f'field {name!r}: expected text or a number, got {_short(value)}.'
-  )
+def _answer(fields: dict[str, Any], name: str) -> str | None:
+  try:
+    return jsonl.answer(fields, name)
+  except jsonl.MissingError as error:
+    raise ValueError(
+      f'{error} Name another with --gold_field or --pred_field.'
+    ) from error
 
 
-def _short(value: Any) -> str:
-  text = json.dumps(value)
-  return text if len(text) <= 40 else f'{text[:40]}…'
+def _optional(fields: dict[str, Any], name: str, default: Any) -> Any:
+  try:
+    value = jsonl.field(fields, name)
+  except jsonl.MissingError:
+    return default
+  return default if value is None else value
+
+
+def _ascii(text: str) -> str:
+  """JSON of the same meaning: beyond ASCII there are only strings in it."""
+  if text.isascii():
+    return text
+  return re.sub(r'[^\x00-\x7f]+', lambda m: json.dumps(m[0])[1:-1], text)
 
 
 @contextlib.contextmanager

@@ -1,19 +1,35 @@
-"""Readers of questions in JSON lines, with any field names.
+"""Reader of JSON lines, and of questions in them with any field names.
 
-A file may be gzipped. A line that is not a JSON object, or lacks a field, is an
-error that names the file, the line and what was expected.
+What a value means is said here once, for files of questions, files of ratings
+and `ttc grade`:
+
+    a number        its decimal text, digits as written: 1e-05 is 0.00001
+    null, NaN, ±Infinity, []        nothing
+    a list          as an answer: its items, joined by commas
+    a.b             the field of that name, or else field b of field a
+    a.0             the first item of the list a
+
+A line that is not a JSON object, or lacks a field, is an error that names the
+file, the line and what was expected.
 """
 
 from collections.abc import Iterator
 import dataclasses
-import gzip
+import decimal
 import json
-import pathlib
 import re
 from typing import Any
 
-_LEVEL = re.compile(r'(?:Level )?(\d+)')
-_NO_LEVEL = ('', 'Level ?')
+from ttc.data import text_lines
+
+_LEVEL = re.compile(r'(?:Level )?(\d+)(?:\.0+)?')
+_NO_LEVEL = (None, '', 'Level ?')
+_LARGE = 4300  # digits; Python makes no integer of more
+_SURROGATE = re.compile('[\ud800-\udfff]')
+
+
+class MissingError(ValueError):
+  """A line lacks a field."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +39,8 @@ class JsonRow:
   Attributes:
     line: line number in the file, from 1.
     question: text of the question.
-    answer: reference answer, or a solution that ends in it.
+    answer: reference answer, or a solution that ends in it; '' if there is
+      none.
     solution: worked solution, or ''.
     level: difficulty, or None.
   """
@@ -39,13 +56,14 @@ class JsonRow:
 class Rows:
   """A file of questions, and the names of its fields.
 
-  A field of a nested object is named with dots: `question.problem`.
+  A field of a nested object is named with dots: `question.problem`,
+  `prompt.0.content`.
 
   Attributes:
-    path: path of the file, `.jsonl` or `.jsonl.gz`.
+    path: path of the file, JSON lines, gzipped or not.
     question: field with the text of the question.
-    answer: field with the reference answer, a text or a number. It may hold a
-      whole solution that ends in `\\boxed{}` or `#### x`.
+    answer: field with the reference answer: a text, a number, or a list of
+      these. It may hold a whole solution that ends in `\\boxed{}` or `#### x`.
     solution: field with a worked solution, or '' if there is none.
     level: field with the difficulty, a number or 'Level 3', or '' if there is
       none.
@@ -77,15 +95,20 @@ class Rows:
     return rows
 
   def _row(self, line: int, fields: dict) -> JsonRow:
-    question = _text(fields, self.question)
+    question = whole(self.question, text(fields, self.question) or '')
     if not question.strip():
       raise ValueError(
-        f'field {self.question!r}: expected a question, got {question!r}.'
+        f'field {self.question!r}: expected a question, got '
+        f'{short(field(fields, self.question))}.'
       )
-    solution = _text(fields, self.solution) if self.solution else ''
-    level = _level(fields, self.level) if self.level else None
+    reference = whole(self.answer, answer(fields, self.answer) or '')
+    solution = text(fields, self.solution) if self.solution else None
     return JsonRow(
-      line, question, _text(fields, self.answer).strip(), solution, level
+      line,
+      question,
+      reference.strip(),
+      whole(self.solution, solution or ''),
+      _level(fields, self.level) if self.level else None,
     )
 
 
@@ -93,76 +116,167 @@ def read_objects(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
   """Yields (line number, object) per line that is not blank, from line 1.
 
   Raises:
-    ValueError: there is no such file, a line is not a JSON object, or a gzip
-      file is damaged.
+    ValueError: see `text_lines.read`, or a line is not a JSON object.
   """
-  if not pathlib.Path(path).is_file():
-    raise ValueError(f'There is no file {path}.')
-  opened = gzip.open if str(path).endswith('.gz') else open
-  with opened(path, 'rb') as file:
-    number = 0  # for an error before the first line
+  for number, line in text_lines.read(path):
     try:
-      for number, line in enumerate(file, start=1):
-        if line.strip():
-          yield number, _object(line)
-    # A line of deeply nested brackets makes `json` raise RecursionError.
-    except (ValueError, RecursionError) as error:
-      raise ValueError(
-        f'{path}: line {number}: expected a JSON object, {error}'
-      ) from error
-    except (EOFError, gzip.BadGzipFile) as error:
-      raise ValueError(
-        f'{path} is no whole gzip file after line {number} ({error}).'
-      ) from error
+      fields = parse(line)
+    except ValueError as error:
+      raise ValueError(f'{path}: line {number}: {error}') from error
+    yield number, fields
+
+
+def parse(line: bytes) -> dict[str, Any]:
+  """Returns the object in a line.
+
+  Numbers with a fraction or an exponent, and very long ones, are Decimals with
+  the digits of the file. NaN and infinities are None: JSON has none, and where
+  Python writes them a value is missing.
+
+  Raises:
+    ValueError: the line is not a JSON object.
+  """
+  try:
+    fields = json.loads(
+      line.decode('utf-8'),
+      parse_float=_decimal,
+      parse_int=lambda digits: (
+        int(digits) if len(digits) < _LARGE else _decimal(digits)
+      ),
+      parse_constant=lambda _: None,
+    )
+  except UnicodeDecodeError as error:
+    raise ValueError(
+      f'expected a JSON object, got bytes that are not UTF-8 ({error}); '
+      'convert the file with `iconv -t UTF-8`.'
+    ) from error
+  except json.JSONDecodeError as error:
+    raise ValueError(
+      f'expected a JSON object, {error.msg} at character {error.pos} of '
+      f'{error.doc[:40]!r}.{_fix(line)}'
+    ) from error
+  except RecursionError as error:  # a line of deeply nested brackets
+    raise ValueError(f'expected a JSON object, {error}.') from error
+  if not isinstance(fields, dict):
+    raise ValueError(
+      f'expected a JSON object, got {short(fields)}.{_fix(line)}'
+    )
+  return fields
+
+
+def _fix(line: bytes) -> str:
+  """How to write one object a line, where a file is JSON of another shape."""
+  if line.lstrip().startswith(b'['):
+    return " One object a line is wanted: write the list with `jq -c '.[]'`."
+  if line.strip() == b'{':
+    return ' One object a line is wanted: write each with `jq -c .`.'
+  return ''
 
 
 def field(fields: dict[str, Any], name: str) -> Any:
-  """Returns the value of a field, where `a.b` is field b of field a.
+  """Returns the value of a field; see the module for names with dots.
 
   Raises:
-    ValueError: the field is missing.
+    MissingError: the field is missing.
   """
-  value = fields
-  for part in name.split('.'):
-    if not isinstance(value, dict) or part not in value:
-      have = ', '.join(map(repr, fields)) or 'none'
-      raise ValueError(f'field {name!r} is missing; the line has {have}.')
-    value = value[part]
-  return value
+  found = list(_found(fields, name))
+  if not found:
+    have = ', '.join(map(repr, fields)) or 'none'
+    raise MissingError(f'field {name!r} is missing; the line has {have:.200}.')
+  return found[0]
 
 
-def _object(line: bytes) -> dict:
-  value = json.loads(line)
-  if not isinstance(value, dict):
-    raise ValueError(f'got {_short(value)}.')
-  return value
+def text(fields: dict[str, Any], name: str) -> str | None:
+  """Returns a field that is a text or a number as text; None for nothing.
+
+  Raises:
+    ValueError: the field is missing or something else.
+  """
+  return _text(name, field(fields, name))
 
 
-def _text(fields: dict, name: str) -> str:
+def answer(fields: dict[str, Any], name: str) -> str | None:
+  """Returns a field as an answer: as `text`, where a list is its items.
+
+  A list in which an item is missing is no answer.
+
+  Raises:
+    ValueError: the field is missing or something else.
+  """
   value = field(fields, name)
-  if isinstance(value, str):
+  if not isinstance(value, list):
+    return _text(name, value)
+  items = [_text(name, item) for item in value]
+  return None if not items or None in items else ', '.join(items)
+
+
+def whole(name: str, value: str) -> str:
+  """Returns a text that can be encoded.
+
+  Raises:
+    ValueError: it has half of a character in it. Names the field.
+  """
+  half = _SURROGATE.search(value)
+  if half:
+    raise ValueError(
+      f'field {name!r} holds {half[0]!a} at character {half.start()}, one '
+      'half of a character (a lone surrogate) that no tokenizer can encode; '
+      'write the whole character, or leave the line out.'
+    )
+  return value
+
+
+def short(value: Any) -> str:
+  """Returns a value as JSON of at most 41 characters, for a message."""
+  shown = json.dumps(value, default=str)
+  return shown if len(shown) <= 40 else f'{shown[:40]}…'
+
+
+def _found(value: Any, name: str) -> Iterator[Any]:
+  """Yields the values that a name may mean, the longest names first."""
+  if isinstance(value, list):
+    place, _, rest = name.partition('.')
+    if place.isdecimal() and int(place) < len(value):
+      item = value[int(place)]
+      yield from _found(item, rest) if rest else (item,)
+  elif isinstance(value, dict):
+    if name in value:
+      yield value[name]
+    for dot in reversed([i for i, c in enumerate(name) if c == '.']):
+      if name[:dot] in value:
+        yield from _found(value[name[:dot]], name[dot + 1 :])
+
+
+def _text(name: str, value: Any) -> str | None:
+  if value is None or isinstance(value, str):
     return value
   # In Python a bool is an int, but `true` is no answer.
-  if isinstance(value, int | float) and not isinstance(value, bool):
-    return str(value)
+  if isinstance(value, int | decimal.Decimal) and not isinstance(value, bool):
+    return f'{value:f}' if isinstance(value, decimal.Decimal) else str(value)
   raise ValueError(
-    f'field {name!r}: expected text or a number, got {_short(value)}.'
+    f'field {name!r}: expected text or a number, got {short(value)}.'
   )
+
+
+def _decimal(digits: str) -> decimal.Decimal | str:
+  """Returns a number; its text as written if its decimal text were endless."""
+  try:
+    number = decimal.Decimal(digits)
+  except decimal.InvalidOperation:  # an exponent of 19 digits
+    return digits
+  exponent = number.as_tuple().exponent
+  return digits if abs(exponent) > _LARGE else number
 
 
 def _level(fields: dict, name: str) -> int | None:
   value = field(fields, name)
-  if value is None or value in _NO_LEVEL:
+  level = _text(name, value)
+  if level in _NO_LEVEL:
     return None
-  match = _LEVEL.fullmatch(str(value))
+  match = _LEVEL.fullmatch(level)
   if not match:
     raise ValueError(
       f"field {name!r}: expected a level such as 3 or 'Level 3', got "
-      f'{_short(value)}.'
+      f'{short(value)}.'
     )
   return int(match[1])
-
-
-def _short(value: Any) -> str:
-  text = json.dumps(value)
-  return text if len(text) <= 40 else f'{text[:40]}…'

@@ -1,60 +1,31 @@
-"""Reader of PRM800K, solutions with human step ratings (Lightman et al. 2023).
+"""Reader of solutions with rated steps, such as PRM800K's, and their examples.
 
-Two formats are read: the raw lines of the data set, in which a step has several
-completions and the labeler chose one to continue from, and flat lines with the
-fields `steps` and `ratings`. A rating is 1, 0 or -1. A step written by the
-labeler counts as 1. A solution that the labeler gave up ends at its first step
-without a good completion, with the rating -1.
+`rated.py` has the forms of row that are read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-import dataclasses
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ttc.data import jsonl
 from ttc.data.documents import LabelledDocument
 from ttc.data.vocabulary import step_end_table, Vocabulary
-
-RATINGS = (-1, 0, 1)
-_ANSWER = '# Answer'
-
-
-@dataclasses.dataclass(frozen=True)
-class Rated:
-  """A solution and its step ratings.
-
-  Attributes:
-    question: text of the question.
-    answer: reference answer, or ''.
-    steps: texts of the steps, without delimiters.
-    ratings: one per step, from RATINGS.
-    finished: whether the last step states an answer.
-  """
-
-  question: str
-  answer: str
-  steps: tuple[str, ...]
-  ratings: tuple[int, ...]
-  finished: bool
+from ttc.t5x import rated as forms
+from ttc.t5x.rated import Rated
 
 
 def read(path: str) -> Iterator[Rated]:
   """Yields the rated solutions of a file, except those without a rated step.
 
   Args:
-    path: path of the file, `.jsonl` or `.jsonl.gz`.
+    path: path of the file, JSON lines, gzipped or not.
 
   Raises:
-    ValueError: a line has neither format; names file and line.
+    ValueError: a line has no form of `rated.parse`; names file and line.
   """
   for line, fields in jsonl.read_objects(path):
     try:
-      rated = _raw(fields) if 'label' in fields else _flat(fields)
-      odd = [r for r in rated.ratings if r not in RATINGS]
-      if odd:
-        raise ValueError(f'expected ratings of {RATINGS}, got {odd[0]!r}.')
+      rated = forms.parse(fields)
     except ValueError as error:
       raise ValueError(f'{path}: line {line}: {error}') from error
     if rated.steps:
@@ -150,64 +121,3 @@ class RatedSteps:
     ]
     nearest = np.searchsorted(read, until).clip(max=len(places) - 1)
     return [places[i] for i in nearest]
-
-
-def _flat(fields: Mapping[str, Any]) -> Rated:
-  """Parses a line with `steps` and `ratings`."""
-  steps, ratings = (jsonl.field(fields, name) for name in ('steps', 'ratings'))
-  if (
-    not isinstance(steps, list)
-    or not isinstance(ratings, list)
-    or len(steps) != len(ratings)
-  ):
-    raise ValueError("expected lists 'steps' and 'ratings' of one length.")
-  finished = (
-    bool(steps) and _ANSWER in steps[-1] and not fields.get('truncated')
-  )
-  return Rated(
-    jsonl.field(fields, 'problem'),
-    fields.get('answer') or '',
-    tuple(steps),
-    tuple(ratings),
-    finished,
-  )
-
-
-def _raw(fields: Mapping[str, Any]) -> Rated:
-  """Parses a raw line of PRM800K."""
-  steps, ratings = [], []
-  for step in jsonl.field(fields, 'label.steps') or ():
-    text, rating = _chosen(step)
-    if rating is None:
-      break
-    steps.append(text)
-    ratings.append(rating)
-    if rating == -1 and step['chosen_completion'] is None:
-      break
-  question = jsonl.field(fields, 'question')
-  finished = jsonl.field(fields, 'label.finish_reason') == 'solution' and len(
-    steps
-  ) == len(fields['label']['steps'])
-  return Rated(
-    jsonl.field(question, 'problem'),
-    question.get('ground_truth_answer') or '',
-    tuple(steps),
-    tuple(ratings),
-    finished,
-  )
-
-
-def _chosen(step: Mapping[str, Any]) -> tuple[str, int | None]:
-  """Returns the step from which the solution continues, and its rating.
-
-  If the labeler rejected all completions, this is the first one rated -1. The
-  rating is None if there is no such completion.
-  """
-  if step.get('human_completion'):
-    return step['human_completion']['text'], 1
-  completions = step.get('completions') or ()
-  place = jsonl.field(step, 'chosen_completion')
-  if place is not None:
-    return completions[place]['text'], completions[place]['rating']
-  wrong = [c['text'] for c in completions if c['rating'] == -1]
-  return (wrong[0], -1) if wrong else ('', None)

@@ -1,4 +1,4 @@
-"""Source of a seqio Task: solutions of PRM800K as examples for a verifier."""
+"""Source of a seqio Task: solutions with rated steps, for a verifier."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import hashlib
@@ -16,7 +16,7 @@ from ttc.t5x import prm800k
 def source(
   files: Mapping[str, str], task: Task, neutral: float = 1.0
 ) -> seqio.DataSource:
-  """Reads files of PRM800K; all examples are held in memory.
+  """Reads files of rated steps; all examples are held in memory.
 
   Args:
     files: a file for each split, as for `prm800k.read`. Questions of the task's

@@ -70,10 +70,10 @@ def rated_steps(
   seq_len: int,
   neutral: float = 1.0,
 ) -> str:
-  """Registers PRM800K's ratings as training data of a verifier.
+  """Registers step ratings, such as PRM800K's, to train a verifier.
 
   Args:
-    files: a file of PRM800K for each split, 'train' and 'validation', as for
+    files: a file for each split, 'train' and 'validation', as for
       `prm800k.read`. Questions of the task's split 'test' are left out.
     task: a `problems.Task`, whose prompts precede the steps.
     cfg: configuration of the model; its vocabulary must have all tokens.

@@ -1,0 +1,97 @@
+"""Lines of a text file in UTF-8, gzipped or not.
+
+What is in a file is told from its first bytes, never from its name: files lose
+their suffix, and a download may be unpacked on its way. A file in another
+format is an error that names the format and how to convert it.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import gzip
+import pathlib
+import zlib
+
+_GZIP = b'\x1f\x8b'
+_BOM = b'\xef\xbb\xbf'
+_HEAD = 512  # bytes that tell a format
+# What a file begins with, what that is, and how lines of JSON are made of it.
+_OTHERS = (
+  (
+    (b'version https://git-lfs',),
+    'a pointer of Git LFS, and the file itself was not fetched',
+    'run `git lfs pull` in its repository',
+  ),
+  (
+    (b'PAR1',),
+    'a parquet file',
+    "convert it, such as with pandas.read_parquet(path).to_json('a.jsonl', "
+    "orient='records', lines=True)",
+  ),
+  (
+    (b'ARROW1', b'\xff\xff\xff\xff'),
+    'an Arrow file',
+    "convert it, such as with datasets.Dataset.from_file(path).to_json('a."
+    "jsonl')",
+  ),
+  (
+    (b'\xff\xfe\x00\x00', b'\x00\x00\xfe\xff'),
+    'text in UTF-32',
+    'convert it with `iconv -f UTF-32 -t UTF-8`',
+  ),
+  (
+    (b'\xff\xfe', b'\xfe\xff'),
+    'text in UTF-16, as PowerShell writes it',
+    'convert it with `iconv -f UTF-16 -t UTF-8`, or write it with `Out-File '
+    '-Encoding utf8`',
+  ),
+  ((b'PK\x03\x04',), 'a zip archive', 'unpack it with `unzip`'),
+  ((b'\x28\xb5\x2f\xfd',), 'a zstandard file', 'unpack it with `zstd -d`'),
+  ((b'\xfd7zXZ\x00',), 'an xz file', 'unpack it with `xz -d`'),
+  ((b'BZh',), 'a bzip2 file', 'unpack it with `bzip2 -d`'),
+  ((_GZIP,), 'gzipped twice', 'unpack it once with `gzip -d`'),
+  (
+    (b'<!DOCTYPE', b'<!doctype', b'<html', b'<HTML'),
+    'a web page',
+    'fetch the raw file instead of the page that shows it',
+  ),
+)
+
+
+def read(path: str | pathlib.Path) -> Iterator[tuple[int, bytes]]:
+  """Yields (line number, line) per line that is not blank, from line 1.
+
+  A byte order mark is left out of a line.
+
+  Raises:
+    ValueError: there is no such file, it is none of text in UTF-8, or a gzip
+      file is damaged.
+  """
+  if not pathlib.Path(path).is_file():
+    raise ValueError(f'There is no file {path}.')
+  with open(path, 'rb') as file:
+    packed = file.peek(len(_GZIP)).startswith(_GZIP)
+    number = 0  # for an error before the first line
+    try:
+      with gzip.open(file) if packed else contextlib.nullcontext(file) as text:
+        _check(path, text.peek(_HEAD)[:_HEAD])
+        for number, line in enumerate(text, start=1):
+          line = line.removeprefix(_BOM)
+          if line.strip():
+            yield number, line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+      raise ValueError(
+        f'{path} is no whole gzip file after line {number} ({error}); fetch '
+        'it again.'
+      ) from error
+
+
+def _check(path, head: bytes) -> None:
+  """Raises ValueError if a file begins as one of another format."""
+  for beginnings, what, fix in _OTHERS:
+    if head.startswith(beginnings):
+      raise ValueError(f'{path} is {what}; {fix}.')
+  if b'\x00' in head:
+    raise ValueError(
+      f'{path} holds bytes of value 0: it is text in UTF-16, or no text; give '
+      'JSON lines in UTF-8.'
+    )
