@@ -78,7 +78,6 @@ _MAY_IMPORT = {
 _ALSO = {
   'ttc.data.trajectories': {'rapidfuzz'},
   'ttc.data.tokenizer': {'tokenizers'},
-  'ttc.inference.verifier_text': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.reporting.plots': {'matplotlib'},
   'ttc.runtime.storage': {'etils', 'fsspec'},

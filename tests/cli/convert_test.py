@@ -180,7 +180,7 @@ def test_a_reader_stays_with_its_verifier(tmp_path):
     == 0
   )
   assert orbax.load_config(tmp_path / 'prm')[1] == 'value'
-  assert vars(orbax.load_reader(tmp_path / 'prm')) == fields
+  assert orbax.load_reader(tmp_path / 'prm').to_json() == fields
 
 
 @pytest.mark.parametrize(

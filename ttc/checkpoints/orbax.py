@@ -193,7 +193,7 @@ def save_model(
   if jax.process_index() == 0:
     described = {'head': head, 'config': dataclasses.asdict(cfg)}
     if reader is not None:
-      described['reader'] = dataclasses.asdict(reader)
+      described['reader'] = reader.to_json()
     _write(folder / _DESCRIPTION, described)
 
 

@@ -71,8 +71,8 @@ def add_parser(stages) -> None:
     '--reader',
     metavar='NAME|FILE',
     help='input format of a published verifier: qwen2.5-math-prm, '
-    'math-shepherd, rlhflow, or a JSON file with prompt, before, after, trim, '
-    'good, bad',
+    'math-shepherd, rlhflow, trl, or a JSON file with prompt, before, after, '
+    'trim, good, bad, apart',
   )
   parser.add_argument(
     '--tokenizer',
@@ -164,7 +164,7 @@ def _import(source, target, tokenizer, options):
   orbax.save_model(str(target), loaded.cfg, loaded.head, loaded.params, reader)
   _copy_tokenizer(tokenizer, target)
   shutil.copy(source / 'config.json', target / _CONFIG)
-  fields = None if reader is None else vars(reader)
+  fields = None if reader is None else reader.to_json()
   records.mark_complete(
     target,
     {'fingerprint': fingerprint.digest([loaded.digest, fields])},

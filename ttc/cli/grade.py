@@ -278,7 +278,7 @@ def _row(line: bytes, options: argparse.Namespace) -> AnswerRow:
 def _answer(fields: dict[str, Any], name: str) -> str | None:
   try:
     return jsonl.answer(fields, name)
-  except jsonl.MissingError as error:
+  except jsonl.MissingFieldError as error:
     raise ValueError(
       f'{error} Name another with --gold_field or --pred_field.'
     ) from error
@@ -287,7 +287,7 @@ def _answer(fields: dict[str, Any], name: str) -> str | None:
 def _optional(fields: dict[str, Any], name: str, default: Any) -> Any:
   try:
     value = jsonl.field(fields, name)
-  except jsonl.MissingError:
+  except jsonl.MissingFieldError:
     return default
   return default if value is None else value
 

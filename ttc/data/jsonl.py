@@ -28,7 +28,7 @@ _LARGE = 4300  # digits; Python makes no integer of more
 _SURROGATE = re.compile('[\ud800-\udfff]')
 
 
-class MissingError(ValueError):
+class MissingFieldError(ValueError):
   """A line lacks a field."""
 
 
@@ -177,12 +177,14 @@ def field(fields: dict[str, Any], name: str) -> Any:
   """Returns the value of a field; see the module for names with dots.
 
   Raises:
-    MissingError: the field is missing.
+    MissingFieldError: the field is missing.
   """
   found = list(_found(fields, name))
   if not found:
     have = ', '.join(map(repr, fields)) or 'none'
-    raise MissingError(f'field {name!r} is missing; the line has {have:.200}.')
+    raise MissingFieldError(
+      f'field {name!r} is missing; the line has {have:.200}.'
+    )
   return found[0]
 
 

@@ -19,14 +19,13 @@ import numpy as np
 from ttc.data.jsonl import JsonRow, Rows
 from ttc.data.problems import Grade, Problem
 from ttc.data.sentencepiece import SentencePiece
-from ttc.data.templates import Template
+from ttc.data.templates import foreign_marker, Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.grading import extraction
 from ttc.grading.grader import Grader
 
 SPLITS = ('test', 'finetune', 'pretrain')
 HOW = ('boxed', 'marked', 'said', 'number')
-_SPECIAL = re.compile(r'<\|[^<>|\s]+\|>|<(?:start|end)_of_turn>|</?s>|<[be]os>')
 # Printable ASCII, any of which may precede the delimiter in a text.
 _BESIDE = [chr(code) for code in range(33, 127)]
 
@@ -201,12 +200,17 @@ class Questions:
   def _check(self) -> None:
     """Raises ValueError if template, tokenizer and delimiter do not fit."""
     vocabulary, whole = self.vocabulary, self.template('')
-    for spelt in sorted(set(_SPECIAL.findall(whole))):
-      if vocabulary.spelt_special(spelt) != spelt:
-        raise ValueError(
-          f'The template spells {spelt}, which is no special token of '
-          f'{vocabulary.path}; take the template of its family.'
-        )
+    foreign = foreign_marker(
+      whole,
+      lambda marker: vocabulary.spelt_special(marker) == marker,
+      ''.join(map(vocabulary.piece, vocabulary.begin_ids)),
+    )
+    if foreign:
+      raise ValueError(
+        f'The template spells {foreign}, which is no special token of '
+        f'{vocabulary.path} and would be read as text; take the template of '
+        'its family.'
+      )
     if vocabulary.encode_template(whole)[-1:] == [vocabulary.eos_id]:
       raise ValueError(
         f'The template ends in {vocabulary.piece(vocabulary.eos_id)}, the '

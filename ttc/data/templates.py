@@ -7,9 +7,20 @@ four-shot prompt. The tokenizer adds BOS. Nothing is appended: the model
 continues where the last turn stops.
 """
 
+from collections.abc import Callable
 import dataclasses
+import re
 
 QUESTION = '{question}'
+# Turns and ends of texts as families spell them. Plain tags such as <answer>
+# are none: templates for base models have them.
+_MARKER = re.compile(
+  r'<[|｜][^<>|｜\s]+[|｜]>|<(?:start|end)_of_turn>|</?s>|<[be]os>'
+  r'|<extra_(?:id_)?[0-9]+>|<reserved_[0-9]+>|\[gMASK\]|<sop>'
+  r'|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\]|<</?SYS>>'
+)
+# Llama 2 and the first Mistral have no tokens for these, and <s> as BOS.
+_PLAIN = {'[INST]', '[/INST]', '<<SYS>>', '<</SYS>>'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,3 +69,19 @@ class Template:
   def _turn(self, question: str) -> str:
     # Not `str.format`: templates and questions have other braces.
     return self.turn.replace(QUESTION, question)
+
+
+def foreign_marker(
+  text: str, is_token: Callable[[str], bool], begin: str
+) -> str:
+  """Returns a family's marker that a tokenizer would read as text, or ''.
+
+  Args:
+    text: text of a template.
+    is_token: whether a marker is a token of the tokenizer.
+    begin: text of the token with which it begins texts.
+  """
+  for marker in sorted(set(_MARKER.findall(text))):
+    if not is_token(marker) and not (marker in _PLAIN and begin == '<s>'):
+      return marker
+  return ''

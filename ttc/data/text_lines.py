@@ -14,47 +14,32 @@ import zlib
 _GZIP = b'\x1f\x8b'
 _BOM = b'\xef\xbb\xbf'
 _HEAD = 512  # bytes that tell a format
-# What a file begins with, what that is, and how lines of JSON are made of it.
-_OTHERS = (
-  (
-    (b'version https://git-lfs',),
-    'a pointer of Git LFS, and the file itself was not fetched',
-    'run `git lfs pull` in its repository',
-  ),
-  (
-    (b'PAR1',),
-    'a parquet file',
-    "convert it, such as with pandas.read_parquet(path).to_json('a.jsonl', "
-    "orient='records', lines=True)",
-  ),
-  (
-    (b'ARROW1', b'\xff\xff\xff\xff'),
-    'an Arrow file',
-    "convert it, such as with datasets.Dataset.from_file(path).to_json('a."
-    "jsonl')",
-  ),
-  (
-    (b'\xff\xfe\x00\x00', b'\x00\x00\xfe\xff'),
-    'text in UTF-32',
-    'convert it with `iconv -f UTF-32 -t UTF-8`',
-  ),
-  (
-    (b'\xff\xfe', b'\xfe\xff'),
-    'text in UTF-16, as PowerShell writes it',
-    'convert it with `iconv -f UTF-16 -t UTF-8`, or write it with `Out-File '
-    '-Encoding utf8`',
-  ),
-  ((b'PK\x03\x04',), 'a zip archive', 'unpack it with `unzip`'),
-  ((b'\x28\xb5\x2f\xfd',), 'a zstandard file', 'unpack it with `zstd -d`'),
-  ((b'\xfd7zXZ\x00',), 'an xz file', 'unpack it with `xz -d`'),
-  ((b'BZh',), 'a bzip2 file', 'unpack it with `bzip2 -d`'),
-  ((_GZIP,), 'gzipped twice', 'unpack it once with `gzip -d`'),
-  (
-    (b'<!DOCTYPE', b'<!doctype', b'<html', b'<HTML'),
-    'a web page',
-    'fetch the raw file instead of the page that shows it',
-  ),
+_PAGE = 'a web page; fetch the raw file instead of the page that shows it'
+_UTF_16 = (
+  'text in UTF-16, as PowerShell writes it; convert it with `iconv -f UTF-16 '
+  '-t UTF-8`, or write it with `Out-File -Encoding utf8`'
 )
+# By what a file begins with: what it is, and how lines of JSON are made of it.
+_OTHERS = {
+  b'version https://git-lfs': 'a pointer of Git LFS, whose file was not fetched; '
+  'run `git lfs pull` in its repository',
+  b'PAR1': 'a parquet file; convert it, such as with pandas.read_parquet(path)'
+  ".to_json('a.jsonl', orient='records', lines=True)",
+  b'ARROW1': 'an Arrow file; convert it to JSON lines',
+  b'\xff\xff\xff\xff': 'an Arrow file; convert it, such as with '
+  "datasets.Dataset.from_file(path).to_json('a.jsonl')",
+  b'\xff\xfe\x00\x00': 'text in UTF-32; convert it with `iconv -f UTF-32`',
+  b'\x00\x00\xfe\xff': 'text in UTF-32; convert it with `iconv -f UTF-32`',
+  b'\xff\xfe': _UTF_16,
+  b'\xfe\xff': _UTF_16,
+  b'PK\x03\x04': 'a zip archive; unpack it',
+  b'\x28\xb5\x2f\xfd': 'a zstandard file; unpack it with `zstd -d`',
+  b'\xfd7zXZ\x00': 'an xz file; unpack it with `xz -d`',
+  b'BZh': 'a bzip2 file; unpack it with `bzip2 -d`',
+  _GZIP: 'gzipped twice; unpack it once with `gzip -d`',
+  b'<!doctype': _PAGE,
+  b'<html': _PAGE,
+}
 
 
 def read(path: str | pathlib.Path) -> Iterator[tuple[int, bytes]]:
@@ -87,9 +72,9 @@ def read(path: str | pathlib.Path) -> Iterator[tuple[int, bytes]]:
 
 def _check(path, head: bytes) -> None:
   """Raises ValueError if a file begins as one of another format."""
-  for beginnings, what, fix in _OTHERS:
-    if head.startswith(beginnings):
-      raise ValueError(f'{path} is {what}; {fix}.')
+  for beginning, what in _OTHERS.items():
+    if head.startswith(beginning) or head[:9].lower().startswith(beginning):
+      raise ValueError(f'{path} is {what}.')
   if b'\x00' in head:
     raise ValueError(
       f'{path} holds bytes of value 0: it is text in UTF-16, or no text; give '

@@ -4,17 +4,59 @@ There are two encoders. `encode` is for data: the result has no special id,
 whatever the text spells. `encode_template` is for trusted text, in which
 `<|im_start|>` is one token; it also adds the tokens with which the family
 begins a text (BOS for Llama and Gemma, none for Qwen). Neither appends an end
-token.
+token, whatever the files ask for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 import dataclasses
 import functools
 import json
 import pathlib
+import re
 from typing import Any
 
 FILE = 'tokenizer.json'
+# Classes of transformers that put BOS before a text by `add_bos_token`, with
+# its default, whatever the post-processor of tokenizer.json does.
+_ADD_BOS = {
+  'CodeLlama': True,
+  'Cohere': True,
+  'Gemma': True,
+  'GPTNeoX': False,
+  'Llama': True,
+}
+# Tokens of this shape control a model, also where the file calls them ordinary
+# (`<｜User｜>` of DeepSeek). Added tokens of other shapes may be text: Gemma's
+# are runs of newlines.
+_SHAPES = (re.compile(r'<[^<>\s]+>'), re.compile(r'\[[^\[\]\s]+\]'))
+
+
+class ControlTokens:
+  """The tokens that a text must not spell to remain text."""
+
+  def __init__(self, tokenizer, more: Container[int] = ()):
+    """Finds them.
+
+    Args:
+      tokenizer: from `read`. Of its added tokens those count that are special,
+        or in brackets.
+      more: ids of added tokens that count as well.
+    """
+    tokens = {
+      token.content
+      for id, token in tokenizer.get_added_tokens_decoder().items()
+      if token.special or id in more or _in_brackets(token.content)
+    }
+    # There may be thousands in brackets, which are looked up, not searched.
+    self._in_brackets = frozenset(filter(_in_brackets, tokens))
+    self._others = tokens - self._in_brackets
+
+  def spelt(self, text: str) -> set[str]:
+    """Returns those that a text spells."""
+    found = {token for token in self._others if token in text}
+    for shape in _SHAPES:
+      found |= self._in_brackets.intersection(shape.findall(text))
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,18 +149,9 @@ class Tokenizer:
     """Ids with which the family begins a text; often BOS, often none.
 
     Raises:
-      ValueError: the post-processor changes the text in another way.
+      ValueError: see the function.
     """
-    # Post-processors have many formats: compare their output to the bare text.
-    bare = self._plain.encode('a', add_special_tokens=False).ids
-    whole = self._plain.encode('a', add_special_tokens=True).ids
-    for start in range(len(whole)):
-      if whole[start : start + len(bare)] == bare:
-        return tuple(whole[:start])
-    raise ValueError(
-      f'{self._file} changes a text when it adds special tokens around it; '
-      'its post-processor is none of those known.'
-    )
+    return begin_ids(self._plain, self._file)
 
   @functools.cached_property
   def special_ids(self) -> frozenset[int]:
@@ -155,8 +188,9 @@ class Tokenizer:
     return self._pieces[id] if 0 <= id < self.size else ''
 
   def spelt_special(self, text: str) -> str:
-    """Returns a special token that a text spells, or ''."""
-    return next((token for token in self._spelt if token in text), '')
+    """Returns a special or control token that a text spells, or ''."""
+    found = self._control.spelt(text)
+    return min(found, key=self._plain.token_to_id, default='')
 
   @functools.cached_property
   def _file(self) -> pathlib.Path:
@@ -166,19 +200,18 @@ class Tokenizer:
   @functools.cached_property
   def _plain(self):
     """The tokenizer that encodes the text of a special token as plain text."""
-    tokenizer = _read(self._file)
+    tokenizer = read(self._file)
     tokenizer.encode_special_tokens = True
     return tokenizer
 
   @functools.cached_property
   def _parsing(self):
     """The tokenizer that parses special tokens in a text."""
-    return _read(self._file)
+    return read(self._file)
 
   @functools.cached_property
-  def _spelt(self) -> list[str]:
-    added = self._plain.get_added_tokens_decoder()
-    return [added[id].content for id in sorted(added) if id in self.special_ids]
+  def _control(self) -> ControlTokens:
+    return ControlTokens(self._plain, self.special_ids)
 
   @functools.cached_property
   def _pieces(self) -> list[str]:
@@ -220,13 +253,7 @@ class Tokenizer:
     return self._json('tokenizer_config.json')
 
   def _json(self, name: str) -> dict[str, Any]:
-    path = self._file.with_name(name)
-    if not path.is_file():
-      return {}
-    try:
-      return json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-      raise ValueError(f'{path} is not JSON: {error}.') from error
+    return _beside(self._file, name)
 
   def _id(self, role: str, token: str) -> int:
     id = self._plain.token_to_id(token)
@@ -243,7 +270,12 @@ class Tokenizer:
     return ', '.join(map(repr, contents[-5:])) or '(it has none)'
 
 
-def _read(path: pathlib.Path):
+def read(path: pathlib.Path):
+  """Returns the tokenizer of a tokenizer.json, which encodes texts whole.
+
+  Raises:
+    ValueError: the file is not one.
+  """
   import tokenizers
 
   try:
@@ -257,6 +289,63 @@ def _read(path: pathlib.Path):
   tokenizer.no_truncation()
   tokenizer.no_padding()
   return tokenizer
+
+
+def begin_ids(tokenizer, path: pathlib.Path) -> tuple[int, ...]:
+  """Returns the ids that transformers puts before a text.
+
+  Args:
+    tokenizer: from `read`.
+    path: its file. The tokenizer_config.json beside it may ask for BOS by
+      `add_bos_token`, where the class that it names listens to that.
+
+  Raises:
+    ValueError: BOS is no token, or the post-processor changes a text in another
+      way.
+  """
+  config = _beside(path, 'tokenizer_config.json')
+  named = (config.get('tokenizer_class') or '').removesuffix('Fast')
+  default = _ADD_BOS.get(named.removesuffix('Tokenizer'))
+  asked = config.get('add_bos_token')
+  # Without a class, the field says what the model's class would.
+  listens = default is not None or not named
+  add = (default if asked is None else asked) if listens else None
+  bos = _content(config.get('bos_token'))
+  if add and bos:
+    id = tokenizer.token_to_id(bos)
+    if id is None:
+      raise ValueError(
+        f'tokenizer_config.json beside {path} has bos_token={bos!r}, which is '
+        'no token; the files are not of one model.'
+      )
+    return (id,)
+  if add is False:
+    return ()
+  # Post-processors have many formats: compare their output to the bare text.
+  bare = tokenizer.encode('a', add_special_tokens=False).ids
+  whole = tokenizer.encode('a', add_special_tokens=True).ids
+  for start in range(len(whole)):
+    if whole[start : start + len(bare)] == bare:
+      return tuple(whole[:start])
+  raise ValueError(
+    f'{path} changes a text when it adds special tokens around it; its '
+    'post-processor is none of those known.'
+  )
+
+
+def _beside(path: pathlib.Path, name: str) -> dict[str, Any]:
+  """The JSON of another file of a tokenizer's folder; {} if it is not there."""
+  path = path.with_name(name)
+  if not path.is_file():
+    return {}
+  try:
+    return json.loads(path.read_text(encoding='utf-8'))
+  except ValueError as error:
+    raise ValueError(f'{path} is not JSON: {error}.') from error
+
+
+def _in_brackets(token: str) -> bool:
+  return any(shape.fullmatch(token) for shape in _SHAPES)
 
 
 def _content(token: str | dict | None) -> str:

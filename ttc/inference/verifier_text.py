@@ -8,20 +8,25 @@ what a row holds into what such a verifier reads of it:
     verifier text     | prompt(question) | step 1 before | after step 2 before |
     value positions                                   ^                     ^
 
-The whole text is encoded anew at each step, as the verifier saw it in training;
-what it has in common with the last one is not read again.
+The text is encoded as the verifier saw it in training: as a whole, or step and
+separator each on its own (`Reader.apart`). What it has in common with that of
+the last step is not read again.
 """
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import functools
 import pathlib
+import re
 from typing import Protocol
 
 import numpy as np
 
+from ttc.data import tokenizer as tokenizer_file
+from ttc.data.templates import foreign_marker
 from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
+
+_TAG = re.compile(r'<[^<>\s]+>')
 
 
 class Decoder(Protocol):
@@ -74,16 +79,12 @@ class Bridge:
     Raises:
       ValueError: there is no tokenizer, or one of another model.
     """
-    import tokenizers
-
     if not tokenizer.is_file():
       raise ValueError(
         f'There is no {tokenizer}, with which the verifier reads; convert it '
         'with --tokenizer=FOLDER.'
       )
-    self._tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer))
-    self._tokenizer.no_truncation()
-    self._tokenizer.no_padding()
+    self._tokenizer = tokenizer_file.read(tokenizer)
     if self._tokenizer.get_vocab_size() > cfg.vocab_size:
       raise ValueError(
         f'{tokenizer} has {self._tokenizer.get_vocab_size()} tokens and the '
@@ -91,8 +92,9 @@ class Bridge:
       )
     self._reader, self._vocabulary, self._cfg = reader, vocabulary, cfg
     self._step_end, self._questions = step_end, questions
-    added = self._tokenizer.get_added_tokens_decoder().values()
-    self._special = [token.content for token in added if token.special]
+    self._begin = tokenizer_file.begin_ids(self._tokenizer, tokenizer)
+    self._control = tokenizer_file.ControlTokens(self._tokenizer)
+    self._check(tokenizer)
 
   def text(
     self, question: int, tokens: Sequence[int], start: int
@@ -109,30 +111,73 @@ class Bridge:
     """
     steps, lengths = self._steps(tokens[start:])
     asked = self._plain(self._questions[question])
-    text = self._reader.text(asked, steps)
-    ends = [
-      len(self._reader.text(asked, steps[: i + 1])) for i in range(len(steps))
-    ]
-    opening = len(self._reader.text(asked, []))
-    encoded = self._tokenizer.encode(text, add_special_tokens=False)
+    encode = self._apart if self._reader.pieces_apart else self._whole
+    ids, first, places = encode(asked, steps)
     begin = self._begin
-    if tuple(encoded.ids[: len(begin)]) == begin:
+    if tuple(ids[: len(begin)]) == begin:
       begin = ()  # the text spells it
-    length = len(begin) + len(encoded.ids)
+    length = len(begin) + len(ids)
     if self._cfg.context is not None and length > self._cfg.context:
       raise ValueError(
         f'Question {question} and an attempt are {length} tokens of the '
         f'verifier, whose context has {self._cfg.context}; lower '
         'Generation.max_tokens or Solver.prompt_tokens.'
       )
-    places = [len(begin) + _token_at(encoded, end - 1) for end in ends]
-    first = _token_at(encoded, opening) if steps else len(encoded.ids)
     return VerifierText(
       tuple(tokens),
-      begin + tuple(encoded.ids),
+      (*begin, *ids),
       len(begin) + first,
-      tuple(zip(places, lengths, strict=True)),
+      tuple(
+        (len(begin) + place, length)
+        for place, length in zip(places, lengths, strict=True)
+      ),
     )
+
+  def _whole(self, asked: str, steps: list[str]):
+    """The text's ids, where its steps begin, and where values are read."""
+    text = self._reader.text(asked, steps)
+    ends = [
+      len(self._reader.text(asked, steps[: i + 1])) for i in range(len(steps))
+    ]
+    encoded = self._encode(text)
+    opening = len(self._reader.opening(asked))
+    first = _token_at(encoded, opening) if steps else len(encoded.ids)
+    return encoded.ids, first, [_token_at(encoded, end - 1) for end in ends]
+
+  def _apart(self, asked: str, steps: list[str]):
+    """As `_whole`, with each piece encoded on its own."""
+    ids = list(self._encode(self._reader.opening(asked)).ids)
+    first, places = len(ids), []
+    for index, step in enumerate(steps):
+      for piece in self._reader.pieces(step, index == 0):
+        ids += self._encode(piece).ids
+      places.append(len(ids) - 1)
+    return ids, first, places
+
+  def _encode(self, text: str):
+    return self._tokenizer.encode(text, add_special_tokens=False)
+
+  def _check(self, path: pathlib.Path) -> None:
+    """Raises ValueError if a marker of the reader is no token of the file."""
+    reader = self._reader
+    begin = ''.join(map(self._tokenizer.id_to_token, self._begin))
+    text = f'{reader.prompt}{reader.before}{reader.after}'
+    split = [m for m in _TAG.findall(reader.before) if not self._is_token(m)]
+    # A word of another script stands for a token that texts do not have.
+    if not (split or reader.before.isascii() or self._is_token(reader.before)):
+      split = [reader.before]
+    split.append(foreign_marker(text, self._is_token, begin))
+    if split[0]:
+      raise ValueError(
+        f'The reader of the verifier spells {split[0]!r}, which {path} splits '
+        'over tokens, so that no value was ever learned there; convert it '
+        'with --tokenizer=FOLDER of that verifier, or with its own --reader.'
+      )
+
+  def _is_token(self, marker: str) -> bool:
+    # Behind a letter, for some tokenizers put a space before a text.
+    before = len(self._encode('a').ids)
+    return len(self._encode(f'a{marker}').ids) == before + 1
 
   def _steps(self, attempt) -> tuple[list[str], list[int]]:
     """Texts of the steps, and where each ends; blank ones join the last."""
@@ -152,19 +197,9 @@ class Bridge:
 
   def _plain(self, text: str) -> str:
     """A text that spells none of the verifier's special tokens."""
-    for token in self._special:
+    for token in sorted(self._control.spelt(text)):
       text = text.replace(token, f'{token[:1]} {token[1:]}')
     return text
-
-  @functools.cached_property
-  def _begin(self) -> tuple[int, ...]:
-    """What the tokenizer puts before a text."""
-    bare = self._tokenizer.encode('a', add_special_tokens=False).ids
-    whole = self._tokenizer.encode('a', add_special_tokens=True).ids
-    at = next(
-      (i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0
-    )
-    return tuple(whole[:at])
 
 
 def _token_at(encoded, place: int) -> int:

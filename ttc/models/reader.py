@@ -8,7 +8,7 @@ marker after each step:
                                 ^ value           ^ value
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any
 
@@ -28,6 +28,10 @@ class Reader:
     good: id of the token that means a correct step, for a model whose value is
       a difference of two logits; None for a model with a value head.
     bad: id of the token that means a wrong step; None likewise.
+    apart: whether prompt, steps and what follows them are encoded one by one
+      and then joined, as TRL and Skywork do. None means that they are if
+      `before` is white space alone: encoded with a step it could become a part
+      of the step's last token, where the verifier never learned a value.
 
   Raises:
     ValueError: `{question}` is not there once, `before` is empty, or only one
@@ -40,6 +44,7 @@ class Reader:
   trim: bool = True
   good: int | None = None
   bad: int | None = None
+  apart: bool | None = None
 
   def __post_init__(self):
     if self.prompt.count(_QUESTION) != 1:
@@ -73,7 +78,33 @@ class Reader:
       )
     return cls(**fields)
 
-  def text(self, question: str, steps: list[str]) -> str:
+  def to_json(self) -> dict[str, Any]:
+    """The fields, without those that came later and are not set."""
+    fields = dataclasses.asdict(self)
+    if self.apart is None:
+      del fields['apart']
+    return fields
+
+  @property
+  def pieces_apart(self) -> bool:
+    """`apart`, decided."""
+    return not self.before.strip() if self.apart is None else self.apart
+
+  def opening(self, question: str) -> str:
+    """The text before the first step."""
+    return self.prompt.replace(_QUESTION, question)
+
+  def pieces(self, step: str, first: bool) -> tuple[str, str, str]:
+    """What a step adds to the text: `after`, the step, `before`.
+
+    Args:
+      step: its text.
+      first: whether no step is before it; then `after` is not there.
+    """
+    step = step.strip() if self.trim else step
+    return '' if first else self.after, step, self.before
+
+  def text(self, question: str, steps: Sequence[str]) -> str:
     """The verifier's text for a question and some steps.
 
     Args:
@@ -84,12 +115,9 @@ class Reader:
       The text up to `before` of the last step, where its value is read; the
       prompt alone if there are no steps.
     """
-    parts = [self.prompt.replace(_QUESTION, question)]
+    parts = [self.opening(question)]
     for index, step in enumerate(steps):
-      parts.append(step.strip() if self.trim else step)
-      parts.append(self.before)
-      if index + 1 < len(steps):
-        parts.append(self.after)
+      parts += self.pieces(step, index == 0)
     return ''.join(parts)
 
 
@@ -110,6 +138,8 @@ _LLAMA_USER = '<|start_header_id|>user<|end_header_id|>\n\n'
 _LLAMA_ANSWER = '<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n'
 
 READERS = {
+  # A token classifier of trl.PRMTrainer with its separator.
+  'trl': Reader('{question}\n', '\n', apart=True),
   'qwen2.5-math-prm': Reader(_QWEN, '<extra_0>'),
   'math-shepherd': Reader('{question} ', ' ки', '\n', good=648, bad=387),
   'rlhflow': Reader(

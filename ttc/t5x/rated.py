@@ -111,8 +111,8 @@ def _chosen(step: Any, name: str) -> tuple[str, int | None, bool]:
   if place is not None:
     if not _index(place, completions):
       raise ValueError(
-        f'field {name!r}: chosen_completion is {jsonl.short(place)}, and it has '
-        f'{len(completions)} completions.'
+        f'field {name!r}: chosen_completion is {jsonl.short(place)} of '
+        f'{len(completions)}.'
       )
     chosen = jsonl.field(step, f'completions.{place}.rating')
     text = _text(step, f'completions.{place}.text')
@@ -162,8 +162,7 @@ def _tagged(fields: Mapping[str, Any]) -> Rated:
     if not label.endswith(part, 0, read) or mark not in ('+', '-'):
       raise ValueError(
         "field 'label': expected the text of 'input' with + or - in place of "
-        f'each {_TAG!r}, got {label[max(0, read - 20) : read + 1]!r} for number '
-        f'{len(ends) + 1}.'
+        f'each {_TAG!r}; number {len(ends) + 1} is not, or what is before it.'
       )
     ends.append(place)
     ratings.append(1 if mark == '+' else -1)
@@ -239,7 +238,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 def _answer(fields: Mapping[str, Any], name: str) -> str:
   try:
     return jsonl.answer(fields, name) or ''
-  except jsonl.MissingError:
+  except jsonl.MissingFieldError:
     return ''
 
 
