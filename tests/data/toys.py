@@ -112,6 +112,40 @@ def llama2(folder: pathlib.Path) -> pathlib.Path:
   )  # fmt: skip
 
 
+def bare(folder: pathlib.Path, special, ordinary=(), **config) -> pathlib.Path:
+  """Byte-level BPE that merges `.` with newlines, and adds no tokens itself.
+
+  Args:
+    folder: where it is written.
+    special: added tokens.
+    ordinary: added tokens that are not special.
+    **config: fields of tokenizer_config.json beside `eos_token`.
+  """
+  tokenizer = tokenizers.Tokenizer(models.BPE())
+  tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    [
+      pre_tokenizers.Split(tokenizers.Regex(QWEN_SPLIT), 'isolated'),
+      pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+  )
+  tokenizer.decoder = decoders.ByteLevel()
+  tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+  texts = ['We add.\n\nThen we add.\n\n', 'So it is 9.\n']
+  tokenizer.train_from_iterator(
+    [*texts, *['.\n', '.\n\n', '\n\n', '\n', ' ки'] * 40],
+    trainers.BpeTrainer(
+      vocab_size=300,
+      show_progress=False,
+      initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    ),
+  )
+  tokenizer.add_special_tokens([AddedToken(t, special=True) for t in special])
+  tokenizer.add_tokens([AddedToken(t, special=False) for t in ordinary])
+  return _write(
+    folder, tokenizer, tokenizer_config={'eos_token': '<eos>', **config}
+  )
+
+
 def _byte_level(merges):
   tokenizer = tokenizers.Tokenizer(models.BPE())
   tokenizer.normalizer = normalizers.NFC()

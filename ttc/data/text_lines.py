@@ -21,8 +21,8 @@ _UTF_16 = (
 )
 # By what a file begins with: what it is, and how lines of JSON are made of it.
 _OTHERS = {
-  b'version https://git-lfs': 'a pointer of Git LFS, whose file was not fetched; '
-  'run `git lfs pull` in its repository',
+  b'version https://git-lfs': 'a pointer of Git LFS, not the file itself; run '
+  '`git lfs pull` in its repository',
   b'PAR1': 'a parquet file; convert it, such as with pandas.read_parquet(path)'
   ".to_json('a.jsonl', orient='records', lines=True)",
   b'ARROW1': 'an Arrow file; convert it to JSON lines',

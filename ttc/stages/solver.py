@@ -23,6 +23,7 @@ from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage, StageRun
+from ttc.runtime import storage
 from ttc.search.solutions import Attempt
 from ttc.stages import model_checks
 
@@ -105,7 +106,10 @@ class Solver:
     self.check_devices()
     for stage in dict.fromkeys((self.proposer, *verifiers)):
       cfg = model_checks.known(experiment, reader, stage)
-      if cfg is not None and not model_checks.has_reader(stage):
+      if model_checks.has_reader(stage):
+        # For its errors alone, before anything has been sampled.
+        self._bridge(storage.path(stage), cfg, np.zeros(0, bool))
+      elif cfg is not None:
         self._check_fits(stage, cfg, attempts)
 
   @functools.cached_property
@@ -313,18 +317,18 @@ class Solver:
   def _verified(self, run: StageRun, models: Models, stage: str) -> Models:
     """The models with a verifier, and with a bridge if it has a reader."""
     verifier = self._model(run, models.mesh, stage, 'value')
-    folder = model_folders.folder(run.input(stage))
-    reader, bridge = orbax.load_reader(str(folder)), None
-    if reader is not None:
-      bridge = Bridge(
-        reader,
-        folder / 'tokenizer.json',
-        self.task.vocabulary,
-        models.step_end,
-        {problem.id: problem.question for problem in self.problems},
-        verifier.cfg,
-      )
+    bridge = self._bridge(run.input(stage), verifier.cfg, models.step_end)
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)
+
+  def _bridge(self, made, cfg, step_end) -> Bridge | None:
+    """The bridge to a verifier, or None if it reads the proposer's tokens."""
+    folder = model_folders.folder(made)
+    reader = orbax.load_reader(str(folder))
+    if reader is None:
+      return None
+    questions = {problem.id: problem.question for problem in self.problems}
+    path, vocabulary = folder / 'tokenizer.json', self.task.vocabulary
+    return Bridge(reader, path, vocabulary, step_end, questions, cfg)
 
   def _model(self, run, mesh, stage, head) -> Model:
     """Loads the model of a stage, which must have the head."""
