@@ -306,6 +306,28 @@ def test_a_verifier_may_have_another_vocabulary(tmp_path):
     )
 
 
+def test_a_verifier_with_another_tokenizer_is_refused_before_any_work(tmp_path):
+  """Case R-extra: the separator is no token of the base model's tokenizer."""
+  tokenizer = toys.qwen(tmp_path / 'qwen')
+  path = str(tokenizer / 'tokenizer.json')
+  size = tokenizers.Tokenizer.from_file(path).get_vocab_size()
+  folders = [str(tmp_path / name) for name in ('base', 'prm')]
+  base = published(tmp_path / 'hub-base')
+  assert convert(f'--from={base}', f'--to={folders[0]}') == 0
+  prm = published(tmp_path / 'hub-prm', 'value', vocab_size=size)
+  given = ('--reader=qwen2.5-math-prm', f'--tokenizer={tokenizer}')
+  assert convert(f'--from={prm}', f'--to={folders[1]}', *given) == 0
+  solver = Solver(
+    TASK,
+    Generation(max_tokens=6, max_step_tokens=3),
+    questions=3,
+    proposer=folders[0],
+    verifier=folders[1],
+  )
+  with pytest.raises(ValueError, match="spells '<extra_0>', which is not one"):
+    Experiment('e', (Sample(solver, num=2),)).check()
+
+
 def test_a_model_that_does_not_fit_is_refused_before_any_work(tmp_path):
   source = published(tmp_path / 'hub')
   assert convert(f'--from={source}', f'--to={tmp_path / "ours"}') == 0

@@ -167,10 +167,12 @@ class Bridge:
     if not (split or reader.before.isascii() or self._is_token(reader.before)):
       split = [reader.before]
     split.append(foreign_marker(text, self._is_token, begin))
+    if not self._encode(reader.before).ids:  # some tokenizers drop white space
+      split[0] = reader.before
     if split[0]:
       raise ValueError(
-        f'The reader of the verifier spells {split[0]!r}, which {path} splits '
-        'over tokens, so that no value was ever learned there; convert it '
+        f'The reader of the verifier spells {split[0]!r}, which is not one '
+        f'token of {path}, so that no value was ever learned there; convert it '
         'with --tokenizer=FOLDER of that verifier, or with its own --reader.'
       )
 
