@@ -389,15 +389,23 @@ def _without_steps():
       "'label.steps': expected a list",
     ),
     case(
-      'P-chosen', 'PRM800K', _published(chosen_completion=3), 'chosen.* 3 of 1'
+      'P-chosen',
+      'PRM800K',
+      _published(chosen_completion=3),
+      'chosen.* 3, not one of its 1',
     ),
     case(
       'P-chosen',
       'negative',
       _published(chosen_completion=-1),
-      'chosen.* -1 of 1',
+      'chosen.* -1, not one of its 1',
     ),
-    case('P-chosen', 'none', _published(completions=None), 'chosen.* 0 of 0'),
+    case(
+      'P-chosen',
+      'none',
+      _published(completions=None),
+      'chosen.* 0, not one of its 0',
+    ),
     case(
       'P-chosen',
       'null text',

@@ -111,8 +111,8 @@ def _chosen(step: Any, name: str) -> tuple[str, int | None, bool]:
   if place is not None:
     if not _index(place, completions):
       raise ValueError(
-        f'field {name!r}: chosen_completion is {jsonl.short(place)} of '
-        f'{len(completions)}.'
+        f'field {name!r}: chosen_completion is {jsonl.short(place)}, not '
+        f'one of its {len(completions)} completions.'
       )
     chosen = jsonl.field(step, f'completions.{place}.rating')
     text = _text(step, f'completions.{place}.text')
