@@ -5,6 +5,10 @@ all claims: each seed gives K measurements of Q questions, rows [K, Q], and
 `statistic` maps their means [..., K] to [...]. Questions are drawn with
 replacement, and the same draw is used for all K rows (a paired bootstrap) and
 all seeds. With several seeds, seeds are drawn with replacement as well.
+
+An interval of few questions says little: that of one question, or of questions
+that all agree, has no width at all. So a claim is decided only if at least
+FEWEST questions bear on it.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +23,9 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 
 DRAWS = 2000  # bootstrap draws per statistic
 LEVEL = 0.95  # share of the draws inside an interval
+# Even if all of five questions agree, chance does that in one case of 16, which
+# is more than 5 %; with six it is one of 32 (the two-sided sign test).
+FEWEST = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Claim:
     interval: bounds of the central 95 % of the bootstrap draws; (None, None)
       if undefined.
     holds: True or False where the whole interval and every seed agree;
-      None (undecided) otherwise.
+      None (undecided, or not measurable) otherwise.
+    why: why it is not decided; '' where it is.
     unit: unit of the numbers: 'points', 'percent', 'AUC' or 'factor'.
     seeds: the statistic of each seed alone; None where undefined.
   """
@@ -44,6 +52,12 @@ class Claim:
   holds: bool | None
   unit: str
   seeds: tuple[float | None, ...]
+  why: str = ''
+
+  @property
+  def is_measurable(self) -> bool:
+    """Whether there is an estimate at all."""
+    return self.estimate is not None
 
   def to_json(self) -> dict[str, Any]:
     """The claim as a JSON object of summary.json."""
@@ -63,6 +77,7 @@ def judge(
   above: float = 0.0,
   unit: str = 'points',
   grain: float = 0.0,
+  evidence: Sequence[np.ndarray] | None = None,
 ) -> Claim:
   """Judges the claim that a statistic lies above a threshold.
 
@@ -73,19 +88,38 @@ def judge(
     above: threshold, in the unit of the statistic.
     grain: resolution of the measurement, which more questions do not improve.
       An estimate closer to `above` than this leaves the claim undecided.
+    evidence: for each thing that is compared, whether a question bears on it,
+      bool [G, Q], one array per seed. Fewer than FEWEST questions of any of
+      them leave the claim undecided. None is all questions.
   """
   estimate, low, high = interval(rows, statistic)
   seeds = [_finite(statistic(r.mean(1))) for r in rows]
   known = [s for s in seeds if s is not None]
-  holds = None
-  decidable = low is not None and abs(estimate - above) >= grain
-  if decidable and len(known) == len(seeds):
-    if low > above and min(known) > above:
-      holds = True
-    elif high < above and max(known) < above:
-      holds = False
+  if evidence is None:
+    evidence = [np.ones([1, r.shape[1]], bool) for r in rows]
+  count = _count(evidence)
+  holds, why = None, ''
+  if estimate is None:
+    why = 'there is nothing to measure it on'
+  elif count < FEWEST:
+    noun = 'question bears' if count == 1 else 'questions bear'
+    why = f'{count or "no"} {noun} on it, and a decision takes {FEWEST}'
+  elif low is None or len(known) < len(seeds):
+    why = 'there is too little to measure it on'
+  elif abs(estimate - above) < grain:
+    why = f'it is closer to {above:g} than can be measured'
+  elif low > above and min(known) > above:
+    holds = True
+  elif high < above and max(known) < above:
+    holds = False
+  elif low <= above <= high:
+    why = f'the interval includes {above:g}'
+  else:
+    why = 'the seeds disagree'
   statement = statement[:1].upper() + statement[1:]
-  return Claim(id, statement, estimate, (low, high), holds, unit, tuple(seeds))
+  return Claim(
+    id, statement, estimate, (low, high), holds, unit, tuple(seeds), why
+  )
 
 
 def interval(
@@ -152,6 +186,18 @@ def ratio(means: np.ndarray) -> np.ndarray:
   """
   with np.errstate(all='ignore'):
     return np.where(means[..., 1] > 0, means[..., 0] / means[..., 1], np.nan)
+
+
+def _count(evidence: Sequence[np.ndarray]) -> int:
+  """Number of questions that bear on a claim, of the thing with the fewest.
+
+  A question counts once, whether it bears on the claim in one seed or in all:
+  seeds share their questions.
+  """
+  either = np.zeros(np.max([e.shape for e in evidence], 0), bool)
+  for e in evidence:
+    either[:, : e.shape[1]] |= e
+  return int(either.sum(1).min())
 
 
 def _finite(value) -> float | None:

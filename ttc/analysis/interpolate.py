@@ -10,6 +10,8 @@ import numpy as np
 
 # Tolerance in log2: budgets that differ by rounding alone are the same budget.
 _SLACK = 1e-9
+# Means of the same answers, summed in another order, are the same accuracy.
+_EQUAL = 1e-9
 
 
 def accuracy_at(curve: Mapping[int, float | np.ndarray], budget: float):
@@ -37,12 +39,16 @@ def accuracy_at(curve: Mapping[int, float | np.ndarray], budget: float):
   return (1 - share) * curve[budgets[left]] + share * curve[budgets[right]]
 
 
-def budget_at(curve: Mapping[int, float], accuracy: float) -> float | None:
-  """The least budget at which the curve reaches an accuracy.
+def budget_at(
+  curve: Mapping[int, float], accuracy: float, near: float = 0.0
+) -> float | None:
+  """The budget at which the curve reaches an accuracy.
 
   Args:
     curve: accuracy by budget; it need not be monotone.
     accuracy: the accuracy to reach.
+    near: where the curve stays at the accuracy from one budget to another, any
+      of these would do: the one nearest to this is taken, by default the least.
 
   Returns:
     The budget of the first crossing. None if the curve never reaches the
@@ -51,13 +57,17 @@ def budget_at(curve: Mapping[int, float], accuracy: float) -> float | None:
   """
   budgets = sorted(curve)
   y = [float(curve[n]) for n in budgets]
-  if accuracy < y[0]:
+  reached = [i for i in range(len(y)) if y[i] >= accuracy - _EQUAL]
+  if not reached or y[0] > accuracy + _EQUAL:
     return None
-  if accuracy == y[0]:
-    return float(budgets[0])
-  for i in range(1, len(y)):
-    if y[i] >= accuracy:
-      share = (accuracy - y[i - 1]) / (y[i] - y[i - 1])
-      left, right = np.log2(budgets[i - 1 : i + 1])
-      return float(2 ** (left + share * (right - left)))
-  return None
+  first = last = reached[0]
+  crossing = float(budgets[0])
+  if first:
+    share = min((accuracy - y[first - 1]) / (y[first] - y[first - 1]), 1.0)
+    left, right = np.log2(budgets[first - 1 : first + 1])
+    crossing = float(2 ** (left + share * (right - left)))
+  if y[first] > accuracy + _EQUAL:
+    return crossing
+  while last + 1 < len(y) and abs(y[last + 1] - accuracy) <= _EQUAL:
+    last += 1
+  return min(max(crossing, near), float(budgets[last]))

@@ -11,6 +11,8 @@ from ttc.analysis.study import Curve, Study
 
 # In points: about the noise that averaging over 100 random subsets leaves.
 GRAIN = 0.1
+# Accuracies of a question, in [0, 1], that differ by rounding alone are equal.
+_EQUAL = 1e-9
 
 Questions = Sequence[np.ndarray]  # [Q] per seed
 
@@ -36,7 +38,12 @@ def better(
     np.stack([(x - y) * m, m]) for x, y, m in zip(a, b, members, strict=True)
   ]
   return bootstrap.judge(
-    id, statement, rows, lambda m: 100 * bootstrap.ratio(m), grain=GRAIN
+    id,
+    statement,
+    rows,
+    lambda m: 100 * bootstrap.ratio(m),
+    grain=GRAIN,
+    evidence=[np.abs(r[:1]) > _EQUAL for r in rows],
   )
 
 
@@ -52,6 +59,9 @@ def factor(
   The estimate is the baseline's budget at equal accuracy over `budget`. If the
   baseline never reaches that accuracy its largest budget counts, and if it
   starts above, its smallest; both understate the distance from a factor of 1.
+  So does a baseline that has the accuracy at many budgets, for example because
+  it answers all questions rightly: the one nearest to `budget` counts. Only
+  questions that the two answer differently bear on the claim.
 
   Args:
     id, statement: copied into the claim.
@@ -66,7 +76,7 @@ def factor(
 
   def relative_budget(means: np.ndarray) -> float:
     baseline = dict(zip(budgets, means[1:].tolist(), strict=True))
-    needed = interpolate.budget_at(baseline, float(means[0]))
+    needed = interpolate.budget_at(baseline, float(means[0]), near=budget)
     if needed is None:
       needed = budgets[0] if means[0] < means[1] else budgets[-1]
     return needed / budget
@@ -78,6 +88,7 @@ def factor(
     lambda m: np.apply_along_axis(relative_budget, -1, m),
     above=1.0,
     unit='factor',
+    evidence=[np.ptp(r, axis=0, keepdims=True) > _EQUAL for r in rows],
   )
 
 
@@ -116,22 +127,23 @@ def optimal(
         for other, others in baselines.items()
         if all(n in o for o in others)
       ]
-      claims.append(
-        factor(
-          f'{stem}.factor.n{n}',
-          f'{subject} at {n} generations needs fewer of them than {reference} '
-          'for equal accuracy.',
-          curves,
-          baselines[reference],
-          n,
+      if len(shared(baselines[reference])) > 1:  # else no budget but this one
+        claims.append(
+          factor(
+            f'{stem}.factor.n{n}',
+            f'{subject} at {n} generations needs fewer of them than '
+            f'{reference} for equal accuracy.',
+            curves,
+            baselines[reference],
+            n,
+          )
         )
-      )
     claims += _fourfold(stem, subject, curves, reference, baselines[reference])
   return claims
 
 
 def _fourfold(stem, subject, curves, reference, others) -> list[Claim]:
-  top = max(shared(others))
+  top = max(shared(others), default=0)
   if top % 4 or not all(top // 4 in c for c in curves):
     return []
   return [

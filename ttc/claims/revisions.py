@@ -83,6 +83,7 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
       lost,
       above=PAPER_RIGHT_TO_WRONG,
       unit='percent',
+      evidence=[r[1:2] > 0 for r in rows],
     ),
     bootstrap.judge(
       'revisions.gain-vs-loss',
@@ -90,6 +91,7 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
       'one by a wrong one.',
       rows,
       lambda m: gained(m) - lost(m),
+      evidence=[r[[1, 3]] > 0 for r in rows],
     ),
   ]
 
@@ -173,6 +175,9 @@ def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
       lambda m: (
         100 * (bootstrap.ratio(m[..., :2]) - bootstrap.ratio(m[..., 2:]))
       ),
+      evidence=[
+        np.stack([r[1] > 0, r[3] > 0, (r[0] != 0) | (r[2] != 0)]) for r in rows
+      ],
     )
   )
   return results

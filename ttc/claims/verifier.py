@@ -45,7 +45,8 @@ def _spread(studies) -> list[Claim]:
       rows = []
       for s in studies:
         right, bins = s.base.correct.mean(1), s.bins[kind]
-        ends = [bins == 1, bins == bins.max()]
+        # Where all are equally easy there is no harder bin: its rows are 0.
+        ends = [bins == 1, (bins == bins.max()) & (bins > 1)]
         rows.append(np.stack([x for e in ends for x in (right * e, e)]))
       results.append(
         bootstrap.judge(
@@ -56,6 +57,7 @@ def _spread(studies) -> list[Claim]:
           lambda m: (
             100 * (bootstrap.ratio(m[..., :2]) - bootstrap.ratio(m[..., 2:]))
           ),
+          evidence=[r[1::2] > 0 for r in rows],
         )
       )
   return results
@@ -70,17 +72,22 @@ def _ranking(studies) -> list[Claim]:
     'inner': "The verifier's value at an inner step ranks answers that end "
     'right above those that end wrong, same question and step.',
   }
-  return [
-    bootstrap.judge(
-      f'verifier.auc.{where}',
-      statement,
-      [_auc_rows(s.base, where == 'inner') for s in studies],
-      bootstrap.ratio,
-      above=0.5,
-      unit='AUC',
+  claims = []
+  for where, statement in statements.items():
+    rows = [_auc_rows(s.base, where == 'inner') for s in studies]
+    claims.append(
+      bootstrap.judge(
+        f'verifier.auc.{where}',
+        statement,
+        rows,
+        bootstrap.ratio,
+        above=0.5,
+        unit='AUC',
+        # Not those that it ranks neither way, nor those with one kind alone.
+        evidence=[(r[1:] > 0) & (r[:1] != 0.5) for r in rows],
+      )
     )
-    for where, statement in statements.items()
-  ]
+  return claims
 
 
 def _auc_rows(pool: AnswerPool, inner: bool) -> np.ndarray:

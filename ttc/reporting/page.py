@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
+from ttc.analysis import bootstrap
 from ttc.analysis.bootstrap import Claim
 from ttc.reporting import terminal
 from ttc.reporting.examples import Example
@@ -103,7 +104,9 @@ def render(
     '<h2>Claims</h2>',
     f'<p>{as_html(terminal.tally(claims))}. Intervals: 95 % bootstrap, paired '
     'over questions and over seeds where there are several. A claim holds, or '
-    'does not, where the whole interval and every seed agree. Many claims '
+    'does not, where the whole interval and every seed agree and at least '
+    f'{bootstrap.FEWEST} questions bear on it, that is, tell apart what it '
+    'compares. Many claims '
     'are judged at once: of those that are not true, about one in forty '
     'comes out as holding by chance.</p>',
     *_claims(claims),
@@ -132,6 +135,8 @@ def _section(title: str, parts) -> list[str]:
 
 def _mark(claim: Claim) -> str:
   style, text = _MARKS[claim.holds]
+  if not claim.is_measurable:
+    text = '– not measurable'
   return f'<span class="mark {style}">{text}</span>'
 
 

@@ -1,5 +1,6 @@
 """The report as text for a terminal: findings first, then tables."""
 
+import collections
 from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from ttc.analysis.bootstrap import Claim
 from ttc.runtime.safe_text import printable
 
-MARKS = {True: 'holds', False: 'does not hold', None: 'undecided'}
+_MARKS = {True: 'holds', False: 'does not hold', None: 'undecided'}
 _COLUMN = 7  # characters per number
 
 TableRow = Mapping[str, Any]
@@ -27,8 +28,8 @@ def render(
   lines = [title, '']
   for claim in findings:
     lines += [
-      f'{MARKS[claim.holds]:>13}  {claim.statement}',
-      f'{"":>13}  {number(claim)}',
+      f'{mark(claim):>14}  {claim.statement}',
+      f'{"":>14}  {number(claim)}',
     ]
   lines += ['', overview, '', tally(claims)]
   return printable('\n'.join(lines))
@@ -148,23 +149,33 @@ def _grid(
   return lines
 
 
+def mark(claim: Claim) -> str:
+  """The verdict on a claim in words."""
+  return _MARKS[claim.holds] if claim.is_measurable else 'not measurable'
+
+
 def number(claim: Claim) -> str:
-  """Estimate and interval of a claim, e.g. '+5.2 points [2.9, 8.3]'."""
+  """Estimate and interval of a claim, e.g. '+5.2 points [2.9, 8.3]'.
+
+  Where it is not decided, why not: '+0.1 points [0.0, 0.2]: the interval …'.
+  """
+  reason = f': {claim.why}' if claim.why else ''
   if claim.estimate is None:
-    return 'not measurable here'
+    return f'not measurable{reason}'
   sign = '+' if claim.unit == 'points' else ''
   digits = 2 if claim.unit in ('AUC', 'factor') else 1
   text = f'{claim.estimate:{sign}.{digits}f} {claim.unit}'
   low, high = claim.interval
   if low is None or high is None:
-    return f'{text} (no interval)'
-  return f'{text} [{low:.{digits}f}, {high:.{digits}f}]'
+    return f'{text} (no interval){reason}'
+  return f'{text} [{low:.{digits}f}, {high:.{digits}f}]{reason}'
 
 
 def tally(claims: Sequence[Claim]) -> str:
-  """Numbers of claims that hold, do not hold and are undecided."""
-  count = {holds: sum(c.holds is holds for c in claims) for holds in MARKS}
+  """Numbers of claims that hold, do not hold, and are not decided."""
+  count = collections.Counter(map(mark, claims))
   return (
-    f'claims: {count[True]} hold, {count[False]} do not, '
-    f'{count[None]} are undecided'
+    f'claims: {count["holds"]} hold, {count["does not hold"]} do not, '
+    f'{count["undecided"]} are undecided, '
+    f'{count["not measurable"]} not measurable'
   )
