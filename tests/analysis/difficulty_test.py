@@ -60,14 +60,21 @@ def test_thresholds_place_questions_not_seen_before():
   assert difficulty.assign([2.0, -1.0], found.thresholds).tolist() == [1, 5]
 
 
+@pytest.mark.parametrize('count', [1, 2, 4])
+def test_fewer_questions_than_bins_have_a_bin_each(count):
+  easiness = np.arange(count, 0, -1.0)
+  assert difficulty.bins(easiness).tolist() == list(range(1, count + 1))
+  assert difficulty.bins(np.ones(count)).tolist() == [1] * count
+
+
 def test_by_bin_is_nan_where_empty():
   means = difficulty.by_bin([1, 0, 1, 1], [1, 1, 3, 3], num_bins=4)
   np.testing.assert_array_equal(means, [0.5, np.nan, 1, np.nan])
 
 
 def test_what_cannot_be_binned_is_refused():
-  with pytest.raises(ValueError, match='fewer bins'):
-    difficulty.bins([1.0, 2.0])
+  with pytest.raises(ValueError, match=r'shape \(0,\) makes no bins'):
+    difficulty.bins([])
   with pytest.raises(ValueError, match='question 1 is not finite'):
     difficulty.bins([1.0, np.nan, 0.0], num_bins=2)
   with pytest.raises(ValueError, match='samples'):

@@ -34,10 +34,10 @@ def oracle(correct, num_bins: int = 5) -> DifficultyBins:
 
   Args:
     correct: whether each sample is right, bool [Q, S].
-    num_bins: number of bins.
+    num_bins: number of bins; fewer questions than that have a bin each.
 
   Raises:
-    ValueError: there are no samples, or fewer questions than bins.
+    ValueError: there are no samples or no questions.
   """
   return _by_mean(correct, num_bins)
 
@@ -47,11 +47,10 @@ def predicted(score, num_bins: int = 5) -> DifficultyBins:
 
   Args:
     score: final score of each sample, float [Q, S].
-    num_bins: number of bins.
+    num_bins: number of bins; fewer questions than that have a bin each.
 
   Raises:
-    ValueError: there are no samples, fewer questions than bins, or a score is
-      not finite.
+    ValueError: there are no samples or no questions, or a score is not finite.
   """
   return _by_mean(score, num_bins)
 
@@ -68,18 +67,18 @@ def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
     num_bins: number of bins.
 
   Returns:
-    num_bins - 1 thresholds, descending, for `assign`.
+    num_bins - 1 thresholds, descending, for `assign`; Q - 1 of fewer questions
+    than bins, so that each has a bin.
 
   Raises:
-    ValueError: there are fewer questions than bins, or an easiness is not
-      finite.
+    ValueError: there are no questions, or an easiness is not finite.
   """
   easiness = np.asarray(easiness, np.float64)
-  if easiness.ndim != 1 or len(easiness) < num_bins:
+  if easiness.ndim != 1 or not len(easiness):
     raise ValueError(
-      f'Easiness of shape {easiness.shape} does not fill {num_bins} bins; '
-      'give [Q] with Q >= num_bins, or ask for fewer bins.'
+      f'Easiness of shape {easiness.shape} makes no bins; give [Q], Q >= 1.'
     )
+  num_bins = min(num_bins, len(easiness))
   if not np.isfinite(easiness).all():
     raise ValueError(
       f'The easiness of question {np.isfinite(easiness).argmin()} is not '

@@ -72,6 +72,10 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
     rows.append(np.stack([(x & follows).sum((1, 2)) for x in kinds]) * 1.0)
   if not any(r[[1, 3]].any() for r in rows):
     return []
+  # A rate of 0 or 1 has an interval without a width, however few the attempts.
+  varies = any(r[0].any() for r in rows) and any(
+    (r[0] < r[1]).any() for r in rows
+  )
   lost = lambda m: 100 * bootstrap.ratio(m[..., :2])
   gained = lambda m: 100 * bootstrap.ratio(m[..., 2:])
   return [
@@ -83,7 +87,7 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
       lost,
       above=PAPER_RIGHT_TO_WRONG,
       unit='percent',
-      evidence=[r[1:2] > 0 for r in rows],
+      evidence=[(r[1:2] > 0) & varies for r in rows],
     ),
     bootstrap.judge(
       'revisions.gain-vs-loss',

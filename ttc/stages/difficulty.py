@@ -41,6 +41,8 @@ class Difficulty:
   def show(self, run: StageRun) -> str:
     """Text: pass@1 and share of truncated attempts, overall and per bin."""
     pool = pools.largest(pools.read(run.folder), 'BestOfN')
+    if pool is None:
+      return f'{run.label}: every question was skipped'
     kinds = {'oracle': difficulty.oracle(pool.correct)}
     if pool.values is not None:
       kinds['predicted'] = difficulty.predicted(pool.score())

@@ -96,7 +96,7 @@ class FitPolicy:
         + ', '.join(f'{n}: {policy.arms[bin, n]}' for n in policy.budgets)
         for bin in policy.bins
       ]
-    return '\n'.join(lines)
+    return '\n'.join(lines) or f'{run.label}: no budget leaves a choice'
 
   def _sources(self) -> dict[str, str]:
     stages = {
@@ -110,6 +110,8 @@ class FitPolicy:
 def _thresholds(measured: study.Study) -> Mapping[str, tuple[float, ...]]:
   """Least easiness of each bin but the last, by kind of bins."""
   pool = measured.difficulty
+  if pool is None:
+    return {}
   thresholds = {'oracle': difficulty.oracle(pool.correct).thresholds}
   if pool.values is not None:
     thresholds['predicted'] = difficulty.predicted(pool.score()).thresholds
