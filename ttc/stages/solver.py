@@ -88,7 +88,7 @@ class Solver:
 
     Raises:
       ValueError: a model is not there or does not fit task, devices or context,
-        or the split has too few questions.
+        or the split has too few questions, or none that can be asked.
     """
     verifiers = [stage for _, stage in self.scorers]
     if self.verifier:
@@ -101,6 +101,7 @@ class Solver:
         f'Solver.questions={self.questions}, but the split {self.split!r} '
         f'has {count}; lower it, or ask the task for more.'
       )
+    self._check_asked()
     # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.check_devices()
@@ -297,6 +298,28 @@ class Solver:
       raise ValueError(
         f'Solver.model_parallel={self.model_parallel} does not divide the '
         f'{devices} devices of a process; choose a divisor.'
+      )
+
+  def _check_asked(self) -> None:
+    """Raises ValueError if there is no question, or all are skipped."""
+    if not self.problems:
+      reasons = [
+        f'{count} left out: {reason}'
+        for reason, count in self.task.left_out(self.split).items()
+      ]
+      raise ValueError(
+        f'the split {self.split!r} has no questions'
+        + (f' ({"; ".join(reasons)})' if reasons else '')
+        + '; give the task a file with others, or name another Solver.split.'
+      )
+    if self.prompt_tokens is None:  # for one, prompts need not be encoded now
+      return
+    if all(map(self.skipped, self.problems)):
+      raise ValueError(
+        f'all {len(self.problems)} questions of the split {self.split!r} would '
+        f'be skipped: the shortest prompt has {min(self._lengths.values())} '
+        f'tokens, more than Solver.prompt_tokens={self.prompt_tokens}; raise '
+        'it, or shorten the template.'
       )
 
   def _check_fits(
