@@ -35,7 +35,7 @@ class Part:
 
   Attributes:
     index: index of the part in the stage, from 0.
-    items: the items of the part.
+    items: the items of the part, without those that fill it up.
     written: whether `write` has returned.
   """
 
@@ -58,7 +58,8 @@ class Parts:
 
   Args:
     folder: the stage's folder.
-    items: all items of the stage, the same in every process.
+    items: all items of the stage, the same in every process. None fills up a
+      part: it is no item, and is not counted.
     size: number of items per part; the last part may have fewer.
     processes: the processes of the run.
     rows: the number of rows that an item has.
@@ -117,7 +118,9 @@ class Parts:
     # A stride over the parts that are left, not over all: after a run with
     # another number of processes the remaining work is still balanced.
     self.mine: list[int] = left[processes.index :: processes.count]
-    self.items_done = len(items) - sum(len(self._batch(i)) for i in left)
+    self.items_done = sum(
+      len(self._batch(i)) for i in set(range(self.count)) - set(left)
+    )
 
   @property
   def items_to_do(self) -> int:
@@ -174,7 +177,8 @@ class Parts:
     return Part(index, items, write)
 
   def _batch(self, index: int) -> Sequence[Any]:
-    return self._items[index * self._size : (index + 1) * self._size]
+    batch = self._items[index * self._size : (index + 1) * self._size]
+    return [item for item in batch if item is not None]
 
   def _num_rows(self, index: int) -> int:
     return sum(map(self._rows, self._batch(index)))

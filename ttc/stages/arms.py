@@ -92,15 +92,16 @@ def run_arms(stage: Armed, run: StageRun) -> None:
   solver, size = stage.solver, stage.size
   # Padded to whole parts per setting, so that no part mixes two of them: a part
   # is one call of the scheduler, with one strategy and budget.
-  padding = -len(solver.problems) % size
-  questions = [*solver.problems, *[None] * padding]
+  padding = [None] * (-len(solver.problems) % size)
   settings = [
     (arm.strategy, budget) for arm in stage.arms for budget in arm.budgets
   ]
   # The most that any setting needs: all share one scheduler and its programs.
   slots = max(strategy.slots(budget) for strategy, budget in settings)
   items = [
-    (*setting, question) for setting in settings for question in questions
+    item
+    for setting in settings
+    for item in [*((*setting, p) for p in solver.problems), *padding]
   ]
   scheduler = None
   for part in run.parts(items, size, rows=lambda item: item[2] is not None):
@@ -109,7 +110,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
       scheduler = solver.scheduler(run, models, slots)
       scorers = solver.load_scorers(run, models)
     strategy, budget = part.items[0][:2]
-    problems = [item[2] for item in part.items if item[2] is not None]
+    problems = [problem for _, _, problem in part.items]
     with partitioning.use(models.mesh):
       part.write(
         list(

@@ -16,6 +16,7 @@ from ttc.inference.requests import Plan, Question
 from ttc.inference.rows import Row
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
+from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.search.rollouts import Branch, continuations
@@ -84,13 +85,12 @@ class Label:
   def show(self, run: StageRun) -> str:
     """Text: number of solutions labelled, and of those without an answer."""
     dropped = sum(labelling.parsable(r)[1] for r in run.read(self.source))
-    # One line per row; counting them is much faster than parsing the rows.
-    count = sum(
-      path.read_bytes().count(b'\n') for path in run.folder.glob('part-*.jsonl')
-    )
+    # From the mark, which is much faster than parsing the rows.
+    mark = records.read_mark(run.folder)
+    count = sum(mark['rows'].values()) if mark else 0
     return (
-      f'{run.label}: {count} solutions labelled; {dropped} of the '
-      'samples have no answer that can be parsed and were left out'
+      f'{run.label}: {count} solution{"s" * (count != 1)} labelled; {dropped} '
+      'of the samples have no answer that can be parsed and were left out'
     )
 
   def _chosen(self, record: Mapping) -> list[int]:
