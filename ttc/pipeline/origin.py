@@ -16,6 +16,10 @@ class RefusedError(ValueError):
   """A folder that a stage cannot resume, or an input that it cannot use."""
 
 
+class BusyError(RefusedError):
+  """Another command is at work in the folder, or has taken it over."""
+
+
 @dataclasses.dataclass
 class Origin:
   """The content of stage.json.
@@ -99,6 +103,30 @@ class Origin:
       listed = '\n  '.join(lines)
       raise RefusedError(
         f'{folder} was made from files with other content:\n  {listed}\n'
+        'Put back the files, or delete that folder to make it again.'
+      )
+
+  def check_input(self, label: str, folder: pathlib.Path) -> None:
+    """Checks that an input was made from the files that are there now.
+
+    Otherwise its rows would be combined with questions of another file.
+
+    Args:
+      label: of the stage that reads it.
+      folder: of the input; one without a stage.json was not made from files.
+
+    Raises:
+      RefusedError: a file that both name has other content now.
+    """
+    before = Origin.read(folder)
+    if before is None:
+      return
+    lines = contents.differences(before.files or {}, self.files or {})
+    if lines:
+      listed = '\n  '.join(lines)
+      raise RefusedError(
+        f'{label} reads {folder}, which was made from files with other '
+        f'content:\n  {listed}\n'
         'Put back the files, or delete that folder to make it again.'
       )
 

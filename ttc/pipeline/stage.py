@@ -29,7 +29,7 @@ from ttc.pipeline import (
   provenance,
   records,
 )
-from ttc.pipeline.origin import FILE, Origin, RefusedError
+from ttc.pipeline.origin import BusyError, FILE, Origin, RefusedError
 from ttc.pipeline.parts import one, Part, Parts
 from ttc.pipeline.place import Place
 from ttc.runtime import storage
@@ -104,14 +104,16 @@ class StageRun:
       The folder of the finished stage, or the path.
 
     Raises:
-      RefusedError: the input is not complete, or has been made again from
-        something else since this folder was begun.
+      RefusedError: the input is not complete, has been made again from
+        something else since this folder was begun, or was made from files
+        whose content is another now.
     """
     if storage.is_absolute(name):
       key, folder = name, storage.path(name)
     else:
       folder = self._seed_folder(self.seed if seed is None else seed) / name
       key = str(folder.relative_to(self.place.root))
+    self.origin.check_input(self.label, folder)
     identity = self._identity(key)
     if identity is None:
       raise RefusedError(
@@ -139,7 +141,8 @@ class StageRun:
     """Yields the parts that this process has to do; write each in turn.
 
     Args:
-      items: all items of the stage, in the same order in every run.
+      items: all items of the stage, in the same order in every run; None
+        fills up a part, see `Parts`.
       size: number of items per part; the last part may have fewer.
       unit: what an item is, in the plural, for the progress line.
       rows: the number of rows that an item has.
@@ -361,7 +364,7 @@ class StageRun:
       with lease.holding(self.folder, self.place.processes.index) as self._hold:
         yield
     except lease.HeldError as error:
-      raise RefusedError(str(error)) from error
+      raise BusyError(str(error)) from error
     finally:
       self._hold = None
 
