@@ -9,6 +9,7 @@ import traceback
 from ttc.cli.configuration import load
 from ttc.pipeline import agreement, fingerprint, reuse
 from ttc.pipeline.experiment import ConfigurationError, Experiment
+from ttc.pipeline.origin import BusyError
 from ttc.pipeline.place import Place
 from ttc.pipeline.records import IncompleteError
 from ttc.pipeline.run_log import RunLog
@@ -103,6 +104,8 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   except _REFUSALS as error:
     if request.debug:
       traceback.print_exc()
+    if isinstance(error, BusyError):
+      session.log.give_way()
     return _fail(f'ttc: {error}', _CANNOT_START), str(error)
   except KeyboardInterrupt:
     return _fail(_STOPPED, 128 + signal.SIGINT), ''
@@ -173,7 +176,7 @@ def _run(request: Request, session: _Session) -> None:
       seconds = run.work()
       _report(run, f'complete, {duration(seconds)}')
     if hasattr(stage, 'show') and run.leads:
-      print(stage.show(run), flush=True)
+      _show(stage, run)
   processes.meet('end')
 
 
@@ -225,6 +228,18 @@ def _chosen(
   if experiment.report and experiment.report.name in names:
     chosen.append((experiment.report, StageRun(experiment.report, place, None)))
   return chosen
+
+
+def _show(stage, run: StageRun) -> None:
+  """Prints what a complete stage found, if that can be told."""
+  try:
+    text = stage.show(run)
+  except (*_REFUSALS, OSError):
+    raise  # its files are damaged or gone, and later stages read them
+  except Exception as error:
+    # It is only told to people, and must not keep later stages from running.
+    text = f'{run.label}: complete, but cannot be shown ({error!r})'
+  print(printable(text), flush=True)
 
 
 def _report(run: StageRun, text: str) -> None:

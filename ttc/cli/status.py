@@ -47,13 +47,14 @@ def add_parser(stages) -> None:
 def run(options: argparse.Namespace) -> int:
   """Prints a table or JSON; returns 0, or 2 if a folder has no experiment."""
   from ttc.pipeline import status
+  from ttc.runtime.safe_text import printable
 
   tables = []
   for name in options.folder:
     try:
       tables.append((name, status.read(os.path.expanduser(name))))
     except ValueError as error:
-      print(f'ttc: {error}', file=sys.stderr)
+      print(printable(f'ttc: {error}'), file=sys.stderr)
       return _CANNOT_START
   if options.json:
     facts = {'folders': [_facts(name, runs) for name, runs in tables]}
@@ -84,6 +85,7 @@ def _facts(name: str, runs) -> dict:
 def _table(runs) -> str:
   from ttc.pipeline import status
   from ttc.runtime.progress import duration
+  from ttc.runtime.safe_text import printable
 
   if len(runs) == 1 and runs[0].stages:
     rows = [('stage', 'state', 'parts', 'took', 'left', '')]
@@ -91,6 +93,8 @@ def _table(runs) -> str:
   else:
     rows = [('run', 'state', 'stages', 'parts', 'took', 'left', '')]
     rows += [_run_row(run) for run in runs]
+  # Names and errors come from files that others may have written.
+  rows = [[printable(cell, one_line=True) for cell in row] for row in rows]
   widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
   lines = ['  '.join(map(str.ljust, row, widths)).rstrip() for row in rows]
   states = ', '.join(f'{n} {s}' for s, n in status.counts(runs).items())

@@ -9,6 +9,7 @@ has no links, it is copied.
 from collections.abc import Iterator
 import os
 import pathlib
+import re
 import shutil
 
 from ttc.pipeline import contents, fingerprint, inputs, records
@@ -35,7 +36,7 @@ def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
 
   Yields:
     One message per stage that was taken, or could not be taken, with the
-    reason.
+    reason; or one message that the folder has none of the stages.
 
   Raises:
     ConfigurationError: the folder to reuse does not exist.
@@ -46,11 +47,16 @@ def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
       f'Experiment.reuse={experiment.reuse!r} is no folder; name the folder of '
       'an experiment, such as runs/quickstart or gs://bucket/runs/quickstart.'
     )
+  missing, found = [], False
   for seed in experiment.seeds:
     for stage in experiment.stages:
       label = f'seed-{seed}/{stage.name}'
       done = records.read_mark(source / label) is not None
-      if not done or _is_begun(root / label):
+      found = found or done
+      if _is_begun(root / label):
+        continue
+      if not done:
+        missing.append(label)
         continue
       # In the order of the stages: whether one may be taken depends on its
       # inputs in `root`, which have been taken by now if they can be.
@@ -63,6 +69,25 @@ def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
         yield f'{label}: copied from {source}'
       elif _link(source / label, root / label):
         yield f'{label}: taken from {source}'
+  if missing and not found:
+    wanted = ', '.join(missing[:3]) + ', …' * (len(missing) > 3)
+    yield (
+      f'nothing taken from {source}, which has no finished stage of {wanted}'
+      f'{_instead(source)}'
+    )
+
+
+def _instead(source: pathlib.Path) -> str:
+  """What a folder without the stages has, or is part of, instead; or ''."""
+  marks = sorted(source.glob(f'seed-*/*/{records.MARK}'))
+  if marks:
+    return f'; it has {marks[0].parent.relative_to(source)}'
+  if re.fullmatch(r'seed-\d+', source.name):
+    return f'; name the experiment, {source.parent}'
+  below = sorted(
+    {m.parents[2] for m in source.glob(f'*/seed-*/*/{records.MARK}')}
+  )
+  return f'; name an experiment in it, such as {below[0]}' if below else ''
 
 
 def _is_begun(folder: pathlib.Path) -> bool:

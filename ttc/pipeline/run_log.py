@@ -50,6 +50,7 @@ class RunLog:
     self._path: pathlib.Path | None = None
     self._file = None
     self._lines: list[str] = []
+    self._busy = False
 
   def begin(self, root: pathlib.Path, **facts: Any) -> None:
     """Sets where the log will be and what its first line holds.
@@ -71,6 +72,10 @@ class RunLog:
     """Logs that a cell of a sweep begins; with `code=` that it has ended."""
     self._add(cell=name, **facts)
 
+  def give_way(self) -> None:
+    """Notes that the run is refused because another command is at work."""
+    self._busy = True
+
   def end(self, code: int, error: str = '') -> None:
     """Logs the exit code of the process and releases the lock.
 
@@ -79,7 +84,8 @@ class RunLog:
       error: the message of the error that ended it; '' for none.
     """
     if code or self._path:
-      self._add(code=code, error=error[:_LONGEST])
+      facts = {'busy': True} if self._busy else {}
+      self._add(code=code, error=error[:_LONGEST], **facts)
     if self._file is not None:
       self._file.close()
 
@@ -124,7 +130,10 @@ class RunLog:
       fcntl.lockf(self._file, fcntl.LOCK_EX)
     self._write({'host': host, 'pid': pid, **self._facts})
     if self._file is not None:
+      # Not storage.write_atomic: closing the file would release the lock.
+      os.fsync(self._file.fileno())
       os.rename(hidden, self._path)
+      storage.sync(folder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +160,20 @@ class Trace:
   def code(self) -> int | None:
     """The exit code; None for a process that runs or was killed."""
     return self.lines[-1].get('code') if self._has_ended else None
+
+  @property
+  def busy(self) -> bool:
+    """Whether it was refused because another command was at work.
+
+    It says nothing about the experiment then.
+    """
+    return self._has_ended and self.lines[-1].get('busy', False)
+
+  @property
+  def process(self) -> tuple[int, int]:
+    """Index of the process in its run, and their number."""
+    index, count = self.lines[0].get('process', (0, 1))
+    return index, count
 
   @property
   def failed(self) -> bool:
@@ -190,6 +213,35 @@ def read(root: pathlib.Path) -> list[Trace]:
     One trace per process of every run; [] where there is none.
   """
   return list(_traces(root / FOLDER))
+
+
+def counted(traces: list[Trace]) -> list[Trace]:
+  """The logs without those of runs that another command's work refused."""
+  return [t for t in traces if not ((lead := _lead(t, traces)) and lead.busy)]
+
+
+def last(traces: list[Trace]) -> list[Trace]:
+  """The logs of the processes of the last run, process 0 first."""
+  leads = [trace for trace in traces if not trace.process[0]]
+  if not leads:
+    return []
+  others = {
+    trace.process[0]: trace
+    for trace in traces
+    if trace.process[0] and _lead(trace, traces) is leads[-1]
+  }
+  return [leads[-1], *others.values()]
+
+
+def _lead(trace: Trace, traces: list[Trace]) -> Trace | None:
+  """The log of process 0 of a log's run; None if it has not been written."""
+  index, count = trace.process
+  if not index:
+    return trace
+  # Logs have no id of their run. Those of one run have the same number of
+  # processes and begin at about the same time.
+  leads = [t for t in traces if t.process == (0, count)]
+  return min(leads, key=lambda t: abs(t.began - trace.began), default=None)
 
 
 def _traces(folder: pathlib.Path) -> Iterator[Trace]:

@@ -30,8 +30,6 @@ STATES = ('done', 'running', 'failed', 'stopped', 'quiet', 'waiting')
 # A process whose lock cannot be seen counts as alive for this time after its
 # last write.
 _QUIET_S = 900.0
-# The log of a process may begin this long before that of process 0 of its run.
-_TOGETHER_S = 600.0
 _PART = re.compile(r'part-\d{5}-of-(\d{5})\.jsonl')
 
 
@@ -71,7 +69,8 @@ class Run:
       resumes when run again; 'quiet' is work of another machine that has not
       written anything for 15 minutes, so it is slow or dead.
     stages: the stages that the last run planned, and all others with results.
-    attempts: number of run logs: one per process of every run.
+    attempts: number of run logs: one per process of every run, but for runs
+      that were refused because another command was at work.
     detail: the stage that it is at, or why it failed; '' otherwise.
     left: estimated seconds left, of the stages that have an estimate; None if
       none has.
@@ -97,7 +96,8 @@ def read(name: str | os.PathLike) -> list[Run]:
     name: folder of an experiment, of a sweep, or one above several of them.
 
   Returns:
-    One entry per experiment and per cell of a sweep, with estimates.
+    One entry per experiment and per cell of a sweep, with estimates. A folder
+    may hold both.
 
   Raises:
     ValueError: the folder holds none of these.
@@ -196,13 +196,16 @@ def _left(stage: StageStatus, typical: dict[str, float]) -> float | None:
 
 
 def _runs(folder: pathlib.Path) -> list[Run]:
-  """The cells of a sweep, or the one experiment of a folder; [] for neither."""
-  # Of a sweep these are the logs of `ttc sweep`; each cell has its own too.
+  """The experiment of a folder and the cells of its sweep; [] for neither."""
   traces = run_log.read(folder)
   cells = sweep_cells.read(folder)
+  # Beside a sweep, only the logs of `ttc run` are about an experiment of the
+  # same folder; the others are of `ttc sweep`, and each cell has its own too.
+  of_run = [t for t in traces if cells is None or 'stages' in t.lines[0]]
+  run = _run(folder, folder.name or str(folder), of_run)
+  experiment = [run] if run.stages or run.attempts else []
   if cells is None:
-    run = _run(folder, folder.name or str(folder), traces)
-    return [run] if run.stages or run.attempts else []
+    return experiment
   names = [cell['name'] for cell in cells]
   # Folders of cells that an earlier sweep.json listed and this one does not.
   names += sorted(
@@ -210,7 +213,7 @@ def _runs(folder: pathlib.Path) -> list[Run]:
     for child in folder.iterdir()
     if child.name not in names and (child / run_log.FOLDER).is_dir()
   )
-  return [
+  return experiment + [
     _with_sweep_log(_run(folder / name, name, own), own, traces)
     for name in names
     for own in [run_log.read(folder / name)]
@@ -259,7 +262,8 @@ def _is_failure(code: int | None) -> bool:
 
 def _run(folder: pathlib.Path, name: str, traces: list[Trace]) -> Run:
   """The state of an experiment; `traces` must have been read before this."""
-  last = _last(traces)
+  traces = run_log.counted(traces)
+  last = run_log.last(traces)
   failed = [trace for trace in last if trace.failed]
   held = any(trace.held for trace in traces)
   # Processes of the last run without an end that may be alive nevertheless:
@@ -295,22 +299,6 @@ def _run(folder: pathlib.Path, name: str, traces: list[Trace]) -> Run:
   else:
     state, detail = ('stopped' if traces or stages else 'waiting'), ''
   return Run(name, state, tuple(stages), len(traces), detail)
-
-
-def _last(traces: list[Trace]) -> list[Trace]:
-  """The logs of the processes of the last run, process 0 first."""
-  # Logs have no id of their run. Those of one run have the same number of
-  # processes and begin at about the same time.
-  first = [t for t in traces if t.lines[0].get('process', [0, 1])[0] == 0]
-  if not first:
-    return []
-  count = first[-1].lines[0].get('process', [0, 1])[1]
-  others = {}
-  for trace in traces:
-    index, total = trace.lines[0].get('process', [0, 1])
-    if index and total == count and trace.began > first[-1].began - _TOGETHER_S:
-      others[index] = trace
-  return [first[-1], *others.values()]
 
 
 def _why(trace: Trace) -> str:
@@ -354,7 +342,7 @@ def _stage(
   Args:
     folder: the stage's folder.
     label: its path below the experiment's.
-    last: see `_last`.
+    last: see `run_log.last`.
     failed: whether the last run failed.
     fresh: whether it is on another machine and has written recently.
   """

@@ -77,7 +77,7 @@ def save(figure: Figure, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
   storage.make_folder(folder)
   paths = folder / f'{figure.id}.svg', folder / f'{figure.id}.png'
   for path, data in zip(paths, render(figure), strict=True):
-    path.write_bytes(data)
+    storage.write_atomic(path, data)
   return paths
 
 

@@ -167,7 +167,7 @@ def write_atomic(path: pathlib.Path, data: bytes) -> None:
       file.flush()
       os.fsync(file.fileno())
     os.replace(temporary, path)
-    _sync(path.parent)  # and then the rename itself
+    sync(path.parent)  # and then the rename itself
   except OSError as error:
     # The first error explains what happened; one of removing would hide it.
     with contextlib.suppress(OSError):
@@ -228,7 +228,7 @@ def replace_folder(source: pathlib.Path, target: pathlib.Path) -> None:
   sync_tree(source)
   remove_folder(target)  # os.replace takes the place of empty folders only
   os.replace(source, target)
-  _sync(target.parent)
+  sync(target.parent)
 
 
 def sync_tree(folder: pathlib.Path) -> None:
@@ -239,8 +239,8 @@ def sync_tree(folder: pathlib.Path) -> None:
   """
   for parent, _, files in os.walk(folder, topdown=False):
     for name in files:
-      _sync(os.path.join(parent, name))
-    _sync(parent)  # the entries of the files
+      sync(os.path.join(parent, name))
+    sync(parent)  # the entries of the files
 
 
 def explained(error: OSError, path: pathlib.Path, kept: str) -> OSError:
@@ -307,8 +307,15 @@ def _prepare(scheme: str, name: str | os.PathLike) -> None:
     ) from error
 
 
-def _sync(path: str | os.PathLike) -> None:
-  """Flushes a file, or the entries of a folder with its renames, to disk."""
+def sync(path: str | os.PathLike) -> None:
+  """Flushes a local file, or the entries of a folder, to disk.
+
+  A folder's entries are the names in it: a rename survives a power cut after
+  this. Do not use it on a file that is locked: POSIX drops the lock.
+
+  Raises:
+    OSError: the disk is full or broken.
+  """
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)
