@@ -107,13 +107,13 @@ class Origin:
       )
 
   def check_input(self, label: str, folder: pathlib.Path) -> None:
-    """Checks that an input was made from the files that are there now.
+    """Checks that an earlier stage was made from the files that are there now.
 
     Otherwise its rows would be combined with questions of another file.
 
     Args:
-      label: of the stage that reads it.
-      folder: of the input; one without a stage.json was not made from files.
+      label: of the stage that may read it.
+      folder: of the earlier stage; nothing is known without a stage.json.
 
     Raises:
       RefusedError: a file that both name has other content now.
@@ -125,7 +125,7 @@ class Origin:
     if lines:
       listed = '\n  '.join(lines)
       raise RefusedError(
-        f'{label} reads {folder}, which was made from files with other '
+        f'{label} follows {folder}, which was made from files with other '
         f'content:\n  {listed}\n'
         'Put back the files, or delete that folder to make it again.'
       )

@@ -16,6 +16,7 @@ other code or devices it is refused, naming what differs.
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import itertools
 import pathlib
 import time
 from typing import Any, ClassVar, Protocol
@@ -110,10 +111,10 @@ class StageRun:
     """
     if storage.is_absolute(name):
       key, folder = name, storage.path(name)
+      self.origin.check_input(self.label, folder)
     else:
       folder = self._seed_folder(self.seed if seed is None else seed) / name
       key = str(folder.relative_to(self.place.root))
-    self.origin.check_input(self.label, folder)
     identity = self._identity(key)
     if identity is None:
       raise RefusedError(
@@ -194,11 +195,19 @@ class StageRun:
     """Returns what the folder was begun from; None if it was not begun.
 
     Raises:
-      RefusedError: it was begun from something else than this run has.
+      RefusedError: it was begun from something else than this run has, or an
+        earlier stage of the seed, which this one may read, was made from other
+        content of a file.
     """
     before = Origin.read(self.folder)
     if before is not None:
       self.origin.check(self.folder, before)
+    if self.seed is not None and self.origin.files:
+      earlier = itertools.takewhile(
+        lambda name: name != self.folder.name, self.place.stages
+      )
+      for name in earlier:
+        self.origin.check_input(self.label, self._seed_folder(self.seed) / name)
     return before
 
   def is_complete(self) -> bool:

@@ -95,13 +95,13 @@ class Solver:
       verifiers.append(self.verifier)
     for stage in (self.proposer, *verifiers):
       experiment.source(reader, stage)
+    self._check_asked()
     count = len(self.problems)
     if self.questions is not None and self.questions > count:
       raise ValueError(
         f'Solver.questions={self.questions}, but the split {self.split!r} '
         f'has {count}; lower it, or ask the task for more.'
       )
-    self._check_asked()
     # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.check_devices()
