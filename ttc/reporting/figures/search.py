@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ttc.analysis import names
-from ttc.analysis.study import NUM_BINS, Study
+from ttc.analysis.study import NUM_BINS, SELECTORS, Study
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import by_budget, common
 from ttc.reporting.figures.by_budget import BudgetCurve
@@ -54,17 +54,11 @@ def methods(studies: Sequence[Study], kind: str) -> Figure:
 def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
   """Bars of accuracy by bin, method and budget; larger budgets are darker."""
   bins = common.bins_of(studies, kind)
-  tables = [
-    {**s.search_arms, names.MAJORITY: s.base_arms[names.MAJORITY]}
-    for s in studies
-  ]
-  searches = [
-    arm
-    for arm in common.shared_arms(tables)
-    if arm not in (names.WEIGHTED, names.MAJORITY)
-  ]
+  tables = [{**s.base_arms, **s.search_arms} for s in studies]
+  shared = common.shared_arms(tables)
+  searches = [arm for arm in shared if arm not in SELECTORS]
   beam = names.BEAM if names.BEAM in searches else next(iter(searches), None)
-  arms = [a for a in (beam, names.WEIGHTED, names.MAJORITY) if a]
+  arms = [a for a in (beam, names.WEIGHTED, names.MAJORITY) if a in shared]
   budgets = sorted(
     set.intersection(*(set(t[arm]) for t in tables for arm in arms)) - {1}
   )[-4:]
@@ -149,11 +143,9 @@ def _optimal_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
     for s in studies
   ]
   return [
-    _majority(studies),
+    *_of_base(studies, names.MAJORITY, dashed=True),
     *_orm(studies),
-    by_budget.line(
-      names.WEIGHTED, [s.base_arms[names.WEIGHTED] for s in studies], hue=0
-    ),
+    *_of_base(studies, names.WEIGHTED),
     *by_budget.policy_lines(
       fits, f'{names.COMPUTE_OPTIMAL}, {{}} bins', 'best uniform arm'
     ),
@@ -162,7 +154,7 @@ def _optimal_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
 
 def _method_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
   tables = [common.need(s.search_arms, 'the search stage') for s in studies]
-  lines = [_majority(studies)]
+  lines = _of_base(studies, names.MAJORITY, dashed=True)
   # Hues that no method of this figure has in HUES.
   free = iter((3, 2, 4, 5, 7, *range(8, 99)))
   for arm in common.shared_arms(tables):
@@ -178,13 +170,12 @@ def _method_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
   return lines
 
 
-def _majority(studies: Sequence[Study]) -> BudgetCurve:
-  return by_budget.line(
-    names.MAJORITY,
-    [s.base_arms[names.MAJORITY] for s in studies],
-    hue=6,
-    dashed=True,
-  )
+def _of_base(studies: Sequence[Study], arm: str, **style) -> list[BudgetCurve]:
+  """The curve of a selector, if every seed has best-of-N and what it needs."""
+  if not all(arm in s.base_arms for s in studies):
+    return []
+  curves = [s.base_arms[arm] for s in studies]
+  return [by_budget.line(arm, curves, hue=common.HUES[arm], **style)]
 
 
 def _orm(studies: Sequence[Study]) -> list[BudgetCurve]:
