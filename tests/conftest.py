@@ -21,8 +21,8 @@ os.environ.setdefault('JAX_NUMPY_RANK_PROMOTION', 'raise')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 # gcsfs reads it when it is imported, and would ask a service that is not here.
 os.environ.setdefault('GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT', 'false')
-# Many tests and their processes compile the same programs: each is compiled once
-# per session. Workers of pytest inherit the folder of the first process.
+# Many tests and their processes compile the same programs: each is compiled
+# once per session. Workers of pytest have the folder of the first process.
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   _programs = tempfile.mkdtemp(prefix='ttc-programs-')
   os.environ['JAX_COMPILATION_CACHE_DIR'] = _programs

@@ -104,7 +104,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
     for item in [*((*setting, p) for p in solver.problems), *padding]
   ]
   scheduler = None
-  for part in run.parts(items, size, rows=lambda item: item[2] is not None):
+  for part in run.parts(items, size):
     if scheduler is None:  # loads nothing where no part is left
       models = solver.load(run)
       scheduler = solver.scheduler(run, models, slots)
