@@ -86,8 +86,8 @@ _ALSO = {
   'ttc.runtime.join': {'jax'},
   'ttc.runtime.profiling': {'jax'},
   'ttc.pipeline.provenance': {'jax'},
-  'ttc.expressions.numeric': {'mpmath'},
-  'ttc.grading.checker': {'math_verify'},
+  'ttc.expressions.precise': {'mpmath'},
+  'ttc.grading.checker': {'math_verify', 'sympy'},
 }
 _LONGEST_FILE, _LARGEST_ROOM, _COMMANDS = 400, 3200, 2300  # lines
 _DEEPEST = 10  # imports from the command to the programs

@@ -42,12 +42,19 @@ def test_finds_the_answer(text, answer, how):
   assert (found.answer, found.how) == (answer, how)
 
 
-def test_a_box_that_never_closes_is_cut_and_an_earlier_one_stands():
+def test_a_box_that_never_closes_is_cut_and_no_earlier_one_stands():
   assert extract(r'The answer is \boxed{12').answer is None
   assert extract(r'The answer is \boxed{12').cut
-  found = extract(r'\boxed{8} or rather \boxed{9')
-  assert found.answer == '8'
-  assert found.cut
+  for end in (
+    r'\boxed{9',
+    r'\boxed{',
+    r'\boxed',
+    r'\boxed{\frac{9}{2}',
+    r'\fbox{x',
+  ):
+    for read in (extract, unwrap):
+      found = read(rf'\boxed{{8}} or rather {end}')
+      assert (found.answer, found.cut) == (None, True), end
   assert not extract(r'\boxed{8}').cut
 
 

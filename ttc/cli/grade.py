@@ -32,6 +32,7 @@ from ttc.runtime.termination import Terminated
 _CHUNK = 512  # rows graded together
 _SHOWN_ERRORS = 5
 _KINDS = ('answer', 'response')
+_COUNTED = ('no answer', 'unsure', 'too long', 'memory', 'too deep', 'crash')
 _STOPPED = 'ttc: stopped; nothing was written.'
 _WORK_FAILED, _CANNOT_START = 1, 2
 
@@ -181,7 +182,7 @@ class _Tally:
       ('  of truncated answers', _share(cut_right, cut)),
       ('timeouts', str(self._reasons['timeout'])),
     ]
-    for reason in ('no answer', 'too long', 'memory', 'too deep', 'crash'):
+    for reason in _COUNTED:
       if self._reasons[reason]:
         lines.append((reason, str(self._reasons[reason])))
     if self._left_out:

@@ -128,14 +128,15 @@ class Questions:
     drafts = []
     for answer in answers:
       if answer is None:
-        drafts.append((None, False))
+        drafts.append((None, False, 'no answer'))
         continue
       number, name = next(classes), self._grader.canonical(answer)
       names[number] = min(name, names.get(number, name))
-      drafts.append((number, next(verdicts).correct))
+      verdict = next(verdicts)
+      drafts.append((number, verdict.correct, verdict.reason))
     return [
-      Grade(None if number is None else names[number], correct)
-      for number, correct in drafts
+      Grade(None if number is None else names[number], correct, reason)
+      for number, correct, reason in drafts
     ]
 
   def _answer(self, text: str) -> str | None:

@@ -1,88 +1,62 @@
 r"""Exact normal forms: sums of products with rational coefficients.
 
-A form maps monomials to coefficients. A monomial is a product of atoms with
-rational exponents. Atoms are strings: '#5' is a prime, with an exponent in
-(0, 1), so that \sqrt{5} is #5^(1/2); '!pi', '!e', '!i' are constants; '$x' is
-a symbol; '@...' is opaque, such as the sine of a form or the inverse of a sum.
-
 Expressions with equal forms are equal. Without opaque atoms the monomials are
 linearly independent (those of e and pi together are conjectured to be), so that
 expressions with different forms are different.
 
-Every number in a form has at most `_MAX_BITS` bits, also while the form is
-computed, and a form takes at most `_MAX_WORK` steps. An expression that exceeds
-either has no form.
+A coefficient of more than `_MAX_BITS` bits is known by its residue only
+(`ttc.expressions.residues`), so that 1/2025! and 2^{-20000} have forms. A form
+takes at most `_MAX_WORK` steps; an expression that takes more has none.
 """
 
 from collections.abc import Callable
-import dataclasses
 from fractions import Fraction
 import functools
 import hashlib
 import math
 
-from ttc.expressions import budget
+from ttc.expressions import budget, integers, residues
+from ttc.expressions.form import (
+  bits,
+  BITS_PER_STEP,
+  Form,
+  Monomial,
+  NoFormError,
+)
 from ttc.expressions.node import Node
+from ttc.expressions.residues import Number, Residue
 
 _MAX_TERMS = 64
-_MAX_BITS = 12_000  # Python writes numbers of up to 4300 digits
+_MAX_BITS = 12_000
 _MAX_WORK = 3000  # steps of 10 us; no form of an answer in MATH takes over 130
-_BITS_PER_STEP = 64
-_MAX_FACTORIAL = 300
+_MAX_FACTORIAL = 300  # beyond, residues are faster
+_MAX_COMBINED = 1000
 _MAX_NAME = 200
-_TRIALS = 10_000  # prime factors below this are found
+_FACTORING = 20  # steps
 _POSITIVE = ('#', '!p', '!e')  # prefixes of atoms that are positive numbers
-
-Monomial = tuple[tuple[str, Fraction], ...]
-
-
-class NoFormError(ValueError):
-  """The expression has no exact form of reasonable size."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Form:
-  """A sum, as a map from monomials to their coefficients, none of them 0."""
-
-  terms: dict[Monomial, Fraction]
-
-  @functools.cached_property
-  def key(self) -> str:
-    """A text that is equal for equal forms only."""
-    return ' + '.join(
-      f'{value}{"".join(f"·{atom}^{power}" for atom, power in monomial)}'
-      for monomial, value in sorted(self.terms.items())
-    )
-
-  @functools.cached_property
-  def work(self) -> int:
-    """Number of steps to multiply this form by a single term."""
-    return sum(
-      1 + len(monomial) + _bits(value) // _BITS_PER_STEP
-      for monomial, value in self.terms.items()
-    )
-
-  @property
-  def exact(self) -> bool:
-    """Whether no atom is opaque."""
-    return not any(a[0] == '@' for m in self.terms for a, _ in m)
-
-  @property
-  def rational(self) -> Fraction | None:
-    """The value if it is a rational number, else None."""
-    if not self.terms:
-      return Fraction(0)
-    return self.terms.get(()) if len(self.terms) == 1 else None
-
-
-def _bits(value: Fraction) -> int:
-  return value.numerator.bit_length() + value.denominator.bit_length()
 
 
 def _bounded(value: Fraction) -> Fraction:
-  if _bits(value) > _MAX_BITS:
-    raise NoFormError('a number of too many digits')
+  if bits(value) > _MAX_BITS:
+    raise NoFormError('an exponent of too many digits')
   return value
+
+
+def _known(value: Number) -> Number:
+  """A coefficient, written out if it is short enough."""
+  if isinstance(value, Residue):
+    return value.simplest()
+  if bits(value) <= _MAX_BITS and residues.has_residue(value):
+    return value
+  return Residue.of(value).simplest()
+
+
+def _whole_power(base: Number, exponent: int) -> Number:
+  long = isinstance(base, Residue) or (
+    max(base.numerator.bit_length(), base.denominator.bit_length()) > 1
+    and abs(exponent) * bits(base) > 2 * _MAX_BITS
+  )
+  return _known((Residue.of(base) if long else base) ** exponent)
 
 
 def form(node: Node) -> Form:
@@ -90,8 +64,31 @@ def form(node: Node) -> Form:
   budget.start(_MAX_WORK)
   try:
     return _form(node)
-  except budget.ExhaustedError as error:
+  except (budget.ExhaustedError, residues.OutOfReachError) as error:
     raise NoFormError(str(error)) from error
+
+
+def apart(a: Form, b: Form) -> bool:
+  """Whether what two forms do not share shows that they differ.
+
+  So it does for x + 1/400! and x - 1/400!, whatever opaque atom x is.
+  """
+  budget.start(_MAX_WORK)
+  try:
+    rest = _add(a, _negate(b)).terms
+  except (NoFormError, budget.ExhaustedError, residues.OutOfReachError):
+    return False
+  # 1/(x+1) is opaque, but never zero: what it multiplies decides.
+  inverses = (
+    {atom for atom in monomial if atom[0].startswith('@inverse')}
+    for monomial in rest
+  )
+  shared = set.intersection(*inverses) if rest else set()
+  return bool(rest) and all(
+    atom in shared or atom[0][0] != '@'
+    for monomial in rest
+    for atom in monomial
+  )
 
 
 def _form(node: Node) -> Form:
@@ -134,16 +131,19 @@ def scaled(part: Form, positive: bool = False) -> Form | None:
   lead = (*shared, *numbers[0])
   value = part.terms[tuple(sorted(lead))]
   if positive:
+    if isinstance(value, Residue):
+      return None  # which has no sign
     lead, value = numbers[0], abs(value)
   budget.start(_MAX_WORK)
   try:
     return _divide(part, Form({tuple(sorted(lead)): value}))
-  except (NoFormError, budget.ExhaustedError):
+  except (NoFormError, budget.ExhaustedError, residues.OutOfReachError):
     return None
 
 
-def _constant(value: Fraction) -> Form:
-  return Form({(): _bounded(value)} if value else {})
+def _constant(value: Number) -> Form:
+  value = _known(value)
+  return Form({(): value} if value else {})
 
 
 def _atom(name: str) -> Form:
@@ -154,20 +154,21 @@ def _opaque(op: str, *parts: Form) -> Form:
   budget.spend(sum(part.work for part in parts))
   name = f'{op}({"; ".join(part.key for part in parts)})'
   if len(name) > _MAX_NAME:  # else names within names grow without bound
-    name = hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()
+    digest = hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()
+    name = f'{op} {digest}'
   return _atom(f'@{name}')
 
 
 def _add(*parts: Form) -> Form:
-  total: dict[Monomial, Fraction] = {}
+  total: dict[Monomial, Number] = {}
   for part in parts:
     budget.spend(part.work)
     for monomial, value in part.terms.items():
-      total[monomial] = _bounded(total.get(monomial, 0) + value)
+      total[monomial] = _known(total.get(monomial, 0) + value)
   return _checked(total)
 
 
-def _checked(terms: dict[Monomial, Fraction]) -> Form:
+def _checked(terms: dict[Monomial, Number]) -> Form:
   if len(terms) > _MAX_TERMS:
     raise NoFormError('a sum of too many terms')
   return Form({m: value for m, value in terms.items() if value})
@@ -185,15 +186,15 @@ def _product(a: Form, b: Form) -> Form:
   if len(a.terms) * len(b.terms) > _MAX_TERMS**2:
     raise NoFormError('a product of too many terms')
   budget.spend(a.work * len(b.terms) + b.work * len(a.terms))
-  total: dict[Monomial, Fraction] = {}
+  total: dict[Monomial, Number] = {}
   for m, x in a.terms.items():
     for n, y in b.terms.items():
       monomial, scale = _joined((*m, *n))
-      total[monomial] = _bounded(total.get(monomial, 0) + x * y * scale)
+      total[monomial] = _known(total.get(monomial, 0) + x * y * scale)
   return _checked(total)
 
 
-def _joined(atoms: Monomial) -> tuple[Monomial, Fraction]:
+def _joined(atoms: Monomial) -> tuple[Monomial, Number]:
   """The product of atoms, as a monomial and a rational factor."""
   powers: dict[str, Fraction] = {}
   for atom, power in atoms:
@@ -202,9 +203,8 @@ def _joined(atoms: Monomial) -> tuple[Monomial, Fraction]:
   for atom, power in powers.items():
     if atom[0] == '#':
       whole = math.floor(power)
-      if abs(whole) * int(atom[1:]).bit_length() > _MAX_BITS:
-        raise NoFormError('a power of too many digits')
-      scale = _bounded(scale * Fraction(int(atom[1:])) ** whole)
+      if whole:
+        scale = _known(scale * _whole_power(Fraction(int(atom[1:])), whole))
       powers[atom] = power - whole
     elif atom == '!i':
       if power.denominator != 1:
@@ -231,7 +231,7 @@ def _inverse(part: Form) -> Form:
       return _product(other, _constant(1 / square))
   leading = min(part.terms)
   value = part.terms[leading]
-  monic = Form({m: x / value for m, x in part.terms.items()})
+  monic = Form({m: _known(x / value) for m, x in part.terms.items()})
   return _product(_opaque('inverse', monic), _constant(1 / value))
 
 
@@ -239,24 +239,29 @@ def _monomial_power(part: Form, exponent: Fraction) -> Form:
   """The power of a single term; exact for integers, else of positive atoms."""
   ((monomial, value),) = part.terms.items()
   powers = [(atom, power * exponent) for atom, power in monomial]
-  bits = max(value.numerator.bit_length(), value.denominator.bit_length())
-  if bits > 1 and abs(exponent) * bits > _MAX_BITS:
-    raise NoFormError('a power of too many digits')
-  budget.spend(len(powers) * _bits(exponent) // _BITS_PER_STEP)
+  budget.spend(len(powers) * bits(exponent) // BITS_PER_STEP)
   if exponent.denominator == 1:
     joined, scale = _joined(tuple(powers))
-    return Form({joined: _bounded(value ** int(exponent) * scale)})
+    return Form({joined: _known(_whole_power(value, int(exponent)) * scale)})
   for number, sign in ((value.numerator, 1), (value.denominator, -1)):
-    budget.spend(_TRIALS // 500 + _bits(value) // _BITS_PER_STEP)
-    powers.extend(
-      (atom, sign * power * exponent) for atom, power in _factors(number)
-    )
+    budget.spend(_FACTORING + bits(value) // BITS_PER_STEP)
+    factors = integers.prime_factors(number)
+    if factors is None:
+      raise NoFormError('a root of a number that is hard to factor')
+    powers.extend((f'#{prime}', sign * n * exponent) for prime, n in factors)
   joined, scale = _joined(tuple(powers))
   return Form({joined: scale})
 
 
+def _written(part: Form) -> Fraction | None:
+  """The value of a rational number; raises NoFormError for a residue."""
+  if part.rational is None and part.terms.keys() == {()}:
+    raise NoFormError('a function of a number of too many digits')
+  return part.rational
+
+
 def _power(base: Form, exponent: Form) -> Form:
-  number = exponent.rational
+  number = _written(exponent)
   if number is None:
     return _opaque('power', base, exponent)
   if number == 0:
@@ -283,9 +288,19 @@ def _root_power(base: Form, number: Fraction) -> Form:
   """base^number for a number that is no integer; opaque for sums."""
   if len(base.terms) == 1:
     ((monomial, value),) = base.terms.items()
-    positive = all(atom.startswith(_POSITIVE) for atom, _ in monomial)
-    if positive and value < 0 and number.denominator == 2:
-      turned = _power(_atom('!i'), _constant(Fraction(number.numerator)))
+    positive = isinstance(value, Fraction) and all(
+      atom.startswith(_POSITIVE) for atom, _ in monomial
+    )
+    if (
+      positive
+      and value < 0
+      and (number.denominator % 2 or number.denominator == 2)
+    ):
+      # The odd root of a negative number is the real one.
+      turned = (
+        _constant(Fraction(-1)) if number.denominator % 2 else _atom('!i')
+      )
+      turned = _power(turned, _constant(Fraction(number.numerator)))
       return _product(turned, _root_power(_negate(base), number))
     lone = len(monomial) == 1 and monomial[0][1] == 1 and value == 1
     if (positive and value > 0) or (lone and monomial[0][0][0] == '$'):
@@ -297,34 +312,7 @@ def _root(degree: Form, radicand: Form) -> Form:
   number = degree.rational
   if number is None or number.denominator != 1 or number < 2:
     return _opaque('root', degree, radicand)
-  value = radicand.rational
-  if value is not None and value < 0 and number % 2:
-    return _negate(_root(degree, _negate(radicand)))
   return _power(radicand, _constant(1 / number))
-
-
-@functools.lru_cache(maxsize=4096)
-def _factors(number: int) -> tuple[tuple[str, Fraction], ...]:
-  """The prime factors of a positive integer as atoms with exponents."""
-  found = []
-  for prime in (2, *range(3, _TRIALS, 2)):
-    if prime * prime > number:
-      break
-    count = 0
-    while number % prime == 0:
-      number //= prime
-      count += 1
-    if count:
-      found.append((f'#{prime}', Fraction(count)))
-  if number > 1:
-    half = math.isqrt(number)
-    if number < _TRIALS**2:
-      found.append((f'#{number}', Fraction(1)))
-    elif half * half == number and half < _TRIALS**2:
-      found.append((f'#{half}', Fraction(2)))
-    else:
-      raise NoFormError('a root of a number that is hard to factor')
-  return tuple(found)
 
 
 def _log(base: Form, argument: Form) -> Form:
@@ -334,30 +322,21 @@ def _log(base: Form, argument: Form) -> Form:
   if x == 1:
     return _constant(Fraction(0))
   if b is not None and x is not None and b > 1 and x > 0:
-    whole = _whole_log(b, x)
+    budget.spend(bits(x) // BITS_PER_STEP)
+    whole = integers.whole_log(b, x)
     if whole is not None:
       return _constant(Fraction(whole))
   return _opaque('log', base, argument)
 
 
-def _whole_log(base: Fraction, value: Fraction) -> int | None:
-  """The integer k with base^k = value, for base > 1 and value > 0."""
-  large = value if value > 1 else 1 / value
-  # Numerators are integers of at least 2, whose logarithms are finite and not
-  # zero however large they are or however near the fractions are to 1.
-  count = round(math.log(large.numerator) / math.log(base.numerator))
-  budget.spend(_bits(large) // _BITS_PER_STEP)
-  if base**count != large:
-    return None
-  return count if value > 1 else -count
-
-
 def _factorial(part: Form) -> Form:
-  value = part.rational
+  value = _written(part)
   if value is None:
     return _opaque('factorial', part)
-  if value.denominator != 1 or not 0 <= value <= _MAX_FACTORIAL:
-    raise NoFormError('a factorial out of range')
+  if value.denominator != 1 or value < 0:
+    raise NoFormError('a factorial of what is not natural')
+  if value > _MAX_FACTORIAL:
+    return _constant(residues.factorial(int(value)))
   return _constant(Fraction(math.factorial(int(value))))
 
 
@@ -365,15 +344,18 @@ def _binomial(total: Form, chosen: Form) -> Form:
   n, k = total.rational, chosen.rational
   if n is None or k is None:
     return _opaque('binomial', total, chosen)
-  if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n <= 1000:
+  if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
     raise NoFormError('a binomial coefficient out of range')
+  if n > _MAX_COMBINED and min(k, n - k) * bits(n) > _MAX_BITS:
+    return _constant(residues.binomial(int(n), int(k)))
   return _constant(Fraction(math.comb(int(n), int(k))))
 
 
 def _absolute(part: Form) -> Form:
   if len(part.terms) == 1:
     ((monomial, value),) = part.terms.items()
-    if all(atom.startswith(_POSITIVE) for atom, _ in monomial):
+    positive = all(atom.startswith(_POSITIVE) for atom, _ in monomial)
+    if positive and isinstance(value, Fraction):
       return Form({monomial: abs(value)})
   return _opaque('absolute', part) if part.terms else part
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 import re
 from typing import NamedTuple
 
+from ttc.expressions import numerals
 from ttc.expressions.node import height, Node
 from ttc.expressions.normal_form import FUNCTIONS, GREEK_NAMES
 
@@ -18,7 +19,6 @@ MAX_DEPTH = 25  # sums within sums
 _MAX_ATOMS = 60  # atoms within atoms, as in \frac\frac\frac12345
 _MAX_HEIGHT = 100  # of a tree
 _MAX_POSTFIXES = 100  # factorials and powers
-_MAX_DIGITS = 2000
 
 
 class Expression(NamedTuple):
@@ -42,11 +42,6 @@ _CONSTANTS = {'pi': PI, 'infty': Node('constant', ('infinity',))}
 _LETTERS = {'e': _E, 'i': Node('constant', ('i',))}
 _INVERSES = frozenset(('sin', 'cos', 'tan'))
 _CLOSING = {'(': ')', '[': ']', '{': '}'}
-_NUMBER = re.compile(r'\d++(?:\.\d*+)?|\.\d++')
-_SCIENTIFIC = re.compile(
-  r'(?:\d++\.\d++e|\d++(?:\.\d++)?E|\d++e(?=\+))[+-]?\d{1,3}(?!\d)'
-)
-_REPEATING = re.compile(r'\s*+\\overline\s*+\{\s*+(\d{1,50})\s*+\}')
 _BASE = re.compile(r'_\s*+(?:\{\s*+(\d++)\s*+\}|(\d++))')
 _MIXED = re.compile(
   r'\s*+\\frac\s*+(?:\{\s*+(\d++)\s*+\}|(\d))\s*+(?:\{\s*+(\d++)\s*+\}|(\d))'
@@ -235,25 +230,17 @@ class _Parser:
     return Node('absolute', (inside,))
 
   def _number(self) -> Node:
-    match = _SCIENTIFIC.match(self._text, self._at) or _NUMBER.match(
-      self._text, self._at
-    )
-    if not match or len(match[0]) > _MAX_DIGITS:
+    found = numerals.read(self._text, self._at)
+    if not found:
       raise self._error()
-    self._at = match.end()
-    literal = match[0]
-    if self._text[self._at : self._at + 1] == '.':
-      raise self._error()
-    repeating = '.' in literal and _REPEATING.match(self._text, self._at)
-    if repeating:
-      self._at = repeating.end()
-      return Node('number', (_repeating(literal, repeating[1]),))
+    start, (number, self._at) = self._at, found
+    literal = self._text[start : self._at]
     base = literal.isdigit() and _BASE.match(self._text, self._at)
     if base:
       self._at = base.end()
       name = f'{literal.lstrip("0") or "0"}_{_integer(base[1] or base[2])}'
       return Node('symbol', (name,))
-    return Node('number', (Fraction(literal.rstrip('.')),))
+    return number
 
   def _symbol(self, name: str) -> Node:
     match = _SUBSCRIPT.match(self._text, self._at)
@@ -372,17 +359,10 @@ def _multiplied(factors: list[Node]) -> Node:
 
 
 def _integer(digits: str) -> int:
-  if len(digits) > _MAX_DIGITS:
+  if len(digits) > numerals.MAX_DIGITS:
     raise NotAnExpressionError(f'{len(digits)} digits')
   return int(digits)
 
 
 def _is_minus_one(node: Node) -> bool:
   return node.op == 'negate' and node.args[0] == _ONE
-
-
-def _repeating(literal: str, period: str) -> Fraction:
-  """The value of 0.1232323…, for 0.1 and 23."""
-  digits = len(literal.partition('.')[2])
-  head = Fraction(literal.rstrip('.') or '0')
-  return head + Fraction(int(period), 10**digits * (10 ** len(period) - 1))

@@ -1,9 +1,7 @@
-"""Compares expressions by their values at fixed pseudo-random points.
+"""Values of expressions at fixed pseudo-random points, and what floats show.
 
 Floats can show that expressions differ, which decides most wrong answers in
-microseconds. Sixty digits (`mpmath`, in a worker) can also show that they are
-equal: expressions of the size of an answer that agree to forty digits at all
-points are taken as the same.
+microseconds. That they are equal takes more digits (`ttc.expressions.precise`).
 """
 
 import cmath
@@ -11,23 +9,28 @@ from collections.abc import Mapping
 from fractions import Fraction
 import functools
 import math
-import operator
 import random
 from typing import Protocol
 
 from ttc.expressions.node import Node, symbols
 
-_POINTS = 3
+_FLOAT_POINTS = 5
+_SCALES = (1, 1, 1, 10, 100, 0.1)
+_NEGATIVE_SCALES = (1, 10, 100, 0.1)
+_MAX_SIGNED = 6  # names whose signs are tried
 _MAX_FACTORIAL = 1000
 _FLOAT_APART = 1e-5  # relative; less may be rounding
 _FLOAT_CANCELS = 1e-7
-_DIGITS = 60
-_LARGEST = 1e25  # beyond, the digits do not show a small difference
-_CANCELS, _SAME = 1e-12, 1e-40  # relative
+_FLOAT_ZERO = 1e-9  # a function's value below it may be rounding
+_FLOAT_ANGLE, _FLOAT_EXPONENT = 1e6, 1e9  # larger ones multiply rounding
 
 
 class UnsureError(ArithmeticError):
   """These numbers are not precise enough for the value."""
+
+
+class BranchError(ArithmeticError):
+  """A root or logarithm of what is not positive, which has several values."""
 
 
 class UndefinedError(ArithmeticError):
@@ -35,15 +38,26 @@ class UndefinedError(ArithmeticError):
 
 
 class Numbers(Protocol):
-  """Arithmetic of one kind; methods raise UnsureError and UndefinedError."""
+  """Arithmetic of one kind; methods raise the errors above.
+
+  An odd root of a negative number is the real one.
+  """
 
   def number(self, value: Fraction): ...
   def constant(self, name: str): ...
   def add(self, *terms): ...
+  def multiply(self, *factors): ...
+  def divide(self, over, under): ...
   def power(self, base, exponent): ...
   def root(self, degree, radicand): ...
   def log(self, base, argument): ...
+  def binomial(self, total, chosen): ...
   def call(self, name: str, argument): ...
+
+
+_METHODS = frozenset(
+  ('add', 'multiply', 'divide', 'power', 'root', 'log', 'binomial')
+)
 
 
 def evaluate(node: Node, values: Mapping[str, float], numbers: Numbers):
@@ -54,49 +68,93 @@ def evaluate(node: Node, values: Mapping[str, float], numbers: Numbers):
     return numbers.number(Fraction(values[node.args[0]]))
   if node.op == 'constant':
     return numbers.constant(node.args[0])
+  if node.op == 'power':
+    ratio = _ratio(node.args[1])
+    if ratio is not None and ratio.denominator > 1 and ratio.denominator % 2:
+      degree, power = map(Fraction, (ratio.denominator, ratio.numerator))
+      base = evaluate(node.args[0], values, numbers)
+      root = numbers.root(numbers.number(degree), base)
+      return numbers.power(root, numbers.number(power))
   parts = [evaluate(arg, values, numbers) for arg in node.args]
-  if node.op in _SAME_FOR_ALL:
-    return _SAME_FOR_ALL[node.op](*parts)
-  if node.op in ('add', 'power', 'root', 'log'):
+  if node.op in _METHODS:
     return getattr(numbers, node.op)(*parts)
+  if node.op == 'negate':
+    return -parts[0]
+  if node.op == 'absolute':
+    return abs(parts[0])
   return numbers.call(node.op, parts[0])
 
 
-def points(names: set[str], signed: bool = False) -> list[dict[str, float]]:
+def _ratio(node: Node) -> Fraction | None:
+  """The value of a number or of a fraction of two, with any sign."""
+  if node.op == 'number':
+    return node.args[0]
+  if node.op == 'negate':
+    value = _ratio(node.args[0])
+    return None if value is None else -value
+  if node.op == 'divide' and all(arg.op == 'number' for arg in node.args):
+    over, under = (arg.args[0] for arg in node.args)
+    return over / under if under else None
+  return None
+
+
+def points(names: set[str]) -> list[dict[str, float]]:
   """Values for symbols, which depend on nothing but the names.
 
-  They are between 1/2 and 2, where the expressions of school answers are
-  defined. With `signed` each has a random sign, which tells |x| from x.
+  The first are positive and between 1/2 and 2, where most expressions of
+  school answers are defined. Larger and smaller ones follow, then some with
+  negative signs, which tell |x| from x: all negative, and one or all but one.
   """
-  return [
-    {name: _value(name, index, signed) for name in names}
-    for index in range(_POINTS if names else 1)
+  if not names:
+    return [{}]
+  found = [
+    {name: scale * _value(name, index) for name in names}
+    for index, scale in enumerate(_SCALES)
   ]
+  signed = sorted(names)[:_MAX_SIGNED]
+  patterns = [(names, scale) for scale in _NEGATIVE_SCALES]
+  patterns += [({name}, 1) for name in signed]
+  patterns += [(names - {name}, 1) for name in signed if len(names) > 2]
+  for index, (negative, scale) in enumerate(patterns, start=len(_SCALES)):
+    found.append(
+      {
+        name: scale * _value(name, index) * (-1 if name in negative else 1)
+        for name in names
+      }
+    )
+  return found
 
 
 @functools.lru_cache(maxsize=4096)
-def _value(name: str, index: int, signed: bool) -> float:
+def _value(name: str, index: int) -> float:
   # Bytes, for a name may hold half a surrogate pair, which has no UTF-8.
   rng = random.Random(f'{name} {index}'.encode(errors='surrogatepass'))
-  value = math.exp(rng.uniform(-math.log(2), math.log(2)))
-  return -value if signed and rng.random() < 0.7 else value
+  return math.exp(rng.uniform(-math.log(2), math.log(2)))
 
 
 def apart(a: Node, b: Node) -> bool:
-  """Whether floats show that two expressions differ somewhere."""
+  """Whether floats show that two expressions differ somewhere.
+
+  With symbols only points count at which no root or logarithm is of a negative
+  number: right answers may differ by a branch there.
+  """
+  names = symbols(a) | symbols(b)
+  numbers = Floats(branches=not names)
   return any(
-    _floats_apart(_float(a, values), _float(b, values))
-    for values in points(symbols(a) | symbols(b))
+    _floats_apart(_float(a, values, numbers), _float(b, values, numbers))
+    for values in points(names)[:_FLOAT_POINTS]
   )
 
 
-def _float(node: Node, values: Mapping[str, float]) -> complex | None:
+def _float(
+  node: Node, values: Mapping[str, float], numbers: 'Floats'
+) -> complex | None:
   """The value; infinite if huge, nan if undefined, None if not known."""
   try:
-    value = complex(evaluate(node, values, Floats()))
+    value = complex(evaluate(node, values, numbers))
   except UndefinedError:
     return complex(math.nan)
-  except (UnsureError, OverflowError, ZeroDivisionError, ValueError):
+  except (ArithmeticError, ValueError):
     return None
   return None if cmath.isnan(value) else value
 
@@ -113,11 +171,19 @@ def _floats_apart(a: complex | None, b: complex | None) -> bool:
 
 
 class Floats:
-  """Real and complex floats; infinity stands for a huge number."""
+  """Real and complex floats; infinity stands for a number above all floats.
+
+  Args:
+    branches: whether roots and logarithms of what is not positive have their
+      principal values, or raise BranchError.
+  """
+
+  def __init__(self, branches: bool = True):
+    self._branches = branches
 
   def number(self, value: Fraction) -> float:
     try:
-      return float(value)
+      return _seen(float(value), value)
     except OverflowError:
       return math.copysign(math.inf, value)
 
@@ -130,41 +196,117 @@ class Floats:
       raise UnsureError('a sum that cancels')
     return total
 
+  def multiply(self, *factors) -> complex:
+    total = math.prod(factors[1:], start=factors[0])
+    if total == 0 and all(factors):
+      raise UnsureError('a product too small for floats')
+    if cmath.isinf(total) and min(map(abs, factors)) < 1:
+      raise UnsureError('a product of huge and small, which may be a float')
+    return total
+
+  def divide(self, over: complex, under: complex) -> complex:
+    if under == 0:
+      raise UndefinedError('a division by zero')
+    _finite(under)
+    if abs(under) > 1:
+      _finite(over)
+    return _seen(over / under, over)
+
   def power(self, base: complex, exponent: complex) -> complex:
+    base, exponent = _plain(base), _plain(exponent)
     if base == 0 and complex(exponent).real <= 0:
       raise UndefinedError('zero to a power that is not positive')
+    _finite(base)
+    real = isinstance(base, float) and isinstance(exponent, float)
+    if not (isinstance(base, float) and base > 0):
+      self._branch(base and complex(exponent) != round(complex(exponent).real))
     try:
-      return base**exponent
+      value = base**exponent
     except OverflowError:
-      if isinstance(base, float) and isinstance(exponent, float) and base > 0:
+      if real and base > 0:
         return math.inf
       raise
+    if real and abs(exponent) > _FLOAT_EXPONENT and math.isfinite(value):
+      raise UnsureError('a power that multiplies rounding')
+    return _seen(value, base)
 
   def root(self, degree: complex, radicand: complex) -> complex:
-    if isinstance(radicand, float) and radicand < 0 and degree in (3, 5, 7, 9):
-      return -((-radicand) ** (1 / degree))
+    radicand = _plain(radicand)
+    if isinstance(radicand, float) and radicand >= 0 and degree == 2:
+      return math.sqrt(_finite(radicand))
+    odd = isinstance(degree, float) and degree % 2 == 1
+    if odd and isinstance(radicand, float) and radicand < 0:
+      return -self.power(-radicand, 1 / degree)
     if degree == 2:
-      real = isinstance(radicand, float) and radicand >= 0
-      return math.sqrt(radicand) if real else cmath.sqrt(radicand)
+      self._branch(True)
+      return cmath.sqrt(radicand)
     return self.power(radicand, 1 / degree)
 
   def log(self, base: complex, argument: complex) -> complex:
-    return self._log(argument) / self._log(base)
+    return self.divide(self._log(argument), self._log(base))
 
   def _log(self, value: complex) -> complex:
+    value = _finite(_plain(value))
     if value == 0:
       raise UndefinedError('the logarithm of zero')
-    real = isinstance(value, float) and value > 0
-    return math.log(value) if real else cmath.log(value)
+    if isinstance(value, float) and value > 0:
+      logarithm = math.log(value)
+      if 0 < abs(logarithm) < _FLOAT_ZERO:
+        raise UnsureError('a logarithm near zero')
+      return logarithm
+    self._branch(True)
+    return cmath.log(value)
+
+  def binomial(self, total: complex, chosen: complex) -> float:
+    n, k = _plain(total), _plain(chosen)
+    if not (isinstance(n, float) and isinstance(k, float)):
+      raise UnsureError('a binomial coefficient of no integers')
+    whole = _finite(n) == int(n) and _finite(k) == int(k)
+    if not whole or not 0 <= k <= n <= _MAX_FACTORIAL:
+      raise UnsureError('a binomial coefficient out of range')
+    return float(math.comb(int(n), int(k)))
 
   def call(self, name: str, argument: complex) -> complex:
+    argument = _finite(_plain(argument))
     if name in ('factorial', 'floor', 'ceiling'):
       return _of_integers(name, argument)
-    return call_by_name(cmath, name, argument)
+    if abs(argument) > _FLOAT_ANGLE:
+      raise UnsureError(f'{name} of a large number')
+    value = None
+    if isinstance(argument, float):
+      try:
+        value = call_by_name(math, name, argument)
+      except ValueError:
+        self._branch(True)
+    if value is None:
+      value = call_by_name(cmath, name, argument)
+    if abs(value) < _FLOAT_ZERO < abs(argument):
+      raise UnsureError(f'{name} near a zero')
+    return value
+
+  def _branch(self, there: bool) -> None:
+    if there and not self._branches:
+      raise BranchError('a value on one of several branches')
+
+
+def _plain(value: complex) -> complex:
+  return value.real if isinstance(value, complex) and not value.imag else value
+
+
+def _finite(value: complex) -> complex:
+  if cmath.isinf(value):
+    raise UnsureError('a function of a number above all floats')
+  return value
+
+
+def _seen(value: complex, of: complex) -> complex:
+  if value == 0 and of:
+    raise UnsureError('a number too small for floats')
+  return value
 
 
 def _of_integers(name: str, argument) -> float:
-  if not isinstance(argument, float) or math.isinf(argument):
+  if not isinstance(argument, float):
     raise UnsureError(f'{name} of something that is not a number')
   if name != 'factorial':
     if abs(argument - round(argument)) < 1e-9 * max(1, abs(argument)):
@@ -177,126 +319,15 @@ def _of_integers(name: str, argument) -> float:
   return float(math.factorial(int(argument))) if argument <= 170 else math.inf
 
 
-def _binomial(total, chosen):
-  try:
-    n, k = int(total), int(chosen)
-  except (TypeError, ValueError, OverflowError) as error:
-    raise UnsureError('a binomial coefficient of no integers') from error
-  if n != total or k != chosen or not 0 <= k <= n <= _MAX_FACTORIAL:
-    raise UnsureError('a binomial coefficient out of range')
-  return (total * 0 + 1) * math.comb(n, k)
-
-
-def _product(*parts):
-  return math.prod(parts[1:], start=parts[0])
-
-
-def _quotient(over, under):
-  if under == 0:
-    raise UndefinedError('a division by zero')
-  return over / under
-
-
-_SAME_FOR_ALL = {
-  'negate': operator.neg,
-  'multiply': _product,
-  'divide': _quotient,
-  'absolute': abs,
-  'binomial': _binomial,
-}
 _RECIPROCALS = {'cot': 'tan', 'sec': 'cos', 'csc': 'sin'}
 _ARC = {'arcsin': 'asin', 'arccos': 'acos', 'arctan': 'atan'}
 
 
 def call_by_name(library, name: str, argument):
-  """Calls a function of `cmath` or `mpmath` by its name in LaTeX."""
+  """Calls a function of `math`, `cmath` or `mpmath` by its name in LaTeX."""
   if name in _RECIPROCALS:
     value = getattr(library, _RECIPROCALS[name])(argument)
     if value == 0:
       raise UndefinedError(f'{name} has a pole there')
     return 1 / value
   return getattr(library, _ARC.get(name, name))(argument)
-
-
-def equal(a: Node, b: Node) -> bool | None:
-  """Whether two expressions agree at all points; None if not known.
-
-  It is not known if they agree at positive points only, as x and |x| do.
-  """
-  import mpmath
-
-  names = symbols(a) | symbols(b)
-  with mpmath.workdps(_DIGITS):
-    digits = _Digits(mpmath)
-    try:
-      if not all(_agree(a, b, p, digits) for p in points(names)):
-        return False
-      signed = points(names, signed=True) if names else ()
-      return all(_agree(a, b, p, digits) for p in signed) or None
-    except (ArithmeticError, ValueError, TypeError):
-      return None
-
-
-def _agree(a: Node, b: Node, values: dict[str, float], digits) -> bool:
-  x, y = (_bounded(evaluate(node, values, digits)) for node in (a, b))
-  return abs(x - y) <= _SAME * max(abs(x), abs(y))
-
-
-def _bounded(value):
-  size = abs(value)
-  if size and not 1 / _LARGEST < size < _LARGEST:
-    raise UnsureError('too large or small for the digits')
-  return value
-
-
-class _Digits:
-  """Real and complex numbers of mpmath."""
-
-  def __init__(self, mpmath):
-    self._mp = mpmath
-
-  def number(self, value: Fraction):
-    return _bounded(self._mp.mpf(value.numerator) / value.denominator)
-
-  def constant(self, name: str):
-    if name == 'infinity':
-      raise UnsureError('infinity')
-    return self._mp.mpc(0, 1) if name == 'i' else +getattr(self._mp, name)
-
-  def add(self, *terms):
-    total = sum(terms[1:], start=terms[0])
-    if abs(total) < _CANCELS * max(map(abs, terms)):
-      raise UnsureError('a sum that cancels')
-    return _bounded(total)
-
-  def power(self, base, exponent):
-    if base == 0:
-      raise UnsureError('a power of zero')
-    if abs(exponent) * max(1, abs(self._mp.log(base))) > 100:
-      raise UnsureError('a power too large or small for the digits')
-    return _bounded(self._mp.power(base, exponent))
-
-  def root(self, degree, radicand):
-    if self._is_real(radicand) and radicand < 0 and degree in (3, 5, 7, 9):
-      return -self._mp.root(-radicand, int(degree))
-    return self._mp.sqrt(radicand) if degree == 2 else radicand ** (1 / degree)
-
-  def log(self, base, argument):
-    if base == 0 or argument == 0:
-      raise UndefinedError('the logarithm of zero')
-    return self._mp.log(argument) / self._mp.log(base)
-
-  def call(self, name: str, argument):
-    if name not in ('factorial', 'floor', 'ceiling'):
-      return call_by_name(self._mp, name, argument)
-    if not self._is_real(argument):
-      raise UnsureError(f'{name} of something that is not a number')
-    if name == 'factorial':
-      return _bounded(self._mp.gamma(argument + 1))
-    if abs(argument - self._mp.nint(argument)) < _SAME * max(1, abs(argument)):
-      raise UnsureError('rounding at an integer')
-    down = name == 'floor'
-    return self._mp.floor(argument) if down else self._mp.ceil(argument)
-
-  def _is_real(self, value) -> bool:
-    return isinstance(value, self._mp.mpf)

@@ -3,15 +3,18 @@
 math-verify is slow, does not return for towers of powers, and reads what it
 does not understand as something else. So it gets no whole answers, only single
 expressions and relations, which are short and of characters that mathematics is
-written with, and a precision at which it does not round. Its extraction does
-not run, so that nothing evaluates text.
+written with. Its extraction does not run, so that nothing evaluates text.
+
+It also rounds: to it 1/500! equals 0. So its "equal" counts only where the
+numbers are of ordinary size and our own reader does not know the expressions.
+For the others a difference that is zero to the last symbol does.
 """
 
 import itertools
 import logging
 import re
 
-from ttc.expressions import numeric
+from ttc.expressions import precise
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar
 from ttc.expressions.parser import read
 from ttc.grading import comparison
@@ -31,6 +34,12 @@ _EXAMPLES = (
   (r'\sqrt{x^2}', 'x'),
 )
 _FLOAT_DIGITS, _DIGITS = 15, 50
+_ORDINARY = 10**12  # largest numerator or denominator of an ordinary number
+_DOUBLE_BITS = 54
+_SYMPY_ERRORS = (  # what it raises on numbers that are too large for it
+  *(ArithmeticError, AttributeError, NotImplementedError, TypeError),
+  ValueError,
+)
 
 
 def check(gold: str, pred: str, lenient: bool) -> Truth:
@@ -46,14 +55,15 @@ def warm() -> None:
 
 
 def _resolve(a: Answer, b: Answer) -> Truth:
-  if isinstance(a, Scalar) and isinstance(b, Scalar) and a.tree and b.tree:
-    truth = numeric.equal(a.tree, b.tree)
+  known = all(isinstance(x, Scalar) and x.tree for x in (a, b))
+  if known:
+    truth = precise.same(a.tree, b.tree)
     if truth is not None:
       return truth
   texts = sorted(map(_latex, (a, b)))  # the result must not depend on the order
   if not all(map(_legible, texts)):
-    return False
-  return _verified(*texts) or _verified(*texts[::-1])
+    return None if known else False
+  return _verified(*texts, known)
 
 
 def _legible(text: str) -> bool:
@@ -97,7 +107,8 @@ def _matrix(parts: list[str], form: str) -> str:
   return rf'\begin{{pmatrix}}{cells}\end{{pmatrix}}'
 
 
-def _verified(gold: str, pred: str) -> bool:
+def _verified(gold: str, pred: str, known: bool) -> Truth:
+  """What math-verify and sympy say; None where they may have rounded."""
   import math_verify
 
   latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1)
@@ -111,12 +122,48 @@ def _verified(gold: str, pred: str) -> bool:
     for text in (gold, pred)
   )
   if not read_gold or not read_pred:
-    return False
-  return math_verify.verify(
-    read_gold,
-    read_pred,
-    float_rounding=_FLOAT_DIGITS,
-    numeric_precision=_DIGITS,
-    allow_set_relation_comp=True,
-    timeout_seconds=None,
+    return None if known else False
+  if known:
+    return _identical(read_gold[0], read_pred[0])
+  equal = any(
+    math_verify.verify(
+      *pair,
+      float_rounding=_FLOAT_DIGITS,
+      numeric_precision=_DIGITS,
+      allow_set_relation_comp=True,
+      timeout_seconds=None,
+    )
+    for pair in ((read_gold, read_pred), (read_pred, read_gold))
+  )
+  if equal and not all(map(_ordinary, (read_gold[0], read_pred[0]))):
+    return _identical(read_gold[0], read_pred[0])
+  return equal
+
+
+def _identical(a, b) -> Truth:
+  """Whether the difference of two expressions is 0, or another rational."""
+  import sympy
+
+  if not (isinstance(a, sympy.Expr) and isinstance(b, sympy.Expr)):
+    return True if a == b else None
+  try:
+    rest = sympy.simplify(a.doit() - b.doit())
+  except _SYMPY_ERRORS:
+    return None
+  if rest.has(sympy.Float):
+    return None
+  return True if rest.is_zero else (False if rest.is_Rational else None)
+
+
+def _ordinary(read) -> bool:
+  """Whether all numbers in what was read are written with few digits."""
+  import sympy
+
+  values = read.doit() if isinstance(read, sympy.Expr) else read
+  return all(
+    number._prec <= _DOUBLE_BITS and 1 / _ORDINARY < abs(number) < _ORDINARY
+    if isinstance(number, sympy.Float)
+    else max(abs(number.p), number.q) <= _ORDINARY
+    for tree in (read, values)
+    for number in tree.atoms(sympy.Float, sympy.Rational)
   )

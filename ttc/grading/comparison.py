@@ -4,23 +4,28 @@ The structure decides first, then exact forms, then floats, all in
 microseconds. The parts that these leave open go to `resolve`, which may be slow
 (`ttc.grading.checker`, in a worker) or return None as well.
 
-The relation is symmetric. It is transitive with two exceptions: with `lenient`
-80% equals both 80 and 0.8, and x = 3 equals 3, which equals y = 3.
+The relation is symmetric. It is transitive but for this: with `lenient` 80%
+equals both 80 and 0.8, and two decimals one fraction that they round; and x = 3
+equals 3, which equals y = 3.
 """
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 import functools
+import re
 
 from ttc.expressions import exact, numeric
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import split
+from ttc.expressions.form import Form, NoFormError
 from ttc.expressions.node import Node
 
 Truth = bool | None
 Resolve = Callable[[Answer, Answer], Truth]
 
 _MAX_ITEMS = 64
+_DECIMAL = re.compile(r'-?+(\d*+\.\d++)')
+_FLOAT_DIGITS = (16, 17)
 _HUNDRED = Node('number', (Fraction(100),))
 _SIGNS = frozenset(('<', '>', '=', r'\le', r'\ge', r'\ne'))
 UNORDERED = ('list', 'union')
@@ -41,7 +46,8 @@ def same(
     a: one answer.
     b: the other.
     resolve: called for parts that structure, forms and floats leave open.
-    lenient: whether 80% also equals 0.8, as in grading but not in voting.
+    lenient: whether 80% also equals 0.8, and 0.6666666666666666 also 2/3, as
+      in grading but not in voting.
   """
   if isinstance(a, Named) and isinstance(b, Named):
     if a.name.lower() != b.name.lower() and len(a.name + b.name) == 2:
@@ -83,6 +89,8 @@ def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
   if a.text == b.text:
     return bool(a.text)
   truth = _expressions(a, b, resolve)
+  if lenient and not truth and (_as_float(a, b) or _as_float(b, a)):
+    return True
   if lenient and a.percent != b.percent and not truth:
     shared = [
       Scalar(x.text, Node('divide', (x.tree, _HUNDRED)))
@@ -92,6 +100,27 @@ def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
     ]
     return either(truth, lambda: _expressions(*shared, resolve))
   return truth
+
+
+def _as_float(decimal: Scalar, fraction: Scalar) -> bool:
+  """Whether a decimal is what computers print for a fraction.
+
+  It has 16 or 17 digits, and no other fraction as short is so near to it.
+  """
+  match = _DECIMAL.fullmatch(decimal.text)
+  digits = match[1].replace('.', '').lstrip('0') if match else ''
+  if len(digits.rstrip('0')) not in _FLOAT_DIGITS or fraction.tree is None:
+    return False
+  form = exact_form(fraction.tree)
+  exact_value = form and form.rational
+  if not exact_value:
+    return False
+  written = Fraction(decimal.text)
+  places = len(decimal.text.partition('.')[2])
+  if 2 * exact_value.denominator**2 >= 10**places:
+    return False
+  nearest = 2 * abs(written - exact_value) <= Fraction(1, 10**places)
+  return nearest or float(written) == float(exact_value)
 
 
 def either(first: Truth, second: Callable[[], Truth]) -> Truth:
@@ -115,15 +144,17 @@ def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
       return True
     if forms[0].exact and forms[1].exact:
       return False
-  return False if numeric.apart(a.tree, b.tree) else resolve(a, b)
+  if numeric.apart(a.tree, b.tree) or (all(forms) and exact.apart(*forms)):
+    return False
+  return resolve(a, b)
 
 
 @functools.lru_cache(maxsize=20_000)
-def exact_form(tree: Node) -> exact.Form | None:
+def exact_form(tree: Node) -> Form | None:
   """The exact form of a tree, or None if it has none."""
   try:
     return exact.form(tree)
-  except exact.NoFormError:
+  except NoFormError:
     return None
 
 

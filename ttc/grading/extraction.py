@@ -28,7 +28,7 @@ _NUMBER = re.compile(
   r'(?<![\w.])[-−]?\$?'
   r'(?:\\[dt]?frac\{-?\d{1,30}\}\{\d{1,30}\}'
   r'|(?:\d{1,3}(?:,\d{3}){1,10}(?![\d,])|\d{1,60}(?!\d))(?:\.\d{1,60}(?!\d))?'
-  r'(?:/\d{1,30}(?![\d.]))?|\.\d{1,60}(?!\d))'
+  r'(?:/\d{1,30}(?![\d.])|[eE][-+−]?\d{1,4}(?!\w))?|\.\d{1,60}(?!\d))'
 )
 _DELIMITER = re.compile(r'\$\$?|\\[()\[\]]')
 _CLOSING = {'$': '$', '$$': '$', r'\(': r'\)', r'\[': r'\]'}
@@ -57,11 +57,9 @@ class Extraction:
 
 def extract(text: str) -> Extraction:
   """The answer of a whole response."""
-  strong, cut = _strong(text)
+  strong = _strong(text)
   if strong is not None:
     return strong
-  if cut:
-    return Extraction(None, cut=True)
   said = _after_last(_PHRASE, text)
   if said is not None:
     answer = _said(said)
@@ -73,45 +71,43 @@ def extract(text: str) -> Extraction:
 
 def unwrap(text: str) -> Extraction:
   """The answer in a text that is one, boxed or marked perhaps."""
-  strong, cut = _strong(text)
+  strong = _strong(text)
   if strong is not None:
     return strong
   stripped = text.strip()
-  if cut and _BOX.match(stripped.lstrip('$')):
-    return Extraction(None, cut=True)
-  return Extraction(stripped or None, 'bare' if stripped else '', cut)
+  return Extraction(stripped or None, 'bare' if stripped else '')
 
 
-def _strong(text: str) -> tuple[Extraction | None, bool]:
-  r"""The last box or mark; and whether a box at the end never closes."""
-  box, cut = _last_box(text) if 'box' in text else (None, False)
+def _strong(text: str) -> Extraction | None:
+  r"""The last box, cut or not, or else what stands at the last mark."""
+  box = _last_box(text) if 'box' in text else None
   if box is not None:
-    return Extraction(box or None, 'boxed', cut), cut
-  if not cut and '#' in text:
-    marked = _after_last(_MARK, text)
-    if marked is not None:
-      line = marked.strip().split('\n', 1)[0].strip()
-      return Extraction(line or None, 'marked'), False
-  return None, cut
+    return box
+  marked = _after_last(_MARK, text) if '#' in text else None
+  if marked is None:
+    return None
+  line = marked.strip().split('\n', 1)[0].strip()
+  return Extraction(line or None, 'marked')
 
 
-def _last_box(text: str) -> tuple[str | None, bool]:
-  """The contents of the last box that closes; and whether a later one not."""
-  starts = [match.end() for match in _BOX.finditer(text)]
-  cut = False
-  for start in reversed(starts):
+def _last_box(text: str) -> Extraction | None:
+  """What the last box holds.
+
+  One that never closes is cut, and no earlier one stands for it: the text was
+  about to say something else.
+  """
+  for start in reversed([match.end() for match in _BOX.finditer(text)]):
     if text[start : start + 1] == '{':
       end = _closing(text, start)
-      if end is not None:
-        return text[start + 1 : end].strip(), cut
-      if cut:
-        return None, True  # two boxes that never close: nothing is balanced
-      cut = True
-    else:
-      bare = _BARE.match(text, start)
-      if bare:
-        return bare.group(), cut
-  return None, cut
+      if end is None:
+        return Extraction(None, cut=True)
+      return Extraction(text[start + 1 : end].strip() or None, 'boxed')
+    if start == len(text):
+      return Extraction(None, cut=True)
+    bare = _BARE.match(text, start)
+    if bare:
+      return Extraction(bare.group(), 'boxed')
+  return None
 
 
 def _closing(text: str, start: int) -> int | None:

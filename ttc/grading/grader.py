@@ -31,6 +31,7 @@ from ttc.grading.extraction import Extraction
 from ttc.grading.pool import WorkerError, WorkerPool
 
 KINDS = ('answer', 'response')
+_REASONS = {True: 'equal', False: 'different', None: 'unsure'}
 _log = logging.getLogger(__name__)
 
 
@@ -40,7 +41,8 @@ class Verdict:
 
   Attributes:
     reason: 'equal' or, for wrong answers, 'different', 'no answer', 'cut short'
-      (the text ends within its answer), 'too long', 'timeout', 'memory' and
+      (the text ends within its answer), 'too long', 'unsure' (no digits or
+      rules that we have tell it from the reference), 'timeout', 'memory' and
       'too deep' (a worker reached that limit), or 'crash' (a worker died, or
       grading raised an exception).
     answer: the answer that was graded, or None.
@@ -79,7 +81,7 @@ class Grader:
 
   Args:
     workers: number of processes for hard pairs. None is the number of cores, at
-      most 8. With 0 such pairs count as different.
+      most 8. With 0 such pairs are unsure.
     limits: limits on the cost of one answer.
     remembered: number of pairs whose outcome is cached.
   """
@@ -178,7 +180,7 @@ class Grader:
     reason = self._decided(reference, answer)
     if reason is None and self._workers:
       return reference, answer
-    return Verdict(reason or 'different', answer)
+    return Verdict(reason or 'unsure', answer)
 
   def extract(self, pred: str | None, kind: str = 'answer') -> Extraction:
     """Extracts the answer from a text of this kind; see `grade`."""
@@ -246,7 +248,7 @@ class Grader:
       return self._reasons[pair]
     ask = functools.partial(self._asked, *pair, lenient=True)
     reply = _guarded(ask, {'failed': 'crash'})
-    reason = reply.get('failed') or ('equal' if reply['same'] else 'different')
+    reason = reply.get('failed') or _REASONS[reply['same']]
     # A crash is not cached: the pair may have had no part in it.
     if reason != 'crash' and len(self._reasons) < self._remembered:
       self._reasons[pair] = reason
