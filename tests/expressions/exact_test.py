@@ -166,4 +166,7 @@ def test_equations_are_scaled_by_numbers_and_monomials():
   assert scaled(r'(1+\sqrt2)x') is None
   large = scaled('3^{5900}x + 3^{-5900}y')
   assert large.terms == scaled('3^{11800}x + y').terms
-  assert scaled('3^{11800}x - y', True) is None  # a residue has no sign
+  assert scaled('3^{11800}x - y', True).terms == (
+    scaled('2 * 3^{11800}x - 2y', True).terms
+  )
+  assert scaled('3^{11800}x', True) is None  # a residue has no sign

@@ -29,8 +29,7 @@ from ttc.expressions.residues import Number, Residue
 _MAX_TERMS = 64
 _MAX_BITS = 12_000
 _MAX_WORK = 3000  # steps of 10 us; no form of an answer in MATH takes over 130
-_MAX_FACTORIAL = 300  # beyond, residues are faster
-_MAX_COMBINED = 1000
+_MAX_FACTORIAL = 1000  # of a number that is written out
 _MAX_NAME = 200
 _FACTORING = 20  # steps
 _POSITIVE = ('#', '!p', '!e')  # prefixes of atoms that are positive numbers
@@ -122,8 +121,11 @@ def scaled(part: Form, positive: bool = False) -> Form | None:
       tuple(a for a in m if a[0][0] == '$'),
       tuple(a for a in m if a[0][0] != '$'),
     )
-    for m in part.terms
+    for m, value in part.terms.items()
+    if not positive or isinstance(value, Fraction)  # a residue has no sign
   ]
+  if not split:
+    return None
   shared = min(symbols for symbols, _ in split)
   numbers = [other for symbols, other in split if symbols == shared]
   if len(numbers) > 1 or (positive and any(a == '!i' for a, _ in numbers[0])):
@@ -131,8 +133,6 @@ def scaled(part: Form, positive: bool = False) -> Form | None:
   lead = (*shared, *numbers[0])
   value = part.terms[tuple(sorted(lead))]
   if positive:
-    if isinstance(value, Residue):
-      return None  # which has no sign
     lead, value = numbers[0], abs(value)
   budget.start(_MAX_WORK)
   try:
@@ -346,7 +346,7 @@ def _binomial(total: Form, chosen: Form) -> Form:
     return _opaque('binomial', total, chosen)
   if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
     raise NoFormError('a binomial coefficient out of range')
-  if n > _MAX_COMBINED and min(k, n - k) * bits(n) > _MAX_BITS:
+  if n > _MAX_FACTORIAL and min(k, n - k) * bits(n) > _MAX_BITS:
     return _constant(residues.binomial(int(n), int(k)))
   return _constant(Fraction(math.comb(int(n), int(k))))
 

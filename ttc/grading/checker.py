@@ -35,6 +35,7 @@ _EXAMPLES = (
 )
 _FLOAT_DIGITS, _DIGITS = 15, 50
 _ORDINARY = 10**12  # largest numerator or denominator of an ordinary number
+_STEEP = 40  # largest exponent or factorial of ordinary expressions
 _DOUBLE_BITS = 54
 _SYMPY_ERRORS = (  # what it raises on numbers that are too large for it
   *(ArithmeticError, AttributeError, NotImplementedError, TypeError),
@@ -156,14 +157,19 @@ def _identical(a, b) -> Truth:
 
 
 def _ordinary(read) -> bool:
-  """Whether all numbers in what was read are written with few digits."""
+  """Whether all numbers in what was read are of few digits."""
   import sympy
 
-  values = read.doit() if isinstance(read, sympy.Expr) else read
-  return all(
-    number._prec <= _DOUBLE_BITS and 1 / _ORDINARY < abs(number) < _ORDINARY
-    if isinstance(number, sympy.Float)
-    else max(abs(number.p), number.q) <= _ORDINARY
-    for tree in (read, values)
-    for number in tree.atoms(sympy.Float, sympy.Rational)
-  )
+  try:
+    steep = (*read.atoms(sympy.Pow), *read.atoms(sympy.factorial))
+    return not any(
+      x.args[-1].is_number and abs(x.args[-1]) > _STEEP for x in steep
+    ) and all(
+      number._prec <= _DOUBLE_BITS and 1 / _ORDINARY < abs(number) < _ORDINARY
+      if isinstance(number, sympy.Float)
+      else max(abs(number.p), number.q) <= _ORDINARY
+      for tree in (read, read.doit())
+      for number in tree.atoms(sympy.Float, sympy.Rational)
+    )
+  except _SYMPY_ERRORS:
+    return False
