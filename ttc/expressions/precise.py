@@ -1,9 +1,9 @@
-"""Compares expressions with 150 digits: whether they agree where both are real.
+"""Compares expressions with 200 digits: whether they agree where both are real.
 
 Expressions of the size of an answer that agree to 120 digits are taken as the
-same. That would not hold where something tiny is lost in something large, as in
-1 + 1/2025! or cos(10^{-90}), so such values are refused: what cannot be told
-from these digits is None, and never True.
+same. That would not hold where something tiny is lost beside something large,
+as in 1 + 1/2025! or cos(10^{-90}). Such values can show that expressions
+differ, and never that they are the same.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from ttc.expressions.numeric import (
   UnsureError,
 )
 
-_DIGITS = 150
+_DIGITS = 200
 _SAME = 1e-120  # relative
 _POSITIVE = 3  # first points, where expressions are most likely to be meant
 _WIDE = 1e25  # largest ratio of what is added, or size of an argument
@@ -62,6 +62,7 @@ def _agree(
   a: Node, b: Node, values: Mapping[str, float], digits: '_Digits'
 ) -> bool | None:
   found = []
+  digits.lossy = False
   for node in (a, b):
     try:
       found.append(evaluate(node, values, digits))
@@ -75,15 +76,22 @@ def _agree(
   if x is None or y is None:
     # With symbols one may have a pole that the other fills in.
     return None if values else False
-  return abs(x - y) <= _SAME * max(abs(x), abs(y))
+  if abs(x - y) > _SAME * max(abs(x), abs(y)):
+    return False
+  return None if digits.lossy else True
 
 
 class _Digits:
-  """Real and complex numbers of mpmath."""
+  """Real and complex numbers of mpmath.
+
+  Attributes:
+    lossy: whether the digits of a value so far may not show a small part of it.
+  """
 
   def __init__(self, mpmath, branches: bool = False):
     self._mp = mpmath
     self._branches = branches
+    self.lossy = False
 
   def is_finite(self, value) -> bool:
     return self._mp.isfinite(value)
@@ -101,13 +109,10 @@ class _Digits:
     if not sizes:
       return terms[0]
     largest = max(sizes)
-    if largest > _WIDE * min(sizes):
-      raise UnsureError('a small number beside a large one')
+    self.lossy |= largest > _WIDE * min(sizes)
     total = sum(terms[1:], start=terms[0])
-    if abs(total) < _SAME * largest:
-      return total * 0
     if abs(total) * _WIDE < largest:
-      raise UnsureError('a sum that cancels')
+      return self._zero(total, _SAME * largest)
     return total
 
   def multiply(self, *factors):
@@ -127,8 +132,7 @@ class _Digits:
     whole = self._mp.isint(exponent)
     if not (whole or (self._is_real(base) and base > 0)):
       self._branch()
-    if exponent and not 1 / _WIDE < abs(exponent) < _LARGEST_EXPONENT:
-      raise UnsureError('a power that the digits do not show')
+    self.lossy |= 0 < abs(exponent) < 1 / _WIDE
     if abs(exponent) * (1 + abs(self._mp.mag(base))) > _LARGEST_EXPONENT:
       raise UnsureError('a power too large or small')
     return self._apart_from_integers(self._mp.power(base, exponent))
@@ -156,7 +160,7 @@ class _Digits:
       raise UndefinedError('the logarithm of zero')
     if not self._is_real(value) or value < 0:
       self._branch()
-    return self._shown(self._mp.log(value))
+    return self._shown(self._mp.log(value), 1)
 
   def binomial(self, total, chosen):
     n, k = self._plain(total), self._plain(chosen)
@@ -170,15 +174,17 @@ class _Digits:
       if not self._is_real(argument) or abs(argument) > _LARGEST_ROUNDED:
         raise UnsureError(f'{name} of something that is not a number')
       return self._of_integers(name, argument)
-    if argument and not 1 / _WIDE < abs(argument) < _WIDE:
-      raise UnsureError(f'{name} of a number that is too large or small')
-    if name in _HYPERBOLIC and abs(argument) > _LARGEST_HYPERBOLIC:
-      raise UnsureError(f'{name} near its limit')
+    size = abs(argument)
+    if size > _WIDE:
+      raise UnsureError(f'{name} of a large number')
+    self.lossy |= 0 < size < 1 / _WIDE
+    self.lossy |= name in _HYPERBOLIC and size > _LARGEST_HYPERBOLIC
     if name in ('arcsin', 'arccos') and not (
       self._is_real(argument) and abs(argument) <= 1
     ):
       self._branch()
-    return self._shown(call_by_name(self._mp, name, argument))
+    value = call_by_name(self._mp, name, argument)
+    return self._shown(value, min(1, size))
 
   def _of_integers(self, name: str, argument):
     if name == 'factorial':
@@ -188,23 +194,26 @@ class _Digits:
     down = name == 'floor'
     return self._mp.floor(argument) if down else self._mp.ceil(argument)
 
-  def _shown(self, value):
+  def _shown(self, value, scale):
     """A value of a function that has zeros and poles."""
     size = abs(value)
-    if size < _SAME:
-      return value * 0
     if size > 1 / _SAME:
       raise UndefinedError('a pole')
-    if size < _NEAR:
-      raise UnsureError('a value near zero')
+    if size < _NEAR * scale:
+      return self._zero(value, _SAME * scale)
     return self._apart_from_integers(value)
 
+  def _zero(self, value, rounding):
+    """Zero for a value that is no more than rounding."""
+    if self.lossy or abs(value) > rounding:
+      raise UnsureError('what is left of digits that cancel')
+    return value * 0
+
   def _apart_from_integers(self, value):
-    """A value, unless it is so near to 1, say, that what differs is lost."""
+    """A value, which may be so near to 1, say, that what differs is lost."""
     if 0.5 < abs(value) < _WIDE:
       rest = abs(value - self._mp.nint(value.real))
-      if _SAME * _WIDE < rest < _NEAR:
-        raise UnsureError('a value near an integer')
+      self.lossy |= bool(_SAME < rest < _NEAR)
     return value
 
   def _plain(self, value):
