@@ -17,6 +17,7 @@ _TEXT = re.compile(
   r'bb|frak)|operatorname\*?|emph|bold(?:symbol)?|underline|vec|hat|'
   r'(?P<gone>h?phantom|hspace|vspace|tag|label|color|kern))\s*+\{'
 )
+_PLAIN = re.compile(r'-?+[0-9]++')
 _COMMAND = re.compile(r'\\([A-Za-z]++)|\\(.)', re.DOTALL)
 _THIN = re.compile(
   r'(?<=\d)(?:\{,\}|,\s*+\\!\s*+|\\,|,\\,|\{\\,\}|\\ |~)(?=\d{3}(?!\d))'
@@ -54,6 +55,8 @@ _MAX_ACCENTS = 200
 @functools.lru_cache(maxsize=20_000)
 def clean(text: str) -> str:
   """Returns `text` in normal spelling; '' if nothing is left."""
+  if _PLAIN.fullmatch(text):
+    return text
   text = text.translate(normal_form.UNICODE)
   if not text.isascii():
     text = _SCRIPTS.sub(_script, text)

@@ -68,6 +68,7 @@ _NEEDED_SPACE = re.compile(r'(\\[A-Za-z]++) ++(?=[A-Za-z])|(\d) ++(?=\d)')
 _NO_SET = re.compile(r'\||:|\\over(?!l)|\\choose')
 _LETTER = re.compile(r'(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])')
 _OPERATOR = re.compile(r'[\d\\=+*/<>]')
+_PLAIN = re.compile(r'-?+\d++(?:\.\d++)?+')  # which only `_scalar` reads
 _NUMBER_OR_LETTER = re.compile(r'[\dA-Za-z]')
 _APPROXIMATELY = re.compile(r'\\approx(?![A-Za-z])|≈')
 _PLUS_MINUS = re.compile(r'\\pm(?![A-Za-z])')
@@ -91,10 +92,12 @@ def alternatives(text: str) -> list[str]:
 
 
 def _read(text: str, depth: int) -> Answer:
-  text = _LEAD.sub('', text.strip()).lstrip(' ,;').rstrip(' .,;')
+  if OPEN_WORD in text:
+    text = _LEAD.sub('', text.strip())
+  text = text.lstrip(' ,;').rstrip(' .,;')
   if not text:
     return Words('')
-  if depth > _MAX_DEPTH:
+  if depth > _MAX_DEPTH or _PLAIN.fullmatch(text):
     return _scalar(text)
   for reader in _READERS:
     answer = reader(text, depth + 1)
@@ -295,6 +298,8 @@ def _two_signs(text: str, depth: int) -> Answer | None:
 
 def _inside(text: str) -> tuple[str, str, str] | None:
   """Opening, contents and closing if one pair of brackets encloses all."""
+  if text[0] not in '([{\\':
+    return None
   tokens = TOKEN.findall(text)
   if len(tokens) < 3 or tokens[0] not in OPEN or not encloses(tokens):
     return None
