@@ -23,6 +23,8 @@ _PRIME = int(
 _PRIME_BITS = _PRIME.bit_length()
 _SMALL_BITS = 320  # so that two such integers fit into the residue, with a rest
 _LARGEST_FACTORIAL = 100_000
+# Far below the period of powers, which somebody may know.
+_LARGEST_EXPONENT = 10**100
 
 
 class OutOfReachError(ArithmeticError):
@@ -69,11 +71,11 @@ class Residue:
     return self.inverse() * other
 
   def __pow__(self, exponent: int) -> Residue:
+    if abs(exponent) > _LARGEST_EXPONENT:
+      raise OutOfReachError('a power that may have come round')
     base = self if exponent >= 0 else self.inverse()
-    # The order of all numbers divides the prime less one.
-    reduced = abs(exponent) % (_PRIME - 1)
-    budget.spend(reduced.bit_length() // 8)
-    return Residue(pow(base._value, reduced, _PRIME))
+    budget.spend(exponent.bit_length() // 8)
+    return Residue(pow(base._value, abs(exponent), _PRIME))
 
   def __eq__(self, other: Number | int) -> bool:
     return self._value == Residue.of(other)._value
