@@ -7,7 +7,7 @@ from ttc.grading.grader import Grader
 from ttc.pipeline.stage import StageRun
 
 # One ends no pattern that backtracks, one no parser without a limit of depth,
-# and one no arithmetic without a limit of size.
+# one no arithmetic without a limit of size, and one is not read for its length.
 POISON = (
   r'\boxed{\text{' + 'a' * 64 + '1!}}',
   r'\boxed{7' + 'cm^2 ' * 40 + '+}',
@@ -16,6 +16,7 @@ POISON = (
   r'\boxed{\log_{1.00000000000000000000001} 2}',
   r'\boxed{\log_{10^{400}} 2}',
   r'\boxed{' + r'\log_' * 250 + '2}',
+  r'\boxed{' + '7' * 3000 + '}',
 )
 
 
@@ -36,7 +37,8 @@ class Judge:
         texts.append(POISON[part.items[0] % len(POISON)])
         verdicts = grader.grade_many((r'\frac72', t, 'response') for t in texts)
         rows = [
-          {'correct': verdict.correct, 'reason': verdict.reason}
-          for verdict in verdicts
+          {'correct': v.correct}
+          | ({'undecided': v.undecided} if v.undecided else {})
+          for v in verdicts
         ]
         part.write([{'problem': part.items[0], 'rows': rows}])

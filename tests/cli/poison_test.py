@@ -1,5 +1,6 @@
 """One answer that no grader ends: the run completes, on one process and two."""
 
+import collections
 import os
 import pathlib
 import subprocess
@@ -46,15 +47,27 @@ def _run(folder, flags):
 def test_a_poisonous_answer_stops_no_run(tmp_path, count):
   options = joined.flags(count) if count > 1 else [[]]
   started = [_run(tmp_path, flags) for flags in options]
+  told = ''
   for process in started:
     _, said = process.communicate(timeout=240)
     assert process.returncode == 0, said[-3000:]
-  rows = records.read_rows(tmp_path / 'judged' / 'seed-0' / 'judge')
+    told += said
+  folder = tmp_path / 'judged' / 'seed-0' / 'judge'
+  rows = records.read_rows(folder)
   stage = Judge()
   assert len(rows) == stage.parts
   for row in rows:
     assert len(row['rows']) == stage.ordinary + 1
     assert not any(answer['correct'] for answer in row['rows'])
+  counts = collections.Counter(
+    answer['undecided']
+    for answer in records.answers(rows)
+    if 'undecided' in answer
+  )
+  assert counts
+  assert records.read_mark(folder)['undecided'] == counts
+  line = f'{counts.total()} answers could not be graded and count as wrong'
+  assert told.count(line) == 1  # by process 0, of all processes
 
 
 def test_hosts_with_other_files_are_refused(tmp_path):

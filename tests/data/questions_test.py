@@ -202,7 +202,7 @@ def test_names_of_answers_do_not_depend_on_their_order(make):
 
 def test_a_number_counts_only_where_it_is_accepted(make):
   text = 'It is about 0.5'
-  assert make().grade(PROBLEM, text) == Grade(None, False, 'no answer')
+  assert make().grade(PROBLEM, text) == Grade(None, False)
   assert make(accepted=('number',)).grade(PROBLEM, text).correct
 
 

@@ -34,13 +34,13 @@ class Grade:
     answer: canonical form of the answer, equal for answers that vote together;
       None if the text cannot be parsed.
     correct: whether the attempt solves the problem; False if `answer` is None.
-    reason: why it does or does not, where the judge says so: a grader that
-      could not decide gives 'unsure', 'timeout', 'memory', 'too deep', 'crash'.
+    undecided: why a grader could not decide, which counts as wrong: 'crash',
+      'timeout', 'memory', 'too deep', 'too long' or 'unsure'; '' where it did.
   """
 
   answer: str | None
   correct: bool
-  reason: str = ''
+  undecided: str = ''
 
 
 class Task(Protocol):

@@ -128,15 +128,15 @@ class Questions:
     drafts = []
     for answer in answers:
       if answer is None:
-        drafts.append((None, False, 'no answer'))
+        drafts.append((None, False, ''))
         continue
       number, name = next(classes), self._grader.canonical(answer)
       names[number] = min(name, names.get(number, name))
       verdict = next(verdicts)
-      drafts.append((number, verdict.correct, verdict.reason))
+      drafts.append((number, verdict.correct, verdict.undecided))
     return [
-      Grade(None if number is None else names[number], correct, reason)
-      for number, correct, reason in drafts
+      Grade(None if number is None else names[number], correct, undecided)
+      for number, correct, undecided in drafts
     ]
 
   def _answer(self, text: str) -> str | None:

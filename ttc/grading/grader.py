@@ -31,6 +31,7 @@ from ttc.grading.extraction import Extraction
 from ttc.grading.pool import WorkerError, WorkerPool
 
 KINDS = ('answer', 'response')
+UNDECIDED = ('unsure', 'too long', 'timeout', 'memory', 'too deep', 'crash')
 _REASONS = {True: 'equal', False: 'different', None: 'unsure'}
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,11 @@ class Verdict:
   @property
   def correct(self) -> bool:
     return self.reason == 'equal'
+
+  @property
+  def undecided(self) -> str:
+    """The reason, if the answer may be right for all that the grader knows."""
+    return self.reason if self.reason in UNDECIDED else ''
 
 
 @dataclasses.dataclass(frozen=True)

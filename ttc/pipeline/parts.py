@@ -214,8 +214,7 @@ def _accuracy(rows: list[dict]) -> tuple[float, int]:
   """(number correct, number graded) over the answers that have a grade."""
   correct = [
     bool(answer['correct'])
-    for record in rows
-    for answer in record.get('rows', ())
+    for answer in records.answers(rows)
     if 'correct' in answer
   ]
   return float(sum(correct)), len(correct)

@@ -20,6 +20,7 @@ Bytes are canonical (sorted keys, floats of 6 significant digits): the same work
 gives the same file, and runs can be compared byte by byte.
 """
 
+import collections
 from collections.abc import Collection, Iterable, Iterator
 import json
 import os
@@ -110,6 +111,12 @@ def read_part(
   return rows
 
 
+def answers(rows: Iterable[dict]) -> Iterator[dict]:
+  """The sampled answers in the rows of a stage, if it has any."""
+  for row in rows:
+    yield from row.get('rows', ())
+
+
 def part_paths(folder: pathlib.Path) -> list[pathlib.Path]:
   """The part files of a folder, by index.
 
@@ -149,13 +156,14 @@ def remove_leftovers(folder: pathlib.Path) -> list[str]:
 
 def mark_complete(
   folder: pathlib.Path, facts: dict[str, Any], *below: str
-) -> None:
-  """Writes the completion mark, the last write of a stage.
+) -> dict[str, Any]:
+  """Writes the completion mark, the last write of a stage, and returns it.
 
   Args:
     folder: the stage's folder.
     facts: plain JSON to store in the mark. The number of rows of each part is
-      added as 'rows', and the digests of all parts as 'sha256', by file name.
+      added as 'rows', and the digests of all parts as 'sha256', by file name;
+      and, as 'undecided', how many answers no grader could judge, by reason.
     *below: files and folders in it, e.g. 'model', that get digests too.
 
   Raises:
@@ -175,14 +183,19 @@ def mark_complete(
   # Reading every part back also makes sure that they are whole: after the mark
   # nothing would do a damaged part again.
   written = journal.read(folder) or {}
-  rows = {
-    path.name: len(read_part(path, written.get(path.name))) for path in paths
-  }
+  rows, undecided = {}, collections.Counter()
+  for path in paths:
+    part = read_part(path, written.get(path.name))
+    rows[path.name] = len(part)
+    undecided.update(a['undecided'] for a in answers(part) if 'undecided' in a)
   names = [*rows, *checksums.tree(folder, *below)]
   digests = checksums.of_files(folder, names)
   mark = {**facts, 'rows': rows, 'sha256': digests}
+  if undecided:
+    mark['undecided'] = dict(undecided)
   mark['digest'] = checksums.of_bytes(canonical(mark).encode('ascii'))
   write_atomic(folder / MARK, f'{canonical(mark)}\n'.encode('ascii'))
+  return mark
 
 
 def read_mark(folder: pathlib.Path) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ With another configuration, other inputs, files of other content, or results of
 other code or devices it is refused, naming what differs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 import itertools
 import pathlib
@@ -283,9 +283,20 @@ class StageRun:
         'command': self.place.command,
       }
       self._hold.check()  # the mark must not vouch for another command's work
-      records.mark_complete(self.folder, facts, *completed.results(self.folder))
+      mark = records.mark_complete(
+        self.folder, facts, *completed.results(self.folder)
+      )
+      self._tell_undecided(mark.get('undecided', {}))
     self.wait_for_others('marked')
     return seconds
+
+  def _tell_undecided(self, counts: Mapping[str, int]) -> None:
+    if counts:
+      reasons = ', '.join(f'{n} {reason}' for reason, n in counts.items())
+      self.say(
+        f'{sum(counts.values())} answers could not be graded and count as '
+        f'wrong: {reasons}'
+      )
 
   def outside(self) -> dict[str, str]:
     """Identities of folders made elsewhere that the bindings name."""

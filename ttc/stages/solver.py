@@ -262,8 +262,9 @@ class Solver:
 
     Returns:
       One row per attempt: {"tokens": without the prefix, "text": with it,
-      "answer", "correct", "truncated", "logprob", "values": of the verifier at
-      step ends, if there is one}.
+      "answer", "correct", "truncated", "logprob", "undecided": why, if the
+      grader could not decide, "values": of the verifier at step ends, if there
+      is one}.
     """
     prefixes = prefixes or [()] * len(attempts)
     texts = [
@@ -281,6 +282,8 @@ class Solver:
         truncated=attempt.truncated,
         logprob=attempt.logprob,
       )
+      if grade.undecided:
+        row['undecided'] = grade.undecided
       if attempt.values is not None:
         row['values'] = attempt.values
       rows.append(row)
