@@ -11,7 +11,7 @@ import dataclasses
 from typing import Any
 
 from ttc.checkpoints import rotary
-from ttc.checkpoints.attributes import Attributes
+from ttc.checkpoints.attributes import Attributes, quoted
 from ttc.models.config import TransformerConfig
 
 _ACTIVATIONS = {
@@ -175,13 +175,13 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
     ValueError: the family, an attribute or a value is unknown, or a required
       attribute is missing.
   """
-  family = FAMILIES.get(config.get('model_type'))
-  if family is None:
+  kind = config.get('model_type')
+  if kind not in list(FAMILIES):  # a list, because JSON may have objects here
     raise ValueError(
-      f'{where}: model_type {config.get("model_type")!r} is none of the '
-      f'families that can be read ({", ".join(FAMILIES)}); convert a model '
-      'of one of them.'
+      f'{where}: model_type {quoted(kind)} is none of the families that can '
+      f'be read ({", ".join(FAMILIES)}); convert a model of one of them.'
     )
+  family = FAMILIES[kind]
   attributes = Attributes(config, family.defaults, where)
   fields = {ours: attributes.take(theirs) for ours, theirs in _SIZES.items()}
   if fields['num_kv_heads'] is None:
@@ -191,8 +191,8 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
   fields |= family.fixed
   if family.biases and attributes.take(family.biases, False):
     fields |= {'qkv_bias': True, 'out_bias': True}
-  attributes.must('mlp_bias', False)
-  attributes.must('use_mrope', False)
+  attributes.must('mlp_bias', False, None)
+  attributes.must('use_mrope', False, None)
   fields['activation'] = _activation(family, attributes)
   if family.gemma:
     fields['query_scale'] = attributes.take('query_pre_attn_scalar') ** -0.5
@@ -222,7 +222,7 @@ def _activation(family: Family, attributes: Attributes) -> str:
   # Gemma's files have the older hidden_act too, which transformers ignores.
   if family.gemma:
     attributes.must('hidden_act', *_ACTIVATIONS)
-  if name not in _ACTIVATIONS:
+  if name not in list(_ACTIVATIONS):
     attributes.refuse('hidden_act', name, f'one of {", ".join(_ACTIVATIONS)}')
   return _ACTIVATIONS[name]
 
@@ -285,12 +285,14 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
   config = {
     'model_type': family.model_type,
     'dtype': cfg.dtype,
+    'torch_dtype': cfg.dtype,  # its name in transformers before 4.56
     'use_cache': True,
   }
   config |= {theirs: getattr(cfg, ours) for ours, theirs in _SIZES.items()}
-  config['hidden_activation' if family.gemma else 'hidden_act'] = (
-    _OUR_ACTIVATIONS.get(cfg.activation, 'silu')
-  )
+  activation = _OUR_ACTIVATIONS.get(cfg.activation, 'silu')
+  config['hidden_act'] = activation
+  if family.gemma:  # published ones have both, and readers want both
+    config['hidden_activation'] = activation
   if family.biases:
     config[family.biases] = cfg.out_bias
   if family.gemma:
@@ -302,10 +304,7 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
   if family.layers != 'none':
     config['sliding_window'] = cfg.window
   if family.layers not in ('none', 'all'):
-    flags = cfg.sliding or (False,) * cfg.num_layers
-    config['layer_types'] = [_SLIDING if flag else _FULL for flag in flags]
-  if family.layers == 'upper':
-    config['use_sliding_window'] = any(cfg.sliding)
+    config |= _written_layers(cfg, family)
   config |= rotary.written(cfg, family.model_type == 'gemma3_text')
   # Reading it back is the check: what the family cannot express has changed.
   ours, theirs = map(dataclasses.asdict, (cfg, read(config, 'config.json')))
@@ -319,6 +318,26 @@ def written(cfg: TransformerConfig) -> dict[str, Any]:
       f'No family of Hugging Face computes this model. In {family.stem}, the '
       f'nearest, {"; ".join(differing)}.'
     )
+  return config
+
+
+def _written_layers(cfg: TransformerConfig, family: Family) -> dict[str, Any]:
+  """Which layers have a window, also as versions without layer_types read it.
+
+  Those before transformers 4.53 know two patterns; a model of another one stays
+  without their attribute.
+  """
+  flags = cfg.sliding or (False,) * cfg.num_layers
+  config = {'layer_types': [_SLIDING if flag else _FULL for flag in flags]}
+  if family.layers == 'upper':
+    config['use_sliding_window'] = any(flags)
+    begin = flags.index(True) if any(flags) else cfg.num_layers
+    if all(flags[begin:]):
+      config['max_window_layers'] = begin
+  elif family.model_type == 'gemma3_text':
+    period = flags.index(False) + 1 if not all(flags) else cfg.num_layers + 1
+    if flags == tuple(bool((i + 1) % period) for i in range(cfg.num_layers)):
+      config['sliding_window_pattern'] = period
   return config
 
 

