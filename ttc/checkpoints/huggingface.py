@@ -18,7 +18,14 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
 
-from ttc.checkpoints import families, filling, heads, names, safetensors
+from ttc.checkpoints import (
+  families,
+  filling,
+  heads,
+  lookalikes,
+  names,
+  safetensors,
+)
 from ttc.checkpoints.safetensors import Made
 from ttc.models import abstract
 from ttc.models.config import TransformerConfig
@@ -80,6 +87,10 @@ def load(
     for name, tensor in safetensors.tensors(folder).items()
     if not _BUFFERS.fullmatch(name)
   }
+  lookalikes.check_no_adapter_tensors(tensors, folder)
+  if kind == 'CausalLM':
+    stem = families.family_of(cfg).stem
+    lookalikes.check_no_head(tensors, stem, folder)
   cfg = dataclasses.replace(
     cfg, param_dtype=dtype or _dtype(tensors), dtype=dtype or cfg.dtype
   )
@@ -111,17 +122,25 @@ def read_config(folder: pathlib.Path) -> dict[str, Any]:
   """Reads the config.json of a checkpoint.
 
   Raises:
-    ValueError: it is missing or not a JSON object.
+    ValueError: it is missing or not a JSON object, or the folder has an
+      adapter.
   """
   path = folder / 'config.json'
+  lookalikes.check_no_adapter(folder)
   if not path.exists():
     raise ValueError(
       f'{folder} has no config.json; give the folder of a Hugging Face '
       'checkpoint.'
     )
+  return read_json(path)
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any]:
+  """Reads a JSON object; raises ValueError, naming the file, if it has none."""
+  lookalikes.check_no_pointer(path)
   try:
     config = json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise ValueError(f'{path} is not JSON: {error}.') from error
   if not isinstance(config, dict):
     raise ValueError(f'{path} holds no JSON object; fetch it again.')
@@ -186,10 +205,11 @@ def save(
 def _kind(config, folder) -> str:
   """The task of the model: what follows 'For' in its class name."""
   listed = config.get('architectures') or ['']
-  kind = listed[0].partition('For')[2]
+  name = listed[0] if isinstance(listed, list) else listed
+  kind = name.partition('For')[2] if isinstance(name, str) else ''
   if kind not in ('CausalLM', *_SCORES):
     raise ValueError(
-      f'{folder / "config.json"}: architecture {listed[0]!r} is unknown; '
+      f'{folder / "config.json"}: architecture {name!r} is unknown; '
       f'models for {", ".join(("CausalLM", *_SCORES))} can be read.'
     )
   return kind
@@ -307,7 +327,7 @@ def _check(tensors, weights, target, used, folder) -> None:
     raise ValueError(
       f'{folder}: tensor {left[0]!r} is left over ({len(left)} such), so '
       'the model computes something that its config.json does not say; '
-      'convert a checkpoint of a known family, or delete the tensor.'
+      'correct that, or convert a checkpoint of a known family.'
     )
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from ttc.checkpoints import safetensors_header
+from ttc.checkpoints import faults, safetensors_header
 from ttc.checkpoints.safetensors_header import quoted
 from ttc.runtime.safe_text import printable
 
@@ -213,15 +213,24 @@ def _write_file(path, part):
   text = json.dumps(header, separators=(',', ':')).encode()
   text += b' ' * (-len(text) % 8)  # the format aligns the numbers to 8 bytes
   with open(path, 'wb') as file:
-    file.write(struct.pack('<Q', len(text)) + text)
+    _put(file, path, struct.pack('<Q', len(text)) + text)
     for tensor in part:
       numbers = np.ascontiguousarray(tensor.make())
       assert numbers.shape == tensor.shape, tensor.name
       assert numbers.dtype == jnp.dtype(tensor.dtype), tensor.name
       # A view avoids a copy of the tensor; an array without axes has none.
-      file.write(
-        numbers.view(np.uint8).data if numbers.ndim else numbers.tobytes()
+      _put(
+        file,
+        path,
+        numbers.view(np.uint8).data if numbers.ndim else numbers.tobytes(),
       )
+
+
+def _put(file, path, data) -> None:
+  # Not around `make`, which reads: its errors are not of writing.
+  with faults.writing(path):
+    file.write(data)
+    file.flush()
 
 
 def fresh_digest():

@@ -10,6 +10,7 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
+from ttc.checkpoints import lookalikes
 from ttc.runtime.safe_text import printable
 
 _LONGEST_HEADER = 100_000_000  # bytes, a limit of the format
@@ -53,6 +54,7 @@ def read_index(index: pathlib.Path) -> dict[str, str]:
   Raises:
     ValueError: it is no valid index, or names a file outside its folder.
   """
+  lookalikes.check_no_pointer(index)
   listed = _json_object(index, index.read_bytes()).get('weight_map')
   if not isinstance(listed, dict):
     raise _damaged(index, f'weight_map is {quoted(listed)}, not an object')
@@ -76,6 +78,7 @@ def read(path: pathlib.Path) -> dict[str, Entry]:
     ValueError: the file is cut short or its header is not valid; the message
       has the file, the tensor, the value and what is allowed.
   """
+  lookalikes.check_no_pointer(path)
   size = path.stat().st_size
   with open(path, 'rb') as file:
     prefix = file.read(8)

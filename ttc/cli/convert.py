@@ -10,12 +10,18 @@ of the weights, so that a stage notices when they are exchanged.
 """
 
 import argparse
+from collections.abc import Iterator
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import sys
 import time
+
+from ttc.checkpoints import faults, lookalikes
+from ttc.runtime import storage
+from ttc.runtime.safe_text import printable
 
 _OURS, _THEIRS = 'ttc', 'huggingface'
 _DTYPES = ('float32', 'bfloat16', 'float16')
@@ -96,12 +102,17 @@ def run(options: argparse.Namespace) -> int:
   try:
     print(_run(options), flush=True)
   except ValueError as error:
-    print(f'ttc: {error}', file=sys.stderr, flush=True)
-    return 2
+    return _fail(error, 2)
   except OSError as error:
-    print(f'ttc: {error}', file=sys.stderr, flush=True)
-    return 1
+    return _fail(error, 1)
   return 0
+
+
+def _fail(error: Exception, code: int) -> int:
+  """Prints an error and returns the exit code; names in files are untrusted."""
+  text = printable(str(error), one_line=True)
+  print(f'ttc: {text}', file=sys.stderr, flush=True)
+  return code
 
 
 def _run(options: argparse.Namespace) -> str:
@@ -120,23 +131,50 @@ def _run(options: argparse.Namespace) -> str:
     tokenizer = pathlib.Path(options.tokenizer).expanduser()
     if not tokenizer.is_dir():
       raise ValueError(f'--tokenizer: there is no folder {tokenizer}.')
+  for name in _TOKENIZER:
+    if (tokenizer / name).is_file():
+      lookalikes.check_no_pointer(tokenizer / name)
   began = time.monotonic()
   convert = _import if options.format == _OURS else _export
-  # An incomplete folder would look like a model; also Ctrl-C removes it.
-  try:
-    cfg, head = convert(source, target, tokenizer, options)
-  except BaseException:
-    shutil.rmtree(target, ignore_errors=True)
-    raise
+  with _made(target) as work:
+    cfg, head = convert(source, work, tokenizer, options)
   lines = [
     ('parameters', f'{cfg.num_params:,} ({cfg.param_dtype})'),
     ('head', head),
     ('seconds', f'{time.monotonic() - began:.1f}'),
-    ('written to', str(target)),
+    ('written to', printable(str(target))),
   ]
   if not (target / _TOKENIZER[0]).exists():
     lines.append(('tokenizer', f'none: {tokenizer} has no {_TOKENIZER[0]}'))
   return '\n'.join(f'{name:<12}{value}' for name, value in lines)
+
+
+@contextlib.contextmanager
+def _made(target: pathlib.Path) -> Iterator[pathlib.Path]:
+  """A folder to fill, which gets its name when it is whole and on disk.
+
+  An incomplete folder would look like a model. One that is left behind by a
+  killed process has another name, and no other is removed but by its maker.
+
+  Raises:
+    ValueError: another process fills it, or was killed while it did.
+  """
+  work = target.with_name(f'.{target.name}.tmp')
+  storage.make_folder(target.parent)
+  try:
+    work.mkdir()
+  except FileExistsError as error:
+    raise ValueError(
+      f'--to: {work} exists, so another command converts into {target}, or one '
+      'was killed; see that none is at work and delete it.'
+    ) from error
+  try:
+    yield work
+    with faults.writing(target):
+      storage.replace_folder(work, target)
+  except BaseException:  # also Ctrl-C
+    shutil.rmtree(work, ignore_errors=True)
+    raise
 
 
 def _import(source, target, tokenizer, options):
@@ -146,7 +184,6 @@ def _import(source, target, tokenizer, options):
   from ttc.checkpoints import huggingface, orbax
   from ttc.models import partitioning
   from ttc.pipeline import fingerprint, records
-  from ttc.runtime import storage
 
   if (source / 'model.json').exists():
     raise ValueError(
@@ -217,8 +254,10 @@ def _copy_tokenizer(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def _token_ids(folder: pathlib.Path) -> dict:
   """The ids of special tokens in a folder's Hugging Face config, if any."""
+  from ttc.checkpoints import huggingface
+
   for name in (_CONFIG, 'config.json'):
     if (folder / name).is_file():
-      config = json.loads((folder / name).read_text(encoding='utf-8'))
+      config = huggingface.read_json(folder / name)
       return {key: config[key] for key in _TOKEN_IDS if key in config}
   return {}
