@@ -116,6 +116,10 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
       traceback.print_exc()
     text = error if error.filename or not error.strerror else error.strerror
     return _fail(f'ttc: {text}', _WORK_FAILED), str(text)
+  except FloatingPointError as error:  # of a model, and no fault of the code
+    if request.debug:
+      traceback.print_exc()
+    return _fail(f'ttc: {error}', _WORK_FAILED), str(error)
   except Exception as error:
     traceback.print_exception(error)
     text = f'{type(error).__name__}: {error}'

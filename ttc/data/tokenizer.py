@@ -136,7 +136,19 @@ class Tokenizer:
 
   @functools.cached_property
   def end_ids(self) -> tuple[int, ...]:
-    """All EOS ids, `revise_id`, and the tokens that contain a stop."""
+    """All EOS ids, `revise_id`, and the tokens that contain a stop.
+
+    Raises:
+      ValueError: a stop is in no token, so that it would end nothing.
+    """
+    for stop in self.stops:
+      if not any(stop in piece for piece in self._pieces):
+        parts = [self._pieces[id] for id in self.encode(stop)]
+        raise ValueError(
+          f'Tokenizer.stops: no token of {self._file} holds {stop!r}, which is '
+          f'split into {parts}, so that it would end nothing; name a text '
+          'that one token holds, or leave it out.'
+        )
     stopping = [
       id
       for id, piece in enumerate(self._pieces)

@@ -41,10 +41,13 @@ class Vocabulary(Protocol):
     """Returns the tokens of a text, with no special id among them."""
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Returns the text of tokens, without special ids."""
+    """Returns the text of tokens, without special ids and those beyond V."""
 
   def piece(self, id: int) -> str:
-    """Returns the text of one token; special tokens have a name here."""
+    """Returns the text of one token; special tokens have a name here.
+
+    Ids beyond V, which models with padded tables sample, have the text ''.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,10 +122,10 @@ class WordVocabulary:
     return tokens
 
   def decode(self, ids: Iterable[int]) -> str:
-    """Returns the text of tokens, without special ids."""
+    """Returns the text of tokens, without special and unknown ids."""
     text, after_word = [], False
     for id in ids:
-      if id < len(SPECIALS):
+      if not len(SPECIALS) <= id < self.size:
         continue
       if after_word and self._is_word[id]:
         text.append(' ')
@@ -131,7 +134,8 @@ class WordVocabulary:
     return ''.join(text)
 
   def piece(self, id: int) -> str:
-    return (SPECIALS + self.words)[id]
+    """Returns the text of one token, or '' for an unknown id."""
+    return (SPECIALS + self.words)[id] if 0 <= id < self.size else ''
 
 
 def step_end_table(vocabulary: Vocabulary, delimiter: str) -> np.ndarray:

@@ -253,7 +253,8 @@ def prefill(
       are within them.
 
   Returns:
-    The pool, and values in [0, 1] for each packed token, or None.
+    The pool, and values in [0, 1] for each packed token, or None. Where a value
+    logit is not finite, the value is NaN.
   """
   model = Transformer(cfg, head=head, scan=False)
 
@@ -266,7 +267,10 @@ def prefill(
       memory,
       method='extend',
     )
-    value = jax.nn.sigmoid(out[0]) if head == 'value' else None
+    if head != 'value':
+      return memory.cache, None
+    # A sigmoid makes 1 of infinity, which then looks like the best of values.
+    value = jnp.where(jnp.isinf(out[0]), jnp.nan, jax.nn.sigmoid(out[0]))
     return memory.cache, value
 
   return _on_devices(local, mesh, params, table, pool, packed, shared=(0, 1))

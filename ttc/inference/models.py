@@ -19,21 +19,40 @@ class Model:
   Attributes:
     params: layers stacked, as training leaves them, or apart.
     cfg: of the model.
+    name: what messages call it.
   """
 
   params: dict
   cfg: TransformerConfig
+  name: str = 'The model'
 
   @classmethod
-  def consuming(cls, params: dict, cfg: TransformerConfig) -> 'Model':
+  def consuming(
+    cls, params: dict, cfg: TransformerConfig, name: str = 'The model'
+  ) -> 'Model':
     """From stacked parameters, which are deleted: memory holds them once."""
-    return cls(unstack(params, consume=True), cfg)
+    return cls(unstack(params, consume=True), cfg, name)
 
   @functools.cached_property
   def layers(self) -> dict:
     """The parameters with layers apart, as the programs want them."""
     stacked = 'layers' in self.params['backbone']
     return unstack(self.params) if stacked else self.params
+
+  def overflow(self, what: str, question: int, length: int) -> Exception:
+    """An error for numbers that are NaN or infinite.
+
+    Args:
+      what: the numbers, 'logits' or 'values'.
+      question: id of the question.
+      length: tokens that were read when there were such numbers.
+    """
+    return FloatingPointError(
+      f'{self.name}: its {what} are not finite within the first {length} '
+      f'tokens of question {question}, so they mean nothing. Its weights or '
+      f'activations overflow {self.cfg.dtype}; convert it with a wider '
+      '--dtype, train it again, or take another model.'
+    )
 
 
 @dataclasses.dataclass(frozen=True)

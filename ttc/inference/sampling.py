@@ -3,12 +3,16 @@
 import jax
 import jax.numpy as jnp
 
+# Below, logits that are divided by the temperature can overflow float32.
+_COLDEST = 1e-6
+
 
 def check(temperature: float, top_p: float) -> None:
   """Raises ValueError where a number is outside its range."""
-  if not 0 <= temperature < float('inf'):
+  if not (temperature == 0 or _COLDEST <= temperature < float('inf')):
     raise ValueError(
-      f'temperature={temperature} must be finite and at least 0 (0 is greedy).'
+      f'temperature={temperature} must be finite, and 0 (greedy) or at least '
+      f'{_COLDEST}.'
     )
   if not 0 < top_p <= 1:
     raise ValueError(f'top_p={top_p} must be in (0, 1] (1 keeps all).')
@@ -30,7 +34,9 @@ def draw(
 
   Returns:
     Tokens [B] int32 and their log-probabilities [B] under the model itself,
-    that is at temperature 1 and without truncation.
+    that is at temperature 1 and without truncation. Logits among which there is
+    NaN or plus infinity, or nothing but minus infinity, have no meaning: their
+    token is any, and its log-probability NaN or infinite.
   """
   greedy = temperature == 0
   scaled = logits / jnp.where(greedy, 1.0, temperature)[:, None]

@@ -14,6 +14,7 @@ the same questions in the same order give the same bits.
 import bisect
 from collections.abc import Callable, Iterable, Iterator
 import functools
+import math
 
 from ttc.inference import accounting
 from ttc.inference.capacity import Capacity
@@ -79,6 +80,7 @@ class Scheduler:
 
     Raises:
       ValueError: a plan needs more slots than there are.
+      FloatingPointError: logits or values of a model are not finite.
     """
     finished = []
     queues = [
@@ -220,7 +222,9 @@ class Scheduler:
       for task, start, tokens in t:
         row, stop = task.row, start + len(tokens)
         if role == 'verifier':
-          row.accept_values(start, values[device][at : at + len(tokens)])
+          own = values[device][at : at + len(tokens)]
+          self._check_finite(role, sum(own), task, stop)
+          row.accept_values(start, own)
         row.advance(role, stop)
         at += len(tokens)
         useful += accounting.of_prefill(task, role, start, stop)
@@ -309,6 +313,8 @@ class Scheduler:
         task, at = occupant.task, device * group.width + lane
         count = counts[at]
         useful.append(accounting.of_extend(task, count))
+        length = len(task.row.tokens) + count
+        self._check_finite('proposer', logprob[at], task, length)
         if not self._grow(task, tokens[at][:count], live[at], logprob[at]):
           leaving[device].append(lane)
     executed = group.width * int(grown.ran.sum())
@@ -342,6 +348,20 @@ class Scheduler:
     task.growing = live
     row.done = len(row.tokens) >= row.limit or (bool(new) and end[new[-1]])
     return live
+
+  def _check_finite(
+    self, role: str, total: float, task: RowTask, length: int
+  ) -> None:
+    """Raises FloatingPointError for a sum of which a part is not finite.
+
+    A token that is drawn from logits that are not finite has no finite
+    log-probability, so their sum, which is known anyway, is enough to look at.
+    """
+    if not math.isfinite(total):
+      what = 'logits' if role == 'proposer' else 'values'
+      raise self._models.present[role].overflow(
+        what, task.job.question.id, length
+      )
 
   def _cache_len(self, longest: int) -> int:
     """Cache positions of the shortest program that fits `longest` tokens."""

@@ -106,6 +106,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
   scheduler = None
   for part in run.parts(items, size):
     if scheduler is None:  # loads nothing where no part is left
+      solver.say_if_equal(run, max(budget for _, budget in settings))
       models = solver.load(run)
       scheduler = solver.scheduler(run, models, slots)
       scorers = solver.load_scorers(run, models)

@@ -77,6 +77,7 @@ class Label:
       records, self.size, rows=lambda record: len(self._chosen(record))
     ):
       if scheduler is None:
+        self.solver.say_if_equal(run, self.rollouts)
         models = self.solver.load(run)
         scheduler = self.solver.scheduler(run, models)
       with partitioning.use(models.mesh):

@@ -75,6 +75,7 @@ class Revise:
     scheduler = None
     for part in run.parts(self.solver.problems, self.size):
       if scheduler is None:
+        self.solver.say_if_equal(run, len(self.plan()))
         models = self.solver.load(run)
         scheduler = self.solver.scheduler(
           run,

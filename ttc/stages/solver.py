@@ -190,6 +190,19 @@ class Solver:
       self._verified(run, models, self.verifier) if self.verifier else models
     )
 
+  def say_if_equal(self, run: StageRun, samples: int) -> None:
+    """Says that a question's samples will be equal, where they will be.
+
+    Args:
+      run: the run of the stage.
+      samples: the most that are drawn from one context.
+    """
+    if samples > 1 and self.generation.temperature == 0:
+      run.say(
+        f'Generation.temperature=0: all {samples} samples of a question will '
+        'be equal; raise it, or sample once.'
+      )
+
   def load_scorers(self, run: StageRun, models: Models) -> dict[str, Scheduler]:
     """Loads the further verifiers; a scheduler for each, by name.
 
@@ -375,6 +388,7 @@ class Solver:
     return Model.consuming(
       copies.params(params, cfg, head, mesh),
       copies.config(cfg, self.model_parallel),
+      f'{run.label}: the model of {stage!r}',
     )
 
 
