@@ -87,6 +87,8 @@ def bindings(tmp_path):
     large = described(tmp_path / 'large', shape(large, 'large'))
     return (
       f'SMALL={small}', f'LARGE={large}',
+      # The toys' tokens are single characters: with shots no prompt would fit.
+      'templates.Template.shots=()',
       f"FINETUNE_FILE='{tmp_path / 'train.jsonl'}'",
       f"TEST_FILE='{tmp_path / 'test.jsonl'}'",
     )  # fmt: skip

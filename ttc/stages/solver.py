@@ -95,7 +95,7 @@ class Solver:
       verifiers.append(self.verifier)
     for stage in (self.proposer, *verifiers):
       experiment.source(reader, stage)
-    self._check_asked()
+    self._check_any()
     count = len(self.problems)
     if self.questions is not None and self.questions > count:
       raise ValueError(
@@ -112,6 +112,7 @@ class Solver:
         self._bridge(storage.path(stage), cfg, np.zeros(0, bool))
       elif cfg is not None:
         self._check_fits(stage, cfg, attempts)
+    self._check_asked()
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
@@ -316,8 +317,8 @@ class Solver:
         f'{devices} devices of a process; choose a divisor.'
       )
 
-  def _check_asked(self) -> None:
-    """Raises ValueError if there is no question, or all are skipped."""
+  def _check_any(self) -> None:
+    """Raises ValueError if the split has no question."""
     if not self.problems:
       reasons = [
         f'{count} left out: {reason}'
@@ -328,9 +329,11 @@ class Solver:
         + (f' ({"; ".join(reasons)})' if reasons else '')
         + '; give the task a file with others, or name another Solver.split.'
       )
-    if self.prompt_tokens is None:  # for one, prompts need not be encoded now
-      return
-    if all(map(self.skipped, self.problems)):
+
+  def _check_asked(self) -> None:
+    """Raises ValueError if every question would be skipped."""
+    # Without a limit none is, and prompts need not be encoded to know that.
+    if self.prompt_tokens is not None and all(map(self.skipped, self.problems)):
       raise ValueError(
         f'all {len(self.problems)} questions of the split {self.split!r} would '
         f'be skipped: the shortest prompt has {min(self._lengths.values())} '
