@@ -28,6 +28,7 @@ _ROOMS = (
   'reporting',
   'planning',
   'stages',
+  'bindings',
   'cli',
   't5x',
 )
@@ -56,6 +57,7 @@ _KINDS = (
   ('ttc.search', 'arrays'),
   ('ttc.planning', 'arrays'),
   ('ttc.stages', 'edge'),
+  ('ttc.bindings', 'edge'),
   ('ttc.cli', 'edge'),
   ('ttc.t5x', 'edge'),
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ttc.inference import sampling
+from ttc.inference.generation import Generation
 
 LOGITS = jnp.log(jnp.array([0.1, 0.4, 0.2, 0.3]))
 DRAWS = 20_000
@@ -61,4 +62,4 @@ def test_nucleus_keeps_the_fewest_that_reach_the_mass(top_p, kept):
 )
 def test_bad_settings(settings):
   with pytest.raises(ValueError, match=r'temperature|top_p'):
-    sampling.check(*settings)
+    Generation(*settings)

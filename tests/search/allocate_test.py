@@ -119,5 +119,5 @@ def test_parents_repeat_each_row_in_order():
   ],
 )
 def test_bad_settings(make):
-  with pytest.raises(ValueError, match=r'rows|temperature'):
+  with pytest.raises(ValueError, match=r'rows|temperature|width'):
     make()

@@ -3,13 +3,13 @@
 import argparse
 from collections.abc import Callable, Mapping
 import dataclasses
-import re
 from typing import Any
 
 import gin
+from ttc.bindings.use import MacroError
 from ttc.cli import configuration
 from ttc.models.config import TransformerConfig
-from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.planning import plan, topology
 from ttc.planning.measure import Measured
 from ttc.planning.plan import Plan
@@ -19,7 +19,6 @@ from ttc.stages.workload import Assumed, Sampler, Shapes
 
 _GIB, _HOUR = 2**30, 3600
 _NO_TASK = 'TASK=None'  # a binding
-_UNBOUND = re.compile(r'the macro (\w+) has no value')
 
 
 def plans(
@@ -41,7 +40,7 @@ def plans(
     ValueError: the configuration, a model or the slice does not allow it.
   """
   where = topology.describe(options.topology)
-  experiment = _experiment(tuple(options.gin_file), bindings, report)
+  experiment = _experiment(options, bindings, report)
   stages = {stage.name: stage for stage in experiment.everything}
   wanted = [*options.names, *options.only] or list(stages)
   if unknown := [name for name in wanted if name not in stages]:
@@ -81,25 +80,30 @@ def _planned(work, where: Topology) -> Plan:
   return plan.training(work, where)
 
 
-def _experiment(files, bindings, report) -> Experiment:
+def _experiment(options, bindings, report) -> Experiment:
   """Builds the experiment although models, files or its task are missing.
 
-  Macros without a value are bound to made-up paths, one after the other as the
-  errors name them; after any other error the task is left out. Nothing looks
-  for the paths, since `load` does not check. Raises the first error if the
-  experiment cannot be built that way either.
+  Macros without a value are bound to made-up paths; after any other error the
+  task is left out. Nothing looks for the paths, since `load` does not check.
+  Raises the first error if the experiment cannot be built that way either.
   """
   added, first_error = [], None
+  scopes = [text.rpartition('=')[2] for text in options.shape]
   while True:
     try:
-      return configuration.load(files, (*added, *bindings), check=False)[0]
-    except configuration.ConfigurationError as error:
+      return configuration.load(
+        options.gin_file,
+        bindings,
+        check=False,
+        assumed=added,
+        scopes=scopes,
+      )[0]
+    except MacroError as error:
       first_error = first_error or error
-      unbound = _UNBOUND.match(str(error))
-      path = unbound and f"{unbound[1]}='/{unbound[1].lower()}'"
-      if path and path not in added:
-        added.append(path)
-      elif _NO_TASK not in added:
+      added += [f"{name}='/{name.lower()}'" for name in error.names]
+    except ConfigurationError as error:
+      first_error = first_error or error
+      if _NO_TASK not in added:
         added.append(_NO_TASK)
         report(
           f'the task is not there ({error}); questions and prompts are '

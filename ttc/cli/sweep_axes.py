@@ -1,45 +1,12 @@
 """Parses the axes of a sweep: gin syntax, each binding a list of values."""
 
 from collections.abc import Iterable
-import dataclasses
-import importlib.util  # noqa: F401  gin 0.5.0 uses it without importing it
 import pathlib
-import tokenize
 
 from gin import config_parser
+from ttc.bindings import texts
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.sweeps.cells import Axis, GIN_FILE
-
-
-@dataclasses.dataclass(frozen=True)
-class _Reference:
-  """`@name` or `@name()`, kept as text."""
-
-  name: str
-  called: bool
-
-  def __repr__(self) -> str:
-    return f'@{self.name}{"()" * self.called}'
-
-
-@dataclasses.dataclass(frozen=True)
-class _Macro:
-  """`%NAME`, kept as text."""
-
-  name: str
-
-  def __repr__(self) -> str:
-    return f'%{self.name}'
-
-
-class _Texts:
-  """Delegate of gin's parser that keeps references, which cells resolve."""
-
-  def configurable_reference(self, name: str, evaluate: bool) -> _Reference:
-    return _Reference(name, evaluate)
-
-  def macro(self, name: str) -> _Macro:
-    return _Macro(name)
 
 
 def axes(files: Iterable[str], statements: Iterable[str]) -> tuple[Axis, ...]:
@@ -62,20 +29,16 @@ def axes(files: Iterable[str], statements: Iterable[str]) -> tuple[Axis, ...]:
       raise ConfigurationError(
         f'--sweep_file={file}: {error.strerror}.'
       ) from error
-    table.update(_parsed(text, f'--sweep_file={file}'))
+    table.update(_parsed(text, f'--sweep_file={file}', None))
   for statement in statements:
-    table.update(_parsed(statement, f'--sweep.{statement}'))
+    table.update(_parsed(statement, f'--sweep.{statement}', '--sweep'))
   return tuple(table.values())
 
 
-def _parsed(text: str, where: str) -> dict[str, Axis]:
-  """The axes in a text by name; `where` names the text in errors."""
-  try:
-    statements = list(config_parser.ConfigParser(text, _Texts()))
-  except (SyntaxError, tokenize.TokenError) as error:
-    raise ConfigurationError(f'{where}: {error.args[0]}') from error
+def _parsed(text: str, where: str, option: str | None) -> dict[str, Axis]:
+  """The axes in a text by name; `where` and `option` as for `texts.parsed`."""
   table = {}
-  for statement in statements:
+  for statement in texts.parsed(text, where, option):
     # `Name:` before indented bindings; the parser yields those one by one, too.
     if isinstance(statement, config_parser.BlockDeclaration):
       continue

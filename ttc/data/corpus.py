@@ -18,6 +18,7 @@ import numpy as np
 
 from ttc.data.documents import Document
 from ttc.data.worksheet import Worksheet
+from ttc.runtime import limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,11 +58,8 @@ class Corpus:
         f'Corpus.miss={self.miss} and keep={self.keep}; every share must be '
         'in [0, 1].'
       )
-    if min(self.draft, self.redo) < 0:
-      raise ValueError(
-        f'Corpus.draft={self.draft} and redo={self.redo}; a factor is 0 or '
-        'more.'
-      )
+    limits.real(self, 'draft', 'redo', least=0)
+    limits.whole(self, 'seed', least=0, most=limits.LARGEST_SEED)
 
   def documents(self, task: Worksheet, begin: int, end: int) -> list[Document]:
     """Returns the documents numbered begin..end-1 of an endless corpus.

@@ -21,6 +21,7 @@ import re
 from typing import Any
 
 from ttc.data import text_lines
+from ttc.runtime import storage
 
 _LEVEL = re.compile(r'(?:Level )?(\d+)(?:\.0+)?')
 _NO_LEVEL = (None, '', 'Level ?')
@@ -67,6 +68,9 @@ class Rows:
     solution: field with a worked solution, or '' if there is none.
     level: field with the difficulty, a number or 'Level 3', or '' if there is
       none.
+
+  Raises:
+    ValueError: `path` is not of a local file.
   """
 
   path: str
@@ -74,6 +78,9 @@ class Rows:
   answer: str = 'answer'
   solution: str = ''
   level: str = ''
+
+  def __post_init__(self):
+    storage.local(self.path)
 
   def files(self) -> list[str]:
     """The file that is read, for its identity."""

@@ -23,6 +23,7 @@ from ttc.data.templates import foreign_marker, Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.grading import extraction
 from ttc.grading.grader import Grader
+from ttc.runtime import limits
 
 SPLITS = ('test', 'finetune', 'pretrain')
 HOW = ('boxed', 'marked', 'said', 'number')
@@ -70,11 +71,8 @@ class Questions:
       raise ValueError(
         f'Questions.accepted={self.accepted}; list one or more of {HOW}.'
       )
-    if not 0 <= self.pretrain < 1:
-      raise ValueError(
-        f'Questions.pretrain={self.pretrain} is a share of the finetuning '
-        'questions, in [0, 1).'
-      )
+    limits.real(self, 'pretrain', least=0, below=1)  # a share of `finetune`
+    limits.whole(self, 'workers')
     for number, (_, solution) in enumerate(self.template.shots, start=1):
       how = extraction.extract(solution).how
       if how not in self.accepted:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 import dataclasses
 import functools
-import pathlib
 import re
+
+from ttc.runtime import storage
 
 _BRACKETS = re.compile(r'<[^<>\s]+>')
 
@@ -34,7 +35,7 @@ class SentencePiece:
   begin: bool = True
 
   def __post_init__(self):
-    if not pathlib.Path(self.path).is_file():
+    if not storage.local(self.path).is_file():
       raise ValueError(f'SentencePiece.path={self.path} is not a file.')
 
   def files(self) -> list[str]:

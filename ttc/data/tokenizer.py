@@ -15,6 +15,8 @@ import pathlib
 import re
 from typing import Any
 
+from ttc.runtime import storage
+
 FILE = 'tokenizer.json'
 # Classes of transformers that put BOS before a text by `add_bos_token`, with
 # its default, whatever the post-processor of tokenizer.json does.
@@ -206,7 +208,7 @@ class Tokenizer:
 
   @functools.cached_property
   def _file(self) -> pathlib.Path:
-    path = pathlib.Path(self.path)
+    path = storage.local(self.path)
     return path / FILE if path.is_dir() else path
 
   @functools.cached_property

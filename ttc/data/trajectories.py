@@ -15,6 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from ttc.data.context import context_tokens, KEEP, strip_end
 from ttc.data.documents import Document
 from ttc.data.vocabulary import Vocabulary
+from ttc.runtime import limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,20 +44,10 @@ class Trajectories:
   seed: int = 0
 
   def __post_init__(self):
-    if self.max_context < 0:
-      raise ValueError(
-        f'Trajectories.max_context={self.max_context}; give 0 (no history) '
-        'or more.'
-      )
-    if self.max_targets is not None and self.max_targets < 1:
-      raise ValueError(
-        f'Trajectories.max_targets={self.max_targets}; give 1 or more, or '
-        'None for all.'
-      )
-    if not 0 <= self.right_share <= 1:
-      raise ValueError(
-        f'Trajectories.right_share={self.right_share} is not in [0, 1].'
-      )
+    limits.whole(self, 'max_context', least=0)  # 0 for no history
+    limits.whole(self, 'max_targets')
+    limits.real(self, 'right_share', least=0, most=1)
+    limits.whole(self, 'seed', least=0, most=limits.LARGEST_SEED)
 
   def __call__(
     self, record: Mapping, prompt: Sequence[int], vocabulary: Vocabulary

@@ -22,6 +22,7 @@ import numpy as np
 from ttc.data import countdown
 from ttc.data.problems import Grade, Problem
 from ttc.data.vocabulary import WordVocabulary
+from ttc.runtime import limits
 
 SPLITS = ('test', 'finetune', 'pretrain')
 SYMBOLS = ('+', '-', '*', '/', '=', '?', '\n')
@@ -73,10 +74,8 @@ class Worksheet:
   delimiter = '\n'
 
   def __post_init__(self):
-    if not self.goals or min(self.goals) < 1:
-      raise ValueError(
-        f'Worksheet.goals={self.goals}; give one or more positive counts.'
-      )
+    limits.wholes(self, 'goals')
+    limits.whole(self, 'max_number', 'max_value', 'min_target')
     if not 1 <= self.max_number <= self.max_value <= 999:
       raise ValueError(
         f'Worksheet.max_number={self.max_number} and max_value='
@@ -87,11 +86,8 @@ class Worksheet:
         f'Worksheet.min_target={self.min_target} is not between 1 and '
         f'max_value={self.max_value}.'
       )
-    for name in ('num_pretrain', 'num_finetune', 'num_test'):
-      if getattr(self, name) < 0:
-        raise ValueError(
-          f'Worksheet.{name}={getattr(self, name)}; give 0 or more.'
-        )
+    limits.whole(self, 'num_pretrain', 'num_finetune', 'num_test', least=0)
+    limits.whole(self, 'seed', least=0, most=limits.LARGEST_SEED)
     if (
       len(self.levels) < 2
       or self.levels[0] < 0

@@ -2,7 +2,10 @@
 
 import dataclasses
 
-from ttc.inference import sampling
+from ttc.runtime import limits
+
+# Below, logits that are divided by the temperature can overflow float32.
+_COLDEST = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,7 +13,7 @@ class Generation:
   """Settings that every strategy shares.
 
   Attributes:
-    temperature: of the proposer; 0 is greedy.
+    temperature: of the proposer; 0 is greedy, and else at least 1e-6.
     top_p: nucleus mass kept.
     max_tokens: an attempt that reaches this many tokens stops unfinished.
     max_step_tokens: a step that reaches this many tokens counts as ended.
@@ -22,9 +25,12 @@ class Generation:
   max_step_tokens: int = 128
 
   def __post_init__(self):
+    limits.whole(self, 'max_tokens', 'max_step_tokens')
+    if self.temperature != 0:
+      limits.real(self, 'temperature', least=_COLDEST)
+    limits.real(self, 'top_p', above=0, most=1)
     if not 1 <= self.max_step_tokens <= self.max_tokens:
       raise ValueError(
         f'Generation.max_step_tokens={self.max_step_tokens} must be between '
         f'1 and max_tokens={self.max_tokens}.'
       )
-    sampling.check(self.temperature, self.top_p)

@@ -3,21 +3,6 @@
 import jax
 import jax.numpy as jnp
 
-# Below, logits that are divided by the temperature can overflow float32.
-_COLDEST = 1e-6
-
-
-def check(temperature: float, top_p: float) -> None:
-  """Raises ValueError where a number is outside its range."""
-  if not (temperature == 0 or _COLDEST <= temperature < float('inf')):
-    raise ValueError(
-      f'temperature={temperature} must be finite, and 0 (greedy) or at least '
-      f'{_COLDEST}.'
-    )
-  if not 0 < top_p <= 1:
-    raise ValueError(f'top_p={top_p} must be in (0, 1] (1 keeps all).')
-
-
 def draw(
   logits: jax.Array,
   keys: jax.Array,

@@ -154,10 +154,11 @@ class TransformerConfig:
       'head_dim',
       'mlp_dim',
     ):
-      if getattr(self, name) < 1:
+      value = getattr(self, name)
+      if not isinstance(value, int) or value < 1:
         raise ValueError(
-          f'TransformerConfig.{name} is {getattr(self, name)}; it must be '
-          'at least 1.'
+          f'TransformerConfig.{name} is {value!r}; it must be a whole number '
+          'of at least 1.'
         )
     if self.num_heads % self.num_kv_heads:
       raise ValueError(

@@ -69,9 +69,10 @@ class Layout:
   def __post_init__(self):
     for axis in AXES:
       size = getattr(self, axis)
-      if size < 1 and (size != -1 or axis == 'model'):
+      whole = isinstance(size, int) and (size >= 1 or size == -1)
+      if not whole or (size == -1 and axis == 'model'):
         raise ValueError(
-          f'Layout.{axis}={size}; an axis has 1 device or more, and data or '
+          f'Layout.{axis}={size!r}; an axis has 1 device or more, and data or '
           'fsdp may be -1 for what the others leave.'
         )
     if self.data == self.fsdp == -1:

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from ttc.pipeline.stage import Stage
-from ttc.runtime import storage
+from ttc.runtime import limits, storage
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
@@ -31,8 +31,8 @@ class Experiment:
       are linked to, or copied where one of the two folders is in a bucket.
 
   Raises:
-    ValueError: a name is not a valid folder name or is used twice, or stages
-      or seeds are missing or repeated.
+    ValueError: a name is not a valid folder name or is used twice, stages or
+      seeds are missing or repeated, or a path is misspelt.
   """
 
   name: str
@@ -43,9 +43,10 @@ class Experiment:
   reuse: str = ''
 
   def __post_init__(self):
+    limits.several(self, 'stages')
     names = [stage.name for stage in self.everything]
     for name in (self.name, *names):
-      if not _NAME.fullmatch(name):
+      if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
           f'{name!r} cannot name a folder; use letters, digits, ".", "_" and '
           '"-", the first one a letter or digit.'
@@ -56,12 +57,14 @@ class Experiment:
         f'Experiment.stages has more than one stage named {twice[0]!r}; give '
         'them different names.'
       )
-    if not self.stages:
-      raise ValueError('Experiment.stages is empty; list at least one stage.')
-    if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-      raise ValueError(
-        f'Experiment.seeds={self.seeds}; list each seed once, at least one.'
-      )
+    limits.wholes(self, 'seeds', least=0, most=limits.LARGEST_SEED)
+    if len(set(self.seeds)) != len(self.seeds):
+      raise ValueError(f'Experiment.seeds={self.seeds}; list each seed once.')
+    for field in ('output', 'reuse'):
+      try:
+        storage.check(getattr(self, field))
+      except ValueError as error:
+        raise ValueError(f'Experiment.{field}: {error}') from error
 
   @property
   def everything(self) -> tuple[Stage, ...]:
@@ -85,9 +88,15 @@ class Experiment:
       The stage called `name`; None for an absolute path.
 
     Raises:
-      ValueError: no stage before `reader` has that name, or the path does not
-        exist.
+      ValueError: no stage before `reader` has that name, or the path is not
+        absolute or does not exist.
     """
+    storage.check(name)
+    if '/' in name and not storage.is_absolute(name):  # no stage has a slash
+      whole = storage.absolute(name)
+      raise ValueError(
+        f'{reader.name} reads {name}, a relative path; write {whole}.'
+      )
     if storage.is_absolute(name):
       if not storage.path(name).exists():
         raise ValueError(f'{name}, which {reader.name} reads, does not exist.')

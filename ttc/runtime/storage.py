@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
 import shutil
 
 # For each scheme: fsspec's protocol, and the library that implements it.
@@ -19,6 +20,10 @@ _STORES = {
   's3': ('s3', 's3fs'),
   'az': ('az', 'adlfs'),
 }
+# What looks like the beginning of an address: its scheme, and the slashes.
+_SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*):(/*)')
+# Schemes that name no local folder either, even with a slash too few.
+_ELSEWHERE = ('hdfs', 'http', 'https', 'ftp', 'abfs', 'hf', 'gcs', 's3a')
 # Without this, epath imports TensorFlow on first use, for its file system.
 os.environ.setdefault('EPATH_USE_TF', 'false')
 # Facts of fsspec's that change whenever an object is written, by store: the
@@ -29,6 +34,71 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+def check(name: str | os.PathLike) -> None:
+  """Checks how a path is spelt, before anything looks for it.
+
+  Raises:
+    ValueError: it is no text, has a scheme that is unknown, or looks like one
+      in a bucket and would be taken for a local one; the message has the fix.
+  """
+  if not isinstance(name, str | os.PathLike):
+    raise ValueError(f'{name!r} is no path; write one as a text, in quotes.')
+  match = _SCHEME.match(str(name))
+  if not match:
+    return
+  scheme, slashes = match.groups()
+  rest = str(name)[match.end() :].lstrip('/')
+  if scheme.lower() == 'file':
+    raise ValueError(f'{name}: write a local path without file:, as /{rest}.')
+  if scheme.lower() in _STORES:
+    if scheme != scheme.lower() or slashes != '//':
+      raise ValueError(
+        f'{name} is misspelt; for a bucket write {scheme.lower()}://{rest}.'
+      )
+    if not rest:
+      raise ValueError(f'{name} names no bucket; write {name}bucket/folder.')
+  elif slashes == '//' or scheme.lower() in _ELSEWHERE:
+    known = ', '.join(f'{other}://' for other in _STORES)
+    raise ValueError(
+      f'{name}: the scheme {scheme}:// is unknown; use a local path or one of '
+      f'{known}.'
+    )
+
+
+def normal(name: str) -> str:
+  """One name for all spellings of a path: no slash at its end, none twice.
+
+  Raises:
+    ValueError: as `check`.
+  """
+  check(name)
+  if not is_remote(name):
+    return os.path.normpath(name)
+  scheme, _, rest = name.partition('://')
+  return f'{scheme}://{"/".join(filter(None, rest.split("/")))}'
+
+
+def local(name: str | os.PathLike) -> pathlib.Path:
+  """A path whose files are read by libraries that know local files only.
+
+  Raises:
+    ValueError: as `check`; or it is in an object store, or begins with ~.
+  """
+  check(name)
+  if is_remote(name):
+    raise ValueError(
+      f'{name} is in a bucket, and only local files are read here; copy it to '
+      'this machine and give the absolute path of the copy.'
+    )
+  if str(name).startswith('~'):
+    # It is part of a configuration, and another user has another home.
+    raise ValueError(
+      f'{name}: ~ stands for another folder on each machine; write '
+      f'{pathlib.Path(name).expanduser()}.'
+    )
+  return pathlib.Path(name)
+
+
 def path(name: str | os.PathLike) -> pathlib.Path:
   """Makes a path with pathlib's methods, local or in an object store.
 
@@ -36,12 +106,12 @@ def path(name: str | os.PathLike) -> pathlib.Path:
     name: a local path, or one that begins with gs://, s3:// or az://.
 
   Raises:
-    ValueError: the scheme is unknown, or the library for it is not installed.
+    ValueError: as `check`, or the library for its scheme is not installed.
   """
-  scheme, separator, _ = str(name).partition('://')
-  if not separator:
+  check(name)
+  if not is_remote(name):
     return pathlib.Path(name)
-  _prepare(scheme, name)
+  _prepare(str(name).partition(':')[0], name)
   from etils import epath
 
   return epath.Path(name)
@@ -49,7 +119,8 @@ def path(name: str | os.PathLike) -> pathlib.Path:
 
 def is_remote(name: str | os.PathLike) -> bool:
   """Whether a path is in an object store."""
-  return '://' in str(name)
+  match = _SCHEME.match(str(name))
+  return match is not None and match[2].startswith('//')
 
 
 def is_absolute(name: str | os.PathLike) -> bool:
@@ -64,7 +135,12 @@ def absolute(name: str | os.PathLike) -> pathlib.Path:
     ValueError: as `path`.
   """
   place = path(name)
-  return place if is_remote(place) else place.expanduser().absolute()
+  if is_remote(place):
+    return place
+  try:
+    return place.expanduser().absolute()
+  except RuntimeError as error:  # ~name, and there is no such user
+    raise ValueError(f'{name}: {error}') from error
 
 
 def join(root: pathlib.Path, name: str) -> pathlib.Path:
@@ -286,12 +362,6 @@ def _prepare(scheme: str, name: str | os.PathLike) -> None:
   Raises:
     ValueError: as `path`, which is for `name`.
   """
-  if scheme not in _STORES:
-    known = ', '.join(f'{other}://' for other in _STORES)
-    raise ValueError(
-      f'{name}: the scheme {scheme}:// is unknown; use a local path or one of '
-      f'{known}.'
-    )
   import fsspec
   from fsspec import config
 

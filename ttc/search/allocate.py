@@ -28,6 +28,8 @@ from typing import Literal
 
 import numpy as np
 
+from ttc.runtime import limits
+
 
 @dataclasses.dataclass(frozen=True)
 class Beam:
@@ -39,6 +41,10 @@ class Beam:
   """
 
   width: int | Literal['sqrt'] = 4
+
+  def __post_init__(self):
+    if self.width != 'sqrt':
+      limits.whole(self, 'width')
 
   def __call__(self, draw, value, done):
     del draw
@@ -65,6 +71,9 @@ class Dvts:
   """
 
   width: int = 4
+
+  def __post_init__(self):
+    limits.whole(self, 'width')
 
   def __call__(self, draw, value, done):
     del draw
@@ -97,7 +106,7 @@ class Rebase:
   temperature: float = 0.2
 
   def __post_init__(self):
-    _check_temperature(self)
+    limits.real(self, 'temperature', above=0)
 
   def __call__(self, draw, value, done):
     del draw
@@ -128,7 +137,7 @@ class ParticleFilter:
   temperature: float = 1.0
 
   def __post_init__(self):
-    _check_temperature(self)
+    limits.real(self, 'temperature', above=0)
 
   def __call__(self, draw, value, done):
     reserved, open_rows, places = _places(value, done, value > -np.inf)
@@ -221,8 +230,3 @@ def _check_width(allocator, width, rows, square=False):
       f'{allocator!r} does not divide {rows} rows; choose a budget that is '
       f'a multiple of {width}, or another width.'
     )
-
-
-def _check_temperature(allocator):
-  if not 0 < allocator.temperature < math.inf:
-    raise ValueError(f'{allocator!r}: temperature must be positive and finite.')

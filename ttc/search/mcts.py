@@ -29,6 +29,7 @@ import numpy as np
 from ttc.inference import keys
 from ttc.inference.requests import Extend, Plan, Prefill, Question
 from ttc.inference.rows import fold_keys, Row
+from ttc.runtime import limits
 from ttc.search.strategies import at_least_one
 from ttc.search.tree import ROOT, Tree
 
@@ -68,12 +69,9 @@ class Mcts:
         f"{self!r}: width must be at least 2, or 'sqrt'; with a single "
         'child there is nothing to choose.'
       )
-    if self.rollouts < 0 or self.leaves < 1:
-      raise ValueError(
-        f'{self!r}: rollouts must be at least 0 and leaves at least 1.'
-      )
-    if not 0 <= self.explore < math.inf:
-      raise ValueError(f'{self!r}: explore must be at least 0 and finite.')
+    limits.whole(self, 'rollouts', least=0)
+    limits.whole(self, 'leaves')
+    limits.real(self, 'explore', least=0)
 
   def rows(self, budget: int) -> int:
     return at_least_one(self, budget)

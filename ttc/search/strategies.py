@@ -22,6 +22,7 @@ import numpy as np
 from ttc.inference import keys
 from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
 from ttc.inference.rows import Row
+from ttc.runtime import limits
 from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
 
 # A plan whose rows run to their ends without waiting for each other needs one
@@ -152,10 +153,8 @@ class StepSearch:
   distinct: bool = True
 
   def __post_init__(self):
-    if self.lookahead < 0 or self.rounds < 1:
-      raise ValueError(
-        f'{self!r}: lookahead must be at least 0 and rounds at least 1.'
-      )
+    limits.whole(self, 'lookahead', least=0)
+    limits.whole(self, 'rounds')
 
   def rows(self, budget: int) -> int:
     """Returns W = N / (k + 1).

@@ -11,6 +11,7 @@ from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 from ttc.search.rescoring import final_values
 from ttc.search.solutions import Attempt, Solution
 from ttc.search.strategies import BestOfN, Strategy
@@ -24,10 +25,16 @@ class Arm:
   Attributes:
     strategy: how a question is searched, e.g. best-of-N or beam search.
     budgets: numbers of generations per question (N).
+
+  Raises:
+    ValueError: there is no budget, or one is no positive number.
   """
 
   strategy: Strategy
   budgets: tuple[int, ...]
+
+  def __post_init__(self):
+    limits.wholes(self, 'budgets')
 
   def check(self, verified: bool) -> None:
     """Checks the arm before any model is loaded.

@@ -7,6 +7,7 @@ import numpy as np
 
 from ttc.analysis import difficulty, pools
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 from ttc.stages.arms import check_arms, run_arms, sample_arms
 from ttc.stages.solver import Solver
 
@@ -33,6 +34,9 @@ class Difficulty:
   num: int = 64
   size: int = 64
   name: str = 'difficulty'
+
+  def __post_init__(self):
+    limits.whole(self, 'num', 'size')
 
   arms = property(sample_arms)
   check = check_arms

@@ -29,7 +29,7 @@ from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head
 from ttc.pipeline import model_folders, records
 from ttc.pipeline.stage import StageRun
-from ttc.runtime import storage, termination
+from ttc.runtime import limits, storage, termination
 from ttc.runtime.throughput import TrainingPace
 from ttc.training.loop import check_rows, fit, FitConfig, Stopped
 
@@ -52,7 +52,8 @@ class Fit:
       The finished model is written in the model's own dtype.
 
   Raises:
-    ValueError: `held_out` is not in [0, 1).
+    ValueError: a share is not in [0, 1), or nothing is held out for a stopping
+      rule that needs it.
   """
 
   loop: FitConfig
@@ -64,9 +65,12 @@ class Fit:
   param_dtype: str | None = None
 
   def __post_init__(self):
-    if not 0 <= self.held_out < 1:
+    limits.real(self, 'held_out', 'dropout', least=0, below=1)
+    if not self.held_out and self.loop.stop.rule != 'last':
       raise ValueError(
-        f'Fit.held_out={self.held_out} is a share of the questions, in [0, 1).'
+        f'Stop.rule={self.loop.stop.rule!r} needs held-out questions and '
+        f'Fit.held_out={self.held_out} leaves none; raise it, or use the rule '
+        'last.'
       )
 
   def check(self, name: str, cfg: TransformerConfig | None = None) -> None:

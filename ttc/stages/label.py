@@ -19,6 +19,7 @@ from ttc.models import partitioning
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 from ttc.search.rollouts import Branch, continuations
 from ttc.search.solutions import Attempt
 from ttc.stages.solver import Solver, stage_key
@@ -51,11 +52,7 @@ class Label:
   name: str = 'label'
 
   def __post_init__(self):
-    for name in ('rollouts', 'samples'):
-      if getattr(self, name) < 1:
-        raise ValueError(
-          f'Label.{name}={getattr(self, name)}; it must be at least 1.'
-        )
+    limits.whole(self, 'rollouts', 'samples', 'size')
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for missing inputs, or for a verifier."""

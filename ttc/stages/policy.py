@@ -15,6 +15,7 @@ from ttc.analysis.policy import Policy
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 
 _FILE = 'policy.json'
 
@@ -44,6 +45,9 @@ class FitPolicy:
   revise: str = 'revise'
   subsets: int = 100
   name: str = 'policy'
+
+  def __post_init__(self):
+    limits.whole(self, 'subsets')
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for a stage that is read but does not come earlier."""

@@ -8,6 +8,7 @@ from ttc.data.worksheet import Worksheet
 from ttc.models.config import TransformerConfig
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 from ttc.stages import fitting
 
 
@@ -34,22 +35,22 @@ class Pretrain:
   corpus: Corpus = Corpus()
   name: str = 'pretrain'
 
+  def __post_init__(self):
+    limits.whole(self, 'documents')
+
   def check(self, experiment: Experiment) -> None:
     """Checks the configuration before anything runs.
 
     Raises:
-      ValueError: the model's vocabulary is smaller than the task's, there are
-        no documents, or rows or model cannot be divided over the devices.
+      ValueError: the model's vocabulary is smaller than the task's, documents
+        are longer than a row, none is held out, or rows or model cannot be
+        divided over the devices.
     """
     del experiment
     if self.model.vocab_size < self.task.vocabulary.size:
       raise ValueError(
         f'TransformerConfig.vocab_size={self.model.vocab_size} is below the '
         f"task's {self.task.vocabulary.size}; raise it."
-      )
-    if self.documents < 1:
-      raise ValueError(
-        f'Pretrain.documents={self.documents}; give at least one.'
       )
     self.fit.check(self.name, self.model)
 

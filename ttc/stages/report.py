@@ -9,7 +9,7 @@ from ttc.pipeline import completed, model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.reporting import report
-from ttc.runtime import storage
+from ttc.runtime import limits, storage
 
 _TABLE = 'table.txt'
 
@@ -34,6 +34,9 @@ class Report:
   subsets: int = 100
   stages: tuple[str, ...] = ()
   name: str = 'report'
+
+  def __post_init__(self):
+    limits.whole(self, 'subsets')
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for a stage that is read but does not come earlier."""

@@ -12,6 +12,7 @@ from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 from ttc.search.revisions import Chains, Trail
 from ttc.stages.solver import Solver, stage_key
 
@@ -36,7 +37,8 @@ class Revise:
     name: name of the stage.
 
   Raises:
-    ValueError: both `budget` and `turns` are given, or neither.
+    ValueError: both `budget` and `turns` are given, or neither; or a number is
+      out of its range.
   """
 
   kind: ClassVar[str] = 'revise'
@@ -53,6 +55,8 @@ class Revise:
       raise ValueError(
         f'Revise.budget={self.budget} and turns={self.turns}: give one of them.'
       )
+    limits.whole(self, 'budget', 'turns', 'chains', 'size')
+    limits.whole(self, 'keep', least=0)
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for models that are missing or do not fit."""

@@ -7,6 +7,7 @@ from ttc.data.problems import Task
 from ttc.data.trajectories import Trajectories
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import limits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,9 @@ class ReviseData:
   split: str = 'finetune'
   size: int = 1000
   name: str = 'revise_data'
+
+  def __post_init__(self):
+    limits.whole(self, 'size')
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError if no earlier stage has the name of the source."""

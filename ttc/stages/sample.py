@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from ttc.runtime import limits
 from ttc.stages.arms import check_arms, run_arms, sample_arms
 from ttc.stages.solver import Solver
 
@@ -24,6 +25,9 @@ class Sample:
   num: int = 16
   size: int = 256
   name: str = 'sample'
+
+  def __post_init__(self):
+    limits.whole(self, 'num', 'size')
 
   arms = property(sample_arms)
   check = check_arms

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from ttc.runtime import limits
 from ttc.stages.arms import Arm, check_arms, run_arms
 from ttc.stages.solver import Solver
 
@@ -26,8 +27,15 @@ class Search:
   name: str = 'search'
 
   def __post_init__(self):
-    if not self.arms:
-      raise ValueError('Search.arms is empty; list at least one Arm.')
+    limits.several(self, 'arms')
+    limits.whole(self, 'size')
+    settings = [(a.strategy, n) for a in self.arms for n in a.budgets]
+    for strategy, budget in settings:
+      if settings.count((strategy, budget)) > 1:
+        raise ValueError(
+          f'Search.arms has {strategy!r} with a budget of {budget} twice; '
+          'remove one.'
+        )
 
   check = check_arms
   __call__ = run_arms

@@ -23,7 +23,7 @@ from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage, StageRun
-from ttc.runtime import storage
+from ttc.runtime import limits, storage
 from ttc.search.solutions import Attempt
 from ttc.stages import model_checks
 
@@ -74,6 +74,23 @@ class Solver:
   verifier_tokens: int | None = None
   model_parallel: int = 1
   shape: TransformerConfig | None = None
+
+  def __post_init__(self):
+    limits.whole(
+      self,
+      'questions',
+      'rows',
+      'line',
+      'prompt_tokens',
+      'verifier_tokens',
+      'model_parallel',
+    )
+    for pair in self.scorers:
+      if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise ValueError(
+          f'Solver.scorers={self.scorers!r} has {pair!r}, which is no pair; '
+          "write (('orm', 'orm'),): a name, and a stage or path."
+        )
 
   def check(
     self, experiment: Experiment, reader: Stage, attempts: int = 1

@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from ttc.data import labelling
 from ttc.data.vocabulary import Vocabulary
+from ttc.runtime import limits
 
 Prompts = Mapping[int, Sequence[int]]  # tokens of a prompt by problem id
 
@@ -65,6 +66,9 @@ class Outcomes:
   kind: ClassVar[str] = 'value'
   stage: str = 'sample'
   keep: int = 0
+
+  def __post_init__(self):
+    limits.whole(self, 'keep', least=0)
 
   def examples(self, rows, prompts, vocabulary):
     """Yields one example per attempt with an answer that can be parsed."""

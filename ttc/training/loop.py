@@ -20,6 +20,7 @@ from ttc.checkpoints import orbax
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head, Remat, REMATS, Transformer
+from ttc.runtime import limits
 from ttc.training import losses, optimizer, stopping
 from ttc.training import state as states
 from ttc.training.agreement import Agreement
@@ -73,7 +74,8 @@ class FitConfig:
     seed: of initialization, dropout and data order.
 
   Raises:
-    ValueError: sizes do not divide, or `remat` is unknown.
+    ValueError: sizes are not positive or do not divide, warm-up takes all
+      steps, or `remat` is unknown.
   """
 
   steps: int
@@ -89,9 +91,12 @@ class FitConfig:
   seed: int = 0
 
   def __post_init__(self):
+    limits.whole(self, 'batch', 'seq_len', 'steps_per_call', 'microbatches')
+    limits.whole(self, 'steps', 'eval_every', 'checkpoint_every')
+    limits.whole(self, 'seed', least=0, most=limits.LARGEST_SEED)
     for name in ('steps', 'eval_every', 'checkpoint_every'):
       value = getattr(self, name)
-      if value < 1 or value % self.steps_per_call:
+      if value % self.steps_per_call:
         raise ValueError(
           f'FitConfig.{name}={value} is not a positive multiple of '
           f'steps_per_call={self.steps_per_call}; change one of them.'
@@ -99,8 +104,9 @@ class FitConfig:
     if self.batch % self.microbatches:
       raise ValueError(
         f'FitConfig.batch={self.batch} does not divide into microbatches='
-        f'{self.microbatches}.'
+        f'{self.microbatches}; choose a divisor.'
       )
+    optimizer.check_steps(self.optimizer, self.steps)
     if self.remat not in REMATS:
       raise ValueError(
         f'FitConfig.remat={self.remat!r} is unknown; choose one of '

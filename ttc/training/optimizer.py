@@ -10,6 +10,8 @@ from typing import Literal
 import jax
 import optax
 
+from ttc.runtime import limits
+
 
 @dataclasses.dataclass(frozen=True)
 class AdamW:
@@ -38,20 +40,24 @@ class AdamW:
   clip: float = 1.0
 
   def __post_init__(self):
-    if self.learning_rate <= 0 or self.clip <= 0:
-      raise ValueError(
-        f'AdamW.learning_rate={self.learning_rate} and clip={self.clip} '
-        'must be positive.'
-      )
-    if not 0 <= self.warmup < 1:
-      raise ValueError(
-        f'AdamW.warmup={self.warmup} is a part of the steps, in [0, 1).'
-      )
+    limits.real(self, 'learning_rate', 'clip', above=0)
+    # A share of the steps, and not their number.
+    limits.real(self, 'warmup', 'b1', 'b2', least=0, below=1)
+    limits.real(self, 'weight_decay', least=0)
     if self.schedule not in ('cosine', 'constant'):
       raise ValueError(
         f'AdamW.schedule={self.schedule!r} is unknown; choose '
         'cosine or constant.'
       )
+
+
+def check_steps(config: AdamW, steps: int) -> None:
+  """Raises ValueError where warm-up leaves no step after it."""
+  if _warmup(config, steps) >= steps:
+    raise ValueError(
+      f'AdamW.warmup={config.warmup} takes all of the {steps} steps; lower it, '
+      'or raise FitConfig.steps.'
+    )
 
 
 def rate(config: AdamW, steps: int) -> optax.Schedule:
@@ -61,7 +67,7 @@ def rate(config: AdamW, steps: int) -> optax.Schedule:
     config: its settings.
     steps: number of steps of the whole run.
   """
-  warmup = round(config.warmup * steps)
+  warmup = _warmup(config, steps)
   peak = config.learning_rate
   after = (
     optax.cosine_decay_schedule(peak, steps - warmup)
@@ -73,6 +79,10 @@ def rate(config: AdamW, steps: int) -> optax.Schedule:
   # Step 0 has a rate of peak / warmup: at zero it would change nothing.
   rising = optax.linear_schedule(peak / warmup, peak, warmup - 1)
   return optax.join_schedules([rising, after], [warmup])
+
+
+def _warmup(config: AdamW, steps: int) -> int:
+  return round(config.warmup * steps)
 
 
 @functools.lru_cache

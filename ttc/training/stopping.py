@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import dataclasses
 from typing import Literal
 
+from ttc.runtime import limits
+
 
 @dataclasses.dataclass(frozen=True)
 class Stop:
@@ -33,6 +35,7 @@ class Stop:
       raise ValueError(
         f'Stop.rule={self.rule!r} is unknown; choose last, best or overfit.'
       )
+    limits.whole(self, 'patience')
     if (self.rule == 'overfit') != (self.patience is not None) and (
       self.rule != 'best'
     ):

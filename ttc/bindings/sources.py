@@ -1,0 +1,167 @@
+"""The sources of a configuration: gin files with what they include, and flags.
+
+A user's own file may include one that ships with this package. What it writes
+itself has to be of use; what it includes need not be.
+"""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+import pathlib
+
+from ttc.bindings import texts
+from ttc.bindings.texts import Binding, Include, MacroName
+from ttc.pipeline.experiment import ConfigurationError
+from ttc.runtime import storage
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class GinSource:
+  """A gin file, or all flags of a command.
+
+  Attributes:
+    files: the file and all that it includes; () for flags.
+    own: bindings that the user wrote in it.
+    included: bindings of files that it includes and that do not ship.
+    mentioned: texts of all references in it and in what it includes, without
+      `@`, `%` and `()`.
+  """
+
+  files: tuple[pathlib.Path, ...]
+  own: tuple[Binding, ...]
+  included: tuple[Binding, ...] = ()
+  mentioned: frozenset[str] = frozenset()
+
+
+def of_file(file: str) -> GinSource:
+  """Reads a gin file, and what it includes.
+
+  Args:
+    file: relative to the working directory, or else to the repository.
+
+  Raises:
+    ConfigurationError: it, or a file that it includes, is missing, cannot be
+      read or includes itself; or a later include overwrites what it binds.
+  """
+  path = found(file)
+  if path is None:
+    raise ConfigurationError(
+      f'--gin_file={file} is not a file, neither from {pathlib.Path.cwd()} nor '
+      f'from {REPOSITORY}.'
+    )
+  whole = list(_whole(path, (path,), file))
+  own = not _ships(path)
+  if own:
+    _refuse_overwritten(path, whole)
+  return GinSource(
+    tuple(dict.fromkeys(where for where, _ in whole)),
+    tuple(b for where, b in whole if where == path and b and own),
+    tuple(b for where, b in whole if where != path and b and not _ships(where)),
+    _mentioned([binding for _, binding in whole if binding]),
+  )
+
+
+def of_flags(flags: Sequence[str]) -> GinSource:
+  """Reads flags: `Name.parameter=value` or `MACRO=value`.
+
+  Raises:
+    ConfigurationError: one cannot be read.
+  """
+  own = [binding for flag in flags for binding in texts.of_flag(flag)]
+  return GinSource((), tuple(own), mentioned=_mentioned(own))
+
+
+def found(file: str) -> pathlib.Path | None:
+  """Where gin finds a file: in the working directory, or else the repository.
+
+  Raises:
+    ConfigurationError: it is in a bucket, or misspelt.
+  """
+  try:
+    path = storage.local(file)
+  except ValueError as error:
+    raise ConfigurationError(f'gin file {error}') from error
+  for folder in (pathlib.Path(), REPOSITORY):
+    if (folder / path).is_file():
+      return folder / path
+  return None
+
+
+def shadows(sources: Sequence[GinSource]) -> list[str]:
+  """A line for each file that is read instead of a shipped one that differs."""
+  lines = []
+  for path in dict.fromkeys(path for s in sources for path in s.files):
+    shipped = REPOSITORY / path
+    if path.is_absolute() or not shipped.is_file():
+      continue
+    if path.read_bytes() != shipped.read_bytes():
+      lines.append(
+        f'{path} is read from {pathlib.Path.cwd()}, and not the one of that '
+        f'name in {REPOSITORY}, which differs; rename it to read that one.'
+      )
+  return lines
+
+
+def _whole(
+  path: pathlib.Path, chain: tuple[pathlib.Path, ...], shown: str
+) -> Iterator[tuple[pathlib.Path, Binding | None]]:
+  """Yields (file, binding) of a file and what it includes, as gin reads them.
+
+  Each file begins with a binding of None, since it may have none.
+  """
+  yield path, None
+  for statement in texts.of_file(path, shown):
+    if not isinstance(statement, Include):
+      yield path, statement
+      continue
+    inner = found(statement.file)
+    if inner is None:
+      raise ConfigurationError(
+        f'{statement.place} includes {statement.file}, which is not a file, '
+        f'neither from {pathlib.Path.cwd()} nor from {REPOSITORY}.'
+      )
+    if inner in chain:
+      raise ConfigurationError(
+        f'{statement.place} includes {statement.file}, which is about to be '
+        'read already; remove one of the includes.'
+      )
+    yield from _whole(inner, (*chain, inner), statement.file)
+
+
+def _refuse_overwritten(
+  path: pathlib.Path, whole: Sequence[tuple[pathlib.Path, Binding | None]]
+) -> None:
+  """Raises ConfigurationError for what an include below it overwrites."""
+  mine, overwritten = {}, {}
+  for where, binding in whole:
+    if binding is None:
+      continue
+    if where == path:
+      mine[binding.key] = binding
+      overwritten.pop(binding.key, None)
+    elif binding.key in mine:
+      overwritten[binding.key] = binding
+  for key, other in overwritten.items():
+    # As texts, since references have no equality of their own.
+    if repr(other.value) != repr(mine[key].value):
+      raise ConfigurationError(
+        f'{mine[key].place}: {mine[key].name} = {mine[key].value!r} is '
+        f'overwritten by an include after it ({other.place}); write it below '
+        'the include.'
+      )
+
+
+def _ships(path: pathlib.Path) -> bool:
+  shipped = (REPOSITORY / 'gin').resolve()
+  return path.resolve().is_relative_to(shipped)
+
+
+def _mentioned(bindings: Sequence[Binding]) -> frozenset[str]:
+  mentioned = set()
+  for binding in bindings:
+    for name in texts.names(binding.value):
+      # What a macro holds is made in a scope of the macro's name.
+      is_macro = isinstance(name, MacroName)
+      mentioned.add(name.name if is_macro else name.name.rpartition('/')[0])
+  return frozenset(mentioned)

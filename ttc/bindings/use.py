@@ -1,0 +1,185 @@
+"""Which bindings an experiment uses, found by following references.
+
+Gin calls `@scope/Name()` in the scope that it names, or else in that of the
+caller, and takes each argument from the innermost scope that binds it. The same
+walk over gin's tables, without a call, tells what is of use before anything is
+built.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import difflib
+from typing import Any
+
+from gin import config as gin_config
+from ttc.bindings.sources import GinSource
+from ttc.bindings.texts import Binding
+from ttc.pipeline.experiment import ConfigurationError
+
+Table = Mapping[tuple[str, str], Mapping[str, Any]]  # by (scope, selector)
+Node = tuple[str, str]  # (scope, selector)
+_MACRO, _CONSTANT = 'gin.macro', 'gin.constant'
+
+
+class MacroError(ConfigurationError):
+  """Macros have no value.
+
+  Attributes:
+    names: their names.
+  """
+
+  def __init__(self, names: Sequence[str]):
+    self.names = tuple(names)
+    if len(names) == 1:
+      text = f'the macro {names[0]} has no value; bind it with {names[0]} = ...'
+    else:
+      listed = f'{", ".join(names[:-1])} and {names[-1]}'
+      text = (
+        f'the macros {listed} have no value; bind each, in a gin file with '
+        f'{names[0]} = ... or by --gin.{names[0]}=...'
+      )
+    super().__init__(text)
+
+
+@dataclasses.dataclass(frozen=True)
+class Use:
+  """What is used.
+
+  Attributes:
+    keys: (scope, class, argument) of the bindings, see `Binding.key`.
+    values: (binding, value) of those that are no references.
+    hidden: by key, the binding of an inner scope that is taken instead.
+    macros: macros without a value.
+  """
+
+  keys: frozenset[tuple[str, str, str]]
+  values: tuple[tuple[str, Any], ...]
+  hidden: Mapping[tuple[str, str, str], str]
+  macros: tuple[str, ...]
+
+
+def of(table: Table, roots: Sequence[Node]) -> Use:
+  """Walks from what is called first.
+
+  Args:
+    table: gin's bindings.
+    roots: what is called from outside of gin.
+  """
+  keys, values, hidden, macros = {}, {}, {}, {}
+  seen, left = set(), list(roots)
+  while left:
+    node = left.pop(0)
+    if node in seen:
+      continue
+    seen.add(node)
+    scope, selector = node
+    taken = {}
+    for outer in _outer(scope):
+      for argument, value in table.get((outer, selector), {}).items():
+        key = (outer, selector.rsplit('.', 1)[-1], argument)
+        if argument in taken:
+          hidden[taken[argument][0]] = _name(key)
+        taken[argument] = key, value
+    if selector == _MACRO and _is_required(taken.get('value')):
+      macros[scope] = True
+    for key, value in taken.values():
+      keys[key] = True
+      references = list(gin_config.iterate_references(value))
+      if not references:
+        values[_name(key)] = value
+      for reference in references:
+        if reference.configurable.selector != _CONSTANT:
+          inner = '/'.join(reference.scopes) or scope
+          left.append((inner, reference.configurable.selector))
+  return Use(frozenset(keys), tuple(values.items()), hidden, tuple(macros))
+
+
+def check(
+  sources: Sequence[GinSource], tables: Sequence[Table], roots: Sequence[Node]
+) -> None:
+  """Refuses what the user wrote and nothing uses.
+
+  Args:
+    sources: in the order in which gin read them.
+    tables: gin's bindings after each of the sources.
+    roots: what is called from outside of gin.
+
+  Raises:
+    ConfigurationError: a binding is of no use.
+  """
+  uses = [of(table, roots) for table in tables]
+  unused = []
+  for index, source in enumerate(sources):
+    # A later source may have replaced what used it.
+    used = frozenset().union(*(use.keys for use in uses[index:]))
+    unused += [binding for binding in source.own if binding.key not in used]
+  mentioned = frozenset().union(*(source.mentioned for source in sources))
+  for source in sources:
+    unused += [b for b in source.included if not _is_plausible(b, mentioned)]
+  if unused:
+    raise ConfigurationError(_useless(unused, uses[-1]))
+
+
+def _outer(scope: str) -> list[str]:
+  """The scopes that a scope is in, from '' to itself."""
+  parts = scope.split('/') if scope else []
+  return ['/'.join(parts[:count]) for count in range(len(parts) + 1)]
+
+
+def _is_required(taken: tuple[tuple, Any] | None) -> bool:
+  """Whether (key, value) is missing or has `%gin.REQUIRED` for a value."""
+  if taken is None:
+    return True
+  value = taken[1]
+  return (
+    isinstance(value, gin_config.ConfigurableReference)
+    and value.configurable.selector == _CONSTANT
+    and value.scopes == ['gin.REQUIRED']
+  )
+
+
+def _is_plausible(binding: Binding, mentioned: frozenset[str]) -> bool:
+  """Whether anything refers to the macro, or to the scope, of a binding.
+
+  A file that others include may bind for stages that they leave out, so that no
+  more is asked of it.
+  """
+  scope = binding.key[0]
+  return not scope or any(
+    f'{name}/'.startswith(f'{scope}/') for name in mentioned
+  )
+
+
+def _useless(unused: Sequence[Binding], use: Use) -> str:
+  """Says on one line what is of no use, and what may have been meant."""
+  first = unused[0]
+  others = list(dict.fromkeys(b.name for b in unused if b.name != first.name))
+  more = f' (as are {", ".join(others)})' if others else ''
+  where = '' if first.place.startswith('--') else f'{first.place}: '
+  inner = use.hidden.get(first.key)
+  if inner:
+    return (
+      f'{where}{first.name} is bound but nothing in the experiment uses it'
+      f'{more}: where it would be, {inner} is; bind that.'
+    )
+  close = difflib.get_close_matches(first.name, _similar(first, use), n=1)
+  meant = f' (did you mean {close[0]}?)' if close else ''
+  return (
+    f'{where}{first.name} is bound but nothing in the experiment uses it'
+    f'{more}; correct its name{meant} or remove it.'
+  )
+
+
+def _similar(binding: Binding, use: Use) -> list[str]:
+  """Names that a binding could have been meant to have."""
+  names = sorted(_name(key) for key in use.keys)
+  if binding.key[1] == 'macro':
+    return [*names, *use.macros]
+  return names
+
+
+def _name(key: tuple[str, str, str]) -> str:
+  scope, kind, argument = key
+  if kind == 'macro':
+    return scope
+  return f'{scope}/{kind}.{argument}' if scope else f'{kind}.{argument}'
