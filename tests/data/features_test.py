@@ -3,7 +3,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import disk_events
-from ttc.data import features
+from ttc.data import features, split
 
 LM = {'tokens': [5, 6, 7], 'loss_start': 1, 'problem': 3}
 VALUE = {
@@ -108,10 +108,10 @@ def test_an_empty_split_is_refused(tmp_path):
 
 
 def test_questions_are_held_out_whole_and_by_seed():
-  out = [features.held_out(i, 0.1, seed=0) for i in range(5000)]
-  assert out == [features.held_out(i, 0.1, seed=0) for i in range(5000)]
-  assert out != [features.held_out(i, 0.1, seed=1) for i in range(5000)]
+  out = [split.held_out(i, 0.1, seed=0) for i in range(5000)]
+  assert out == [split.held_out(i, 0.1, seed=0) for i in range(5000)]
+  assert out != [split.held_out(i, 0.1, seed=1) for i in range(5000)]
   assert 0.08 < np.mean(out) < 0.12
-  assert not any(features.held_out(i, 0.0, seed=0) for i in range(100))
-  more = [features.held_out(i, 0.3, seed=0) for i in range(5000)]
+  assert not any(split.held_out(i, 0.0, seed=0) for i in range(100))
+  more = [split.held_out(i, 0.3, seed=0) for i in range(5000)]
   assert all(b or not a for a, b in zip(out, more, strict=True))

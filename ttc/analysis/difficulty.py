@@ -10,6 +10,8 @@ import dataclasses
 
 import numpy as np
 
+NUM_BINS = 5  # as in the paper
+
 
 @dataclasses.dataclass(frozen=True)
 class DifficultyBins:
@@ -29,7 +31,7 @@ class DifficultyBins:
   generations: int
 
 
-def oracle(correct, num_bins: int = 5) -> DifficultyBins:
+def oracle(correct, num_bins: int = NUM_BINS) -> DifficultyBins:
   """Bins by pass@1 over the samples, which needs the gold answers.
 
   Args:
@@ -42,7 +44,7 @@ def oracle(correct, num_bins: int = 5) -> DifficultyBins:
   return _by_mean(correct, num_bins)
 
 
-def predicted(score, num_bins: int = 5) -> DifficultyBins:
+def predicted(score, num_bins: int = NUM_BINS) -> DifficultyBins:
   """Bins by the verifier's mean score over the samples.
 
   Args:
@@ -55,7 +57,7 @@ def predicted(score, num_bins: int = 5) -> DifficultyBins:
   return _by_mean(score, num_bins)
 
 
-def quantiles(easiness, num_bins: int = 5) -> tuple[float, ...]:
+def quantiles(easiness, num_bins: int = NUM_BINS) -> tuple[float, ...]:
   """Thresholds between bins of equal size: the easiness of the last of each.
 
   All questions as easy as the last one of a bin belong to it, so ties stay

@@ -47,12 +47,14 @@ class Use:
 
   Attributes:
     keys: (scope, class, argument) of the bindings, see `Binding.key`.
+    scopes: all scopes in which something is made.
     values: (binding, value) of those that are no references.
     hidden: by key, the binding of an inner scope that is taken instead.
     macros: macros without a value.
   """
 
   keys: frozenset[tuple[str, str, str]]
+  scopes: frozenset[str]
   values: tuple[tuple[str, Any], ...]
   hidden: Mapping[tuple[str, str, str], str]
   macros: tuple[str, ...]
@@ -91,33 +93,58 @@ def of(table: Table, roots: Sequence[Node]) -> Use:
         if reference.configurable.selector != _CONSTANT:
           inner = '/'.join(reference.scopes) or scope
           left.append((inner, reference.configurable.selector))
-  return Use(frozenset(keys), tuple(values.items()), hidden, tuple(macros))
+  scopes = frozenset(outer for scope, _ in seen for outer in _outer(scope))
+  return Use(
+    frozenset(keys), scopes, tuple(values.items()), hidden, tuple(macros)
+  )
 
 
 def check(
   sources: Sequence[GinSource], tables: Sequence[Table], roots: Sequence[Node]
-) -> None:
+) -> list[str]:
   """Refuses what the user wrote and nothing uses.
+
+  A file may set all sizes that one it includes asks for, and leave out the
+  stages that have some of them.
 
   Args:
     sources: in the order in which gin read them.
     tables: gin's bindings after each of the sources.
     roots: what is called from outside of gin.
 
+  Returns:
+    A line for each binding of no effect that is no mistake for certain.
+
   Raises:
     ConfigurationError: a binding is of no use.
   """
   uses = [of(table, roots) for table in tables]
-  unused = []
+  mentioned = frozenset().union(*(source.mentioned for source in sources))
+  refused, told = [], []
   for index, source in enumerate(sources):
     # A later source may have replaced what used it.
     used = frozenset().union(*(use.keys for use in uses[index:]))
-    unused += [binding for binding in source.own if binding.key not in used]
-  mentioned = frozenset().union(*(source.mentioned for source in sources))
-  for source in sources:
-    unused += [b for b in source.included if not _is_plausible(b, mentioned)]
-  if unused:
-    raise ConfigurationError(_useless(unused, uses[-1]))
+    scopes = frozenset().union(*(use.scopes for use in uses[index:]))
+    for binding in source.own:
+      scope, kind, _ = binding.key
+      if binding.key in used:
+        continue
+      if binding.key in uses[-1].hidden:
+        inner = uses[-1].hidden[binding.key]
+        told.append(_hidden(binding, inner))
+      elif source.files and kind == 'macro' and scope in mentioned:
+        continue
+      elif source.files and scope and kind != 'macro' and scope in scopes:
+        told.append(
+          f'{binding.place}: {binding.name} has no effect, since nothing that '
+          f'it is about is made in the scope {scope}.'
+        )
+      else:
+        refused.append(binding)
+    refused += [b for b in source.included if not _is_plausible(b, mentioned)]
+  if refused:
+    raise ConfigurationError(_useless(refused, uses[-1]))
+  return told
 
 
 def _outer(scope: str) -> list[str]:
@@ -156,18 +183,18 @@ def _useless(unused: Sequence[Binding], use: Use) -> str:
   others = list(dict.fromkeys(b.name for b in unused if b.name != first.name))
   more = f' (as are {", ".join(others)})' if others else ''
   where = '' if first.place.startswith('--') else f'{first.place}: '
-  inner = use.hidden.get(first.key)
-  if inner:
-    return (
-      f'{where}{first.name} is bound but nothing in the experiment uses it'
-      f'{more}: where it would be, {inner} is; bind that.'
-    )
   close = difflib.get_close_matches(first.name, _similar(first, use), n=1)
   meant = f' (did you mean {close[0]}?)' if close else ''
   return (
     f'{where}{first.name} is bound but nothing in the experiment uses it'
     f'{more}; correct its name{meant} or remove it.'
   )
+
+
+def _hidden(binding: Binding, inner: str) -> str:
+  place, name = binding.place, binding.name
+  where = name if place.startswith('--') else f'{place}: {name}'
+  return f'{where} has no effect: where it would, {inner} is bound; bind that.'
 
 
 def _similar(binding: Binding, use: Use) -> list[str]:

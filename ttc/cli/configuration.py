@@ -89,12 +89,12 @@ def _parsed(
     for binding in bindings:
       gin.parse_config(binding)
     tables.append(_table())
-    for line in origins.shadows(sources):
-      print(f'ttc: {line}', file=sys.stderr, flush=True)
     roots = [('', _selector(files))]
     model = f'{TransformerConfig.__module__}.{TransformerConfig.__name__}'
     roots += [(scope, model) for scope in scopes]
-    use.check(sources, tables, roots)
+    told = use.check(sources, tables, roots)
+    for line in (*origins.shadows(sources), *told):
+      print(f'ttc: {line}', file=sys.stderr, flush=True)
     gin.parse_config(list(assumed))
   finally:
     logging.disable(logging.NOTSET)

@@ -61,6 +61,13 @@ class Corpus:
     limits.real(self, 'draft', 'redo', least=0)
     limits.whole(self, 'seed', least=0, most=limits.LARGEST_SEED)
 
+  def longest(self, task: Worksheet) -> int:
+    """Returns the largest number of tokens in a document."""
+    attempts = max(i for i, weight in enumerate(self.attempts, 1) if weight)
+    goals = max(task.goals)
+    # As `_prompt_tokens` and `_attempt_tokens` write them.
+    return 4 * goals + 1 + 12 * goals * attempts
+
   def documents(self, task: Worksheet, begin: int, end: int) -> list[Document]:
     """Returns the documents numbered begin..end-1 of an endless corpus.
 

@@ -14,7 +14,6 @@ example, and this one 20.
 """
 
 from collections.abc import Iterable, Mapping
-import hashlib
 import itertools
 import pathlib
 import shutil
@@ -45,18 +44,6 @@ _SCHEMAS = {
 
 # TensorFlow would otherwise reserve the GPU memory that JAX needs.
 tf.config.set_visible_devices([], 'GPU')
-
-
-def held_out(problem: int, fraction: float, seed: int) -> bool:
-  """Returns whether all examples of a question belong to validation.
-
-  Args:
-    problem: id of the question.
-    fraction: expected share of the questions in validation.
-    seed: seed of the split.
-  """
-  digest = hashlib.sha256(f'{seed}/{problem}'.encode()).digest()
-  return int.from_bytes(digest[:8], 'big') < fraction * 2**64
 
 
 def write(

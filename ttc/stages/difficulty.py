@@ -39,6 +39,7 @@ class Difficulty:
     limits.whole(self, 'num', 'size')
 
   arms = property(sample_arms)
+
   check = check_arms
   __call__ = run_arms
 

@@ -241,7 +241,7 @@ def _data(
     examples: the examples.
     stack: deletes temporary copies when it is closed.
   """
-  from ttc.data import features
+  from ttc.data import features, split
 
   folder, mine = run.folder / 'data', jax.process_index() == 0
   if storage.is_remote(folder):
@@ -251,7 +251,7 @@ def _data(
     progress = run.progress(None, 'examples')
     splits = {'train': [], 'validation': []}
     for example in examples:
-      out = features.held_out(example['problem'], config.held_out, run.seed)
+      out = split.held_out(example['problem'], config.held_out, run.seed)
       splits['validation' if out else 'train'].append(example)
       progress.advance()
     if not config.held_out:  # an empty split cannot be written

@@ -22,6 +22,7 @@ from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.search.rollouts import Branch, continuations
 from ttc.search.solutions import Attempt
+from ttc.stages import example_checks
 from ttc.stages.solver import Solver, stage_key
 
 # KV slots per solution: one for the solution, which its rollouts are forked
@@ -62,8 +63,9 @@ class Label:
         f'Solver.verifier={self.solver.verifier!r}: labels are the outcomes of '
         "rollouts and need no verifier; give Label a Solver with verifier=''."
       )
-    experiment.source(self, self.source)
     self.solver.check(experiment, self)
+    asked = example_checks.questions(experiment, self, self.source)
+    example_checks.check_split(self, self.solver.task, self.solver.split, asked)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one row per labelled solution; see `labelling.label_record`."""

@@ -4,12 +4,15 @@ import dataclasses
 from typing import ClassVar
 
 from ttc.data.corpus import Corpus
+from ttc.data.documents import Document
 from ttc.data.worksheet import Worksheet
 from ttc.models.config import TransformerConfig
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
-from ttc.stages import fitting
+from ttc.stages import example_checks, fitting
+
+_FEW = 1000  # documents whose held-out share may be empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,18 +49,28 @@ class Pretrain:
         are longer than a row, none is held out, or rows or model cannot be
         divided over the devices.
     """
-    del experiment
     if self.model.vocab_size < self.task.vocabulary.size:
       raise ValueError(
         f'TransformerConfig.vocab_size={self.model.vocab_size} is below the '
         f"task's {self.task.vocabulary.size}; raise it."
       )
     self.fit.check(self.name, self.model)
+    longest = self.corpus.longest(self.task)
+    example_checks.check_length(
+      self.fit.loop, longest, 'a question and its attempts'
+    )
+    for seed in experiment.seeds if self.documents <= _FEW else ():
+      documents = self._documents(seed, self.documents)
+      example_checks.check_held_out(
+        (document.problem for document in documents),
+        self.fit.held_out,
+        [seed],
+        "documents' questions",
+      )
 
   def __call__(self, run: StageRun) -> None:
     """Writes the corpus as a data set and trains the model on it."""
-    corpus = dataclasses.replace(self.corpus, seed=self.corpus.seed + run.seed)
-    documents = corpus.documents(self.task, 0, self.documents)
+    documents = self._documents(run.seed, self.documents)
     fitting.train(
       run,
       self.fit,
@@ -66,3 +79,7 @@ class Pretrain:
       self.task.vocabulary.size,
       cfg=self.model,
     )
+
+  def _documents(self, seed: int, count: int) -> list[Document]:
+    corpus = dataclasses.replace(self.corpus, seed=self.corpus.seed + seed)
+    return corpus.documents(self.task, 0, count)

@@ -8,6 +8,7 @@ from ttc.data.trajectories import Trajectories
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
+from ttc.stages import example_checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +41,9 @@ class ReviseData:
     limits.whole(self, 'size')
 
   def check(self, experiment: Experiment) -> None:
-    """Raises ValueError if no earlier stage has the name of the source."""
-    experiment.source(self, self.source)
+    """Raises ValueError for a source that is not there or asks others."""
+    asked = example_checks.questions(experiment, self, self.source)
+    example_checks.check_split(self, self.task, self.split, asked)
 
   def __call__(self, run: StageRun) -> None:
     """Writes one row with the trajectories of each sampled question."""

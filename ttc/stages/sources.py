@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from ttc.data import labelling
 from ttc.data.vocabulary import Vocabulary
+from ttc.pipeline.stage import Stage
 from ttc.runtime import limits
 
 Prompts = Mapping[int, Sequence[int]]  # tokens of a prompt by problem id
@@ -26,6 +27,18 @@ class Source(Protocol):
       rows: rows of the stage.
       prompts: the prompts of their problems.
       vocabulary: the task's vocabulary.
+    """
+
+  def longest(
+    self, stage: Stage, samples: int | None, prompt: int, attempt: int
+  ) -> int:
+    """Returns the largest number of tokens that an example can have.
+
+    Args:
+      stage: the stage whose rows are read.
+      samples: attempts per question that its rows are made of; None if unknown.
+      prompt: tokens in the longest prompt.
+      attempt: tokens in the longest attempt.
     """
 
 
@@ -51,6 +64,11 @@ class StepLabels:
         row, prompts[row['problem']], self.rollouts
       ):
         yield vars(document)
+
+  def longest(self, stage, samples, prompt, attempt):
+    """A rollout ends where a whole attempt would."""
+    del stage, samples
+    return prompt + attempt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +96,12 @@ class Outcomes:
       ):
         yield vars(document)
 
+  def longest(self, stage, samples, prompt, attempt):
+    """The prompt, the earlier attempts of a chain that are kept, the last."""
+    del samples
+    turns = stage.plan()[0] if hasattr(stage, 'plan') else 1
+    return prompt + min(self.keep, turns - 1) * (attempt + 1) + attempt
+
 
 @dataclasses.dataclass(frozen=True)
 class Written:
@@ -96,3 +120,11 @@ class Written:
     for row in rows:
       for example in row['examples']:
         yield {**example, 'problem': row['problem']}
+
+  def longest(self, stage, samples, prompt, attempt):
+    """The prompt, the attempts before the target, the target and its end."""
+    how = stage.trajectories
+    earlier = how.max_context
+    if samples is not None:  # the target may be among its own context
+      earlier = min(earlier, samples - (not how.right_share))
+    return prompt + earlier * (attempt + 1) + attempt + 1

@@ -6,7 +6,7 @@ from typing import ClassVar
 from ttc.data.problems import Task
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
-from ttc.stages import fitting
+from ttc.stages import example_checks, fitting
 from ttc.stages.sources import Source
 
 
@@ -36,12 +36,29 @@ class Train:
     """Checks the configuration before anything runs.
 
     Raises:
-      ValueError: source or start are not there, or rows or model cannot be
+      ValueError: source or start are not there, examples may be longer than a
+        row, none of their questions is held out, or rows or model cannot be
         divided over the devices.
     """
-    experiment.source(self, self.source.stage)
+    stage = experiment.source(self, self.source.stage)
     experiment.source(self, self.start)
     self.fit.check(self.name)
+    asked = example_checks.questions(experiment, self, self.source.stage)
+    example_checks.check_split(self, self.task, self.split, asked)
+    if asked is None:
+      return
+    example_checks.check_held_out(
+      asked, self.fit.held_out, experiment.seeds, 'questions'
+    )
+    for sampler in example_checks.samplers(experiment, self, self.source.stage):
+      prompt = sampler.solver.prompt_width
+      attempt = sampler.solver.generation.max_tokens
+      samples = getattr(sampler, 'num', None)
+      example_checks.check_length(
+        self.fit.loop,
+        self.source.longest(stage, samples, prompt, attempt),
+        f'a prompt of {prompt} and attempts of Generation.max_tokens={attempt}',
+      )
 
   def __call__(self, run: StageRun) -> None:
     """Writes the examples as a data set and trains the model on it."""
