@@ -91,6 +91,19 @@ check_travels() {
   done
 }
 
+# check_command MOUNTED WORDS: fails if `ttc WORDS` cannot work, as far as that
+# shows before a machine is paid for. MOUNTED is a folder that the machines have,
+# or nothing.
+check_command() {
+  local mounted="$1" program="$VENV/bin/ttc" options=(--check=elsewhere)
+  shift
+  [[ "$1" != ttc ]] ||
+    fail "leave out the word ttc after --, as in: -- ${*:2:1} ..."
+  [[ -x "$program" && "$*" == *--gin_file=* && "$1" != sweep ]] || return 0
+  [[ -z "$mounted" ]] || options+=(--mounted="$mounted")
+  "$program" "$@" "${options[@]}" || exit
+}
+
 # job_digest ARCHIVE WORDS: identifies the job that runs WORDS with the source.
 job_digest() {
   local archive="$1"

@@ -264,6 +264,8 @@ prepared() {
 main() {
   parse "$@"
   check
+  # What these machines hold is known to their owner alone.
+  check_command / "${COMMAND[@]}"
   SCRATCH="$(mktemp -d)"
   trap 'rm -rf "$SCRATCH"' EXIT
   identify

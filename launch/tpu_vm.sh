@@ -9,6 +9,7 @@
 #   --spot           a slice that may be taken away, and is then asked for anew
 #   --attempts=N     slices to ask for, and stops of the job, before it gives
 #                    up (20)
+#   --mounted=FOLDER a folder that the slice has, where models and questions are
 #   --fetch=FOLDER   copies the output there in the end
 #   --keep           leaves the slice; the last line says how to delete it
 #   --project=NAME   else that of gcloud
@@ -32,7 +33,7 @@ cd "$HERE/.."
 readonly FAILED=1 OTHER=3 AGAIN=75
 NAME='' ZONE='' TYPE='' OUTPUT='' PROJECT='' RUNTIME='' FETCH=''
 OWNER="$(id -un 2>/dev/null || id -u)-$(uname -n)" ARCHIVE='' JOB='' SCRATCH=''
-SPOT='' KEEP='' DELETE='' ATTEMPTS=20 COMMAND=()
+SPOT='' KEEP='' MOUNTED='' DELETE='' ATTEMPTS=20 COMMAND=()
 PAUSE_S="${TTC_PAUSE_S:-20}"
 MINE=''   # set once a slice of this job may exist
 ASKED=''  # set once this launcher has asked for one
@@ -48,6 +49,7 @@ parse() {
       --project=*) PROJECT="$(value "$1")" ;;
       --runtime=*) RUNTIME="$(value "$1")" ;;
       --owner=*) OWNER="$(value "$1")" ;;
+      --mounted=*) MOUNTED="$(value "$1")" ;;
       --fetch=*) FETCH="$(value "$1")" ;;
       --attempts=*) ATTEMPTS="$(value "$1")" ;;
       --spot) SPOT=1 ;;
@@ -77,6 +79,8 @@ check() {
   OWNER="$(tr '[:upper:]' '[:lower:]' <<<"${OWNER:0:63}" | tr -c 'a-z0-9_\n' -)"
   [[ -z "$DELETE" ]] || return 0
   [[ -n "$TYPE" ]] || fail 'give --type=TYPE, such as v5litepod-16.'
+  # gs://bucket/runs/ is the same folder, and has to be the same job.
+  while [[ "$OUTPUT" == */ ]]; do OUTPUT="${OUTPUT%/}"; done
   [[ "$OUTPUT" == gs://?* ]] ||
     fail "--output=$OUTPUT must be gs://...: what a slice holds goes with it."
   [[ "$OUTPUT" != *[\'\\]* ]] || fail "--output=$OUTPUT has a quote in it."
@@ -296,6 +300,7 @@ main() {
     return
   fi
   COMMAND+=(--gin.Experiment.output="'$OUTPUT'")
+  check_command "$MOUNTED" "${COMMAND[@]}"
   SCRATCH="$(mktemp -d)"
   ARCHIVE="$SCRATCH/ttc.tar.gz"
   source_archive "$ARCHIVE" "${COMMAND[@]}"

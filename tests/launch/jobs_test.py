@@ -11,9 +11,10 @@ from ttc.cli import main
 
 _SWEEP = (
   'sweep',
-  '--gin_file=gin/a.gin',
-  '--gin.A=\'it is "$HOME"\'',
-  "--sweep.Search.arms={'best': (@best/Arm(),), 'beam': (@beam/Arm(),)}",
+  '--gin_file=tests/cli/little.gin',
+  '--gin.Coin.bias=\'it is "$HOME"\'',
+  '--gin.OUTPUT="unused"',
+  "--sweep.Toss.coin={'best': @best/Coin(), 'beam': @beam/Coin()}",
   '--sweep.Experiment.seeds=[(0,), (1,)]',
 )
 _XPK = ('--cluster=c', '--zone=z', '--tpu-type=v5litepod-16')
@@ -41,15 +42,15 @@ def test_each_cell_is_a_spot_job_that_continues_in_the_bucket(tmp_path):
     assert recovered == [134, 137, 143]
     words = shlex.split(job['run'])
     assert words[:3] == ['exec', '.venv/bin/ttc', 'run']
-    assert '--gin.A=\'it is "$HOME"\'' in words
+    assert '--gin.Coin.bias=\'it is "$HOME"\'' in words
     assert "--gin.Experiment.output='gs://bucket/strategies'" in words
     assert words[-1] == '--distributed'
   cells = json.loads((tmp_path / 'jobs' / 'sweep.json').read_text())['cells']
   assert [cell['name'] for cell in cells] == [
-    'arms-best_seeds-0',
-    'arms-best_seeds-1',
-    'arms-beam_seeds-0',
-    'arms-beam_seeds-1',
+    'coin-best_seeds-0',
+    'coin-best_seeds-1',
+    'coin-beam_seeds-0',
+    'coin-beam_seeds-1',
   ]
 
 
@@ -66,7 +67,7 @@ def test_other_files_of_the_folder_are_left(tmp_path):
   (tmp_path / 'mine.yaml').write_text('mine')
   assert _write(tmp_path, '--cell=*seeds-0', '--xpk') == 0
   assert len(list(tmp_path.glob('*.command'))) == 2
-  assert _write(tmp_path, '--cell=arms-best*1', '--xpk') == 0
+  assert _write(tmp_path, '--cell=coin-best*1', '--xpk') == 0
   assert len(list(tmp_path.glob('*.command'))) == 1
   assert (tmp_path / 'mine.yaml').read_text() == 'mine'
 
@@ -85,12 +86,12 @@ def test_only_tracked_files_are_uploaded(tmp_path, cloud, kind):
   assert not [
     name for name in names if 'credentials' in name or '.git/' in name
   ]
-  (cloud.repository / 'gin').mkdir()
-  (cloud.repository / 'gin' / 'a.gin').write_text('')
+  (cloud.repository / 'tests' / 'cli').mkdir(parents=True)
+  (cloud.repository / 'tests' / 'cli' / 'little.gin').write_text('')
   cloud.script(jobs='')
   code, _, errors = cloud.launch(*launcher)
   assert code == 2
-  assert 'gin/a.gin is not tracked by git' in errors
+  assert 'tests/cli/little.gin is not tracked by git' in errors
   assert cloud.calls('create|jobs launch') == []
 
 
@@ -114,7 +115,7 @@ def test_killed_after_any_call_each_job_is_started_once(tmp_path, cloud, kind):
 
 def test_a_job_that_is_refused_stops_no_other(tmp_path, cloud):
   assert _sky(tmp_path / 'jobs') == 0
-  cloud.script(broken='launch.*arms-best-seeds-0')
+  cloud.script(broken='launch.*coin-best-seeds-0')
   code, _, errors = cloud.launch('launch/sky/launch.sh', str(tmp_path / 'jobs'))
   assert code == 1
   assert 'was not started; the same command tries again' in errors
@@ -128,7 +129,7 @@ def test_xpk_gets_the_command_quoted(tmp_path, cloud):
   create = shlex.split(cloud.calls('workload create')[0])
   assert set(_XPK) < set(create)
   (command,) = [w for w in create if w.startswith('--command=')]
-  assert '--gin.A=\'it is "$HOME"\'' in shlex.split(command)
+  assert '--gin.Coin.bias=\'it is "$HOME"\'' in shlex.split(command)
   assert '.venv/bin/ttc' in shlex.split(command)
   cloud.script(jobs='')
   assert cloud.launch(*launcher, '--docker-image=i')[0] == 0
@@ -151,8 +152,11 @@ def test_a_dry_run_starts_nothing(tmp_path, cloud):
   ('options', 'message'),
   [
     (('--sky',), '--sky needs --accelerator=TYPE'),
-    (('--gin_file=/home/me/a.gin', '--xpk'), '/home/me/a.gin is not on other'),
-    (('--gin.B="a\nb"', '--xpk'), 'has a line break'),
+    (
+      ('--gin_file=/home/me/a.gin', '--xpk'),
+      '--gin_file=/home/me/a.gin is not a file',
+    ),
+    (('--gin.Coin.bias="a\\\nb"', '--xpk'), 'has a line break'),
   ],
 )
 def test_what_cannot_be_a_job_is_told(tmp_path, capsys, options, message):

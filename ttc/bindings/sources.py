@@ -18,10 +18,10 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class GinSource:
-  """A gin file, or all flags of a command.
+  """A gin file, or a flag.
 
   Attributes:
-    files: the file and all that it includes; () for flags.
+    files: the file and all that it includes; () for a flag.
     own: bindings that the user wrote in it.
     included: bindings of files that it includes and that do not ship.
     mentioned: texts of all references in it and in what it includes, without
@@ -62,13 +62,13 @@ def of_file(file: str) -> GinSource:
   )
 
 
-def of_flags(flags: Sequence[str]) -> GinSource:
-  """Reads flags: `Name.parameter=value` or `MACRO=value`.
+def of_flag(flag: str) -> GinSource:
+  """Reads a flag: `Name.parameter=value` or `MACRO=value`.
 
   Raises:
-    ConfigurationError: one cannot be read.
+    ConfigurationError: it cannot be read.
   """
-  own = [binding for flag in flags for binding in texts.of_flag(flag)]
+  own = texts.of_flag(flag)
   return GinSource((), tuple(own), mentioned=_mentioned(own))
 
 

@@ -103,7 +103,32 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
       formatter_class=argparse.RawDescriptionHelpFormatter,
       allow_abbrev=False,
     )
+    _add_checks(stages.choices[kind])
   return parser, stages
+
+
+def add_mounted(parser: argparse.ArgumentParser) -> None:
+  """Adds `--mounted`, for commands that check on behalf of other machines."""
+  parser.add_argument(
+    '--mounted',
+    action='append',
+    default=[],
+    metavar='FOLDER',
+    help='a folder that other machines have, of their image or a shared disk; '
+    'may be repeated',
+  )
+
+
+def _add_checks(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument(
+    '--check',
+    nargs='?',
+    const='here',
+    choices=('here', 'elsewhere'),
+    help='only check the configuration; with =elsewhere as far as that does '
+    'not depend on the machine, for another one',
+  )
+  add_mounted(parser)
 
 
 def request(argv: Sequence[str]):
@@ -138,6 +163,8 @@ def request(argv: Sequence[str]):
     debug=options.debug,
     profile=options.profile,
     mixed=options.allow_mixed,
+    check=options.check,
+    mounted=tuple(options.mounted),
     command=shlex.join(['ttc', *argv]),
   )
 

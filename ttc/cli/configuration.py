@@ -5,16 +5,12 @@ has no gin decorators: gin files import the modules that they configure
 (`from __gin__ import dynamic_registration`).
 """
 
-from collections.abc import Sequence
-import logging
+from collections.abc import Iterator, Sequence
+import contextlib
 import re
-import sys
 
 import gin
-from gin import config as gin_config
-from ttc.bindings import sources as origins
-from ttc.bindings import use
-from ttc.models.config import TransformerConfig
+from ttc.bindings import elsewhere, parsing
 from ttc.pipeline import moved_modules
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
@@ -50,14 +46,37 @@ def load(
     ConfigurationError: a file is missing, a name or parameter is unknown, a
       value is missing or wrong, or nothing uses what files or flags bind.
   """
-  try:
-    table, roots = _parsed(files, bindings, assumed, scopes)
-    macros = use.of(table, roots[:1]).macros
-    if macros:
-      raise use.MacroError(macros)
+  with _one_error():
+    parsing.parse(files, bindings, assumed, scopes)
     experiment = gin.get_configurable(Experiment)()
     if check:
       experiment.check()
+  return experiment, gin.operative_config_str()
+
+
+def check_elsewhere(
+  files: Sequence[str], bindings: Sequence[str], mounted: Sequence[str]
+) -> None:
+  """Checks a configuration for another machine, as far as it can be known here.
+
+  Args:
+    files: as for `load`.
+    bindings: as for `load`.
+    mounted: folders that the machine has, of its image or a shared disk.
+
+  Raises:
+    ConfigurationError: as `load`; or a file or path would not be there.
+  """
+  with _one_error():
+    if elsewhere.check(files, bindings, mounted):
+      gin.get_configurable(Experiment)()
+
+
+@contextlib.contextmanager
+def _one_error() -> Iterator[None]:
+  """Raises each error as a ConfigurationError of one line."""
+  try:
+    yield
   except ConfigurationError:
     raise
   except ImportError as error:
@@ -65,55 +84,6 @@ def load(
     raise ConfigurationError(text) from error
   except Exception as error:
     raise ConfigurationError(_one_line(error)) from error
-  return experiment, gin.operative_config_str()
-
-
-def _parsed(
-  files: Sequence[str],
-  bindings: Sequence[str],
-  assumed: Sequence[str],
-  scopes: Sequence[str],
-) -> tuple[use.Table, list[use.Node]]:
-  """Reads all sources into gin; returns its table, and what is called."""
-  gin.clear_config()
-  if str(origins.REPOSITORY) not in gin_config._LOCATION_PREFIXES:
-    gin.add_config_file_search_path(str(origins.REPOSITORY))
-  sources, tables = [], []
-  logging.disable(logging.ERROR)  # gin logs what it then raises
-  try:
-    for file in files:
-      sources.append(origins.of_file(file))
-      gin.parse_config_file(str(sources[-1].files[0]))
-      tables.append(_table())
-    sources.append(origins.of_flags(bindings))
-    for binding in bindings:
-      gin.parse_config(binding)
-    tables.append(_table())
-    roots = [('', _selector(files))]
-    model = f'{TransformerConfig.__module__}.{TransformerConfig.__name__}'
-    roots += [(scope, model) for scope in scopes]
-    told = use.check(sources, tables, roots)
-    for line in (*origins.shadows(sources), *told):
-      print(f'ttc: {line}', file=sys.stderr, flush=True)
-    gin.parse_config(list(assumed))
-  finally:
-    logging.disable(logging.NOTSET)
-  return _table(), roots
-
-
-def _table() -> use.Table:
-  return {key: dict(values) for key, values in gin_config._CONFIG.items()}
-
-
-def _selector(files: Sequence[str]) -> str:
-  try:
-    gin.get_configurable(Experiment)
-  except ValueError as error:
-    raise ConfigurationError(
-      f'{", ".join(files)}: no Experiment is configured; bind '
-      'experiment.Experiment.name and .stages.'
-    ) from error
-  return f'{Experiment.__module__}.{Experiment.__name__}'
 
 
 def _one_line(error: Exception) -> str:

@@ -1,12 +1,13 @@
 """Runs the stages of an experiment in order, in one process or several."""
 
 import dataclasses
+import dis
 import signal
 import sys
 import time
 import traceback
 
-from ttc.cli.configuration import load
+from ttc.cli import configuration
 from ttc.pipeline import agreement, fingerprint, reuse
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.pipeline.origin import BusyError
@@ -39,6 +40,9 @@ class Request:
     profile: number of steps of each stage to trace; None for no trace.
     command: the command line as text, for the records.
     mixed: whether stages continue what other code or devices began.
+    check: 'here' or 'elsewhere' only checks the configuration, for this machine
+      or for another one.
+    mounted: folders that the other machine has.
   """
 
   kind: str | None
@@ -50,6 +54,8 @@ class Request:
   profile: int | None = None
   command: str = 'ttc run'
   mixed: bool = False
+  check: str | None = None
+  mounted: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass
@@ -57,6 +63,7 @@ class _Session:
   """What exists while a request runs; `processes` changes when it joins."""
 
   log: RunLog
+  label: str = ''  # the stage at work
   processes: Processes = Alone()
 
   def leave(self, code: int) -> None:
@@ -67,10 +74,11 @@ def run(request: Request) -> int:
   """Runs the requested stages that are not complete yet; prints errors.
 
   Returns:
-    The exit code: 0 if all is complete; 1 if a stage failed (its traceback is
-    printed); 2 if the configuration or a folder does not allow the run (one
-    message, nothing was changed); 130 after SIGINT and 143 after SIGTERM.
-    Does not return, but exits with that code, as `join.leave` says.
+    The exit code: 0 if all is complete; 1 if a stage failed (a traceback is
+    printed, unless this package itself refused something); 2 if the
+    configuration or a folder does not allow the run (one message, nothing was
+    changed); 130 after SIGINT and 143 after SIGTERM. Does not return, but exits
+    with that code, as `join.leave` says.
   """
   session = _Session(RunLog())
   # `session.leave` and not `session.processes.leave`: the processes are joined
@@ -95,7 +103,10 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   """Runs the request; returns the exit code and an error for the run log."""
   try:
     try:
-      _run(request, session)
+      if request.check:
+        _check(request)
+      else:
+        _run(request, session)
     except Exception as error:
       _await_loss(session, error)
       raise
@@ -121,13 +132,36 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
       traceback.print_exc()
     return _fail(f'ttc: {error}', _WORK_FAILED), str(error)
   except Exception as error:
+    if _is_told(error):
+      if request.debug:
+        traceback.print_exc()
+      text = f'{session.label}: {error}' if session.label else str(error)
+      return _fail(f'ttc: {text} {_MENDED}', _WORK_FAILED), text
     traceback.print_exception(error)
     text = f'{type(error).__name__}: {error}'
-    return _fail(f'ttc: the work failed. {_KEPT}', _WORK_FAILED), text
+    return _fail(f'ttc: the work failed. {_MENDED}', _WORK_FAILED), text
   return 0, ''
 
 
+def _is_told(error: Exception) -> bool:
+  """Whether this package raised an error, with a message for its user.
+
+  Others, such as one of an array's shape, are mistakes in the code.
+  """
+  if not isinstance(error, ValueError | FloatingPointError):
+    return False
+  last = error.__traceback__
+  while last.tb_next:
+    last = last.tb_next
+  frame = last.tb_frame
+  raised = frame.f_code.co_code[last.tb_lasti] == dis.opmap['RAISE_VARARGS']
+  return raised and frame.f_globals.get('__name__', '').startswith('ttc.')
+
+
 _KEPT = 'Finished parts are kept; the same command continues after them.'
+_MENDED = (
+  'Finished parts are kept; the same command continues once it is mended.'
+)
 _STOPPED = f'ttc: stopped. {_KEPT}'
 _REFUSALS = (ConfigurationError, JoinError, RefusedError, IncompleteError)
 # Seconds for news of a lost peer; above process_group's _OWN_END_S.
@@ -142,6 +176,17 @@ def _await_loss(session: _Session, error: Exception) -> None:
   """
   if session.processes.count > 1 and not isinstance(error, _REFUSALS):
     time.sleep(_LOSS_S)
+
+
+def _check(request: Request) -> None:
+  """Raises for a configuration that cannot run; changes nothing."""
+  if request.check == 'elsewhere':
+    configuration.check_elsewhere(
+      request.files, request.bindings, request.mounted
+    )
+  else:
+    is_complete(request)
+  print('ttc: the configuration is in order.', file=sys.stderr, flush=True)
 
 
 def _run(request: Request, session: _Session) -> None:
@@ -177,6 +222,7 @@ def _run(request: Request, session: _Session) -> None:
       _report(run, 'complete, skipped')
     else:
       log.stage(run.label)
+      session.label = run.label
       seconds = run.work()
       _report(run, f'complete, {duration(seconds)}')
     if hasattr(stage, 'show') and run.leads:
@@ -188,9 +234,13 @@ def _prepared(
   request: Request, processes: Processes
 ) -> tuple[Experiment, list[tuple]]:
   """The experiment and the (stage, run) pairs requested, checked."""
-  experiment, config = load(request.files, request.bindings)
+  experiment, config = configuration.load(request.files, request.bindings)
+  try:
+    root = experiment.root
+  except ValueError as error:
+    raise ConfigurationError(f'Experiment.output: {error}') from error
   place = Place(
-    root=experiment.root,
+    root=root,
     seeds=tuple(experiment.seeds),
     stages=tuple(stage.name for stage in experiment.stages),
     command=request.command,

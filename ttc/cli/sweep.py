@@ -15,6 +15,8 @@ import os
 import shlex
 import sys
 
+from ttc.cli import arguments
+
 _CANNOT_START = 2
 _HELP = """\
 axes:
@@ -94,6 +96,7 @@ def add_parser(stages, common: argparse.ArgumentParser) -> None:
     metavar='TYPE',
     help='accelerator of the jobs of --sky, such as tpu-v5litepod-16',
   )
+  arguments.add_mounted(parser)
 
 
 def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
@@ -122,6 +125,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
       return sweep_runner.run(folder, chosen, command)
     if options.sky or options.xpk:
       write = jobs.write_sky if options.sky else jobs.write_xpk
+      _check_elsewhere(chosen, options.mounted)
       folder = storage.absolute(options.sky or options.xpk)
       print(write(sweep, chosen, folder, options.accelerator))
       return 0
@@ -136,6 +140,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
 def _expanded(options: argparse.Namespace, rest: list[str]):
   """The sweep, and the cells that --cell selects; raises ValueError."""
   from ttc.cli.sweep_axes import axes
+  from ttc.runtime import storage
   from ttc.sweeps.cells import Sweep
 
   swept = [text for text in rest if text.startswith('--sweep.')]
@@ -171,7 +176,7 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
   if options.join_timeout:
     flags.append(f'--join_timeout={options.join_timeout:g}')
   sweep = Sweep(
-    output=_place(options.output),
+    output=storage.normal(options.output),
     axes=table,
     files=tuple(options.gin_file),
     bindings=tuple(text[len('--gin.') :] for text in bindings),
@@ -192,7 +197,15 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
   return sweep, chosen
 
 
-def _place(output: str) -> str:
-  from ttc.runtime import storage
+def _check_elsewhere(cells, mounted: list[str]) -> None:
+  """Raises ConfigurationError for the first cell that cannot run elsewhere."""
+  from ttc.cli import configuration
+  from ttc.pipeline.experiment import ConfigurationError
 
-  return output if storage.is_remote(output) else os.path.normpath(output)
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  for cell in cells:
+    request = arguments.request(cell.arguments)
+    try:
+      configuration.check_elsewhere(request.files, request.bindings, mounted)
+    except ConfigurationError as error:
+      raise ConfigurationError(f'{cell.name}: {error}') from error

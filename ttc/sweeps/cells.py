@@ -20,6 +20,7 @@ from ttc.runtime import storage
 
 FILE = 'sweep.json'
 GIN_FILE = 'gin_file'  # the axis whose values are gin files
+_SEED = re.compile(r'seed-\d+')  # a folder of an experiment
 _LONGEST = 120  # characters of a cell's name; file names may have 255 bytes
 _PLAIN = re.compile(r'[A-Za-z0-9._-]+')
 # A tuple or list; group 1 is its items, without a trailing comma.
@@ -128,7 +129,16 @@ class Sweep:
     return cells
 
   def write(self, folder: pathlib.Path, cells: list[Cell]) -> None:
-    """Writes the list of cells to `folder`, where `ttc status` reads it."""
+    """Writes the list of cells to `folder`, where `ttc status` reads it.
+
+    Raises:
+      ValueError: the folder is that of an experiment.
+    """
+    if any(_SEED.fullmatch(name) for name in storage.names(folder)):
+      raise ValueError(
+        f'{folder} is the folder of an experiment, which a sweep would hide '
+        'from ttc status; name another one in --output.'
+      )
     storage.make_folder(folder)
     table = [dataclasses.asdict(cell) for cell in cells]
     text = json.dumps({'cells': table}, indent=1)

@@ -98,16 +98,6 @@ def _write(
       f'--output={sweep.output} is on this machine; jobs elsewhere need a '
       'bucket, such as gs://bucket/runs.'
     )
-  local = [
-    argument
-    for cell in cells
-    for argument in cell.arguments
-    if argument.startswith('--gin_file=/')
-  ]
-  if local:
-    raise ValueError(
-      f'{local[0]} is not on other machines; name it below the repository.'
-    )
   # launch.sh starts all jobs in the folder: remove those of an earlier sweep.
   for old in [*folder.glob('t-*.yaml'), *folder.glob('t-*.command')]:
     if _NAME.fullmatch(old.stem):

@@ -1,0 +1,124 @@
+"""Whether a command can start on a machine that is yet to be paid for.
+
+It will have the tracked files of this repository, and nothing else of this
+machine.
+"""
+
+from collections.abc import Iterator, Sequence
+import pathlib
+import subprocess
+from typing import Any
+
+from ttc.bindings import parsing, sources
+from ttc.pipeline.experiment import ConfigurationError
+from ttc.runtime import storage
+
+_REUSE = 'Experiment.reuse'
+
+
+def check(
+  files: Sequence[str], bindings: Sequence[str], mounted: Sequence[str] = ()
+) -> bool:
+  """Checks what does not depend on the machine.
+
+  Args:
+    files: gin files, as the command on the machine names them.
+    bindings: gin bindings.
+    mounted: folders that are there, of an image or a shared disk.
+
+  Returns:
+    Whether all that the experiment reads can be read here, too.
+
+  Raises:
+    ConfigurationError: a gin file does not travel, a path is of this machine,
+      or as `parsing.parse`.
+    ValueError, ImportError, ...: as `parsing.parse`.
+  """
+  _check_files(files)
+  used = parsing.parse(files, bindings)
+  here = True
+  for name, value in used.values:
+    for text in _texts(value):
+      if not _is_local(name, text):
+        continue
+      if not any(_is_below(text, folder) for folder in mounted):
+        raise ConfigurationError(
+          f'{name}={text!r} is on this machine and not where the job runs; '
+          f'{_advice(name, text)}'
+        )
+      here &= pathlib.Path(text).exists()
+  return here
+
+
+def _check_files(files: Sequence[str]) -> None:
+  """Raises ConfigurationError for a gin file that would not be found there."""
+  root = sources.REPOSITORY.resolve()
+  inside = []
+  for file in files:
+    paths = sources.of_file(file).files
+    for path in paths:
+      whole = path.resolve()
+      if not whole.is_relative_to(root):
+        raise ConfigurationError(
+          f'{path} is not below {root}, whose files alone are copied to the '
+          'machine; put it there, and git add it.'
+        )
+      inside.append(str(whole.relative_to(root)))
+    name = paths[0].resolve().relative_to(root)
+    is_absolute = pathlib.PurePath(file).is_absolute()
+    if is_absolute or (root / file).resolve() != root / name:
+      raise ConfigurationError(
+        f'--gin_file={file} is read from the root of the repository on the '
+        f'machine; write --gin_file={name}.'
+      )
+  tracked = _tracked(root)
+  for name in inside:
+    if tracked is not None and name not in tracked:
+      raise ConfigurationError(
+        f'{name} is not tracked by git and would not be copied; git add it.'
+      )
+
+
+def _tracked(root: pathlib.Path) -> set[str] | None:
+  """The tracked files of a checkout; None where it is none."""
+  try:
+    done = subprocess.run(
+      ['git', 'ls-files', '-z'], cwd=root, capture_output=True, check=True
+    )
+  except (OSError, subprocess.CalledProcessError):
+    return None
+  names = set(done.stdout.decode('utf-8', 'replace').split('\0'))
+  # In a checkout of something else around this folder.
+  return names if 'setup.py' in names else None
+
+
+def _texts(value: Any) -> Iterator[str]:
+  if isinstance(value, str):
+    yield value
+  elif isinstance(value, list | tuple):
+    for item in value:
+      yield from _texts(item)
+
+
+def _is_local(name: str, text: str) -> bool:
+  if name == _REUSE:
+    return bool(text) and not storage.is_remote(text)
+  # Where the output goes is for the launchers to say.
+  is_path = text.startswith(('/', '~/')) and len(text) > 1 and '\n' not in text
+  return is_path and name != 'Experiment.output'
+
+
+def _is_below(text: str, folder: str) -> bool:
+  return pathlib.PurePath(text).is_relative_to(folder)
+
+
+def _advice(name: str, text: str) -> str:
+  if name == _REUSE:
+    return (
+      f'copy it to a bucket (gcloud storage cp -r {text} gs://...) and name '
+      'that.'
+    )
+  return (
+    'name what is in a bucket, or if the machine has it, by its image or a '
+    f'shared disk, give --mounted={pathlib.PurePath(text).parent}.'
+  )
