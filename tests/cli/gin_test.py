@@ -80,9 +80,13 @@ def described(folder, cfg, tokenizer=None):
 @pytest.fixture
 def bindings(tmp_path):
   def bindings(tokenizer, small, large):
-    for split in ('train', 'test'):
-      row = {**_QUESTIONS, 'problem': split, 'question': split}
-      (tmp_path / f'{split}.jsonl').write_text(json.dumps(row))
+    for split, count in (('train', 60), ('test', 6)):
+      rows = [
+        {**_QUESTIONS, 'problem': name, 'question': name}
+        for name in (f'{split} {index}' for index in range(count))
+      ]
+      text = ''.join(f'{json.dumps(row)}\n' for row in rows)
+      (tmp_path / f'{split}.jsonl').write_text(text)
     small = described(tmp_path / 'small', shape(small, 'small'), tokenizer)
     large = described(tmp_path / 'large', shape(large, 'large'))
     return (

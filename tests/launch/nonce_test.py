@@ -69,7 +69,8 @@ def test_each_job_gets_its_own(tmp_path, cloud, kind):
   command.chmod(0o755)
   sweep = (
     'sweep',
-    '--gin_file=gin/a.gin',
+    '--gin_file=tests/cli/little.gin',
+    '--gin.OUTPUT="unused"',
     '--sweep.Experiment.seeds=[(0,), (1,)]',
     '--output=gs://bucket/a',
     '--accelerator=v6e-8',

@@ -117,8 +117,8 @@ def _fail(error: Exception, code: int) -> int:
 
 def _run(options: argparse.Namespace) -> str:
   """Converts and returns a summary to print."""
-  source = pathlib.Path(options.source).expanduser()
-  target = pathlib.Path(options.target).expanduser()
+  source = storage.local(os.path.expanduser(options.source))
+  target = storage.local(os.path.expanduser(options.target))
   if not source.is_dir():
     raise ValueError(f'--from: there is no folder {source}.')
   if target.exists():

@@ -25,7 +25,7 @@ import uuid
 
 from ttc.data import jsonl, text_lines
 from ttc.grading import extraction
-from ttc.runtime import termination
+from ttc.runtime import storage, termination
 from ttc.runtime.safe_text import printable
 from ttc.runtime.termination import Terminated
 
@@ -119,7 +119,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> str:
-  source, target = pathlib.Path(options.input), pathlib.Path(options.output)
+  try:
+    source, target = map(storage.local, (options.input, options.output))
+  except ValueError as error:
+    raise InputError(str(error)) from error
   count = _check(source, target, options)
   from ttc.grading.grader import Grader, Limits
   from ttc.runtime.progress import Progress

@@ -154,12 +154,12 @@ class TransformerConfig:
       'head_dim',
       'mlp_dim',
     ):
-      value = getattr(self, name)
-      if not isinstance(value, int) or value < 1:
-        raise ValueError(
-          f'TransformerConfig.{name} is {value!r}; it must be a whole number '
-          'of at least 1.'
-        )
+      self._check_whole(name, 1)
+    if self.window is not None:
+      self._check_whole('window', 0)
+    if self.context is not None:  # None is no limit
+      self._check_whole('context', 1)
+    self._check_whole('value_hidden', 0)
     if self.num_heads % self.num_kv_heads:
       raise ValueError(
         f'TransformerConfig.num_heads={self.num_heads} is not a multiple of '
@@ -190,19 +190,17 @@ class TransformerConfig:
         f'TransformerConfig.local_rope_theta={self.local_rope_theta} is for '
         'sliding layers and sliding marks none; leave it None.'
       )
-    if self.context is not None and self.context < 1:
-      raise ValueError(
-        f'TransformerConfig.context={self.context}; it must be at least 1, '
-        'or None for no limit.'
-      )
-    if self.value_hidden < 0:
-      raise ValueError(
-        f'TransformerConfig.value_hidden={self.value_hidden}; it must be at '
-        'least 0.'
-      )
     if not 0 <= self.dropout < 1:
       raise ValueError(
         f'TransformerConfig.dropout={self.dropout} is not in [0, 1).'
+      )
+
+  def _check_whole(self, name: str, least: int) -> None:
+    value = getattr(self, name)
+    if not isinstance(value, int) or value < least:
+      raise ValueError(
+        f'TransformerConfig.{name} is {value!r}; it must be a whole number of '
+        f'at least {least}.'
       )
 
   @classmethod
