@@ -109,12 +109,12 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
         _run(request, session)
     except Exception as error:
       _await_loss(session, error)
+      if request.debug:
+        traceback.print_exc()
       raise
     finally:
       termination.finish_work()
   except _REFUSALS as error:
-    if request.debug:
-      traceback.print_exc()
     if isinstance(error, BusyError):
       session.log.give_way()
     return _fail(f'ttc: {error}', _CANNOT_START), str(error)
@@ -123,18 +123,10 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   except Terminated:
     return _fail(_STOPPED, 128 + signal.SIGTERM), ''
   except OSError as error:
-    if request.debug:
-      traceback.print_exc()
     text = error if error.filename or not error.strerror else error.strerror
     return _fail(f'ttc: {text}', _WORK_FAILED), str(text)
-  except FloatingPointError as error:  # of a model, and no fault of the code
-    if request.debug:
-      traceback.print_exc()
-    return _fail(f'ttc: {error}', _WORK_FAILED), str(error)
   except Exception as error:
     if _is_told(error):
-      if request.debug:
-        traceback.print_exc()
       text = f'{session.label}: {error}' if session.label else str(error)
       return _fail(f'ttc: {text} {_MENDED}', _WORK_FAILED), text
     traceback.print_exception(error)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+
 def draw(
   logits: jax.Array,
   keys: jax.Array,

@@ -54,6 +54,49 @@ def samplers(experiment: Experiment, reader: Stage, name: str) -> list[Stage]:
   return found
 
 
+def check_any(solver) -> None:
+  """Checks that a solver has questions, as many as it is to take.
+
+  Raises:
+    ValueError: it has not; the message says why.
+  """
+  count = len(solver.problems)
+  if not count:
+    reasons = [
+      f'{number} left out: {reason}'
+      for reason, number in solver.task.left_out(solver.split).items()
+    ]
+    raise ValueError(
+      f'the split {solver.split!r} has no questions'
+      + (f' ({"; ".join(reasons)})' if reasons else '')
+      + '; give the task a file with others, or name another Solver.split.'
+    )
+  if solver.questions is not None and solver.questions > count:
+    raise ValueError(
+      f'Solver.questions={solver.questions}, but the split {solver.split!r} '
+      f'has {count}; lower it, or ask the task for more.'
+    )
+
+
+def check_asked(solver) -> None:
+  """Checks that not every question would be skipped.
+
+  Raises:
+    ValueError: each would be, for the length of its prompt.
+  """
+  # Without a limit none is, and prompts need not be encoded to know that.
+  if solver.prompt_tokens is None:
+    return
+  if all(map(solver.skipped, solver.problems)):
+    raise ValueError(
+      f'all {len(solver.problems)} questions of the split {solver.split!r} '
+      f'would be skipped: the shortest prompt has '
+      f'{min(solver.lengths.values())} tokens, more than '
+      f'Solver.prompt_tokens={solver.prompt_tokens}; raise it, or shorten the '
+      'template.'
+    )
+
+
 def check_split(
   stage: Stage, task: Task, split: str, asked: Collection[int] | None
 ) -> None:

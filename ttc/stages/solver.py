@@ -25,7 +25,7 @@ from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage, StageRun
 from ttc.runtime import limits, storage
 from ttc.search.solutions import Attempt
-from ttc.stages import model_checks
+from ttc.stages import example_checks, model_checks
 
 # Tokens of a verifier's text per token of the row, where it has a tokenizer of
 # its own: its tokens may be shorter, and text is added around the steps.
@@ -112,13 +112,7 @@ class Solver:
       verifiers.append(self.verifier)
     for stage in (self.proposer, *verifiers):
       experiment.source(reader, stage)
-    self._check_any()
-    count = len(self.problems)
-    if self.questions is not None and self.questions > count:
-      raise ValueError(
-        f'Solver.questions={self.questions}, but the split {self.split!r} '
-        f'has {count}; lower it, or ask the task for more.'
-      )
+    example_checks.check_any(self)
     # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.check_devices()
@@ -129,7 +123,7 @@ class Solver:
         self._bridge(storage.path(stage), cfg, np.zeros(0, bool))
       elif cfg is not None:
         self._check_fits(stage, cfg, attempts)
-    self._check_asked()
+    example_checks.check_asked(self)
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
@@ -146,7 +140,7 @@ class Solver:
     """Number of tokens in the longest prompt that is not skipped."""
     return max(
       (
-        self._lengths[problem.id]
+        self.lengths[problem.id]
         for problem in self.problems
         if not self.skipped(problem)
       ),
@@ -155,7 +149,7 @@ class Solver:
 
   def skipped(self, problem: Problem) -> str:
     """Why a question is skipped; '' for one that is not."""
-    length = self._lengths[problem.id]
+    length = self.lengths[problem.id]
     if self.prompt_tokens is None or length <= self.prompt_tokens:
       return ''
     return (
@@ -321,7 +315,7 @@ class Solver:
     return rows
 
   @functools.cached_property
-  def _lengths(self) -> dict[int, int]:
+  def lengths(self) -> dict[int, int]:
     """Number of tokens in each prompt, by the id of its problem."""
     return {problem.id: len(self.prompt(problem)) for problem in self.problems}
 
@@ -332,30 +326,6 @@ class Solver:
       raise ValueError(
         f'Solver.model_parallel={self.model_parallel} does not divide the '
         f'{devices} devices of a process; choose a divisor.'
-      )
-
-  def _check_any(self) -> None:
-    """Raises ValueError if the split has no question."""
-    if not self.problems:
-      reasons = [
-        f'{count} left out: {reason}'
-        for reason, count in self.task.left_out(self.split).items()
-      ]
-      raise ValueError(
-        f'the split {self.split!r} has no questions'
-        + (f' ({"; ".join(reasons)})' if reasons else '')
-        + '; give the task a file with others, or name another Solver.split.'
-      )
-
-  def _check_asked(self) -> None:
-    """Raises ValueError if every question would be skipped."""
-    # Without a limit none is, and prompts need not be encoded to know that.
-    if self.prompt_tokens is not None and all(map(self.skipped, self.problems)):
-      raise ValueError(
-        f'all {len(self.problems)} questions of the split {self.split!r} would '
-        f'be skipped: the shortest prompt has {min(self._lengths.values())} '
-        f'tokens, more than Solver.prompt_tokens={self.prompt_tokens}; raise '
-        'it, or shorten the template.'
       )
 
   def _check_fits(
