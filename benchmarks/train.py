@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import environment
 from benchmarks.harness import spread
-from ttc.data.packing import Batches, Documents
+from ttc.examples.packing import Batches, Documents
 from ttc.models.config import TransformerConfig
 from ttc.training.loop import fit, FitConfig
 from ttc.training.optimizer import AdamW

@@ -17,6 +17,7 @@ _ROOMS = (
   'models',
   'runtime',
   'data',
+  'examples',
   'sweeps',
   'pipeline',
   'checkpoints',
@@ -39,9 +40,10 @@ _KINDS = (
   ('ttc.models.config', 'plain'),
   ('ttc.runtime.throughput', 'arrays'),
   ('ttc.runtime', 'plain'),
-  ('ttc.data.features', 'data sets'),
-  ('ttc.data.tasks', 'data sets'),
+  ('ttc.examples.features', 'data sets'),
+  ('ttc.examples.tasks', 'data sets'),
   ('ttc.data', 'plain'),
+  ('ttc.examples', 'plain'),
   ('ttc.sweeps', 'plain'),
   ('ttc.pipeline', 'plain'),
   ('ttc.analysis', 'plain'),
@@ -78,7 +80,7 @@ _MAY_IMPORT = {
 }
 # One library each, where the module is about it.
 _ALSO = {
-  'ttc.data.trajectories': {'rapidfuzz'},
+  'ttc.examples.trajectories': {'rapidfuzz'},
   'ttc.data.tokenizer': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.reporting.plots': {'matplotlib'},

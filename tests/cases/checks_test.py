@@ -11,13 +11,13 @@ import pytest
 from tests.cli import little_stages
 from tests.data import toys
 from ttc.cli import configuration, main
-from ttc.data.corpus import Corpus
 from ttc.data.jsonl import Rows
 from ttc.data.questions import Questions
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
-from ttc.data.trajectories import Trajectories
 from ttc.data.worksheet import Worksheet
+from ttc.examples.corpus import Corpus
+from ttc.examples.trajectories import Trajectories
 from ttc.inference.generation import Generation
 from ttc.models.config import TransformerConfig
 from ttc.models.partitioning import Layout

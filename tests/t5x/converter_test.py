@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ttc.data.packing import POSITIONS, SEGMENTS
+from ttc.examples.packing import POSITIONS, SEGMENTS
 from ttc.t5x.converter import DocumentConverter
 
 NAMES = {'decoder_target_tokens': 'int', 'decoder_target_values': 'float'}

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from tests import testing
-from ttc.data import packing
+from ttc.examples import packing
 from ttc.models import partitioning
 from ttc.models.transformer import Transformer
 from ttc.training import losses, optimizer

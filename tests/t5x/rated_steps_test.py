@@ -8,11 +8,11 @@ import seqio
 
 from tests import testing
 from tests.data import toys
-from ttc.data import tasks as data_tasks
 from ttc.data.jsonl import Rows
 from ttc.data.questions import Questions
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
+from ttc.examples import tasks as data_tasks
 from ttc.t5x import tasks
 from ttc.t5x.converter import DocumentConverter
 

@@ -5,8 +5,8 @@ import pytest
 import seqio
 
 from tests import testing
-from ttc.data import features
 from ttc.data.worksheet import Worksheet
+from ttc.examples import features
 from ttc.t5x import tasks
 
 CFG = testing.small_config()

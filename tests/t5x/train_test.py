@@ -12,8 +12,8 @@ import pytest
 
 from tests import testing
 from ttc.checkpoints import orbax, t5x
-from ttc.data import features, packing, tasks
 from ttc.data.worksheet import Worksheet
+from ttc.examples import features, packing, tasks
 from ttc.models.transformer import Transformer
 from ttc.t5x import convert
 from ttc.training import losses

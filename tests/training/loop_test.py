@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from ttc.data import packing
+from ttc.examples import packing
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer

@@ -25,7 +25,7 @@ import jax
 from tests.training import loop_test
 from ttc.models import partitioning
 from ttc.checkpoints import orbax
-from ttc.data import packing
+from ttc.examples import packing
 from ttc.training import loop
 
 address, index, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]

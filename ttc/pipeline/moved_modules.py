@@ -23,8 +23,17 @@ _TO_STAGES = (
   'sources',
   'train',
 )
+_TO_EXAMPLES = (
+  'corpus',
+  'features',
+  'labelling',
+  'packing',
+  'tasks',
+  'trajectories',
+)
 MOVED = {
   **{f'ttc.cli.{name}': f'ttc.stages.{name}' for name in _TO_STAGES},
+  **{f'ttc.data.{name}': f'ttc.examples.{name}' for name in _TO_EXAMPLES},
   'ttc.cli.experiment': 'ttc.pipeline.experiment',
   'ttc.search.generation': 'ttc.inference.generation',
   'ttc.partitioning': 'ttc.models.partitioning',

@@ -16,8 +16,8 @@ import dataclasses
 
 import numpy as np
 
-from ttc.data.context import context_tokens, KEEP, strip_end
 from ttc.data.vocabulary import Vocabulary
+from ttc.examples.context import context_tokens, KEEP, strip_end
 from ttc.inference import keys
 from ttc.inference.models import Models
 from ttc.inference.requests import Extend, Plan, Prefill, Question

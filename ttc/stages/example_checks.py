@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from ttc.data.problems import Task
-from ttc.data.split import held_out
+from ttc.examples.split import held_out
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage
 from ttc.training.loop import FitConfig

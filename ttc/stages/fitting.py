@@ -112,7 +112,7 @@ def train(
     run: the run of the stage; all files are written to its folder.
     config: how to train.
     kind: 'lm' for a language model, 'value' for a verifier.
-    examples: features of each example (see data/features). Iterated over only
+    examples: features of each example (see examples/features). Iterated over only
       if the data set is not written yet.
     vocab_size: size of the task's vocabulary; the model's may be larger.
     cfg: config of a model to train from scratch.
@@ -125,7 +125,7 @@ def train(
     Terminated, KeyboardInterrupt: a signal asked the process to stop; there is
       a checkpoint of the last step.
   """
-  from ttc.data import packing, tasks
+  from ttc.examples import packing, tasks
 
   if start is not None:
     cfg, _ = orbax.load_config(str(model_folders.folder(start)))
@@ -241,7 +241,7 @@ def _data(
     examples: the examples.
     stack: deletes temporary copies when it is closed.
   """
-  from ttc.data import features, split
+  from ttc.examples import features, split
 
   folder, mine = run.folder / 'data', jax.process_index() == 0
   if storage.is_remote(folder):

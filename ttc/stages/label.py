@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ttc.data import labelling
+from ttc.examples import labelling
 from ttc.inference import keys
 from ttc.inference.models import Models
 from ttc.inference.requests import Plan, Question

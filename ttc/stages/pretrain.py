@@ -3,9 +3,9 @@
 import dataclasses
 from typing import ClassVar
 
-from ttc.data.corpus import Corpus
-from ttc.data.documents import Document
 from ttc.data.worksheet import Worksheet
+from ttc.examples.corpus import Corpus
+from ttc.examples.documents import Document
 from ttc.models.config import TransformerConfig
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun

@@ -5,8 +5,8 @@ import dataclasses
 from typing import ClassVar
 
 from ttc.analysis.chains import turns_needed
-from ttc.data.context import KEEP
 from ttc.data.problems import Problem
+from ttc.examples.context import KEEP
 from ttc.inference.models import Models
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning

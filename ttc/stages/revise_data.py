@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from ttc.data.problems import Task
-from ttc.data.trajectories import Trajectories
+from ttc.examples.trajectories import Trajectories
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import ClassVar, Protocol
 
-from ttc.data import labelling
 from ttc.data.vocabulary import Vocabulary
+from ttc.examples import labelling
 from ttc.pipeline.stage import Stage
 from ttc.runtime import limits
 
@@ -13,7 +13,7 @@ Prompts = Mapping[int, Sequence[int]]  # tokens of a prompt by problem id
 
 
 class Source(Protocol):
-  """Turns rows of one stage into examples of one kind (see data/features)."""
+  """Turns rows of one stage into examples of one kind (see examples/features)."""
 
   kind: ClassVar[str]  # 'lm' or 'value'
   stage: str  # name of the stage whose rows are read

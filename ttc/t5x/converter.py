@@ -16,7 +16,7 @@ trains exactly as its documents do in rows of their own.
 import seqio
 import tensorflow as tf
 
-from ttc.data.packing import POSITIONS, SEGMENTS
+from ttc.examples.packing import POSITIONS, SEGMENTS
 
 _SPEC = seqio.FeatureConverter.FeatureSpec
 _DTYPES = {

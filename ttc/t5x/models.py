@@ -18,7 +18,7 @@ import seqio
 from t5x import decoding, optimizers
 from t5x import models as t5x_models
 
-from ttc.data.packing import POSITIONS, SEGMENTS
+from ttc.examples.packing import POSITIONS, SEGMENTS
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head, Transformer, unstack
 from ttc.t5x import converter, sampling

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ttc.data import jsonl
-from ttc.data.documents import LabelledDocument
 from ttc.data.vocabulary import step_end_table, Vocabulary
+from ttc.examples.documents import LabelledDocument
 from ttc.t5x import rated as forms
 from ttc.t5x.rated import Rated
 

@@ -8,8 +8,8 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
-from ttc.data.documents import LabelledDocument
 from ttc.data.problems import Problem, Task
+from ttc.examples.documents import LabelledDocument
 from ttc.t5x import prm800k
 
 
@@ -25,8 +25,8 @@ def source(
     neutral: label of the rating 0, in [0, 1].
 
   Returns:
-    A source of examples of the kind 'value'; see `ttc.data.features`. They lack
-    the field `problem`, which is for splitting them.
+    A source of examples of the kind 'value'; see `examples.features`. They
+    lack the field `problem`, which is for splitting them.
 
   Raises:
     ValueError: a split is empty; or see `prm800k.read` and

@@ -12,8 +12,8 @@ import zlib
 import seqio
 import tensorflow as tf
 
-from ttc.data import features, packing, tasks
 from ttc.data.problems import Task
+from ttc.examples import features, packing, tasks
 from ttc.models.config import TransformerConfig
 from ttc.t5x import ratings
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import disk_events
-from ttc.data import features, split
+from ttc.examples import features, split
 
 LM = {'tokens': [5, 6, 7], 'loss_start': 1, 'problem': 3}
 VALUE = {

@@ -3,8 +3,8 @@ import collections
 import numpy as np
 import pytest
 
-from ttc.data.trajectories import nearest_rows, Trajectories
 from ttc.data.worksheet import Worksheet
+from ttc.examples.trajectories import nearest_rows, Trajectories
 
 V = Worksheet().vocabulary
 PROMPT = V.encode('13: 7 2 1?')

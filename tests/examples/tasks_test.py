@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import seqio
 
-from ttc.data import features, packing, tasks
+from ttc.examples import features, packing, tasks
 
 
 def _examples(kind, count=1500):

@@ -16,7 +16,7 @@ import re
 import seqio
 import tensorflow as tf
 
-from ttc.data import features, packing
+from ttc.examples import features, packing
 
 _CHUNK = 1024  # documents per conversion from TensorFlow to numpy
 

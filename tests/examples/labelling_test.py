@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ttc.data import labelling
 from ttc.data.vocabulary import step_end_table
 from ttc.data.worksheet import Worksheet
+from ttc.examples import labelling
 from ttc.pipeline.records import canonical
 
 TASK = Worksheet()

@@ -1,9 +1,9 @@
 import pytest
 
 from tests.data import toys
-from ttc.data.context import context_tokens, strip_end
 from ttc.data.tokenizer import Tokenizer
 from ttc.data.vocabulary import WordVocabulary
+from ttc.examples.context import context_tokens, strip_end
 
 VOCABULARY = WordVocabulary(('7', '8'))
 PROMPT, R = [3, 4], VOCABULARY.revise_id

@@ -12,9 +12,9 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from ttc.data.context import context_tokens, KEEP, strip_end
-from ttc.data.documents import Document
 from ttc.data.vocabulary import Vocabulary
+from ttc.examples.context import context_tokens, KEEP, strip_end
+from ttc.examples.documents import Document
 from ttc.runtime import limits
 
 

@@ -16,8 +16,8 @@ import functools
 
 import numpy as np
 
-from ttc.data.documents import Document
 from ttc.data.worksheet import Worksheet
+from ttc.examples.documents import Document
 from ttc.runtime import limits
 
 

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from ttc.data import packing
+from ttc.examples import packing
 
 NAME = 'decoder_input_tokens'
 

@@ -4,9 +4,9 @@ import itertools
 import numpy as np
 import pytest
 
-from ttc.data.corpus import Corpus
 from ttc.data.countdown import is_solution, is_true, read_line
 from ttc.data.worksheet import read_question, Worksheet
+from ttc.examples.corpus import Corpus
 
 TASK = Worksheet(num_pretrain=2_000, num_finetune=100, num_test=100)
 PROBLEMS = {p.id: p for p in TASK.problems('pretrain')}

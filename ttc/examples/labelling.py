@@ -22,9 +22,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ttc.data.context import context_tokens, strip_end
-from ttc.data.documents import LabelledDocument
 from ttc.data.vocabulary import Vocabulary
+from ttc.examples.context import context_tokens, strip_end
+from ttc.examples.documents import LabelledDocument
 
 Rollout = tuple[int, Sequence[int], bool]  # branch, tokens, correct
 
