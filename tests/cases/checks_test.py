@@ -328,7 +328,7 @@ def test_a_late_refusal_is_no_crash_and_a_crash_is_one(
   assert main.main(arguments) == 1
   told = capsys.readouterr().err
   (line,) = [x for x in told.splitlines() if x.startswith('ttc:')]
-  assert line.startswith('ttc: seed-0/toss: seed-0/toss asked for its parts')
+  assert line.startswith('ttc: seed-0/toss: part 0 was left without write()')
   assert 'once it is mended' in line
   assert 'Traceback' not in told
 

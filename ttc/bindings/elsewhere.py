@@ -37,14 +37,14 @@ def check(
   _check_files(files)
   used = parsing.parse(files, bindings)
   here = True
-  for name, value in used.values:
+  for what, name, value in used.values:
     for text in _texts(value):
-      if not _is_local(name, text):
+      if not _is_local(what, text):
         continue
       if not any(_is_below(text, folder) for folder in mounted):
         raise ConfigurationError(
           f'{name}={text!r} is on this machine and not where the job runs; '
-          f'{_advice(name, text)}'
+          f'{_advice(what, text)}'
         )
       here &= pathlib.Path(text).exists()
   return here
@@ -100,20 +100,20 @@ def _texts(value: Any) -> Iterator[str]:
       yield from _texts(item)
 
 
-def _is_local(name: str, text: str) -> bool:
-  if name == _REUSE:
+def _is_local(what: str, text: str) -> bool:
+  if what == _REUSE:
     return bool(text) and not storage.is_remote(text)
   # Where the output goes is for the launchers to say.
   is_path = text.startswith(('/', '~/')) and len(text) > 1 and '\n' not in text
-  return is_path and name != 'Experiment.output'
+  return is_path and what != 'Experiment.output'
 
 
 def _is_below(text: str, folder: str) -> bool:
   return pathlib.PurePath(text).is_relative_to(folder)
 
 
-def _advice(name: str, text: str) -> str:
-  if name == _REUSE:
+def _advice(what: str, text: str) -> str:
+  if what == _REUSE:
     return (
       f'copy it to a bucket (gcloud storage cp -r {text} gs://...) and name '
       'that.'

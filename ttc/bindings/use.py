@@ -48,14 +48,15 @@ class Use:
   Attributes:
     keys: (scope, class, argument) of the bindings, see `Binding.key`.
     scopes: all scopes in which something is made.
-    values: (binding, value) of those that are no references.
+    values: (binding, binding, value) of those that are no references. The
+      first is what the value is for; of a macro, it is what refers to it.
     hidden: by key, the binding of an inner scope that is taken instead.
     macros: macros without a value.
   """
 
   keys: frozenset[tuple[str, str, str]]
   scopes: frozenset[str]
-  values: tuple[tuple[str, Any], ...]
+  values: tuple[tuple[str, str, Any], ...]
   hidden: Mapping[tuple[str, str, str], str]
   macros: tuple[str, ...]
 
@@ -68,9 +69,9 @@ def of(table: Table, roots: Sequence[Node]) -> Use:
     roots: what is called from outside of gin.
   """
   keys, values, hidden, macros = {}, {}, {}, {}
-  seen, left = set(), list(roots)
+  seen, left = set(), [(root, '') for root in roots]
   while left:
-    node = left.pop(0)
+    node, reader = left.pop(0)
     if node in seen:
       continue
     seen.add(node)
@@ -86,16 +87,17 @@ def of(table: Table, roots: Sequence[Node]) -> Use:
       macros[scope] = True
     for key, value in taken.values():
       keys[key] = True
+      what = reader if selector == _MACRO else _name(key)
       references = list(gin_config.iterate_references(value))
       if not references:
-        values[_name(key)] = value
+        values[_name(key)] = what, _name(key), value
       for reference in references:
         if reference.configurable.selector != _CONSTANT:
           inner = '/'.join(reference.scopes) or scope
-          left.append((inner, reference.configurable.selector))
+          left.append(((inner, reference.configurable.selector), what))
   scopes = frozenset(outer for scope, _ in seen for outer in _outer(scope))
   return Use(
-    frozenset(keys), scopes, tuple(values.items()), hidden, tuple(macros)
+    frozenset(keys), scopes, tuple(values.values()), hidden, tuple(macros)
   )
 
 

@@ -112,8 +112,8 @@ def train(
     run: the run of the stage; all files are written to its folder.
     config: how to train.
     kind: 'lm' for a language model, 'value' for a verifier.
-    examples: features of each example (see examples/features). Iterated over only
-      if the data set is not written yet.
+    examples: features of each example (see examples/features). Iterated
+      over only if the data set is not written yet.
     vocab_size: size of the task's vocabulary; the model's may be larger.
     cfg: config of a model to train from scratch.
     start: instead of `cfg`, folder of a finished stage, or of a model, to

@@ -13,7 +13,7 @@ Prompts = Mapping[int, Sequence[int]]  # tokens of a prompt by problem id
 
 
 class Source(Protocol):
-  """Turns rows of one stage into examples of one kind (see examples/features)."""
+  """Turns rows of a stage into examples of one kind (examples/features)."""
 
   kind: ClassVar[str]  # 'lm' or 'value'
   stage: str  # name of the stage whose rows are read
