@@ -179,6 +179,8 @@ def test_seeds_are_told_with_the_configuration(seeds, told):
   assert told in str(refused.value)
   with pytest.raises(ValueError, match='no tuple'):
     Experiment('x', Sample(_SOLVER))
+  with pytest.raises(ValueError, match=r'write @Sample\(\)'):
+    Experiment('x', (Sample,))
 
 
 _MINI = """

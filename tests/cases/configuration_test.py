@@ -120,11 +120,15 @@ def test_a_binding_may_be_replaced_with_what_used_it(written):
   assert configuration.load((mine,), few)[0].name == 'quickstart'
 
 
-def test_a_binding_that_others_hide_is_told(capsys):
-  configuration.load((_QUICK,), ('AdamW.learning_rate=1e-3',), check=False)
-  told = capsys.readouterr().err
-  assert 'AdamW.learning_rate has no effect' in told
+def test_a_binding_that_others_hide_is_told(written, capsys):
+  told = _refusal((_QUICK,), 'AdamW.learning_rate=1e-3')
+  assert 'AdamW.learning_rate is bound but nothing' in told
   assert '/AdamW.learning_rate is bound; bind that' in told
+  # A file may be for experiments of several kinds.
+  mine = written(f"include '{_QUICK}'\nAdamW.learning_rate = 1e-3\n")
+  configuration.load((mine,), (), check=False)
+  (line,) = capsys.readouterr().err.splitlines()
+  assert f'{mine}, line 2: AdamW.learning_rate has no effect' in line
 
 
 def test_what_an_include_overwrites_is_told(written):

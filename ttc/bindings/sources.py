@@ -46,10 +46,7 @@ def of_file(file: str) -> GinSource:
   """
   path = found(file)
   if path is None:
-    raise ConfigurationError(
-      f'--gin_file={file} is not a file, neither from {pathlib.Path.cwd()} nor '
-      f'from {REPOSITORY}.'
-    )
+    raise ConfigurationError(f'--gin_file={file} is not a file, {_searched()}.')
   whole = list(_whole(path, (path,), file))
   own = not _ships(path)
   if own:
@@ -119,7 +116,7 @@ def _whole(
     if inner is None:
       raise ConfigurationError(
         f'{statement.place} includes {statement.file}, which is not a file, '
-        f'neither from {pathlib.Path.cwd()} nor from {REPOSITORY}.'
+        f'{_searched()}.'
       )
     if inner in chain:
       raise ConfigurationError(
@@ -150,6 +147,16 @@ def _refuse_overwritten(
         f'overwritten by an include after it ({other.place}); write it below '
         'the include.'
       )
+
+
+def _searched() -> str:
+  text = f'neither from {pathlib.Path.cwd()} nor from {REPOSITORY}'
+  if not (REPOSITORY / 'gin').is_dir():
+    text += (
+      '; the gin files do not come with the installed package, so work in a '
+      'checkout of the repository'
+    )
+  return text
 
 
 def _ships(path: pathlib.Path) -> bool:

@@ -131,12 +131,16 @@ def check(
       scope, kind, _ = binding.key
       if binding.key in used:
         continue
-      if binding.key in uses[-1].hidden:
-        inner = uses[-1].hidden[binding.key]
-        told.append(_hidden(binding, inner))
-      elif source.files and kind == 'macro' and scope in mentioned:
+      if not source.files:  # a flag is meant to have an effect
+        refused.append(binding)
+      elif binding.key in uses[-1].hidden:
+        told.append(
+          f'{binding.place}: {binding.name} has no effect: where it would, '
+          f'{uses[-1].hidden[binding.key]} is bound.'
+        )
+      elif kind == 'macro' and scope in mentioned:
         continue
-      elif source.files and scope and kind != 'macro' and scope in scopes:
+      elif kind != 'macro' and scope and scope in scopes:
         told.append(
           f'{binding.place}: {binding.name} has no effect, since nothing that '
           f'it is about is made in the scope {scope}.'
@@ -185,18 +189,18 @@ def _useless(unused: Sequence[Binding], use: Use) -> str:
   others = list(dict.fromkeys(b.name for b in unused if b.name != first.name))
   more = f' (as are {", ".join(others)})' if others else ''
   where = '' if first.place.startswith('--') else f'{first.place}: '
+  if first.key in use.hidden:
+    return (
+      f'{where}{first.name} is bound but nothing in the experiment uses it'
+      f'{more}: where it would be used, {use.hidden[first.key]} is bound; bind '
+      'that.'
+    )
   close = difflib.get_close_matches(first.name, _similar(first, use), n=1)
   meant = f' (did you mean {close[0]}?)' if close else ''
   return (
     f'{where}{first.name} is bound but nothing in the experiment uses it'
     f'{more}; correct its name{meant} or remove it.'
   )
-
-
-def _hidden(binding: Binding, inner: str) -> str:
-  place, name = binding.place, binding.name
-  where = name if place.startswith('--') else f'{place}: {name}'
-  return f'{where} has no effect: where it would, {inner} is bound; bind that.'
 
 
 def _similar(binding: Binding, use: Use) -> list[str]:

@@ -44,6 +44,12 @@ class Experiment:
 
   def __post_init__(self):
     limits.several(self, 'stages')
+    for stage in self.everything:
+      if isinstance(stage, type):  # in gin, a reference without its ()
+        raise ValueError(
+          f'Experiment has the class {stage.__name__} for a stage; write '
+          f'@{stage.__name__}(), with brackets.'
+        )
     names = [stage.name for stage in self.everything]
     for name in (self.name, *names):
       if not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -34,7 +34,13 @@ def write_sky(
     )
   if re.fullmatch(r'v\d.*', accelerator):
     accelerator = f'tpu-{accelerator}'  # SkyPilot's name for it
-  template = (_LAUNCH / 'sky' / 'cell.yaml').read_text(encoding='utf-8')
+  template = _LAUNCH / 'sky' / 'cell.yaml'
+  if not template.is_file():
+    raise ValueError(
+      f'{template} is missing: the launchers do not come with the installed '
+      'package; work in a checkout of the repository.'
+    )
+  template = template.read_text(encoding='utf-8')
   jobs = {}
   for cell in cells:
     filled = template
