@@ -4,11 +4,13 @@ The sources are the reports that the cases follow; `probe` are variations.
 """
 
 from fractions import Fraction
+import json
 import math
 import random
 
 import pytest
 
+from ttc.cli import main
 from ttc.grading.grader import Grader
 
 _TINY = 'Math-Verify#14'
@@ -78,6 +80,10 @@ def _checked(grader, gold, pred, expected):
     (r'(\sin 1)^{9000}', r'(\sin 1)^{9001}'),
     (r'\cos(10^{-20})', '1'),
     (r'\tanh 50', '1'),
+    (r'\frac{x}{x+2^{-20000}}', r'\frac{x}{x+2^{-20001}}'),
+    (r'|0.02|', r'|0.02+3^{-9000}|'),
+    (r'\ln(3-0.06^{263})', r'\ln(3-0.06^{264})'),
+    (r'\sum_{k=1}^{2} k(4-0.03^{560})', r'\sum_{k=1}^{2} k(4-0.11^{696})'),
     (r'\tanh 500', '2'),
     (r'\sin\frac{1}{500!}', r'\sin\frac{2}{500!}'),
     (r'\sqrt{1+\frac{1}{400!}}', '2'),
@@ -139,6 +145,8 @@ def test_close_numbers_differ_in_lists_and_beside_symbols(grader, form):
     ('e^{-800}e^{790}', 'e^{-10}'),
     ('1e-20000', '10^{-20000}'),
     (r'\sin\pi', '0'),
+    ('(x+1)^{200}', '(1+x)^{200}'),
+    (r'\frac{x}{x+2^{-20000}}', r'\frac{2^{20000}x}{2^{20000}x+1}'),
   ),
 )
 def test_large_and_tiny_numbers_are_known_in_other_forms(grader, gold, pred):
@@ -158,6 +166,18 @@ def test_large_and_tiny_numbers_are_known_in_other_forms(grader, gold, pred):
 def test_what_our_digits_do_not_tell_is_unsure_and_no_vote(grader, gold, pred):
   assert grader.grade(gold, pred).reason == 'unsure'
   assert grader.classes([gold, pred]) == [0, 1]
+
+
+def test_what_is_unsure_is_counted_apart(tmp_path, capsys):
+  source, target = tmp_path / 'answers.jsonl', tmp_path / 'graded.jsonl'
+  rows = [{'gold': r'e^{1/2025!}', 'pred': pred} for pred in ('1', '2')]
+  source.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
+  arguments = ['grade', f'--input={source}', f'--output={target}']
+  assert main.main([*arguments, '--workers=1']) == 0
+  graded = map(json.loads, target.read_text().splitlines())
+  assert [row['reason'] for row in graded] == ['unsure', 'different']
+  told = capsys.readouterr().out.splitlines()
+  assert ['unsure', '1'] in [line.split() for line in told]
 
 
 def _number(rng):

@@ -74,20 +74,10 @@ def apart(a: Form, b: Form) -> bool:
   """
   budget.start(_MAX_WORK)
   try:
-    rest = _add(a, _negate(b)).terms
+    rest = _add(a, _negate(b))
   except (NoFormError, budget.ExhaustedError, residues.OutOfReachError):
     return False
-  # 1/(x+1) is opaque, but never zero: what it multiplies decides.
-  inverses = (
-    {atom for atom in monomial if atom[0].startswith('@inverse')}
-    for monomial in rest
-  )
-  shared = set.intersection(*inverses) if rest else set()
-  return bool(rest) and all(
-    atom in shared or atom[0][0] != '@'
-    for monomial in rest
-    for atom in monomial
-  )
+  return bool(rest.terms) and rest.exact
 
 
 def _form(node: Node) -> Form:
@@ -236,7 +226,7 @@ def _inverse(part: Form) -> Form:
 
 
 def _monomial_power(part: Form, exponent: Fraction) -> Form:
-  """The power of a single term; exact for integers, else of positive atoms."""
+  """The power of a single term; exact if all its prime factors are found."""
   ((monomial, value),) = part.terms.items()
   powers = [(atom, power * exponent) for atom, power in monomial]
   budget.spend(len(powers) * bits(exponent) // BITS_PER_STEP)
@@ -247,7 +237,7 @@ def _monomial_power(part: Form, exponent: Fraction) -> Form:
     budget.spend(_FACTORING + bits(value) // BITS_PER_STEP)
     factors = integers.prime_factors(number)
     if factors is None:
-      raise NoFormError('a root of a number that is hard to factor')
+      return _opaque('power', part, _constant(exponent))
     powers.extend((f'#{prime}', sign * n * exponent) for prime, n in factors)
   joined, scale = _joined(tuple(powers))
   return Form({joined: scale})
@@ -261,7 +251,8 @@ def _written(part: Form) -> Fraction | None:
 
 
 def _power(base: Form, exponent: Form) -> Form:
-  number = _written(exponent)
+  tower = base.terms.keys() == {()}
+  number = _written(exponent) if tower else exponent.rational
   if number is None:
     return _opaque('power', base, exponent)
   if number == 0:
@@ -291,15 +282,10 @@ def _root_power(base: Form, number: Fraction) -> Form:
     positive = isinstance(value, Fraction) and all(
       atom.startswith(_POSITIVE) for atom, _ in monomial
     )
-    if (
-      positive
-      and value < 0
-      and (number.denominator % 2 or number.denominator == 2)
-    ):
+    odd = number.denominator % 2 > 0
+    if positive and value < 0 and (odd or number.denominator == 2):
       # The odd root of a negative number is the real one.
-      turned = (
-        _constant(Fraction(-1)) if number.denominator % 2 else _atom('!i')
-      )
+      turned = _constant(Fraction(-1)) if odd else _atom('!i')
       turned = _power(turned, _constant(Fraction(number.numerator)))
       return _product(turned, _root_power(_negate(base), number))
     lone = len(monomial) == 1 and monomial[0][1] == 1 and value == 1

@@ -1,13 +1,13 @@
-"""Decides hard pairs: with many digits, then with math-verify. In workers only.
+"""Decides hard pairs: with many digits, or with math-verify. In workers only.
 
 math-verify is slow, does not return for towers of powers, and reads what it
 does not understand as something else. So it gets no whole answers, only single
 expressions and relations, which are short and of characters that mathematics is
 written with. Its extraction does not run, so that nothing evaluates text.
 
-It also rounds: to it 1/500! equals 0. So its "equal" counts only where the
-numbers are of ordinary size and our own reader does not know the expressions.
-For the others a difference that is zero to the last symbol does.
+It also rounds: to it 1/500! equals 0. So it is asked only where our own reader
+does not know an expression, decimals are made fractions first, and its "equal"
+counts where all numbers are of ordinary size or the difference is exactly 0.
 """
 
 import itertools
@@ -35,7 +35,7 @@ _EXAMPLES = (
 )
 _FLOAT_DIGITS, _DIGITS = 15, 50
 _ORDINARY = 10**12  # largest numerator or denominator of an ordinary number
-_STEEP = 40  # largest exponent or factorial of ordinary expressions
+_STEEP = 12  # largest exponent or factorial of ordinary expressions
 _DOUBLE_BITS = 54
 _SYMPY_ERRORS = (  # what it raises on numbers that are too large for it
   *(ArithmeticError, AttributeError, NotImplementedError, TypeError),
@@ -56,15 +56,12 @@ def warm() -> None:
 
 
 def _resolve(a: Answer, b: Answer) -> Truth:
-  known = all(isinstance(x, Scalar) and x.tree for x in (a, b))
-  if known:
-    truth = precise.same(a.tree, b.tree)
-    if truth is not None:
-      return truth
+  if isinstance(a, Scalar) and isinstance(b, Scalar) and a.tree and b.tree:
+    return precise.same(a.tree, b.tree)
   texts = sorted(map(_latex, (a, b)))  # the result must not depend on the order
   if not all(map(_legible, texts)):
-    return None if known else False
-  return _verified(*texts, known)
+    return False
+  return _verified(*texts)
 
 
 def _legible(text: str) -> bool:
@@ -108,24 +105,25 @@ def _matrix(parts: list[str], form: str) -> str:
   return rf'\begin{{pmatrix}}{cells}\end{{pmatrix}}'
 
 
-def _verified(gold: str, pred: str, known: bool) -> Truth:
-  """What math-verify and sympy say; None where they may have rounded."""
+def _verified(gold: str, pred: str) -> Truth:
+  """What math-verify says; None where it may have rounded."""
   import math_verify
 
   latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1)
-  read_gold, read_pred = (
+  read = [
     math_verify.parse(
       f'${text}$',
       extraction_config=[latex],
       fallback_mode='no_fallback',
       parsing_timeout=None,
-    )
+    )[:1]
     for text in (gold, pred)
-  )
-  if not read_gold or not read_pred:
-    return None if known else False
-  if known:
-    return _identical(read_gold[0], read_pred[0])
+  ]
+  if not all(read):
+    return False
+  read = [_without_floats(*one) for one in read]
+  if not all(one is not None for one in read):
+    return None
   equal = any(
     math_verify.verify(
       *pair,
@@ -134,11 +132,21 @@ def _verified(gold: str, pred: str, known: bool) -> Truth:
       allow_set_relation_comp=True,
       timeout_seconds=None,
     )
-    for pair in ((read_gold, read_pred), (read_pred, read_gold))
+    for pair in (read, read[::-1])
   )
-  if equal and not all(map(_ordinary, (read_gold[0], read_pred[0]))):
-    return _identical(read_gold[0], read_pred[0])
-  return equal
+  return _identical(*read) if equal and not all(map(_ordinary, read)) else equal
+
+
+def _without_floats(read):
+  """What was read, with decimals as fractions; None if they were rounded."""
+  import sympy
+
+  floats = read.atoms(sympy.Float)
+  if any(number._prec > _DOUBLE_BITS for number in floats):
+    return None
+  if not floats:
+    return read
+  return read.xreplace({x: sympy.Rational(str(x)) for x in floats})
 
 
 def _identical(a, b) -> Truth:
@@ -150,8 +158,6 @@ def _identical(a, b) -> Truth:
   try:
     rest = sympy.simplify(a.doit() - b.doit())
   except _SYMPY_ERRORS:
-    return None
-  if rest.has(sympy.Float):
     return None
   return True if rest.is_zero else (False if rest.is_Rational else None)
 
@@ -165,11 +171,9 @@ def _ordinary(read) -> bool:
     return not any(
       x.args[-1].is_number and abs(x.args[-1]) > _STEEP for x in steep
     ) and all(
-      number._prec <= _DOUBLE_BITS and 1 / _ORDINARY < abs(number) < _ORDINARY
-      if isinstance(number, sympy.Float)
-      else max(abs(number.p), number.q) <= _ORDINARY
+      max(abs(number.p), number.q) <= _ORDINARY
       for tree in (read, read.doit())
-      for number in tree.atoms(sympy.Float, sympy.Rational)
+      for number in tree.atoms(sympy.Rational)
     )
   except _SYMPY_ERRORS:
     return False

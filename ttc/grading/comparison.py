@@ -14,7 +14,7 @@ from fractions import Fraction
 import functools
 import re
 
-from ttc.expressions import exact, numeric
+from ttc.expressions import exact, modular, numeric
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import split
 from ttc.expressions.form import Form, NoFormError
@@ -146,7 +146,8 @@ def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
       return False
   if numeric.apart(a.tree, b.tree) or (all(forms) and exact.apart(*forms)):
     return False
-  return resolve(a, b)
+  truth = modular.same(a.tree, b.tree)
+  return resolve(a, b) if truth is None else truth
 
 
 @functools.lru_cache(maxsize=20_000)
