@@ -80,3 +80,10 @@ def test_what_takes_too_long_or_has_no_residue_is_refused():
     budget.start(steps)
     with pytest.raises(budget.ExhaustedError):
       residues.factorial(2000)
+
+
+def test_powers_that_could_come_round_are_out_of_reach():
+  period = residues._PRIME - 1
+  with pytest.raises(residues.OutOfReachError):
+    _ = Residue(2) ** (period + 5)  # by Fermat, 32
+  assert Residue(2) ** 10**50 == (Residue(2) ** 10**25) ** 10**25
