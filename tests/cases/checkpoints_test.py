@@ -120,6 +120,9 @@ def test_version_4_reads_an_export_as_the_original(name, converted):
   if 'rope_parameters' in there:  # an original that only 5 reads
     there = {**there, **there['rope_parameters']}
   assert effective(version_4(back), back) == effective(version_4(there), there)
+  for attribute in ('rope_theta', 'rope_local_base_freq'):
+    if attribute in there:  # the number is spelt as it was, too
+      assert repr(back[attribute]) == repr(there[attribute])
 
 
 @pytest.mark.parametrize('name', CONFIGS)

@@ -65,7 +65,7 @@ def test_factorials_and_binomials(n, k):
 
 
 def test_powers_of_a_number_do_not_repeat():
-  exponents = [*range(3000), *(2**n for n in range(12, 700)), 10**200]
+  exponents = [*range(3000), *(2**n for n in range(12, 330)), 10**100]
   texts = {str(Residue(2) ** n) for n in exponents}
   assert len(texts) == len(exponents)
   assert Residue(3) ** -(10**100) * Residue(3) ** (10**100) == 1

@@ -89,7 +89,7 @@ def _theta(attributes, name, outer, parameters, default) -> float:
     attributes.refuse(
       name, outer, f'rope_theta={inner!r}, as it stands for the same layers'
     )
-  return float(inner or outer or default)
+  return inner or outer or default  # as published, 100000 or 100000.0
 
 
 def _kind(parameters: Mapping[str, Any], attributes: Attributes) -> str:
