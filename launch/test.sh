@@ -7,4 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 install '[test]'
 "$VENV/bin/ruff" format --check
 "$VENV/bin/ruff" check
-exec "$VENV/bin/python" -m pytest --numprocesses 2 --dist loadgroup "$@"
+# A file is tested by one process: its fixtures, some of them whole experiments,
+# are made once.
+exec "$VENV/bin/python" -m pytest --numprocesses 2 --dist loadfile \
+  --no-loadscope-reorder "$@"

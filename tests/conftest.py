@@ -2,7 +2,9 @@
 
 import atexit
 import os
+import pathlib
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -37,3 +39,17 @@ def bucket():
   with serving() as (held, environment):
     os.environ.update(environment)
     yield held
+
+
+@pytest.fixture(scope='module', autouse=True)
+def _released():
+  """Frees the programs of a module's tests: a worker would hold gigabytes."""
+  yield
+  if 'jax' in sys.modules:
+    sys.modules['jax'].clear_caches()
+
+
+def pytest_collection_modifyitems(items):
+  """Puts whole experiments first, so that no worker ends with one alone."""
+  here = pathlib.Path(__file__).parent
+  items.sort(key=lambda item: item.path.parent != here)
