@@ -72,7 +72,7 @@ class Questions:
         f'Questions.accepted={self.accepted}; list one or more of {HOW}.'
       )
     limits.real(self, 'pretrain', least=0, below=1)  # a share of `finetune`
-    limits.whole(self, 'workers')
+    limits.whole(self, 'workers', least=0)  # 0 is this process
     for number, (_, solution) in enumerate(self.template.shots, start=1):
       how = extraction.extract(solution).how
       if how not in self.accepted:
