@@ -230,11 +230,8 @@ def test_what_is_in_order_is_accepted(mini):
     (('Generation.max_tokens=100',), 'prm', 'have 113 tokens'),
     (('revision/FitConfig.seq_len=100',), 'revision', 'seq_len=100, but'),
     (('pretrain/FitConfig.seq_len=192',), 'pretrain', 'may have 193 tokens'),
-    # P32: five bins.
-    (('worksheet.Worksheet.num_test=4',), 'difficulty', '4 questions do not'),
-    (('verified/Solver.questions=3',), 'difficulty', '3 questions do not fill'),
     (('worksheet.Worksheet.num_test=0',), 'difficulty', 'has no question'),
-    (('verified/Solver.prompt_tokens=5',), 'difficulty', '12 skipped, since'),
+    (('verified/Solver.prompt_tokens=5',), 'difficulty', 'all 12 questions'),
     (('finetune/Solver.split="test"',), 'sample', 'has 12; lower it'),
     (('orm/Train.split="test"',), 'orm', "not in the split 'test'"),
     (('ReviseData.split="test"',), 'revise_data', "not in the split 'test'"),
@@ -262,8 +259,8 @@ def test_the_longest_example_fits_exactly(mini, binding):
 @pytest.mark.parametrize(
   ('rows', 'told'),
   [
-    ('', 'it is empty'),  # adk-python#6951, inspect_ai#1346
-    ('{"question": "1+1", "answer": ""}\n', '1 left out, no reference answer'),
+    ('', 'give the task a file'),  # adk-python#6951, inspect_ai#1346
+    ('{"question": "1+1", "answer": ""}\n', '1 left out: no reference answer'),
   ],
 )
 def test_no_question_at_all_is_told(rows, told, tmp_path):
@@ -280,7 +277,7 @@ def test_no_question_at_all_is_told(rows, told, tmp_path):
   )
   sample = Sample(dataclasses.replace(_SOLVER, task=task, proposer='a'))
   first = dataclasses.replace(Sample(_SOLVER), name='a')
-  with pytest.raises(ValueError, match='has no question to ask') as refused:
+  with pytest.raises(ValueError, match='has no questions') as refused:
     sample.solver.check(Experiment('x', (first, sample)), sample)
   assert told in str(refused.value)
 

@@ -55,6 +55,31 @@ def test_only_the_content_counts(tmp_path, cards):
   assert _deal(tmp_path, cards).is_complete()
 
 
+def test_a_file_edited_since_the_command_began_is_refused(tmp_path, cards):
+  first = _deal(tmp_path, cards)
+  later = StageRun(Deal(Deck(str(cards)), name='later'), first.place, 0)
+  first.work()
+  cards.write_text('w x y z')
+  with pytest.raises(RefusedError, match='while this command ran'):
+    later.work()
+  assert not list(later.folder.glob('part-*'))
+
+
+def test_a_file_edited_during_the_work_is_not_vouched_for(tmp_path, cards):
+  run = _deal(tmp_path, cards)
+  check = run.origin.check_unchanged
+
+  def edited(label, config):
+    check(label, config)  # as the work begins
+    cards.write_text('w x y z')
+    run.origin.check_unchanged = check
+
+  run.origin.check_unchanged = edited
+  with pytest.raises(RefusedError, match='while this command ran'):
+    run.work()
+  assert not (run.folder / records.MARK).exists()
+
+
 def test_contents_of_nested_configurations(tmp_path, cards):
   stage = Deal(Deck(str(cards)))
   nested = {'stages': (stage, [stage])}
@@ -143,6 +168,23 @@ def test_an_input_made_again_by_other_code_is_another(tmp_path):
   records.mark_complete(toss.folder, facts)
   with pytest.raises(RefusedError, match='made from another'):
     StageRun(Count(), place, 0).is_complete()
+
+
+def test_a_result_without_parts_made_again_is_another(tmp_path):
+  place = Place(tmp_path)
+  for stage in (Toss(coin=Coin()), Count()):
+    StageRun(stage, place, 0).work()
+  before = inputs.identity(tmp_path, 'seed-0/count')
+  mark = records.read_mark(tmp_path / 'seed-0' / 'count')
+  assert not mark['rows']
+  # A revision whose identities were fingerprints alone is still continued.
+  assert inputs.same('seed-0/count', mark['fingerprint'], before)
+  (tmp_path / 'seed-0' / 'count' / 'heads.txt').write_text('99')
+  del mark['rows'], mark['sha256'], mark['digest']
+  names = completed.results(tmp_path / 'seed-0' / 'count')
+  records.mark_complete(tmp_path / 'seed-0' / 'count', mark, *names)
+  now = inputs.identity(tmp_path, 'seed-0/count')
+  assert not inputs.same('seed-0/count', before, now)
 
 
 def test_a_folder_made_elsewhere_is_its_content(tmp_path):

@@ -10,8 +10,7 @@ import contextlib
 import re
 
 import gin
-from ttc.bindings import elsewhere, parsing
-from ttc.pipeline import moved_modules
+from ttc.bindings import elsewhere, moved_modules, parsing
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 # Errors of gin and Python that `_one_line` rewrites.

@@ -123,6 +123,7 @@ def _run(options: argparse.Namespace) -> str:
     source, target = map(storage.local, (options.input, options.output))
   except ValueError as error:
     raise InputError(str(error)) from error
+  version = storage.version(source) if source.is_file() else None
   count = _check(source, target, options)
   from ttc.grading.grader import Grader, Limits
   from ttc.runtime.progress import Progress
@@ -133,7 +134,7 @@ def _run(options: argparse.Namespace) -> str:
   except ValueError as error:
     raise InputError(str(error)) from error
   tally = _Tally()
-  progress = Progress(f'grade {source.name}', count, 'rows')
+  progress = Progress(f'grade {printable(source.name)}', count, 'rows')
   with grader, _new_file(target) as file:
     rows = _rows(source, options)
     while chunk := list(itertools.islice(rows, _CHUNK)):
@@ -148,6 +149,11 @@ def _run(options: argparse.Namespace) -> str:
         file.write(_line(row, verdict, options))
       progress.advance(len(chunk))
     progress.close()
+    if storage.version(source) != version:
+      raise InputError(
+        f'{source} was changed while its rows were graded; nothing was '
+        'written. Run the command again.'
+      )
   return tally.text(target)
 
 
@@ -190,7 +196,7 @@ class _Tally:
         lines.append((reason, str(self._reasons[reason])))
     if self._left_out:
       lines.append(('no reference, left out', str(self._left_out)))
-    lines.append(('written to', str(target)))
+    lines.append(('written to', printable(str(target))))
     return '\n'.join(f'{name:<24}{value}' for name, value in lines)
 
 

@@ -21,6 +21,7 @@ def run(options: argparse.Namespace) -> int:
   """Prints a line per stage; returns 0, 1 with damage, 2 without any stage."""
   from ttc.pipeline import verify
   from ttc.runtime import storage
+  from ttc.runtime.safe_text import printable
 
   stages = damaged = 0
   try:
@@ -29,11 +30,12 @@ def run(options: argparse.Namespace) -> int:
         stages += 1
         damaged += bool(finding.damage)
         state = 'DAMAGED' if finding.damage else finding.state
-        print(f'{state:<11}{finding.files:>6} files  {finding.folder}')
+        line = f'{state:<11}{finding.files:>6} files  {finding.folder}'
+        print(printable(line, one_line=True))
         for line in finding.damage:
-          print(f'  {line}')
+          print(printable(f'  {line}'))
   except (ValueError, OSError) as error:
-    print(f'ttc: {error}', file=sys.stderr)
+    print(printable(f'ttc: {error}'), file=sys.stderr)
     return 2
   if not stages:
     print(f'ttc: no stage in {", ".join(options.folder)}.', file=sys.stderr)

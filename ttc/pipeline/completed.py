@@ -1,6 +1,7 @@
 """What an experiment's complete stages took, and what they were made by."""
 
 import pathlib
+from typing import Any
 
 from ttc.pipeline import provenance, records
 from ttc.pipeline.origin import FILE, Origin
@@ -42,6 +43,18 @@ def made_with(root: pathlib.Path) -> list[str]:
       mixed.append(f'{label} is mixed: {", then ".join(texts)}')
     plain.update(texts)
   return sorted(plain) + mixed
+
+
+def undecided(mark: dict[str, Any]) -> str:
+  """Says how many answers no grader could judge; '' if there are none."""
+  counts = mark.get('undecided', {})
+  if not counts:
+    return ''
+  reasons = ', '.join(f'{n} {reason}' for reason, n in counts.items())
+  return (
+    f'{sum(counts.values())} answers could not be graded and count as wrong: '
+    f'{reasons}'
+  )
 
 
 def results(folder: pathlib.Path) -> list[str]:

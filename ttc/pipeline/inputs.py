@@ -1,7 +1,8 @@
 """Identity of what a stage reads: other stages, and folders made elsewhere.
 
 An identity is the fingerprint of the stage, and behind a + the digest of its
-parts, so that other code that makes it again is noticed. Earlier revisions had
+parts, or of its other results where it has none, such as a model: so that one
+made again by other code or devices is noticed. Earlier revisions had
 the fingerprint alone. A folder without a mark is identified by its content, and
 was by its path.
 """
@@ -12,6 +13,8 @@ from typing import Any
 
 from ttc.pipeline import checksums, fingerprint, records
 from ttc.runtime import storage
+
+_SPEED = 'metrics.json'  # differs from run to run
 
 
 def identity(root: pathlib.Path, key: str) -> str | None:
@@ -25,8 +28,9 @@ def identity(root: pathlib.Path, key: str) -> str | None:
   mark = records.read_mark(folder) if folder.is_dir() else None
   if mark is not None:
     held = mark.get('sha256', {})
-    parts = {name: held[name] for name in mark['rows'] if name in held}
-    made = f'+{fingerprint.digest(parts)[:16]}' if parts else ''
+    names = mark['rows'] or (name for name in held if name != _SPEED)
+    results = {name: held[name] for name in names if name in held}
+    made = f'+{fingerprint.digest(results)[:16]}' if results else ''
     return mark['fingerprint'] + made
   if not storage.is_absolute(key) or not folder.exists():
     return None

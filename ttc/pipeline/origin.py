@@ -106,6 +106,24 @@ class Origin:
         'Put back the files, or delete that folder to make it again.'
       )
 
+  def check_unchanged(self, label: str, config: Any) -> None:
+    """Checks that files are what they were when this command began.
+
+    Args:
+      label: of the stage.
+      config: the stage; see `contents.of`.
+
+    Raises:
+      RefusedError: a file has other content now.
+    """
+    lines = contents.differences(self.files or {}, contents.of(config))
+    if lines:
+      listed = '\n  '.join(lines)
+      raise RefusedError(
+        f'{label}: files were changed while this command ran:\n  {listed}\n'
+        'Put them back, or run the command again.'
+      )
+
   def check_input(self, label: str, folder: pathlib.Path) -> None:
     """Checks that an earlier stage was made from the files that are there now.
 

@@ -14,7 +14,7 @@ With another configuration, other inputs, files of other content, or results of
 other code or devices it is refused, naming what differs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import itertools
 import pathlib
@@ -108,6 +108,7 @@ class StageRun:
       RefusedError: the input is not complete, has been made again from
         something else since this folder was begun, or was made from files
         whose content is another now.
+      DamagedError: a file of it, apart from parts, is not what was written.
     """
     if storage.is_absolute(name):
       key, folder = name, storage.path(name)
@@ -125,6 +126,7 @@ class StageRun:
       key, self.origin.inputs.setdefault(key, identity), identity
     ):
       raise RefusedError(self._staleness(key))
+    records.check_files(folder)
     self._save()  # before process 0 can write anything computed from it
     return folder
 
@@ -282,21 +284,15 @@ class StageRun:
         'seconds': seconds,
         'command': self.place.command,
       }
+      self.origin.check_unchanged(self.label, self._stage)
       self._hold.check()  # the mark must not vouch for another command's work
       mark = records.mark_complete(
         self.folder, facts, *completed.results(self.folder)
       )
-      self._tell_undecided(mark.get('undecided', {}))
+      if told := completed.undecided(mark):
+        self.say(told)
     self.wait_for_others('marked')
     return seconds
-
-  def _tell_undecided(self, counts: Mapping[str, int]) -> None:
-    if counts:
-      reasons = ', '.join(f'{n} {reason}' for reason, n in counts.items())
-      self.say(
-        f'{sum(counts.values())} answers could not be graded and count as '
-        f'wrong: {reasons}'
-      )
 
   def outside(self) -> dict[str, str]:
     """Identities of folders made elsewhere that the bindings name."""
@@ -317,6 +313,7 @@ class StageRun:
 
   def _begin(self) -> None:
     self._began = time.monotonic()
+    self.origin.check_unchanged(self.label, self._stage)
     before = self.check()
     deadline = self._began + (0 if self.leads else _SEEN_S)
     while before is None and time.monotonic() < deadline:

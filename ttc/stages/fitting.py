@@ -133,7 +133,6 @@ def train(
   mesh = config.layout.mesh()
   init_params = None
   if start is not None:
-    records.check_files(start)
     cfg, _, init_params = orbax.load_model(
       str(model_folders.folder(start)), mesh
     )

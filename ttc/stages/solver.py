@@ -20,7 +20,7 @@ from ttc.inference.scheduler import Scheduler
 from ttc.inference.verifier_text import Bridge
 from ttc.models import copies, partitioning
 from ttc.models.config import TransformerConfig
-from ttc.pipeline import model_folders, records
+from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage, StageRun
 from ttc.runtime import limits, storage
@@ -362,7 +362,6 @@ class Solver:
   def _model(self, run, mesh, stage, head) -> Model:
     """Loads the model of a stage, which must have the head."""
     made = run.input(stage)
-    records.check_files(made)
     folder = model_folders.folder(made)
     # Before the parameters are read. One with a reader has its own vocabulary,
     # and its texts are longer than rows, so these checks do not apply to it.
