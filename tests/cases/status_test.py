@@ -115,12 +115,15 @@ def test_a_cell_that_another_command_works_on_has_not_failed(tmp_path):
 
 
 def test_a_sweep_does_not_hide_the_experiment_of_its_folder(tmp_path, capsys):
-  """O10: `ttc sweep --output` names the folder of a finished experiment."""
-  assert _run(tmp_path) == 0
+  """O10: a folder that was a sweep's and is an experiment's as well.
+
+  A sweep into an experiment's folder is refused; earlier revisions made such.
+  """
   base = tmp_path / 'base.gin'
   base.write_text("include 'tests/cli/little.gin'\nOUTPUT = 'unused'\n")
   sweep = ['sweep', f'--gin_file={base}', f'--output={tmp_path / "little"}']
   assert main.main([*sweep, '--sweep.ITEMS=[2, 4]', '--run']) == 0
+  assert _run(tmp_path) == 0
   runs = status.read(tmp_path / 'little')
   assert [(run.name, run.state) for run in runs] == [
     ('little', 'done'),
