@@ -2,9 +2,10 @@
 
 An identity is the fingerprint of the stage, and behind a + the digest of its
 parts, or of its other results where it has none, such as a model: so that one
-made again by other code or devices is noticed. Earlier revisions had
-the fingerprint alone. A folder without a mark is identified by its content, and
-was by its path.
+made again by other code or devices is noticed. A converted checkpoint is no
+stage: its fingerprint is of the weights. Earlier revisions had the fingerprint
+alone. A folder without a mark is identified by its content, and was by its
+path.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import pathlib
 from typing import Any
 
 from ttc.pipeline import checksums, fingerprint, records
+from ttc.pipeline.origin import FILE
 from ttc.runtime import storage
 
 _SPEED = 'metrics.json'  # differs from run to run
@@ -28,7 +30,9 @@ def identity(root: pathlib.Path, key: str) -> str | None:
   mark = records.read_mark(folder) if folder.is_dir() else None
   if mark is not None:
     held = mark.get('sha256', {})
-    names = mark['rows'] or (name for name in held if name != _SPEED)
+    names = mark['rows']
+    if not names and (folder / FILE).exists():
+      names = [name for name in held if name != _SPEED]
     results = {name: held[name] for name in names if name in held}
     made = f'+{fingerprint.digest(results)[:16]}' if results else ''
     return mark['fingerprint'] + made
