@@ -15,6 +15,8 @@ parse_jobs() {
         usage "$script"
         exit 0
         ;;
+      # Mistyped, it would start what it was to print.
+      -*dry*) fail "there is no option $option; did you mean --dry-run?" ;;
       -*) OPTIONS+=("$option") ;;
       *) FOLDER="$option" ;;
     esac
