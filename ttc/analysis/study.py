@@ -44,7 +44,6 @@ STAGES = (
   'large_samples',
   'control_samples',
 )
-NUM_BINS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +95,9 @@ class Study:
       return {}
     pool = self.difficulty
     place = np.searchsorted(pool.problem, self.problem)
-    estimates = {'oracle': difficulty.oracle(pool.correct, NUM_BINS)}
+    estimates = {'oracle': difficulty.oracle(pool.correct)}
     if pool.values is not None:
-      estimates['predicted'] = difficulty.predicted(pool.score(), NUM_BINS)
+      estimates['predicted'] = difficulty.predicted(pool.score())
     return {kind: estimate.bins[place] for kind, estimate in estimates.items()}
 
   @functools.cached_property

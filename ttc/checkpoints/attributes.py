@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import math
 from typing import Any, NoReturn
 
-from ttc.runtime.safe_text import printable
+from ttc.runtime.safe_text import printable, quoted
 
 
 def _names(text: str) -> frozenset[str]:
@@ -103,7 +103,7 @@ _NULLABLE = _names(
   sliding_window_pattern use_sliding_window
   """
 )
-_LONGEST = 60  # characters of a quoted value
+LONGEST = 60  # characters of a quoted value
 _ABSENT = object()  # no default; None is a value that attributes have
 
 
@@ -192,8 +192,8 @@ class Attributes:
       wanted: description of the supported values, for the message.
     """
     raise ValueError(
-      f'{self.where}: {name}={quoted(value)} cannot be computed here, only '
-      f'{wanted}; convert another checkpoint.'
+      f'{self.where}: {name}={quoted(value, LONGEST)} cannot be computed '
+      f'here, only {wanted}; convert another checkpoint.'
     )
 
   def finish(self) -> None:
@@ -218,7 +218,8 @@ class Attributes:
     )
     if unknown:
       listed = ', '.join(
-        f'{printable(name, _LONGEST, one_line=True)}={quoted(self._left[name])}'
+        f'{printable(name, LONGEST, one_line=True)}='
+        f'{quoted(self._left[name], LONGEST)}'
         for name in unknown
       )
       what, they = (
@@ -230,8 +231,3 @@ class Attributes:
         f'{self.where}: unknown {what} {listed}, which may change what the '
         f'model computes; if {they} not, delete {they.split()[0]} there.'
       )
-
-
-def quoted(value: Any) -> str:
-  """A value from a config.json, for a message."""
-  return printable(repr(value), _LONGEST, one_line=True)

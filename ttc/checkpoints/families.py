@@ -11,8 +11,9 @@ import dataclasses
 from typing import Any
 
 from ttc.checkpoints import rotary
-from ttc.checkpoints.attributes import Attributes, quoted
+from ttc.checkpoints.attributes import Attributes, LONGEST
 from ttc.models.config import TransformerConfig
+from ttc.runtime.safe_text import quoted
 
 _ACTIVATIONS = {
   'silu': 'silu',
@@ -178,8 +179,8 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
   kind = config.get('model_type')
   if kind not in list(FAMILIES):  # a list, because JSON may have objects here
     raise ValueError(
-      f'{where}: model_type {quoted(kind)} is none of the families that can '
-      f'be read ({", ".join(FAMILIES)}); convert a model of one of them.'
+      f'{where}: model_type {quoted(kind, LONGEST)} is none of the families '
+      f'that can be read ({", ".join(FAMILIES)}); convert a model of one of them.'
     )
   family = FAMILIES[kind]
   attributes = Attributes(config, family.defaults, where)

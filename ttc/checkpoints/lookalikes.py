@@ -10,9 +10,9 @@ import json
 import pathlib
 import re
 
-from ttc.runtime.safe_text import printable
+from ttc.data.text_lines import LFS_POINTER
+from ttc.runtime.safe_text import quoted
 
-_POINTER = b'version https://git-lfs.github.com/spec/'
 _ADAPTER = 'adapter_config.json'
 _ADAPTERS = (
   _ADAPTER,
@@ -23,7 +23,6 @@ _ADAPTERS = (
 _IN_ADAPTER = re.compile(r'(^|\.)(lora_|base_model\.model\.|modules_to_save\.)')
 _TABLE = 'model.embed_tokens.weight'
 _LANGUAGE = re.compile(r'(model\.|lm_head\.)')
-_LONGEST = 100  # characters of a quoted name
 
 
 def check_no_adapter(folder: pathlib.Path) -> None:
@@ -58,7 +57,7 @@ def check_no_adapter_tensors(
   found = sorted(name for name in names if _IN_ADAPTER.search(name))
   if found:
     raise ValueError(
-      f'{folder}: tensor {_quoted(found[0])} ({len(found)} such) is of an '
+      f'{folder}: tensor {quoted(found[0])} ({len(found)} such) is of an '
       'adapter (LoRA); merge it first: load it with peft, call '
       'merge_and_unload() and save_pretrained() into another folder.'
     )
@@ -67,7 +66,7 @@ def check_no_adapter_tensors(
 def check_no_pointer(path: pathlib.Path) -> None:
   """Raises ValueError if a file is a pointer of Git LFS."""
   with open(path, 'rb') as file:
-    if file.read(len(_POINTER)) != _POINTER:
+    if file.read(len(LFS_POINTER)) != LFS_POINTER:
       return
   raise ValueError(
     f'{path} is a pointer of Git LFS, whose file was not fetched; run '
@@ -99,7 +98,7 @@ def check_no_head(
       'score.2 where a ReLU is between two layers'
     )
   raise ValueError(
-    f'{folder}: tensor {_quoted(foreign[0])} ({len(foreign)} such) is a head '
+    f'{folder}: tensor {quoted(foreign[0])} ({len(foreign)} such) is a head '
     'beside the language model, which is all that its config.json says. If the '
     'head values steps, convert both as a verifier: write "architectures": '
     f'["{stem}ForTokenClassification"] there{renamed}.'
@@ -114,8 +113,4 @@ def _base(path: pathlib.Path) -> str:
     ]
   except (OSError, ValueError, LookupError, TypeError, RecursionError):
     return ''
-  return f' of {_quoted(name)}' if isinstance(name, str) else ''
-
-
-def _quoted(name: str) -> str:
-  return printable(repr(name), _LONGEST, one_line=True)
+  return f' of {quoted(name)}' if isinstance(name, str) else ''

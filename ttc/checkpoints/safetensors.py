@@ -23,8 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttc.checkpoints import faults, safetensors_header
-from ttc.checkpoints.safetensors_header import quoted
-from ttc.runtime.safe_text import printable
+from ttc.runtime.safe_text import printable, quoted
 
 _DTYPES = {'F32': 'float32', 'F16': 'float16', 'BF16': 'bfloat16'}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}

@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from ttc.checkpoints import lookalikes
-from ttc.runtime.safe_text import printable
+from ttc.runtime.safe_text import quoted
 
 _LONGEST_HEADER = 100_000_000  # bytes, a limit of the format
 _MOST_AXES = 64  # a limit of numpy
@@ -217,8 +217,3 @@ def _no_json(constant: str):
 
 def _damaged(path: pathlib.Path, reason: str) -> ValueError:
   return ValueError(f'{path}: {reason}. It is damaged; fetch it again.')
-
-
-def quoted(value: Any) -> str:
-  """A value from a file, for a message."""
-  return printable(repr(value), 100)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from ttc.analysis.bootstrap import Claim
+from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.matched import ACCOUNTS, comparisons
-from ttc.analysis.study import NUM_BINS, Study
+from ttc.analysis.study import Study
 from ttc.claims import compare
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from ttc.analysis import bootstrap
 from ttc.analysis.bootstrap import Claim
 from ttc.analysis.chains import ChainOutcomes
-from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
+from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.study import along, Curve, questions, Study
 from ttc.claims import compare
 
 PAPER_RIGHT_TO_WRONG = 38.0  # percent

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from ttc.analysis import names
 from ttc.analysis.bootstrap import Claim
-from ttc.analysis.study import Curve, NUM_BINS, questions, Study
+from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.study import Curve, questions, Study
 from ttc.claims import compare
 
 Tables = Sequence[dict[str, Curve]]

@@ -32,7 +32,6 @@ from ttc.runtime.termination import Terminated
 _CHUNK = 512  # rows graded together
 _SHOWN_ERRORS = 5
 _KINDS = ('answer', 'response')
-_COUNTED = ('no answer', 'unsure', 'too long', 'memory', 'too deep', 'crash')
 _STOPPED = 'ttc: stopped; nothing was written.'
 _WORK_FAILED, _CANNOT_START = 1, 2
 
@@ -182,6 +181,8 @@ class _Tally:
     self._reasons[verdict.reason] += 1
 
   def text(self, target: pathlib.Path) -> str:
+    from ttc.grading.grader import UNDECIDED
+
     right, cut_right = self._graded[False, True], self._graded[True, True]
     whole = right + self._graded[False, False]
     cut = cut_right + self._graded[True, False]
@@ -191,8 +192,8 @@ class _Tally:
       ('  of truncated answers', _share(cut_right, cut)),
       ('timeouts', str(self._reasons['timeout'])),
     ]
-    for reason in _COUNTED:
-      if self._reasons[reason]:
+    for reason in ('no answer', *UNDECIDED):
+      if self._reasons[reason] and reason != 'timeout':
         lines.append((reason, str(self._reasons[reason])))
     if self._left_out:
       lines.append(('no reference, left out', str(self._left_out)))

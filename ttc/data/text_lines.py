@@ -12,6 +12,7 @@ import pathlib
 import zlib
 
 _GZIP = b'\x1f\x8b'
+LFS_POINTER = b'version https://git-lfs'  # what one of Git LFS begins with
 _BOM = b'\xef\xbb\xbf'
 _HEAD = 512  # bytes that tell a format
 _PAGE = 'a web page; fetch the raw file instead of the page that shows it'
@@ -21,7 +22,7 @@ _UTF_16 = (
 )
 # By what a file begins with: what it is, and how lines of JSON are made of it.
 _OTHERS = {
-  b'version https://git-lfs': 'a pointer of Git LFS, not the file itself; run '
+  LFS_POINTER: 'a pointer of Git LFS, not the file itself; run '
   '`git lfs pull` in its repository',
   b'PAR1': 'a parquet file; convert it, such as with pandas.read_parquet(path)'
   ".to_json('a.jsonl', orient='records', lines=True)",

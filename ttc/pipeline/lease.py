@@ -159,7 +159,6 @@ class Lease:
     self._renew, self._stale, self._poll = renew, stale, poll
     self.id = uuid.uuid4().hex
     self._number = 0
-    self._renewed = 0.0
     self._lost = False
     self._lock = threading.Lock()
     self._released = threading.Event()

@@ -1,5 +1,6 @@
 """stage.json: what the results in a folder depend on, written before them."""
 
+from collections.abc import Sequence
 import dataclasses
 import json
 import pathlib
@@ -10,6 +11,9 @@ from ttc.pipeline.provenance import Provenance
 from ttc.runtime import storage
 
 FILE = 'stage.json'
+
+
+_PUT_BACK = 'Put back the files, or delete that folder to make it again.'
 
 
 class RefusedError(ValueError):
@@ -91,20 +95,16 @@ class Origin:
       folder: of the stage.
       before: what it was begun from.
     """
-    lines = fingerprint.differences(before.bindings, self.bindings)
-    if lines:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
-        f'{folder} was made with other bindings:\n  {listed}\n'
-        'Give the experiment another name, or delete that folder.'
-      )
-    lines = contents.differences(before.files or {}, self.files or {})
-    if lines:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
-        f'{folder} was made from files with other content:\n  {listed}\n'
-        'Put back the files, or delete that folder to make it again.'
-      )
+    _refuse(
+      f'{folder} was made with other bindings',
+      fingerprint.differences(before.bindings, self.bindings),
+      'Give the experiment another name, or delete that folder.',
+    )
+    _refuse(
+      f'{folder} was made from files with other content',
+      contents.differences(before.files or {}, self.files or {}),
+      _PUT_BACK,
+    )
 
   def check_unchanged(self, label: str, config: Any) -> None:
     """Checks that files are what they were when this command began.
@@ -116,13 +116,11 @@ class Origin:
     Raises:
       RefusedError: a file has other content now.
     """
-    lines = contents.differences(self.files or {}, contents.of(config))
-    if lines:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
-        f'{label}: files were changed while this command ran:\n  {listed}\n'
-        'Put them back, or run the command again.'
-      )
+    _refuse(
+      f'{label}: files were changed while this command ran',
+      contents.differences(self.files or {}, contents.of(config)),
+      'Put them back, or run the command again.',
+    )
 
   def check_input(self, label: str, folder: pathlib.Path) -> None:
     """Checks that an earlier stage was made from the files that are there now.
@@ -137,15 +135,12 @@ class Origin:
       RefusedError: a file that both name has other content now.
     """
     before = Origin.read(folder)
-    if before is None:
-      return
-    lines = contents.differences(before.files or {}, self.files or {})
-    if lines:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
+    if before is not None:
+      _refuse(
         f'{label} follows {folder}, which was made from files with other '
-        f'content:\n  {listed}\n'
-        'Put back the files, or delete that folder to make it again.'
+        'content',
+        contents.differences(before.files or {}, self.files or {}),
+        _PUT_BACK,
       )
 
   def proceed(
@@ -176,13 +171,19 @@ class Origin:
     if not has_results:
       return
     last = before.made_by[-1] if before.made_by else {}
-    lines = provenance.differences(last, now)
-    if lines and not mixed:
-      listed = '\n  '.join(lines)
-      raise RefusedError(
-        f'{folder} was begun by other code or devices:\n  {listed}\n'
+    if not mixed:
+      _refuse(
+        f'{folder} was begun by other code or devices',
+        provenance.differences(last, now),
         'Finish it with those, or delete that folder to make it again, or mix '
-        'both with --allow_mixed, which the report then shows.'
+        'both with --allow_mixed, which the report then shows.',
       )
     same = last == now
     self.made_by = before.made_by if same else [*before.made_by, now]
+
+
+def _refuse(what: str, differences: Sequence[str], remedy: str) -> None:
+  """Raises RefusedError if there are differences, which it lists."""
+  if differences:
+    listed = '\n  '.join(differences)
+    raise RefusedError(f'{what}:\n  {listed}\n{remedy}')

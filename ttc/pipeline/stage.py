@@ -314,11 +314,10 @@ class StageRun:
   def _begin(self) -> None:
     self._began = time.monotonic()
     self.origin.check_unchanged(self.label, self._stage)
-    before = self.check()
     deadline = self._began + (0 if self.leads else _SEEN_S)
-    while before is None and time.monotonic() < deadline:
+    while not (self.folder / FILE).exists() and time.monotonic() < deadline:
       time.sleep(1)
-      before = self.check()
+    before = self.check()
     parts = records.part_paths(self.folder)
     if before is None and not self.leads:
       raise RefusedError(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ttc.analysis import difficulty, names, pools
-from ttc.analysis.study import along, Curve, NUM_BINS, questions, Study
+from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.study import along, Curve, questions, Study
 from ttc.reporting.figures import common
 
 # Folders with samples of the base model, by question set.

@@ -47,6 +47,11 @@ def printable(
   return shown
 
 
+def quoted(value: object, limit: int = 100) -> str:
+  """A value from a file, on one line of at most so many characters."""
+  return printable(repr(value), limit, one_line=True)
+
+
 def as_html(text: str) -> str:
   """Text as HTML: without markup, and `printable`."""
   return html.escape(printable(text))

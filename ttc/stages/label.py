@@ -16,8 +16,8 @@ from ttc.inference.requests import Plan, Question
 from ttc.inference.rows import Row
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
-from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.records import read_mark
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.search.rollouts import Branch, continuations
@@ -86,7 +86,7 @@ class Label:
     """Text: number of solutions labelled, and of those without an answer."""
     dropped = sum(labelling.parsable(r)[1] for r in run.read(self.source))
     # From the mark, which is much faster than parsing the rows.
-    mark = records.read_mark(run.folder)
+    mark = read_mark(run.folder)
     count = sum(mark['rows'].values()) if mark else 0
     return (
       f'{run.label}: {count} solution{"s" * (count != 1)} labelled; {dropped} '

@@ -91,10 +91,11 @@ class FitConfig:
   seed: int = 0
 
   def __post_init__(self):
-    limits.whole(self, 'batch', 'seq_len', 'steps_per_call', 'microbatches')
-    limits.whole(self, 'steps', 'eval_every', 'checkpoint_every')
+    calls = ('steps', 'eval_every', 'checkpoint_every')
+    sizes = ('batch', 'seq_len', 'steps_per_call', 'microbatches')
+    limits.whole(self, *sizes, *calls)
     limits.whole(self, 'seed', least=0, most=limits.LARGEST_SEED)
-    for name in ('steps', 'eval_every', 'checkpoint_every'):
+    for name in calls:
       value = getattr(self, name)
       if value % self.steps_per_call:
         raise ValueError(

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttc.analysis import bootstrap, names
+from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.matched import ACCOUNTS, compared, comparisons, Matched, Side
-from ttc.analysis.study import NUM_BINS, Study
+from ttc.analysis.study import Study
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import common
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import fractions
 
 from ttc.analysis import names
-from ttc.analysis.study import along, NUM_BINS, Study, Table
+from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.study import along, Study, Table
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import by_budget, common
 from ttc.reporting.figures.by_budget import BudgetCurve

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from ttc.analysis import names
-from ttc.analysis.study import NUM_BINS, SELECTORS, Study
+from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.study import SELECTORS, Study
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import by_budget, common
 from ttc.reporting.figures.by_budget import BudgetCurve
