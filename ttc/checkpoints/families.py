@@ -180,7 +180,8 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
   if kind not in list(FAMILIES):  # a list, because JSON may have objects here
     raise ValueError(
       f'{where}: model_type {quoted(kind, LONGEST)} is none of the families '
-      f'that can be read ({", ".join(FAMILIES)}); convert a model of one of them.'
+      f'that can be read ({", ".join(FAMILIES)}); convert a model of one of '
+      'them.'
     )
   family = FAMILIES[kind]
   attributes = Attributes(config, family.defaults, where)
