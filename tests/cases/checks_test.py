@@ -78,6 +78,7 @@ _WHOLE = [
 _ZERO_IS_FINE = {
   'keep', 'lookahead', 'seed', 'max_context', 'value_hidden', 'num_pretrain',
   'num_finetune', 'num_test', 'Mcts.rollouts', 'window',
+  'skip',
 }  # fmt: skip
 
 

@@ -80,6 +80,21 @@ def test_lists_and_tuples_are_the_same_value():
   )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Grown:
+  width: int = 4
+  skip: int = dataclasses.field(default=0, metadata={'recorded': 'changed'})
+
+
+def test_a_field_that_came_later_is_recorded_once_it_is_set():
+  before = fingerprint.bindings(_Grown())
+  assert before.keys() == {'_Grown', '_Grown.width'}
+  now = fingerprint.bindings(_Grown(skip=2))
+  assert fingerprint.differences(before, now) == [
+    '_Grown.skip: absent before, 2 now'
+  ]
+
+
 def test_what_cannot_be_compared_is_refused_by_path():
   with pytest.raises(ValueError, match=r'_Outer\.value\[0\] is a object'):
     fingerprint.bindings(_Outer((object(),)))

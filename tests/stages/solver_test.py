@@ -6,6 +6,7 @@ import pytest
 
 from ttc.data.worksheet import Worksheet
 from ttc.inference.generation import Generation
+from ttc.stages import example_checks
 from ttc.stages.solver import Solver
 
 SOLVER = Solver(
@@ -24,6 +25,31 @@ def test_long_prompts_are_skipped_with_the_reason():
     reason = short.skipped(problem)
     assert bool(reason) == (length == lengths[-1])
     assert not reason or f'{length} tokens' in reason
+
+
+def test_questions_can_be_passed_over():
+  every = SOLVER.task.problems(SOLVER.split)
+  later = dataclasses.replace(SOLVER, skip=30, questions=20)
+  assert later.problems == every[30:50]
+  rest = dataclasses.replace(SOLVER, skip=len(every) - 1, questions=None)
+  assert rest.problems == every[-1:]
+  example_checks.check_any(later)
+  example_checks.check_any(rest)
+
+
+@pytest.mark.parametrize(
+  ('skip', 'questions', 'told'),
+  [
+    (0, 41, 'Solver.questions=41, but .* has 40; lower it'),
+    (21, 20, 'Solver.skip=21 and Solver.questions=20, but .* has 40; lower'),
+    (40, None, 'Solver.skip=40 and Solver.questions=None, but .* has 40'),
+  ],
+)
+def test_more_questions_than_there_are(skip, questions, told):
+  task = Worksheet(num_test=40)
+  asked = dataclasses.replace(SOLVER, task=task, skip=skip, questions=questions)
+  with pytest.raises(ValueError, match=told):
+    example_checks.check_any(asked)
 
 
 def test_a_mesh_that_does_not_fit():

@@ -34,7 +34,9 @@ def bindings(config: Any) -> dict[str, Any]:
 
   A field with metadata `{'recorded': False}` is left out. Such a field changes
   how results are computed but not what they are, e.g. the device layout, so
-  it may change between two runs of an unfinished stage.
+  it may change between two runs of an unfinished stage. One with `{'recorded':
+  'changed'}` is left out while it has its default: it came after runs that can
+  still be resumed, and whose results the default leaves as they are.
 
   Args:
     config: an instance of a dataclass, e.g. a stage.
@@ -105,8 +107,9 @@ def _flatten(path: str, value: Any, table: dict[str, Any]) -> None:
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     table[path] = _name(type(value))
     for field in dataclasses.fields(value):
-      if field.metadata.get('recorded', True):
-        _flatten(f'{path}.{field.name}', getattr(value, field.name), table)
+      held = getattr(value, field.name)
+      if _is_recorded(field, held):
+        _flatten(f'{path}.{field.name}', held, table)
   elif isinstance(value, tuple | list):
     # The length gives an empty sequence an entry too. Lists and tuples are
     # recorded alike, because a gin file may write either.
@@ -131,6 +134,11 @@ def _flatten(path: str, value: Any, table: dict[str, Any]) -> None:
       f'{path} is a {type(value).__name__}, which cannot be compared between '
       'runs; use dataclasses, tuples, dicts, functions, strings and numbers.'
     )
+
+
+def _is_recorded(field: dataclasses.Field, value: Any) -> bool:
+  recorded = field.metadata.get('recorded', True)
+  return value != field.default if recorded == 'changed' else recorded
 
 
 def _shown(table: dict[str, Any], name: str) -> str:

@@ -60,8 +60,8 @@ def check_any(solver) -> None:
   Raises:
     ValueError: it has not; the message says why.
   """
-  count = len(solver.problems)
-  if not count:
+  total = len(solver.task.problems(solver.split))
+  if not total:
     reasons = [
       f'{number} left out: {reason}'
       for reason, number in solver.task.left_out(solver.split).items()
@@ -71,10 +71,14 @@ def check_any(solver) -> None:
       + (f' ({"; ".join(reasons)})' if reasons else '')
       + '; give the task a file with others, or name another Solver.split.'
     )
-  if solver.questions is not None and solver.questions > count:
+  wanted = solver.skip + (solver.questions or 1)
+  if wanted > total:
+    asked = f'Solver.questions={solver.questions}'
+    if solver.skip:
+      asked = f'Solver.skip={solver.skip} and {asked}'
     raise ValueError(
-      f'Solver.questions={solver.questions}, but the split {solver.split!r} '
-      f'has {count}; lower it, or ask the task for more.'
+      f'{asked}, but the split {solver.split!r} has {total}; lower '
+      f'{"them" if solver.skip else "it"}, or ask the task for more.'
     )
 
 

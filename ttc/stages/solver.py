@@ -8,24 +8,22 @@ import zlib
 import jax
 import numpy as np
 
-from ttc.checkpoints import orbax
 from ttc.data.problems import Problem, Task
 from ttc.data.vocabulary import end_table, step_end_table
 from ttc.inference import keys
 from ttc.inference.capacity import Capacity
 from ttc.inference.generation import Generation
-from ttc.inference.models import Model, Models
+from ttc.inference.models import Models
 from ttc.inference.requests import Question
 from ttc.inference.scheduler import Scheduler
-from ttc.inference.verifier_text import Bridge
-from ttc.models import copies, partitioning
+from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage, StageRun
 from ttc.runtime import limits, storage
 from ttc.search.solutions import Attempt
-from ttc.stages import example_checks, model_checks
+from ttc.stages import example_checks, loading, model_checks
 
 # Tokens of a verifier's text per token of the row, where it has a tokenizer of
 # its own: its tokens may be shorter, and text is added around the steps.
@@ -46,7 +44,7 @@ class Solver:
     scorers: pairs (name, stage or path) of further verifiers. Their final
       scores are recorded under the name and do not influence the search.
     split: split of the task that the questions are from.
-    questions: number of questions, the first ones of the split; None for all.
+    questions: number of questions, the first ones after `skip`; None for all.
     rows: rows sampled at once per device, or per group of `model_parallel`
       devices.
     line: tokens per prefill, per device or group.
@@ -59,6 +57,8 @@ class Solver:
     shape: expected shape of the proposer, for a path that could hold another
       model; only sizes are compared. None for any. `ttc plan` uses it where
       the path does not exist yet.
+    skip: number of questions of the split that are passed over, from its first
+      on: others may be fitted on those that trained no verifier.
   """
 
   task: Task
@@ -74,8 +74,10 @@ class Solver:
   verifier_tokens: int | None = None
   model_parallel: int = 1
   shape: TransformerConfig | None = None
+  skip: int = dataclasses.field(default=0, metadata={'recorded': 'changed'})
 
   def __post_init__(self):
+    limits.whole(self, 'skip', least=0)
     limits.whole(
       self,
       'questions',
@@ -120,15 +122,17 @@ class Solver:
       cfg = model_checks.known(experiment, reader, stage)
       if model_checks.has_reader(stage):
         # For its errors alone, before anything has been sampled.
-        self._bridge(storage.path(stage), cfg, np.zeros(0, bool))
+        folder = model_folders.folder(storage.path(stage))
+        loading.bridge(self, folder, cfg, np.zeros(0, bool))
       elif cfg is not None:
-        self._check_fits(stage, cfg, attempts)
+        loading.check_fits(self, stage, cfg, attempts)
     example_checks.check_asked(self)
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
     """The questions, in the order of the task."""
-    return self.task.problems(self.split)[: self.questions]
+    left = self.task.problems(self.split)[self.skip :]
+    return left[: self.questions]
 
   @functools.cached_property
   def by_id(self) -> dict[int, Problem]:
@@ -179,7 +183,7 @@ class Solver:
     vocabulary = self.task.vocabulary
     # Tables have an entry per id of the model, which may have more ids than the
     # task has tokens. The padding ends nothing.
-    proposer = self._model(run, mesh, self.proposer, 'logits')
+    proposer = loading.model(self, run, mesh, self.proposer, 'logits')
     end = np.zeros(proposer.cfg.vocab_size, bool)
     end[: vocabulary.size] = end_table(vocabulary)
     step_end = np.zeros(proposer.cfg.vocab_size, bool)
@@ -328,57 +332,12 @@ class Solver:
         f'{devices} devices of a process; choose a divisor.'
       )
 
-  def _check_fits(
-    self, stage: str, cfg: TransformerConfig, attempts: int = 1
-  ) -> None:
-    """Checks one model; `attempts` as in `check`. Raises ValueError."""
-    partitioning.check(stage, cfg, model=self.model_parallel)
-    model_checks.check_tokens(stage, cfg, self.task.vocabulary.size)
-    if self.shape and stage == self.proposer:
-      model_checks.check_sizes(stage, cfg, self.shape)
-    if cfg.context is not None:
-      # One token, <revise>, is between each two attempts.
-      room = attempts * (self.generation.max_tokens + 1) - 1
-      model_checks.check_context(
-        stage, cfg, self.prompt_width, self.prompt_width + room
-      )
-
   def _verified(self, run: StageRun, models: Models, stage: str) -> Models:
     """The models with a verifier, and with a bridge if it has a reader."""
-    verifier = self._model(run, models.mesh, stage, 'value')
-    bridge = self._bridge(run.input(stage), verifier.cfg, models.step_end)
+    verifier = loading.model(self, run, models.mesh, stage, 'value')
+    folder = model_folders.folder(run.input(stage))
+    bridge = loading.bridge(self, folder, verifier.cfg, models.step_end)
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)
-
-  def _bridge(self, made, cfg, step_end) -> Bridge | None:
-    """The bridge to a verifier, or None if it reads the proposer's tokens."""
-    folder = model_folders.folder(made)
-    reader = orbax.load_reader(str(folder))
-    if reader is None:
-      return None
-    questions = {problem.id: problem.question for problem in self.problems}
-    path, vocabulary = folder / 'tokenizer.json', self.task.vocabulary
-    return Bridge(reader, path, vocabulary, step_end, questions, cfg)
-
-  def _model(self, run, mesh, stage, head) -> Model:
-    """Loads the model of a stage, which must have the head."""
-    made = run.input(stage)
-    folder = model_folders.folder(made)
-    # Before the parameters are read. One with a reader has its own vocabulary,
-    # and its texts are longer than rows, so these checks do not apply to it.
-    if not model_checks.has_reader(stage):
-      self._check_fits(stage, orbax.load_config(str(folder))[0])
-    cfg, stored_head, params = orbax.load_model(str(folder), mesh)
-    if stored_head != head:
-      raise ValueError(
-        f'The model of stage {stage!r} has a {stored_head!r} head; a '
-        f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.'
-      )
-    # Key/value heads are repeated where there are fewer than `model_parallel`.
-    return Model.consuming(
-      copies.params(params, cfg, head, mesh),
-      copies.config(cfg, self.model_parallel),
-      f'{run.label}: the model of {stage!r}',
-    )
 
 
 def stage_key(run: StageRun, *what: object) -> np.ndarray:

@@ -1,0 +1,101 @@
+"""The models of a solver, read from their folders and checked against it."""
+
+import pathlib
+
+import jax
+import numpy as np
+
+from ttc.checkpoints import orbax
+from ttc.inference.models import Model
+from ttc.inference.verifier_text import Bridge
+from ttc.models import copies, partitioning
+from ttc.models.config import TransformerConfig
+from ttc.pipeline import model_folders
+from ttc.pipeline.stage import StageRun
+from ttc.stages import model_checks
+
+
+def model(
+  solver, run: StageRun, mesh: jax.sharding.Mesh, stage: str, head: str
+) -> Model:
+  """Loads a model onto a mesh.
+
+  Args:
+    solver: whose task and sizes it must fit.
+    run: records the model as its input.
+    mesh: of the devices that hold it.
+    stage: name of the stage that trained it, or absolute path.
+    head: 'logits' or 'value'.
+
+  Raises:
+    RefusedError: the stage is not complete.
+    ValueError: the model does not fit, or has the other head.
+  """
+  folder = model_folders.folder(run.input(stage))
+  # Before the parameters are read. One with a reader has its own vocabulary,
+  # and its texts are longer than rows, so these checks do not apply to it.
+  if not model_checks.has_reader(stage):
+    check_fits(solver, stage, orbax.load_config(str(folder))[0])
+  cfg, stored_head, params = orbax.load_model(str(folder), mesh)
+  if stored_head != head:
+    raise ValueError(
+      f'The model of stage {stage!r} has a {stored_head!r} head; a '
+      f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.'
+    )
+  # Key/value heads are repeated where there are fewer than `model_parallel`.
+  return Model.consuming(
+    copies.params(params, cfg, head, mesh),
+    copies.config(cfg, solver.model_parallel),
+    f'{run.label}: the model of {stage!r}',
+  )
+
+
+def bridge(
+  solver,
+  folder: pathlib.Path,
+  cfg: TransformerConfig,
+  step_end: np.ndarray,
+) -> Bridge | None:
+  """The bridge to a verifier, or None if it reads the proposer's tokens.
+
+  Args:
+    solver: whose questions are asked.
+    folder: of the verifier.
+    cfg: its shape.
+    step_end: [V] bool, of the proposer's tokens.
+
+  Raises:
+    ValueError: the verifier's tokenizer is not there or does not fit.
+  """
+  reader = orbax.load_reader(str(folder))
+  if reader is None:
+    return None
+  questions = {problem.id: problem.question for problem in solver.problems}
+  path, vocabulary = folder / 'tokenizer.json', solver.task.vocabulary
+  return Bridge(reader, path, vocabulary, step_end, questions, cfg)
+
+
+def check_fits(
+  solver, stage: str, cfg: TransformerConfig, attempts: int = 1
+) -> None:
+  """Checks a model against the devices, vocabulary and rows of a solver.
+
+  Args:
+    solver: who uses the model.
+    stage: name of the model, for the message.
+    cfg: its shape.
+    attempts: largest number of attempts in one context.
+
+  Raises:
+    ValueError: it does not fit.
+  """
+  partitioning.check(stage, cfg, model=solver.model_parallel)
+  model_checks.check_tokens(stage, cfg, solver.task.vocabulary.size)
+  if solver.shape and stage == solver.proposer:
+    model_checks.check_sizes(stage, cfg, solver.shape)
+  if cfg.context is not None:
+    # One token, <revise>, is between each two attempts.
+    room = attempts * (solver.generation.max_tokens + 1) - 1
+    model_checks.check_context(
+      stage, cfg, solver.prompt_width, solver.prompt_width + room
+    )
