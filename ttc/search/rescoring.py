@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import dataclasses
 
 from ttc.inference.cost import Cost
-from ttc.inference.requests import Extend, fork, Plan, Prefill
+from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
 from ttc.inference.scheduler import Scheduler
-from ttc.search.solutions import Solution
+from ttc.search.solutions import Attempt, Solution
 
 
 def final_values(
@@ -14,7 +14,8 @@ def final_values(
 ) -> list[list[float]]:
   """Reads the value at the last token of each attempt.
 
-  Costs one prefill of every attempt, and one of the prompt per solution.
+  Costs one prefill of every attempt, and one of the prompt per solution, none
+  of it charged to the solutions: the strategies that found them did without.
 
   Args:
     scheduler: with models whose verifier is the other one and whose proposer is
@@ -25,24 +26,24 @@ def final_values(
     Per solution, one value in [0, 1] per attempt, in order.
   """
   values = [[] for _ in solutions]
-  plans = (
+  plans = []
+  for solution, final in zip(solutions, values, strict=True):
+    question = dataclasses.replace(solution.question, cost=Cost())
     # Two slots: for the prompt, and for an attempt that is being read.
-    (solution.question, _plan(solution, final), 2)
-    for solution, final in zip(solutions, values, strict=True)
-  )
+    plans.append((question, _plan(question, solution.attempts, final), 2))
   for _ in scheduler.run(plans):
     pass
   return values
 
 
-def _plan(solution: Solution, final: list[float]) -> Plan:
-  """Reads the attempts of a solution and appends their values to `final`."""
-  # With a cost of its own: rescoring is not charged to the strategy.
-  question = dataclasses.replace(solution.question, cost=Cost())
+def _plan(
+  question: Question, attempts: Sequence[Attempt], final: list[float]
+) -> Plan:
+  """Reads the attempts at a question and appends their values to `final`."""
   root = question.root()
   yield Prefill([root])
-  rows = fork([root], [0] * len(solution.attempts))
-  for row, attempt in zip(rows, solution.attempts, strict=True):
+  rows = fork([root], [0] * len(attempts))
+  for row, attempt in zip(rows, attempts, strict=True):
     row.tokens += attempt.tokens
     row.done = True  # so that `Extend` samples nothing
   yield Extend(rows)
