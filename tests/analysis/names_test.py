@@ -46,6 +46,18 @@ def test_real_strategies_are_known():
   assert found == ['MCTS M=√N', 'MCTS M=4', 'MCTS M=4, K=2']
 
 
+def test_temperatures_are_named():
+  from ttc.search.strategies import BestOfN, Greedy, StepSearch
+  from ttc.search.tempered import Tempered
+
+  found = [
+    names.short(repr(Tempered(strategy, 0.3)))
+    for strategy in (BestOfN(), StepSearch(), Tempered(BestOfN(), 1.0))
+  ]
+  assert found == ['best-of-N T=0.3', 'beam M=4 T=0.3', 'best-of-N T=1.0 T=0.3']
+  assert names.short(repr(Tempered(Greedy()))) == 'Greedy() T=1.0'
+
+
 def test_ratios():
   assert names.ratio(8, 2) == '4:1'
   assert names.ratio(1, 16) == '1:16'

@@ -139,7 +139,7 @@ def interpret(plan, table, values, *, most, temperature=1.0):
     table: [V, V] the proposer's logits after each token.
     values: [V] the verifier's logit at each token.
     most: tokens of a step.
-    temperature: of rows that are not greedy.
+    temperature: of rows whose request names none.
 
   Returns:
     The plan's rows, how many tokens were drawn in all, and the most rows that
@@ -155,6 +155,9 @@ def interpret(plan, table, values, *, most, temperature=1.0):
     if isinstance(request, Prefill):
       continue  # nothing to remember: logits depend on the last token alone
     fold_keys(request.rows)
+    warmth = request.temperature
+    if request.greedy or warmth is None:
+      warmth = 0 if request.greedy else temperature
     widest = max(widest, len(request.rows))
     for index, row in enumerate(request.rows):
       if row.done:
@@ -167,9 +170,7 @@ def interpret(plan, table, values, *, most, temperature=1.0):
       plain = Row(
         row.tokens, jax.random.wrap_key_data(row.key), row.start, row.limit
       )
-      grown = grow(
-        plain, table, 0 if request.greedy else temperature, request.steps, bound
-      )
+      grown = grow(plain, table, warmth, request.steps, bound)
       new = grown.tokens[len(row.tokens) :]
       drawn += len(new)
       row.tokens += new

@@ -20,6 +20,11 @@ _ALLOCATORS = {
   'Rebase': 'REBASE',
   'ParticleFilter': 'particle filter',
 }
+# What figures call the strategies that are inside another one.
+_PLAIN = {'BestOfN()': BEST, 'GreedySeeded()': 'greedy-seeded'}
+_TEMPERED = re.compile(
+  r'Tempered\(strategy=(?P<inner>.+), temperature=(?P<temperature>[^,()]+)\)'
+)
 
 
 def short(strategy: str) -> str:
@@ -28,6 +33,9 @@ def short(strategy: str) -> str:
   Args:
     strategy: a strategy's repr. An unknown one is returned unchanged.
   """
+  if tempered := _TEMPERED.fullmatch(strategy):
+    inner = tempered['inner']
+    return f'{_PLAIN.get(inner, short(inner))} T={tempered["temperature"]}'
   if strategy.startswith('Mcts('):
     return _tree_search(strategy)
   # The fields of an allocator have no parentheses of their own.

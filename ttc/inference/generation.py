@@ -1,6 +1,7 @@
 """How attempts are sampled."""
 
 import dataclasses
+from typing import Any
 
 from ttc.runtime import limits
 
@@ -26,11 +27,11 @@ class Generation:
 
   def __post_init__(self):
     limits.whole(self, 'max_tokens', 'max_step_tokens')
-    if self.temperature != 0:
-      limits.real(self, 'temperature', least=_COLDEST)
+    check_temperature(self)
     limits.real(self, 'top_p', above=0, most=1)
-    if not 1 <= self.max_step_tokens <= self.max_tokens:
-      raise ValueError(
-        f'Generation.max_step_tokens={self.max_step_tokens} must be between '
-        f'1 and max_tokens={self.max_tokens}.'
-      )
+
+
+def check_temperature(owner: Any) -> None:
+  """Raises ValueError unless `owner.temperature` can be sampled at."""
+  if owner.temperature != 0:
+    limits.real(owner, 'temperature', least=_COLDEST)

@@ -143,7 +143,7 @@ class LaneGroup:
     """What the lanes are to do next, one batch per device.
 
     Args:
-      temperature: of rows that are not greedy.
+      temperature: of rows whose request names none.
     """
     return [
       _batch(occupants, self.width, temperature) for occupants in self.occupants
@@ -179,7 +179,7 @@ def _batch(
       task.steps,
       *row.key.tolist(),
     )
-    if task.greedy:
-      temperatures[lane] = 0.0
+    if task.temperature is not None:
+      temperatures[lane] = task.temperature
   min_live = len(occupants) - math.ceil(len(occupants) / _IDLE_SHARE)
   return LaneBatch.pack(rows, temperatures, min_live)

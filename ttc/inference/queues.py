@@ -38,7 +38,7 @@ class RowTask:
     job: whose row it is.
     allowance: tokens that it may still gain.
     steps: step ends after which it pauses; 0 never pauses.
-    greedy: takes the most likely tokens.
+    temperature: 0 takes the most likely tokens; None is that of `Generation`.
     grows: whether it came to be sampled, and not only to be prefilled.
     growing: whether it still wants tokens.
     keep: whether it keeps its slot when it is done.
@@ -48,7 +48,7 @@ class RowTask:
   job: Job
   allowance: int = 0
   steps: int = 0
-  greedy: bool = False
+  temperature: float | None = None
   grows: bool = False
   growing: bool = False
   keep: bool = True
@@ -294,7 +294,7 @@ class DeviceQueues:
         job,
         allowance,
         request.steps,
-        request.greedy,
+        0.0 if request.greedy else request.temperature,
         grows=True,
         growing=allowance > 0,
         keep=request.keep,

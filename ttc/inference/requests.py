@@ -12,7 +12,7 @@ A plan knows neither devices nor other questions. The scheduler resumes it when
 all rows of its request are ready.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 import dataclasses
 
 import numpy as np
@@ -38,6 +38,7 @@ class Extend:
     allowance: tokens that each row gains at most; None bounds steps by
       `Generation.max_step_tokens`.
     greedy: whether to take the most likely token instead of sampling.
+    temperature: of rows that are not greedy; None is that of `Generation`.
     keep: whether a row that ends keeps its slot, because it will be rewound.
     slots: largest number of slots that the plan will hold from now on; None
       leaves the earlier promise.
@@ -47,6 +48,7 @@ class Extend:
   steps: int = 0
   allowance: Sequence[int] | None = None
   greedy: bool = False
+  temperature: float | None = None
   keep: bool = False
   slots: int | None = None
 
@@ -76,6 +78,16 @@ class Question:
     """The row that all others descend from."""
     start = len(self.prompt)
     return Row(list(self.prompt), start, start + self.room, self.key)
+
+
+def rewritten(plan: Plan, change: Callable[[Extend], Extend]) -> Plan:
+  """A plan whose requests to extend are changed on their way."""
+  while True:
+    try:
+      request = next(plan)
+    except StopIteration as stop:
+      return stop.value
+    yield change(request) if isinstance(request, Extend) else request
 
 
 def fork(rows: Sequence[Row], parents: Sequence[int]) -> list[Row]:

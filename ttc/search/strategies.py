@@ -12,6 +12,7 @@ of many questions at once.
     StepSearch     W rows that are extended step by step: beam search, lookahead
                    search, DVTS, REBASE, particle filter
     Mcts           one search tree (module `mcts`)
+    Tempered       any of them at a temperature of its own (module `tempered`)
 """
 
 import dataclasses
@@ -42,7 +43,7 @@ class Strategy(Protocol):
       verifier, if there is one, only scores the finished attempts.
   """
 
-  verified: ClassVar[bool]
+  verified: bool
 
   def rows(self, budget: int) -> int:
     """Returns the number of attempts per question (W) for a budget (N).
