@@ -1,5 +1,8 @@
+import collections
 import dataclasses
 from fractions import Fraction
+import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from ttc.data.problems import Grade, Problem
 from ttc.data.worksheet import read_question, SPLITS, Worksheet
 
 SMALL = Worksheet(num_pretrain=3_000, num_finetune=500, num_test=200)
+MIXED = dataclasses.replace(SMALL, mixed=True)
 PROBLEM = Problem(0, '13: 7 2 1 17: 5 4 3')
 RIGHT = '13: 7*2=14 14-1=13\n17: 5*4=20 20-3=17'
 
@@ -19,8 +23,9 @@ def goals_of(problem):
   ]
 
 
-def test_no_set_of_goals_is_asked_in_two_splits():
-  problems = {split: SMALL.problems(split) for split in SPLITS}
+@pytest.mark.parametrize('task', [SMALL, MIXED])
+def test_no_set_of_goals_is_asked_in_two_splits(task):
+  problems = {split: task.problems(split) for split in SPLITS}
   assert [len(problems[split]) for split in SPLITS] == [200, 500, 3_000]
   assert len({p.id for split in SPLITS for p in problems[split]}) == 3_700
   asked = {
@@ -57,6 +62,58 @@ def test_levels_are_even_and_take_their_own_goals():
   ]
   assert solutions == sorted(solutions, reverse=True)
   assert [len(level) for level in goals[1:]] == [27, 54, 90, 122, 158]
+
+
+@pytest.mark.parametrize('split', SPLITS)
+def test_each_goal_may_draw_a_level_of_its_own(split):
+  task = dataclasses.replace(MIXED, num_finetune=2_000, num_test=2_000)
+  goals = task.questions(split)
+  levels = task.goal_levels(goals)
+  for i in range(3):
+    share = np.bincount(levels[:, i], minlength=6)[1:] / len(goals)
+    assert np.abs(share - 0.2).max() < 0.04
+  # Goals of one question know nothing of each other's level ...
+  pairs = collections.Counter(map(tuple, levels[:, :2].tolist()))
+  assert len(pairs) == 25
+  assert max(abs(n / len(goals) - 0.04) for n in pairs.values()) < 0.02
+  # ... and all goals of a level are drawn.
+  drawn = [len(np.unique(goals[levels == level])) for level in range(1, 6)]
+  assert drawn == [27, 54, 90, 122, 158]
+
+
+@pytest.mark.parametrize('sizes', [(3,), (2, 4)])
+def test_a_level_is_the_mean_of_the_goals(sizes):
+  task = dataclasses.replace(MIXED, goals=sizes)
+  seen = collections.Counter()
+  for problem, goals in zip(
+    task.problems('test'), task.questions('test').tolist(), strict=True
+  ):
+    own = [int(task.goal_levels(goal)) for goal in goals if goal >= 0]
+    assert len(own) in sizes
+    assert problem.level == int(np.floor(np.mean(own) + 0.5))
+    seen[problem.level] += 1
+  assert set(seen) >= {2, 3, 4}
+
+
+@pytest.mark.parametrize(
+  ('task', 'sha256'),
+  [
+    (SMALL, 'a536b38fbc412a62'),
+    (
+      Worksheet((2, 4), num_pretrain=300, num_finetune=50, num_test=50, seed=3),
+      '1b2f5152ca461908',
+    ),
+  ],
+)
+def test_questions_of_one_level_are_those_of_earlier_revisions(task, sha256):
+  # Digests were taken at revision 363a090.
+  asked = [
+    [p.id, p.question, p.level]
+    for split in SPLITS
+    for p in task.problems(split)
+  ]
+  digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+  assert digest.startswith(sha256)
 
 
 def solutions_of(*goal):
@@ -277,6 +334,9 @@ def test_more_questions_than_there_are_is_an_error():
   )
   with pytest.raises(ValueError, match=r'num_finetune=400 needs 400 .* only 3'):
     task.problems('pretrain')
+  mixed = dataclasses.replace(task, mixed=True)
+  with pytest.raises(ValueError, match='needs 400 questions of mixed levels'):
+    mixed.problems('pretrain')
   assert (
     len(
       Worksheet(
@@ -287,10 +347,11 @@ def test_more_questions_than_there_are_is_an_error():
   )
 
 
-def test_a_larger_later_split_leaves_the_earlier_ones_as_they_are():
-  more = dataclasses.replace(SMALL, num_pretrain=6_000)
+@pytest.mark.parametrize('task', [SMALL, MIXED])
+def test_a_larger_later_split_leaves_the_earlier_ones_as_they_are(task):
+  more = dataclasses.replace(task, num_pretrain=6_000)
   for split in ('test', 'finetune'):
-    assert more.problems(split) == SMALL.problems(split)
+    assert more.problems(split) == task.problems(split)
 
 
 def test_an_unknown_split_is_refused():

@@ -1,4 +1,6 @@
 import dataclasses
+import functools
+import hashlib
 import itertools
 
 import numpy as np
@@ -9,20 +11,39 @@ from ttc.data.worksheet import read_question, Worksheet
 from ttc.examples.corpus import Corpus
 
 TASK = Worksheet(num_pretrain=2_000, num_finetune=100, num_test=100)
-PROBLEMS = {p.id: p for p in TASK.problems('pretrain')}
+MIXED = dataclasses.replace(TASK, mixed=True)
 MISS = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
 CORPUS = Corpus(
   attempts=(0.3, 0.5, 0.2), miss=tuple(MISS), draft=1.5, redo=0.5, keep=0.9
 )
 
 
-def read(document):
+@functools.cache
+def problems_of(task):
+  return {p.id: p for p in task.problems('pretrain')}
+
+
+@functools.cache
+def goal_level(task, numbers, target):
+  table = task.table
+  same = (table.numbers == numbers).all(axis=1) & (table.target == target)
+  return int(task.goal_levels(np.flatnonzero(same))[0])
+
+
+def levels_of(task, problem):
+  return [
+    goal_level(task, tuple(numbers), target)
+    for numbers, target in read_question(problem.question)
+  ]
+
+
+def read(document, task=TASK):
   """A document's problem and its attempts as text, checking how it is built."""
   tokens = document.tokens.tolist()
-  ends = (TASK.vocabulary.eos_id, TASK.vocabulary.revise_id)
-  problem = PROBLEMS[document.problem]
-  assert TASK.vocabulary.decode(tokens[: document.loss_start]) == (
-    TASK.prompt(problem)
+  ends = (task.vocabulary.eos_id, task.vocabulary.revise_id)
+  problem = problems_of(task)[document.problem]
+  assert task.vocabulary.decode(tokens[: document.loss_start]) == (
+    task.prompt(problem)
   )
   assert document.tokens.dtype == np.int32
   attempts = [[]]
@@ -34,7 +55,7 @@ def read(document):
   assert [a[-1] for a in attempts] == [ends[1]] * (len(attempts) - 1) + [
     ends[0]
   ]
-  return problem, [TASK.vocabulary.decode(a[:-1]) for a in attempts]
+  return problem, [task.vocabulary.decode(a[:-1]) for a in attempts]
 
 
 def hits(problem, attempt):
@@ -61,16 +82,20 @@ def test_documents_hold_true_arithmetic_and_nothing_else():
       )
 
 
-def test_shares_are_the_fields():
+@pytest.mark.parametrize('task', [TASK, MIXED])
+def test_shares_are_the_fields(task):
   counts, kept = np.zeros(3), []
   hit = {kind: [[] for _ in range(6)] for kind in ('single', 'draft', 'redo')}
-  for document in CORPUS.documents(TASK, 0, 9_000):
-    problem, attempts = read(document)
+  for document in CORPUS.documents(task, 0, 9_000):
+    problem, attempts = read(document, task)
     counts[len(attempts) - 1] += 1
     kind = 'single' if len(attempts) == 1 else 'draft'
-    hit[kind][problem.level] += hits(problem, attempts[0])
+    levels = levels_of(task, problem)
+    for level, now in zip(levels, hits(problem, attempts[0]), strict=True):
+      hit[kind][level].append(now)
     for before, after in itertools.pairwise(attempts):
-      for was, line, now, other in zip(
+      for level, was, line, now, other in zip(
+        levels,
         hits(problem, before),
         before.split('\n'),
         hits(problem, after),
@@ -81,13 +106,26 @@ def test_shares_are_the_fields():
           assert now
           kept.append(line == other)
         else:
-          hit['redo'][problem.level].append(now)
+          hit['redo'][level].append(now)
   assert np.abs(counts / 9_000 - [0.3, 0.5, 0.2]).max() < 0.03
   for kind, factor in [('single', 1.0), ('draft', 1.5), ('redo', 0.5)]:
     share = [1 - np.mean(level) for level in hit[kind][1:]]
     assert np.abs(share - factor * MISS).max() < 0.06
   # Lines answered anew are by chance the same, mostly: many goals have one.
   assert 0.9 < np.mean(kept) < 0.98
+
+
+def test_documents_of_one_level_are_those_of_earlier_revisions():
+  # The digest was taken at revision 363a090; lengths of prompts differ.
+  task = Worksheet(
+    (2, 4), num_pretrain=300, num_finetune=50, num_test=50, seed=3
+  )
+  corpus = Corpus(draft=1.5, redo=0.5, end_right=True, keep=0.9, seed=2)
+  written = b'|'.join(
+    d.tokens.tobytes() + bytes([d.loss_start])
+    for d in corpus.documents(task, 0, 500)
+  )
+  assert hashlib.sha256(written).hexdigest().startswith('c2c8d48d6eb81035')
 
 
 def test_the_last_of_several_attempts_may_always_be_right():

@@ -39,9 +39,12 @@ class Worksheet:
   held out instead, a model could memorize the goals of its training questions,
   and labels computed on these would not transfer to other questions.
 
-  A question has a level from 1 up, and its goals are drawn from the goals of
-  that level. An easy level has few goals, which many lines hit and which recur
-  often. A hard level has many goals, which are rare and have one solution.
+  Goals have levels from 1 up. An easy level has few goals, which many lines hit
+  and which recur often. A hard level has many goals, which are rare and have
+  one solution. All goals of a question are drawn from one level, so that a
+  model solves most of some levels and nothing of others; or each goal draws a
+  level of its own, so that difficulty is a spectrum. A problem's level is the
+  mean of its goals' levels, rounded to the nearest, halves up.
 
   Attributes:
     goals: possible numbers of goals per question, all equally likely.
@@ -55,6 +58,7 @@ class Worksheet:
     num_finetune: number of questions in the split 'finetune'.
     num_test: number of questions in the split 'test'.
     seed: seed of the questions. Goals and levels do not depend on it.
+    mixed: whether each goal of a question draws a level of its own.
 
   Raises:
     ValueError: a field is out of its range, or a level has fewer targets than a
@@ -70,6 +74,9 @@ class Worksheet:
   num_finetune: int = 4_000
   num_test: int = 500
   seed: int = 0
+  mixed: bool = dataclasses.field(
+    default=False, metadata={'recorded': 'changed'}
+  )
 
   delimiter = '\n'
 
@@ -151,7 +158,9 @@ class Worksheet:
       ValueError: the split is unknown, or has more questions than exist.
     """
     rows = self.questions(split)
-    levels = self.goal_levels(rows[:, 0])
+    # Unused goals are at level 0 and add nothing to the sum.
+    total, count = self.goal_levels(rows).sum(axis=1), (rows >= 0).sum(axis=1)
+    levels = (2 * total + count) // (2 * count)
     problems = []
     for id, (row, level) in enumerate(
       zip(rows.tolist(), levels.tolist(), strict=True), self.first_id(split)
@@ -208,7 +217,7 @@ class Worksheet:
     return self._rows[_known(split)]
 
   def goal_levels(self, goals: np.ndarray) -> np.ndarray:
-    """Returns the level, from 1, of each goal [...]."""
+    """Returns the level, from 1, of each goal [...]; 0 of unused goals, -1."""
     return np.searchsorted(self.level_edges, goals, side='right')
 
   def first_id(self, split: str) -> int:
@@ -220,29 +229,34 @@ class Worksheet:
 
   @functools.cached_property
   def _rows(self) -> dict[str, np.ndarray]:
-    """Goals of the questions of each split, levels mixed."""
-    levels = [self._draw(level) for level in range(len(self.levels) - 1)]
+    """Goals of the questions of each split, in random order."""
+    strata = (None,) if self.mixed else range(len(self.levels) - 1)
+    drawn = [self._draw(level, len(strata)) for level in strata]
     rows = {}
     for i, split in enumerate(SPLITS):
       # Every level has ceil(size / L) questions; the surplus is cut off after
       # the permutation, so that it is taken from all levels.
-      mixed = np.concatenate([level[split] for level in levels])
+      shuffled = np.concatenate([stratum[split] for stratum in drawn])
       rng = np.random.default_rng((self.seed, 1, i))
-      rows[split] = rng.permutation(mixed)[: self._size(split)]
+      rows[split] = rng.permutation(shuffled)[: self._size(split)]
     return rows
 
-  def _draw(self, level: int) -> dict[str, np.ndarray]:
+  def _draw(self, level: int | None, strata: int) -> dict[str, np.ndarray]:
     """Draws an equal share of every split's questions for one level.
 
     SPLITS begins with the test: a larger later split leaves the questions of
     the earlier ones as they are.
+
+    Args:
+      level: level of all goals, from 0; None for a level for each goal.
+      strata: the number of shares.
 
     Returns:
       For each split its goals, int [n, max(goals)].
     """
     candidates, taken, drawn = self._candidates(level), set(), {}
     for split in SPLITS:
-      wanted = -(-self._size(split) // (len(self.levels) - 1))
+      wanted = -(-self._size(split) // strata)
       rows, tried = {}, 0
       while len(rows) < wanted:
         row = next(candidates)
@@ -255,23 +269,31 @@ class Worksheet:
         # Few questions may be left: give up instead of drawing for ever.
         tried += 1
         if tried > 100 * (wanted + 100):
+          which = 'mixed levels' if level is None else f'level {level + 1}'
           raise ValueError(
             f'Worksheet.num_{split}={self._size(split)} needs {wanted} '
-            f'questions of level {level + 1}, but only {len(rows)} turned up '
-            f'in {tried} draws; ask for fewer questions in all, for other '
-            f'numbers of goals than {self.goals}, or widen that level.'
+            f'questions of {which}, but only {len(rows)} turned up in {tried} '
+            'draws; ask for fewer questions in all, for other numbers of '
+            f'goals than {self.goals}, or widen the levels.'
           )
       drawn[split] = np.array(list(rows), int).reshape(-1, max(self.goals))
     return drawn
 
-  def _candidates(self, level: int) -> Iterator[tuple[int, ...]]:
-    """Yields random questions of one level endlessly, with distinct targets."""
-    begin, end = self.level_edges[level : level + 2]
+  def _candidates(self, level: int | None) -> Iterator[tuple[int, ...]]:
+    """Yields random questions endlessly, with distinct targets.
+
+    Args:
+      level: as in `_draw`.
+    """
+    edges, L = self.level_edges, len(self.levels) - 1
     slots, counts = np.arange(max(self.goals)), np.array(self.goals)
     # Drawn in blocks, because one call per question is slow.
-    rng = np.random.default_rng((self.seed, 0, level))
+    shape = (4096, len(slots))
+    # Streams 0 to L - 1 are those of the levels.
+    rng = np.random.default_rng((self.seed, 0, L if level is None else level))
     while True:
-      goals = rng.integers(begin, end, (4096, len(slots)))
+      own = rng.integers(L, size=shape) if level is None else level
+      goals = rng.integers(edges[own], edges[own + 1], shape)
       used = slots < rng.choice(counts, (len(goals), 1))
       # Unused goals get distinct values that are no targets.
       targets = np.sort(np.where(used, self.table.target[goals], -slots))

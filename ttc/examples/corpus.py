@@ -27,7 +27,7 @@ class Corpus:
 
   Attributes:
     attempts: relative frequencies of documents with 1, 2, ... attempts.
-    miss: probability that a line misses its target, per level of the task.
+    miss: probability that a line misses its target, by the level of its goal.
     draft: factor on `miss` in the first of several attempts.
     redo: factor on `miss` where the previous attempt's line missed.
     keep: probability that a line that hit is copied by the next attempt;
@@ -137,19 +137,18 @@ class Corpus:
       int [n, A, K], lines of `task.table`. Entries beyond a question's goals or
       a document's attempts hold arbitrary lines.
     """
-    miss = np.array(self.miss)[task.goal_levels(goals[:, 0]) - 1]
+    miss = np.array(self.miss)[task.goal_levels(goals) - 1]
     line, hits = np.zeros_like(goals), np.zeros(goals.shape, bool)
     lines = []
     for a in range(uniform.shape[1]):
       copy, lose, pick = np.moveaxis(uniform[:, a], -1, 0)
       if a == 0:
-        share = np.where(count == 1, miss, miss * self.draft)
+        share = np.where(count[:, None] == 1, miss, miss * self.draft)
       else:
-        share = np.where(
-          self.end_right & (count == a + 1), 0.0, miss * self.redo
-        )
+        last = (count == a + 1)[:, None]
+        share = np.where(self.end_right & last, 0.0, miss * self.redo)
       copied = hits & (copy < self.keep)
-      missed = ~hits & (lose < share[:, None])
+      missed = ~hits & (lose < share)
       anew = np.where(
         missed,
         task.table.draw_miss(goals, pick),
