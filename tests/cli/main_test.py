@@ -131,6 +131,35 @@ def test_one_kind_of_stage_needs_its_inputs(tmp_path, capsys):
   assert main.main([*_arguments(tmp_path), '--only=report']) == 0
 
 
+@pytest.mark.parametrize('only', ['count', 'report'])
+def test_what_an_earlier_stage_was_made_with_still_holds(
+  tmp_path, capsys, only
+):
+  assert main.main([*_arguments(tmp_path), '--only=toss', '--only=count']) == 0
+  made = _hashes(tmp_path)
+  argument = f'--only={only}'
+  capsys.readouterr()
+  assert main.main([*_arguments(tmp_path, 'Coin.bias=0.4'), argument]) == 2
+  errors = capsys.readouterr().err
+  assert f'{tmp_path}/little/seed-0/toss was made with other' in errors
+  assert 'Toss.coin.bias: 0.3 before, 0.4 now' in errors
+  (tmp_path / 'little' / 'seed-0' / 'toss' / 'stage.json').unlink()
+  assert main.main([*_arguments(tmp_path), argument]) == 2
+  assert 'holds results but no stage.json' in capsys.readouterr().err
+  left = {n: d for n, d in made.items() if not n.endswith('toss/stage.json')}
+  assert _hashes(tmp_path) == left
+
+
+def test_what_is_not_read_may_have_other_bindings(tmp_path):
+  both = 'Experiment.stages=(@Toss(), @other/Toss(), @Count())'
+  named = (both, 'other/Toss.name="other"')
+  assert main.main(_arguments(tmp_path, *named)) == 0
+  (tmp_path / 'little' / 'seed-0' / 'count' / 'COMPLETE').unlink()
+  changed = _arguments(tmp_path, *named, 'other/Toss.items=3')
+  assert main.main([*changed, '--only=count']) == 0
+  assert main.main(changed) == 2
+
+
 def test_more_seeds_make_the_report_again_and_nothing_else(tmp_path, capsys):
   assert main.main(_arguments(tmp_path)) == 0
   first = capsys.readouterr().out

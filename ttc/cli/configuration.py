@@ -10,7 +10,7 @@ import contextlib
 import re
 
 import gin
-from ttc.bindings import elsewhere, moved_modules, parsing
+from ttc.bindings import chosen, elsewhere, moved_modules, parsing
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 # Errors of gin and Python that `_one_line` rewrites.
@@ -54,7 +54,11 @@ def load(
 
 
 def check_elsewhere(
-  files: Sequence[str], bindings: Sequence[str], mounted: Sequence[str]
+  files: Sequence[str],
+  bindings: Sequence[str],
+  mounted: Sequence[str],
+  kind: str | None,
+  only: Sequence[str],
 ) -> None:
   """Checks a configuration for another machine, as far as it can be known here.
 
@@ -62,13 +66,20 @@ def check_elsewhere(
     files: as for `load`.
     bindings: as for `load`.
     mounted: folders that the machine has, of its image or a shared disk.
+    kind: as for `chosen.names`.
+    only: as for `chosen.names`.
 
   Raises:
-    ConfigurationError: as `load`; or a file or path would not be there.
+    ConfigurationError: as `load`; a file or path would not be there, or there
+      is no stage to run.
   """
   with _one_error():
     if elsewhere.check(files, bindings, mounted):
-      gin.get_configurable(Experiment)()
+      stages = gin.get_configurable(Experiment)().everything
+    else:
+      stages = chosen.planned()
+    if stages is not None:
+      chosen.names(stages, kind, only)
 
 
 @contextlib.contextmanager

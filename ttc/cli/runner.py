@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 
+from ttc.bindings import chosen
 from ttc.cli import configuration
 from ttc.pipeline import agreement, fingerprint, reuse
 from ttc.pipeline.experiment import ConfigurationError, Experiment
@@ -174,7 +175,11 @@ def _check(request: Request) -> None:
   """Raises for a configuration that cannot run; changes nothing."""
   if request.check == 'elsewhere':
     configuration.check_elsewhere(
-      request.files, request.bindings, request.mounted
+      request.files,
+      request.bindings,
+      request.mounted,
+      request.kind,
+      request.only,
     )
   else:
     is_complete(request)
@@ -241,39 +246,34 @@ def _prepared(
     processes=processes,
     mixed=request.mixed,
   )
-  runs = _chosen(experiment, request, place)
+  names = chosen.names(experiment.everything, request.kind, request.only)
+  return experiment, _checked(experiment, place, names)
+
+
+def _checked(
+  experiment: Experiment, place: Place, names: set[str]
+) -> list[tuple]:
+  """The (stage, run) pairs of the names: seed by seed, the report last.
+
+  Earlier stages that these read, however indirectly, are checked too: what was
+  made with other bindings is refused whoever reads it. A stage names what it
+  reads in its bindings; a report tells of all stages.
+  """
+  report = experiment.report
+  reports = report is not None and report.name in names
+  runs = []
+  for seed in experiment.seeds:
+    read, found = set(names), []
+    for stage in reversed(experiment.stages):
+      if reports or stage.name in read:
+        found.append((stage, StageRun(stage, place, seed)))
+        read.update(found[-1][1].origin.bindings.values())
+    runs += reversed(found)
+  if reports:
+    runs.append((report, StageRun(report, place, None)))
   for _, run in runs:
     run.check()
-  return experiment, runs
-
-
-def _chosen(
-  experiment: Experiment, request: Request, place: Place
-) -> list[tuple]:
-  """The requested (stage, run) pairs: seed by seed, the report last."""
-
-  def wanted(stage) -> bool:
-    return (request.kind in (None, stage.kind)) and (
-      not request.only or stage.name in request.only
-    )
-
-  names = {stage.name for stage in experiment.everything if wanted(stage)}
-  unknown = sorted(set(request.only) - names)
-  if unknown or not names:
-    have = ', '.join(f'{s.name} ({s.kind})' for s in experiment.everything)
-    what = unknown[0] if unknown else f'of kind {request.kind}'
-    raise ConfigurationError(
-      f'experiment {experiment.name!r} has no stage {what}; it has {have}.'
-    )
-  chosen = [
-    (stage, StageRun(stage, place, seed))
-    for seed in experiment.seeds
-    for stage in experiment.stages
-    if stage.name in names
-  ]
-  if experiment.report and experiment.report.name in names:
-    chosen.append((experiment.report, StageRun(experiment.report, place, None)))
-  return chosen
+  return [(stage, run) for stage, run in runs if stage.name in names]
 
 
 def _show(stage, run: StageRun) -> None:

@@ -206,6 +206,8 @@ def _check_elsewhere(cells, mounted: list[str]) -> None:
   for cell in cells:
     request = arguments.request(cell.arguments)
     try:
-      configuration.check_elsewhere(request.files, request.bindings, mounted)
+      configuration.check_elsewhere(
+        request.files, request.bindings, mounted, request.kind, request.only
+      )
     except ConfigurationError as error:
       raise ConfigurationError(f'{cell.name}: {error}') from error

@@ -197,13 +197,15 @@ class StageRun:
     """Returns what the folder was begun from; None if it was not begun.
 
     Raises:
-      RefusedError: it was begun from something else than this run has, or an
-        earlier stage of the seed, which this one may read, was made from other
-        content of a file.
+      RefusedError: it was begun from something else than this run has, or
+        nothing says from what; or an earlier stage of the seed, which this one
+        may read, was made from other content of a file.
     """
     before = Origin.read(self.folder)
     if before is not None:
       self.origin.check(self.folder, before)
+    elif (self.folder / records.MARK).exists():
+      raise RefusedError(self._unknown())
     if self.seed is not None and self.origin.files:
       earlier = itertools.takewhile(
         lambda name: name != self.folder.name, self.place.stages
@@ -326,10 +328,7 @@ class StageRun:
         'in a bucket.'
       )
     if before is None and parts:
-      raise RefusedError(
-        f'{self.folder} holds parts but no {FILE} that tells how they were '
-        'made; delete it to begin again.'
-      )
+      raise RefusedError(self._unknown())
     self.origin.proceed(
       self.folder,
       before,
@@ -353,6 +352,10 @@ class StageRun:
 
   def _identity(self, key: str) -> str | None:
     return inputs.identity(self.place.root, key)
+
+  def _unknown(self) -> str:
+    told = f'holds results but no {FILE} that tells how they were made'
+    return f'{self.folder} {told}; delete it to begin again.'
 
   def _staleness(self, key: str) -> str:
     return (
