@@ -5,7 +5,9 @@ Every fault is a real one: the system refuses, stops, kills or truncates.
 
 import os
 import pathlib
+import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,7 +137,10 @@ def _lose_index(step):
 
 @pytest.mark.parametrize('damage', [_cut_array, _cut_place, _lose_index])
 def test_a_damaged_step_is_named_with_what_to_delete(tmp_path, damage):
+  """By orbax, where a revision without digests wrote it."""
   _save(tmp_path, 1, 2)
+  for path in tmp_path.glob('sha256_*'):
+    path.unlink()
   damage(tmp_path / 'checkpoint_2')
   with (
     orbax.Checkpoints(tmp_path, {}) as checkpoints,
@@ -150,6 +155,81 @@ def test_a_damaged_step_is_named_with_what_to_delete(tmp_path, damage):
     found, progress = _restored(checkpoints, 1)
   assert progress == {'place': 1}
   assert np.array_equal(found, np.asarray(_tree(1)['x']))
+
+
+def _files(step):
+  return [
+    path
+    for path in sorted(step.rglob('*'))
+    if path.is_file() and path.parent != step
+  ]
+
+
+def _flip(path, rng):
+  data = bytearray(path.read_bytes())
+  data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+  path.write_bytes(data)
+
+
+def test_one_flipped_bit_of_the_newest_step_is_found(tmp_path, capsys):
+  rng = random.Random(0)
+  _save(tmp_path / 'run', 1, 2, 3)
+  count = len(_files(tmp_path / 'run' / 'checkpoint_3'))
+  assert count > 4
+  for number in range(count):
+    folder = tmp_path / str(number)
+    shutil.copytree(tmp_path / 'run', folder)
+    damaged = _files(folder / 'checkpoint_3')[number]
+    _flip(damaged, rng)
+    with orbax.Checkpoints(folder, {}) as checkpoints:
+      assert checkpoints.newest() == 2
+      found, progress = _restored(checkpoints, 2)
+      assert progress == {'place': 2}
+      assert np.array_equal(found, np.asarray(_tree(2)['x']))
+      checkpoints.save(3, _tree(3), {'place': 3})
+    (line,) = [x for x in capsys.readouterr().err.splitlines() if 'ttc' in x]
+    assert line.startswith(f'ttc: {damaged} is not what was written')
+    with orbax.Checkpoints(folder, {}) as checkpoints:
+      assert checkpoints.newest() == 3
+      assert _restored(checkpoints, 3)[1] == {'place': 3}
+
+
+def test_a_file_that_is_gone_or_new_is_found(tmp_path):
+  _save(tmp_path, 1, 2, 3)
+  _files(tmp_path / 'checkpoint_3')[0].unlink()
+  (tmp_path / 'checkpoint_2' / 'state' / 'more').write_bytes(b'x')
+  with pytest.raises(OSError, match='there is no other checkpoint; delete'):
+    orbax.Checkpoints(tmp_path, {})
+  assert _steps(tmp_path) == ['checkpoint_2', 'checkpoint_3']
+
+
+def test_digests_are_of_the_steps_that_are_there(tmp_path):
+  _save(tmp_path, *range(1, 7))
+  names = {path.name for path in tmp_path.glob('sha256_*')}
+  assert _steps(tmp_path) == ['checkpoint_5', 'checkpoint_6']
+  # 4 was deleted after the digests of 6 had been written.
+  assert names == {f'sha256_{step}.json' for step in (4, 5, 6)}
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', '{"sha256": {}}', '\0'])
+def test_damaged_digests_cost_a_step_and_no_more(tmp_path, text):
+  _save(tmp_path, 1, 2)
+  (tmp_path / 'sha256_2.json').write_text(text)
+  with orbax.Checkpoints(tmp_path, {}) as checkpoints:
+    assert checkpoints.newest() == 1
+
+
+def test_a_damaged_best_step_is_named_when_it_is_read(tmp_path):
+  losses = {1: 1.0, 2: None, 3: None}
+  with orbax.Checkpoints(tmp_path, {}) as checkpoints:
+    for step, loss in losses.items():
+      checkpoints.save(step, _tree(step), {'place': step}, loss)
+  _flip(_files(tmp_path / 'checkpoint_1')[-1], random.Random(0))
+  with orbax.Checkpoints(tmp_path, {}) as checkpoints:
+    assert checkpoints.newest() == 3
+    with pytest.raises(OSError, match=f'Delete {tmp_path} to train') as told:
+      _restored(checkpoints, 1)
+  assert 'its SHA-256 differs' in str(told.value)
 
 
 def test_a_file_that_may_not_grow_loses_only_the_step_being_written(tmp_path):

@@ -125,6 +125,22 @@ def test_an_interrupted_run_ends_bit_equal(tmp_path, whole, stopped):
   assert not steps
 
 
+def test_a_damaged_checkpoint_costs_its_steps_and_no_bit(tmp_path, whole):
+  with pytest.raises(loop.Stopped):
+    _fit(tmp_path, asked=lambda at: at == 10)
+  (data,) = sorted(
+    (tmp_path / 'checkpoint_10').rglob('d/*'), key=lambda p: p.stat().st_size
+  )[-1:]
+  flipped = bytearray(data.read_bytes())
+  flipped[len(flipped) // 2] ^= 1
+  data.write_bytes(flipped)
+  steps = []
+  again = _fit(tmp_path, report=lambda news: steps.append(news['step']))
+  assert steps[0] == 10  # from step 8
+  assert _bytes(again) == _bytes(whole)
+  assert again.evaluations == whole.evaluations
+
+
 @pytest.mark.parametrize('step', [6, 10, 24])
 def test_a_run_that_was_asked_to_stop_ends_bit_equal(tmp_path, whole, step):
   folder = tmp_path / 'asked'

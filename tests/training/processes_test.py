@@ -16,10 +16,11 @@ from ttc.models import partitioning
 from ttc.training import loop
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
-# Process 1 asks to stop at step 8; then both go on to the end. Its own copy
-# of the model, on its own devices, process 1 reads alone.
+# Process 1 asks to stop at step 8; then both go on to the end, from one step
+# earlier, since that checkpoint is damaged. Its own copy of the model, on its
+# own devices, process 1 reads alone.
 _PROGRAM = """
-import os, sys
+import os, pathlib, sys
 os.environ['XLA_FLAGS'] = sys.argv[4]
 import jax
 from tests.training import loop_test
@@ -51,6 +52,12 @@ multihost_utils.sync_global_devices('stopped')
 if index == 0:
   import shutil
   shutil.copytree(f'{folder}/run', f'{folder}/stopped')
+  # One bit of the checkpoint that both would continue from.
+  data = max(pathlib.Path(f'{folder}/run/checkpoint_10').rglob('d/*'),
+             key=lambda path: path.stat().st_size)
+  held = bytearray(data.read_bytes())
+  held[len(held) // 2] ^= 1
+  data.write_bytes(held)
 multihost_utils.sync_global_devices('copied')
 fitted = fit()
 orbax.save_model(f'{folder}/model', loop_test.CFG, 'logits', fitted.params)
@@ -66,7 +73,7 @@ print(fitted.evaluations, flush=True)
 
 @pytest.fixture(scope='module')
 def two(tmp_path_factory):
-  """The folder of a run of two processes, and what they printed."""
+  """The folder of a run of two processes, their output, their errors."""
   folder = tmp_path_factory.mktemp('two')
   address = joined.address()
   flags = (
@@ -86,7 +93,11 @@ def two(tmp_path_factory):
   said = [process.communicate(timeout=200) for process in processes]
   for process, (_, errors) in zip(processes, said, strict=True):
     assert process.returncode == 0, errors[-3000:]
-  return folder, [output.splitlines() for output, _ in said]
+  return (
+    folder,
+    [output.splitlines() for output, _ in said],
+    [errors for _, errors in said],
+  )
 
 
 @pytest.fixture(scope='module')
@@ -107,6 +118,11 @@ def _bytes(params):
 
 def test_all_stop_at_one_step_when_one_is_asked(two):
   assert all('stopped 10' in lines for lines in two[1])
+
+
+def test_a_damaged_checkpoint_is_told_once_and_left_out(two):
+  told = [errors.count('continues without checkpoint_10') for errors in two[2]]
+  assert told == [1, 0]
 
 
 def test_two_processes_train_what_one_does(two, one):

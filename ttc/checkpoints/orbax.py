@@ -16,12 +16,13 @@ import math
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from ttc.checkpoints import faults
+from ttc.checkpoints import faults, run_config, step_digests
 from ttc.checkpoints.filling import at
 from ttc.models import abstract, partitioning
 from ttc.models.config import TransformerConfig
@@ -52,14 +53,16 @@ class Checkpoints:
 
     Raises:
       ValueError: the folder holds checkpoints of another config.
-      OSError: the folder cannot be made or written to.
+      OSError: the folder cannot be made or written to, or every checkpoint in
+        it is damaged. A newest one that is damaged is deleted.
     """
-    self._folder = storage.absolute(folder)
+    self._folder, self._writing = storage.absolute(folder), 0
     storage.make_folder(self._folder)
-    _claim(self._folder / 'config.json', config)
+    run_config.claim(self._folder / 'config.json', config)
     options = ocp.CheckpointManagerOptions(
       step_prefix='checkpoint',
       cleanup_tmp_directories=True,  # what a killed process left
+      async_options=ocp.AsyncOptions(post_finalization_callback=self._vouch),
       preservation_policy=policies.AnyPreservationPolicy(
         [
           policies.LatestN(2),
@@ -84,6 +87,10 @@ class Checkpoints:
           'progress': ocp.JsonCheckpointHandler(),
         },
       )
+    if jax.process_index() == 0:
+      step_digests.remove_damaged(self._folder, self._manager.all_steps())
+    multihost_utils.sync_global_devices('checkpoints')
+    self._manager.reload()
 
   def __enter__(self):
     return self
@@ -111,6 +118,8 @@ class Checkpoints:
       OSError: this checkpoint, or the one before, could not be written.
     """
     with faults.writing(self._folder):
+      self._manager.wait_until_finished()
+      self._writing = step
       self._manager.save(
         step,
         args=ocp.args.Composite(
@@ -137,11 +146,17 @@ class Checkpoints:
     # The step may be the one that is being written.
     with faults.writing(self._folder):
       self._manager.wait_until_finished()
-    before = max((s for s in self._manager.all_steps() if s < step), default=0)
-    with faults.reading(
-      self._folder / f'checkpoint_{step}',
-      f'Delete that folder to continue from step {before}.',
-    ):
+    steps = self._manager.all_steps()
+    before = max((s for s in steps if s < step), default=None)
+    fix = f'Delete that folder to continue from step {before}.'
+    if before is None or step < max(steps):  # the best, which no step follows
+      fix = f'Delete {self._folder} to train from the beginning.'
+    with faults.reading(self._folder / f'checkpoint_{step}', fix):
+      found = jax.process_index() == 0 and step_digests.damage(
+        self._folder, step
+      )
+      if found:
+        raise ValueError(found)
       restored = self._manager.restore(
         step,
         args=ocp.args.Composite(
@@ -150,6 +165,11 @@ class Checkpoints:
         ),
       )
     return restored['state'], restored['progress']
+
+  def _vouch(self) -> None:
+    """Called when all files of a step are there, before it has its name."""
+    if jax.process_index() == 0:
+      step_digests.write(self._folder, self._writing)
 
 
 def save_model(
@@ -347,42 +367,6 @@ def _described(folder):
     )
   with faults.reading(path, _AGAIN):
     return json.loads(path.read_text())
-
-
-def _claim(path, config):
-  """Writes a run's config; raises ValueError if the file has another."""
-  # Through JSON, so that tuples equal the lists that are read back.
-  config = json.loads(json.dumps(config))
-  if not path.exists():
-    if jax.process_index() == 0:
-      _write(path, config)
-    return
-  with faults.reading(path, 'Delete that file if this run made the others.'):
-    stored = _flat(json.loads(path.read_text()))
-  wanted = _flat(config)
-  differing = [
-    f'{name} is {stored.get(name)!r} there and {wanted.get(name)!r} here'
-    for name in sorted(wanted | stored)
-    if wanted.get(name) != stored.get(name)
-  ]
-  if differing:
-    raise ValueError(
-      f'{path.parent} holds checkpoints of another config: '
-      f'{"; ".join(differing)}. Restore the config, or use another folder.'
-    )
-
-
-def _flat(tree, prefix='') -> dict:
-  """Leaves of nested dictionaries by dotted paths."""
-  if not isinstance(tree, dict):
-    return {prefix: tree}
-  return {
-    path: leaf
-    for name, child in tree.items()
-    for path, leaf in _flat(
-      child, f'{prefix}.{name}' if prefix else name
-    ).items()
-  }
 
 
 def _write(path, tree):
