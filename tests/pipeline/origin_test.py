@@ -1,7 +1,10 @@
 """Files with other content, and results of other code, are not mixed in."""
 
 import dataclasses
+import functools
+import importlib
 import json
+import sys
 
 import pytest
 
@@ -12,6 +15,7 @@ from ttc.pipeline import completed, contents, inputs, provenance, records
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import RefusedError, StageRun
 from ttc.runtime import source
+from ttc.search.allocate import Beam
 
 
 @pytest.fixture
@@ -92,12 +96,13 @@ def test_contents_of_nested_configurations(tmp_path, cards):
 
 def _begun_by(monkeypatch, **changes):
   real = provenance.current
-  now = {**real(True), **changes}
-  monkeypatch.setattr(provenance, 'current', lambda devices: now)
+  now = {**real(Toss(coin=Coin()), True), **changes}
+  monkeypatch.setattr(provenance, 'current', lambda config, devices: now)
 
 
 @pytest.mark.parametrize(
-  'change', [{'source': 'abc'}, {'jax': '0.1'}, {'platform': 'tpu'}]
+  'change',
+  [{'source': 'abc'}, {'jax': '0.1'}, {'platform': 'tpu'}, {'modules': 'abc'}],
 )
 def test_other_code_in_the_midst_of_a_stage_is_refused(
   tmp_path, monkeypatch, change
@@ -121,6 +126,49 @@ def test_other_code_in_the_midst_of_a_stage_is_refused(
   # What was allowed once is what the folder now is.
   with pytest.raises(RuntimeError):
     toss(False).work()
+
+
+_OWN = """
+import dataclasses
+from tests.cli.little_stages import Toss
+
+@dataclasses.dataclass(frozen=True)
+class Coin:
+  bias: float = 0.5
+
+def side():
+  return 1
+"""
+
+
+def _imported(name, text, folder):
+  (folder / f'{name}.py').write_text(text)
+  sys.modules.pop(name, None)
+  importlib.invalidate_caches()
+  return importlib.import_module(name)
+
+
+@pytest.mark.parametrize('held', ['class', 'base', 'function', 'partial'])
+def test_modules_of_a_user_are_part_of_the_code(tmp_path, monkeypatch, held):
+  monkeypatch.syspath_prepend(str(tmp_path))
+  monkeypatch.setattr(sys, 'dont_write_bytecode', True)
+
+  def digest(text):
+    own = _imported('own_module', text, tmp_path)
+    mine = dataclasses.make_dataclass(
+      'Mine', [], bases=(own.Coin,), frozen=True
+    )
+    value = {
+      'class': own.Coin(),
+      'base': mine(),
+      'function': own.side,
+      'partial': functools.partial(max, own.side),
+    }[held]
+    return source.outside(Toss(coin=(value, {'a': Beam()})))
+
+  assert digest(_OWN) == digest(_OWN)
+  assert digest(_OWN) != digest(f'{_OWN}# A comment is other code, too.')
+  assert source.outside(Beam()) == ''
 
 
 def test_a_stage_without_results_may_begin_anew(tmp_path, monkeypatch):

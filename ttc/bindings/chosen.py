@@ -15,7 +15,7 @@ from ttc.pipeline.experiment import ConfigurationError, Experiment
 _MACRO = 'gin.macro'
 
 
-class Named(NamedTuple):
+class StageName(NamedTuple):
   """A stage as far as gin's tables tell.
 
   Attributes:
@@ -53,7 +53,7 @@ def names(
   return found & set(only) if only else found
 
 
-def planned() -> list[Named] | None:
+def planned() -> list[StageName] | None:
   """The stages that gin's tables give to an Experiment; None if they do not."""
   selector = f'{Experiment.__module__}.{Experiment.__name__}'
   bound = _bound('', selector)
@@ -67,7 +67,7 @@ def planned() -> list[Named] | None:
     name = _resolved(table.get('name'))
     if not isinstance(name, str):
       return None
-    stages.append(Named(name, made.wrapped.kind))
+    stages.append(StageName(name, made.wrapped.kind))
   return stages
 
 

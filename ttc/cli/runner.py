@@ -198,7 +198,7 @@ def _run(request: Request, session: _Session) -> None:
   labels = [run.label for _, run in runs]
   bindings = fingerprint.bindings(experiment) | {'stages': labels}
   agreement.check(processes, 'bindings', bindings)
-  files = {run.label: run.origin.files | run.outside() for _, run in runs}
+  files = {run.label: run.outside() for _, run in runs}
   agreement.check(processes, 'input files', files)
   lines = dict.fromkeys(place.config.splitlines(), True)
   agreement.check(processes, 'configuration', lines)

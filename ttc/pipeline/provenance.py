@@ -1,25 +1,28 @@
 """By which code, on which devices: what a stage's results also depend on."""
 
-import functools
 import importlib.metadata
+from typing import Any
 
 from ttc.runtime import source
 
 Provenance = dict[str, str]
 
 
-@functools.cache
-def current(devices: bool) -> Provenance:
+def current(config: Any, devices: bool) -> Provenance:
   """What produces results here and now.
 
   Args:
+    config: the stage.
     devices: whether to name the devices too, which starts jax.
 
   Returns:
     'source', the first digits of the SHA-256 of this package's source;
+    'modules', those of the stage's modules outside of it, if there are any;
     'jax', its version; and with devices 'platform' and 'device', their kind.
   """
   found = {'source': source.digest(), 'jax': importlib.metadata.version('jax')}
+  if own := source.outside(config):
+    found['modules'] = own
   if devices:
     import jax
 

@@ -33,7 +33,7 @@ from ttc.pipeline import (
 from ttc.pipeline.origin import BusyError, FILE, Origin, RefusedError
 from ttc.pipeline.parts import one, Part, Parts
 from ttc.pipeline.place import Place
-from ttc.runtime import storage
+from ttc.runtime import source, storage
 from ttc.runtime.metrics import StageMetrics
 from ttc.runtime.progress import Progress
 
@@ -197,9 +197,8 @@ class StageRun:
     """Returns what the folder was begun from; None if it was not begun.
 
     Raises:
-      RefusedError: it was begun from something else than this run has, or
-        nothing says from what; or an earlier stage of the seed, which this one
-        may read, was made from other content of a file.
+      RefusedError: it was begun from something else than this run has or
+        nothing says from what, or an earlier stage was, of the same files.
     """
     before = Origin.read(self.folder)
     if before is not None:
@@ -297,8 +296,10 @@ class StageRun:
     return seconds
 
   def outside(self) -> dict[str, str]:
-    """Identities of folders made elsewhere that the bindings name."""
-    return inputs.outside(self.place.root, self.origin.bindings)
+    """Identities of files, folders and modules from outside the experiment."""
+    folders = inputs.outside(self.place.root, self.origin.bindings)
+    own = {'modules': source.outside(self._stage)}
+    return self.origin.files | folders | own
 
   def _forget(self) -> None:
     # The mark first: a kill in between must not leave one without stage.json.
@@ -332,7 +333,7 @@ class StageRun:
     self.origin.proceed(
       self.folder,
       before,
-      provenance.current(devices=not self._is_light),
+      provenance.current(self._stage, devices=not self._is_light),
       has_results=bool(parts)
       or any((self.folder / name).is_dir() for name in _RESULTS),
       mixed=self.place.mixed or self.seed is None,
