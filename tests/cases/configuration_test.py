@@ -220,6 +220,8 @@ def test_all_missing_macros_are_told_at_once():
     ('gs:/bucket/runs', 'write gs://bucket/runs'),  # tensorpack#1317
     ('gs:bucket/runs', 'write gs://bucket/runs'),  # t5#649
     ('GS://bucket/runs', 'write gs://bucket/runs'),
+    ('gs//bucket/runs', 'write gs://bucket/runs'),
+    ('S3//bucket', 'write s3://bucket'),
     ('gs:///bucket/runs', 'write gs://bucket/runs'),
     ('gs://', 'names no bucket'),
     ('S3:/bucket', 'write s3://bucket'),
@@ -239,6 +241,27 @@ def test_paths_that_look_like_a_bucket_are_told_with_the_fix(name, fix):
     assert fix in told
   told = _refusal((_QUICK,), f'prm/Train.start={name!r}', check=True)
   assert fix in told
+
+
+@pytest.mark.parametrize('name', [' gs://b/x', 'gs://b/x\n', '\ts3://b'])
+def test_blanks_around_an_address_are_told(name):
+  for read in (storage.path, storage.absolute, storage.normal, storage.local):
+    with pytest.raises(ValueError, match='ends with a blank; write') as told:
+      read(name)
+    assert str(told.value).endswith(f'write {name.strip()}.')
+
+
+@pytest.mark.parametrize('name', ['', ' '])
+def test_an_output_without_a_name_is_told(name, capsys):
+  assert 'names no folder' in _refusal((_QUICK,), f'Experiment.output={name!r}')
+  sweep = ['sweep', f'--gin_file={_QUICK}', f'--output={name}']
+  assert main.main([*sweep, '--sweep.BUDGET=[16]']) == 2
+  assert 'names no folder' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['gs', 'gs/x', 'a/gs//x', './gs//x', 'gsx//y'])
+def test_a_folder_may_be_called_like_a_scheme(name):
+  assert storage.path(name) == pathlib.Path(name)
 
 
 @pytest.mark.parametrize(

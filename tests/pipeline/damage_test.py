@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.little_stages import Coin, Count, Toss
 from ttc.cli import main
+from ttc.data.problems import Problem
 from ttc.pipeline import checksums, journal, records, verify
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
@@ -26,6 +27,20 @@ class _Short(Toss):
     """Writes one row for two items."""
     for part in run.parts(range(4), 2):
       part.write([{'problem': part.items[0]}])
+
+
+class _Asking(Toss):
+  """Has a setting, a question and rows of its id for each item."""
+
+  def __call__(self, run):
+    """Writes two rows an item, one of it a label's."""
+    problems = [Problem(i, '') for i in range(10)]
+    items = [('beam', 4, problem) for problem in problems]
+    for part in run.parts(items, 2, rows=lambda _: 2):
+      rows = [
+        {'problem': item[2].id, 'n': n} for item in part.items for n in (0, 1)
+      ]
+      part.write(rows)
 
 
 @pytest.fixture
@@ -174,6 +189,30 @@ def test_parts_that_are_gone_are_made_again(finished, tmp_path, capsys):
   assert _toss(tmp_path).is_complete()
 
 
+@pytest.mark.parametrize(
+  'corrupt', [_cut_at_a_line_end, _one_empty_line, _nothing, _append_a_line]
+)
+def test_a_finished_part_of_another_size_is_told_at_once(
+  finished, tmp_path, corrupt
+):
+  corrupt(finished)
+  with pytest.raises(records.DamagedError, match='and was written with') as why:
+    _toss(tmp_path).is_complete()
+  assert str(why.value).endswith(
+    f'delete {finished} and run the stage again:\n  ttc x'
+  )
+
+
+def test_a_mark_without_sizes_is_that_of_an_earlier_revision(
+  finished, tmp_path
+):
+  mark = json.loads((finished / records.MARK).read_text())
+  del mark['sizes'], mark['digest']
+  (finished / records.MARK).write_text(json.dumps(mark))
+  assert _toss(tmp_path).is_complete()
+  assert len(records.read_rows(finished)) == 10
+
+
 @pytest.mark.parametrize('text', ['{}', '[]', '', 'null', '{"rows": {}}', '\0'])
 def test_a_damaged_mark_is_told(finished, text, tmp_path):
   (finished / records.MARK).write_text(text)
@@ -281,6 +320,22 @@ def test_rows_are_counted_against_items_without_any_digest(
   run.work()
   assert run._parts.mine == [2]
   assert {p.name: p.read_bytes() for p in finished.glob('part-*')} == whole
+
+
+@pytest.mark.parametrize('corrupt', [_copy_another, _swap])
+def test_rows_are_of_the_questions_of_their_part_without_any_digest(
+  tmp_path, corrupt, capsys
+):
+  """A folder without a journal; the questions are named by their ids."""
+  run = StageRun(_Asking(coin=Coin()), Place(tmp_path), 0)
+  run.work()
+  whole = {p.name: p.read_bytes() for p in run.folder.glob('part-*')}
+  for path in [run.folder / records.MARK, *run.folder.glob('.written-*')]:
+    path.unlink()
+  corrupt(run.folder)
+  StageRun(_Asking(coin=Coin()), Place(tmp_path), 0).work()
+  assert 'has the rows of other questions' in capsys.readouterr().err
+  assert {p.name: p.read_bytes() for p in run.folder.glob('part-*')} == whole
 
 
 def test_a_part_is_written_with_all_of_its_rows(tmp_path):

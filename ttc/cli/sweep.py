@@ -175,6 +175,8 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
     flags.append(f'--profile={options.profile}')
   if options.join_timeout:
     flags.append(f'--join_timeout={options.join_timeout:g}')
+  if not options.output.strip():
+    raise ValueError(f'--output={options.output!r} names no folder.')
   sweep = Sweep(
     output=storage.normal(options.output),
     axes=table,

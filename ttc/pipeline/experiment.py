@@ -71,6 +71,11 @@ class Experiment:
         storage.check(getattr(self, field))
       except ValueError as error:
         raise ValueError(f'Experiment.{field}: {error}') from error
+    if not str(self.output).strip():
+      raise ValueError(
+        f"Experiment.output={self.output!r} names no folder; write 'runs', or "
+        "'.' for the working directory."
+      )
 
   @property
   def everything(self) -> tuple[Stage, ...]:

@@ -183,6 +183,16 @@ class Parts:
   def _num_rows(self, index: int) -> int:
     return sum(map(self._rows, self._batch(index)))
 
+  def _is_of_others(self, index: int, rows: list[dict]) -> bool:
+    """Whether rows and items name their questions, and not the same ones."""
+    asked = [
+      _question(item)
+      for item in self._batch(index)
+      for _ in range(self._rows(item))
+    ]
+    found = [row.get('problem') for row in rows if isinstance(row, dict)]
+    return None not in (*asked, *found) and asked != found
+
   def _path(self, index: int) -> pathlib.Path:
     return self._folder / records.part_name(index, self.count)
 
@@ -198,6 +208,8 @@ class Parts:
         raise records.DamagedError(
           f'{path} has {len(rows)} rows and its items have {wanted}'
         )
+      if digests is None and self._is_of_others(index, rows):
+        raise records.DamagedError(f'{path} has the rows of other questions')
     except FileNotFoundError:
       return False
     except (records.TornPartError, records.DamagedError) as error:
@@ -208,6 +220,16 @@ class Parts:
     self._right += right
     self._judged += judged
     return True
+
+
+def _question(item: Any) -> Any:
+  """The id of the question that an item is about; None where it has none."""
+  if isinstance(item, tuple):
+    ids = [_question(member) for member in item]
+    return next((id_ for id_ in ids if id_ is not None), None)
+  if isinstance(item, dict):
+    return item.get('problem')
+  return getattr(item, 'id', None)
 
 
 def _accuracy(rows: list[dict]) -> tuple[float, int]:

@@ -12,9 +12,9 @@ Two rules make the folder consistent at every moment:
      existing mark vouches for all parts; where it is missing, at worst a
      finished stage is looked through once more.
 
-The mark stores the number of rows and the SHA-256 of each part, and the SHA-256
-of the model files, because neither rule covers later damage: a copy that stops
-at the end of a line leaves a readable file, and so does a flipped bit.
+The mark stores the number of rows of each part, and the size and SHA-256 of
+parts and model files, because neither rule covers later damage: a copy that
+stops at the end of a line leaves a readable file, and so does a flipped bit.
 
 Bytes are canonical (sorted keys, floats of 6 significant digits): the same work
 gives the same file, and runs can be compared byte by byte.
@@ -161,8 +161,8 @@ def mark_complete(
 
   Args:
     folder: the stage's folder.
-    facts: plain JSON to store in the mark. The number of rows of each part is
-      added as 'rows', and the digests of all parts as 'sha256', by file name;
+    facts: plain JSON to store in the mark. Added are by file name the number
+      of rows of each part as 'rows', digests and sizes as 'sha256' and 'sizes';
       and, as 'undecided', how many answers no grader could judge, by reason.
     *below: files and folders in it, e.g. 'model', that get digests too.
 
@@ -190,7 +190,8 @@ def mark_complete(
     undecided.update(a['undecided'] for a in answers(part) if 'undecided' in a)
   names = [*rows, *checksums.tree(folder, *below)]
   digests = checksums.of_files(folder, names)
-  mark = {**facts, 'rows': rows, 'sha256': digests}
+  sizes = {name: storage.size(folder / name) for name in names}
+  mark = {**facts, 'rows': rows, 'sha256': digests, 'sizes': sizes}
   if undecided:
     mark['undecided'] = dict(undecided)
   mark['digest'] = checksums.of_bytes(canonical(mark).encode('ascii'))
@@ -233,9 +234,25 @@ def _check_mark(mark: Any) -> None:
 
 
 def absent(folder: pathlib.Path, mark: dict[str, Any]) -> list[str]:
-  """Names of files that a mark vouches for and that are not there."""
-  names = [*mark['rows'], *mark.get('sha256', ())]
-  return sorted({name for name in names if not (folder / name).exists()})
+  """Names of files that a mark vouches for and that are not there.
+
+  Raises:
+    DamagedError: one is there with another size. Contents are not read.
+  """
+  sizes = mark.get('sizes', {})  # an earlier revision had none
+  gone = []
+  for name in sorted({*mark['rows'], *mark.get('sha256', ())}):
+    try:
+      size = storage.size(folder / name)
+    except FileNotFoundError:
+      gone.append(name)
+      continue
+    if size != sizes.get(name, size):
+      raise DamagedError(
+        f'{folder / name} has {size} bytes and was written with {sizes[name]}; '
+        f'{remedy(folder, mark)}'
+      )
+  return gone
 
 
 def check_files(folder: pathlib.Path) -> None:

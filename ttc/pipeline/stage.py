@@ -216,12 +216,12 @@ class StageRun:
   def is_complete(self) -> bool:
     """Whether the stage is finished, with this configuration and inputs.
 
-    A report over all seeds whose inputs or seeds have changed is cheap to make
-    again: its mark is deleted, and the answer is False. So it is where files
-    are gone that the mark vouches for: the work does what is missing.
+    A report over all seeds is cheap: where inputs or seeds have changed its
+    mark is deleted, and the answer is False. So it is where files are gone.
 
     Raises:
       RefusedError: another configuration, or an input was made again since.
+      DamagedError: a file has another size than the mark says.
     """
     before = self.check()
     if before is None:

@@ -11,8 +11,9 @@ import contextlib
 import errno
 import os
 import pathlib
-import re
 import shutil
+
+from ttc.runtime.spelling import check, is_remote
 
 # For each scheme: fsspec's protocol, and the library that implements it.
 _STORES = {
@@ -20,10 +21,6 @@ _STORES = {
   's3': ('s3', 's3fs'),
   'az': ('az', 'adlfs'),
 }
-# What looks like the beginning of an address: its scheme, and the slashes.
-_SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*):(/*)')
-# Schemes that name no local folder either, even with a slash too few.
-_ELSEWHERE = ('hdfs', 'http', 'https', 'ftp', 'abfs', 'hf', 'gcs', 's3a')
 # Without this, epath imports TensorFlow on first use, for its file system.
 os.environ.setdefault('EPATH_USE_TF', 'false')
 # Facts of fsspec's that change whenever an object is written, by store: the
@@ -32,37 +29,6 @@ _STAMPS = ('generation', 'ETag', 'etag')
 # Errors that get advice of their own, see `explained`.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_PERMISSION = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-def check(name: str | os.PathLike) -> None:
-  """Checks how a path is spelt, before anything looks for it.
-
-  Raises:
-    ValueError: it is no text, has a scheme that is unknown, or looks like one
-      in a bucket and would be taken for a local one; the message has the fix.
-  """
-  if not isinstance(name, str | os.PathLike):
-    raise ValueError(f'{name!r} is no path; write one as a text, in quotes.')
-  match = _SCHEME.match(str(name))
-  if not match:
-    return
-  scheme, slashes = match.groups()
-  rest = str(name)[match.end() :].lstrip('/')
-  if scheme.lower() == 'file':
-    raise ValueError(f'{name}: write a local path without file:, as /{rest}.')
-  if scheme.lower() in _STORES:
-    if scheme != scheme.lower() or slashes != '//':
-      raise ValueError(
-        f'{name} is misspelt; for a bucket write {scheme.lower()}://{rest}.'
-      )
-    if not rest:
-      raise ValueError(f'{name} names no bucket; write {name}bucket/folder.')
-  elif slashes == '//' or scheme.lower() in _ELSEWHERE:
-    known = ', '.join(f'{other}://' for other in _STORES)
-    raise ValueError(
-      f'{name}: the scheme {scheme}:// is unknown; use a local path or one of '
-      f'{known}.'
-    )
 
 
 def normal(name: str) -> str:
@@ -115,12 +81,6 @@ def path(name: str | os.PathLike) -> pathlib.Path:
   from etils import epath
 
   return epath.Path(name)
-
-
-def is_remote(name: str | os.PathLike) -> bool:
-  """Whether a path is in an object store."""
-  match = _SCHEME.match(str(name))
-  return match is not None and match[2].startswith('//')
 
 
 def is_absolute(name: str | os.PathLike) -> bool:
@@ -199,6 +159,20 @@ def modified(name: str | os.PathLike) -> float:
 
   store, key = fsspec.url_to_fs(str(name))
   return store.modified(key).timestamp()
+
+
+def size(name: str | os.PathLike) -> int:
+  """The number of bytes of a file.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+  """
+  if not is_remote(name):
+    return os.stat(name).st_size
+  import fsspec
+
+  store, key = fsspec.url_to_fs(str(name))
+  return store.size(key)
 
 
 def version(name: str | os.PathLike) -> tuple | None:
