@@ -62,6 +62,10 @@ def test_a_slash_at_the_end_makes_no_other_job(tmp_path):
     (['--sweep.gin_file=["nope.gin"]'], 'nope.gin is not a file'),
     (['--sweep.BUDGET=[16'], "'[' is never closed"),
     (
+      ['--sweep.BUDGET=[16]', '--accelerator=v5litepod-9999x'],
+      '--accelerator=tpu-v5litepod-9999x is no TPU slice; write',
+    ),
+    (
       ['--sweep.BUDGET=[16]', '--only=serach'],
       'no stage serach (did you mean search?); it has pretrain (pretrain)',
     ),
@@ -180,7 +184,7 @@ def test_a_command_can_be_checked_alone(tmp_path, capsys, mode):
 
 
 def test_names_of_stages_are_known_without_building_them():
-  # P14 of another kind: what the machine alone has cannot be read here.
+  # The machine's own files cannot be read here, and building may read them.
   for file in pathlib.Path(main.__file__).parents[2].glob('gin/*/*.gin'):
     try:
       built = configuration.load((str(file),), (), check=False)[0]

@@ -156,7 +156,7 @@ def test_a_cell_that_cannot_be_configured_is_told_before_any_work(
 def test_finished_cells_of_other_bindings_are_refused(sweep, tmp_path, capsys):
   arguments = sweep('--sweep.Coin.bias=[0.5]', '--run')
   assert main.main(arguments) == 0
-  assert main.main([*arguments, '--gin.ITEMS=4']) == 1
+  assert main.main([*arguments, '--gin.ITEMS=4']) == 2
   assert 'Toss.items: 10 before, 4 now' in capsys.readouterr().err
   assert _runs(tmp_path / 'sweep')['bias-0.5'].state == 'done'
 
@@ -207,6 +207,12 @@ def test_a_cell_that_another_process_has_is_left_to_it(tmp_path, sweep, capsys):
     ),
     (['--sweep.Coin.bias=[1]', '--cell=x'], '--cell=x is none of the 1 cells'),
     (['--sweep_file=missing'], '--sweep_file=missing: No such file'),
+    (
+      ['--sweep.Toss.size=["x"]', '--only=tos'],
+      'no stage tos (did you mean to',
+    ),
+    (['--sweep.Experiment.seeds=[()]'], 'seeds=() is empty'),
+    (['--sweep.ITEMS=[2]', '--gin.ITEMS=3'], '--gin.ITEMS=3: ITEMS is an axis'),
   ],
 )
 def test_what_cannot_be_swept_is_one_line(sweep, capsys, more, message):
@@ -214,6 +220,13 @@ def test_what_cannot_be_swept_is_one_line(sweep, capsys, more, message):
   told = capsys.readouterr().err
   assert message in told
   assert len(told.splitlines()) == 1
+
+
+def test_a_sweep_of_which_no_cell_can_run_has_not_begun(sweep, capsys):
+  assert main.main(sweep('--sweep.ITEMZ=[2, 4]', '--run')) == 2
+  assert capsys.readouterr().err.count('ITEMZ is bound but nothing') == 2
+  # One of the cells can.
+  assert main.main(sweep('--sweep.Coin.bias=[0.5, 2.5]', '--run')) == 1
 
 
 def test_a_sweep_may_lie_in_a_bucket(sweep, bucket, capsys):

@@ -71,8 +71,9 @@ def test_nothing_is_written_through_a_link(tmp_path, capsys):
 
 
 def test_a_missing_experiment_is_named_before_any_work(tmp_path, capsys):
-  assert _run(tmp_path / 'b', _reuse(tmp_path / 'a')) == 2
-  assert 'is no folder' in capsys.readouterr().err
+  for more in ((), ('--check',)):
+    assert _run(tmp_path / 'b', _reuse(tmp_path / 'a'), *more) == 2
+    assert 'is no folder' in capsys.readouterr().err
   assert not (tmp_path / 'b' / 'little' / 'seed-0').exists()
 
 

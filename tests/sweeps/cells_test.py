@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import re
 
 import pytest
 
@@ -113,12 +114,38 @@ def test_a_file_holds_axes_and_the_command_line_replaces_them(tmp_path):
     ('Experiment.name=["a"]', 'a sweep binds Experiment.name itself'),
     ('experiment.Experiment.output=["a"]', 'itself'),
     ('gin_file=[4]', 'gin_file has 4, which is no path'),
-    ('A=[1]\nA=[2]', 'A is there twice'),
+    ('A=[1]\nA=[2]', 'A is an axis twice'),
   ],
 )
 def test_axes_that_cannot_be_are_named(statement, message):
   with pytest.raises(ConfigurationError, match=message):
     axes([], [statement])
+
+
+@pytest.mark.parametrize(
+  ('files', 'statements', 'bindings', 'message'),
+  [
+    ([], ['A=[1]', 'A=[2]'], [], 'A is an axis twice; give all of its values'),
+    ([], ['Coin.bias=[1]', 'x.Coin.bias=[2]'], [], 'x.Coin.bias is an axis tw'),
+    (['A=[1]', 'A=[2]'], [], [], 'A is an axis twice'),
+    ([], ['A=[1]'], ['A=3'], '--gin.A=3: A is an axis of the sweep as well'),
+    (['A=[1]'], [], ['A=3'], '--gin.A=3: A is an axis'),
+    ([], ['x.Coin.bias=[1]'], ['Coin.bias=3'], 'x.Coin.bias is an axis'),
+  ],
+)
+def test_nothing_is_bound_twice(tmp_path, files, statements, bindings, message):
+  paths = []
+  for number, text in enumerate(files):
+    paths.append(tmp_path / f'{number}.gin')
+    paths[-1].write_text(f'{text}\n')
+  with pytest.raises(ConfigurationError, match=re.escape(message)):
+    axes(map(str, paths), statements, bindings)
+
+
+def test_scopes_are_other_bindings():
+  assert (
+    len(axes([], ['a/Coin.bias=[1]', 'b/Coin.bias=[1]'], ['Coin.bias=3'])) == 2
+  )
 
 
 def test_cells_that_would_share_a_folder_are_refused():

@@ -53,33 +53,28 @@ def load(
   return experiment, gin.operative_config_str()
 
 
-def check_elsewhere(
-  files: Sequence[str],
-  bindings: Sequence[str],
-  mounted: Sequence[str],
-  kind: str | None,
-  only: Sequence[str],
-) -> None:
-  """Checks a configuration for another machine, as far as it can be known here.
+def check_stages(request, mounted: Sequence[str] | None) -> None:
+  """Checks a configuration and the stages to run, as far as can be known here.
 
   Args:
-    files: as for `load`.
-    bindings: as for `load`.
-    mounted: folders that the machine has, of its image or a shared disk.
-    kind: as for `chosen.names`.
-    only: as for `chosen.names`.
+    request: the `runner.Request` of a command.
+    mounted: folders that another machine has, which is to run the command, of
+      its image or a shared disk; None where the machine is not known.
 
   Raises:
     ConfigurationError: as `load`; a file or path would not be there, or there
       is no stage to run.
   """
+  files, bindings = request.files, request.bindings
   with _one_error():
-    if elsewhere.check(files, bindings, mounted):
+    if mounted is None:
+      stages = load(files, bindings, check=False)[0].everything
+    elif elsewhere.check(files, bindings, mounted):
       stages = gin.get_configurable(Experiment)().everything
     else:
       stages = chosen.planned()
     if stages is not None:
-      chosen.names(stages, kind, only)
+      chosen.names(stages, request.kind, request.only)
 
 
 @contextlib.contextmanager

@@ -174,13 +174,7 @@ def _await_loss(session: _Session, error: Exception) -> None:
 def _check(request: Request) -> None:
   """Raises for a configuration that cannot run; changes nothing."""
   if request.check == 'elsewhere':
-    configuration.check_elsewhere(
-      request.files,
-      request.bindings,
-      request.mounted,
-      request.kind,
-      request.only,
-    )
+    configuration.check_stages(request, request.mounted)
   else:
     is_complete(request)
   print('ttc: the configuration is in order.', file=sys.stderr, flush=True)
@@ -246,6 +240,7 @@ def _prepared(
     processes=processes,
     mixed=request.mixed,
   )
+  reuse.check(experiment)
   names = chosen.names(experiment.everything, request.kind, request.only)
   return experiment, _checked(experiment, place, names)
 

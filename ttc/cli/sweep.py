@@ -125,10 +125,11 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
       return sweep_runner.run(folder, chosen, command)
     if options.sky or options.xpk:
       write = jobs.write_sky if options.sky else jobs.write_xpk
-      _check_elsewhere(chosen, options.mounted)
+      _check(chosen, options.mounted)
       folder = storage.absolute(options.sky or options.xpk)
       print(write(sweep, chosen, folder, options.accelerator))
       return 0
+    _check(chosen, None)
   except (ConfigurationError, ValueError, OSError) as error:
     print(f'ttc: {error}', file=sys.stderr)
     return _CANNOT_START
@@ -160,7 +161,11 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
         f'a sweep binds Experiment.{name} itself, from --output and the '
         f'values of a cell; remove --gin.Experiment.{name}.'
       )
-  table = axes(options.sweep_file, [text[len('--sweep.') :] for text in swept])
+  table = axes(
+    options.sweep_file,
+    [text[len('--sweep.') :] for text in swept],
+    [text[len('--gin.') :] for text in bindings],
+  )
   if not table:
     raise ValueError(
       'a sweep needs values to go through: --sweep.NAME=LIST, or '
@@ -199,8 +204,14 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
   return sweep, chosen
 
 
-def _check_elsewhere(cells, mounted: list[str]) -> None:
-  """Raises ConfigurationError for the first cell that cannot run elsewhere."""
+def _check(cells, mounted: list[str] | None) -> None:
+  """Raises ConfigurationError for the first cell that cannot be run.
+
+  Args:
+    cells: the cells.
+    mounted: folders of the machine that will run them; None where that is not
+      known, so that nothing is asked of files.
+  """
   from ttc.cli import configuration
   from ttc.pipeline.experiment import ConfigurationError
 
@@ -208,8 +219,6 @@ def _check_elsewhere(cells, mounted: list[str]) -> None:
   for cell in cells:
     request = arguments.request(cell.arguments)
     try:
-      configuration.check_elsewhere(
-        request.files, request.bindings, mounted, request.kind, request.only
-      )
+      configuration.check_stages(request, mounted)
     except ConfigurationError as error:
       raise ConfigurationError(f'{cell.name}: {error}') from error

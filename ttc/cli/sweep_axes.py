@@ -9,35 +9,53 @@ from ttc.pipeline.experiment import ConfigurationError
 from ttc.sweeps.cells import Axis, GIN_FILE
 
 
-def axes(files: Iterable[str], statements: Iterable[str]) -> tuple[Axis, ...]:
+def axes(
+  files: Iterable[str], statements: Iterable[str], bindings: Iterable[str] = ()
+) -> tuple[Axis, ...]:
   """Parses the axes of a sweep, those of files first.
 
   Args:
     files: paths of files in gin syntax. Every statement is an axis: a list of
       values, or a dict of values by name.
     statements: such statements; one replaces an axis of a file.
+    bindings: gin bindings of all cells, which no axis may bind as well.
 
   Raises:
-    ConfigurationError: a file is missing or contains something else; or a value
-      is no list, is empty or has an element twice.
+    ConfigurationError: a file is missing or contains something else; a value is
+      no list, is empty or has an element twice; or something is bound twice.
   """
-  table = {}
+  of_files, of_flags = {}, {}
   for file in files:
     try:
       text = pathlib.Path(file).read_text(encoding='utf-8')
-    except OSError as error:
-      raise ConfigurationError(
-        f'--sweep_file={file}: {error.strerror}.'
-      ) from error
-    table.update(_parsed(text, f'--sweep_file={file}', None))
+    except (OSError, UnicodeDecodeError) as error:
+      reason = getattr(error, 'strerror', None) or error
+      raise ConfigurationError(f'--sweep_file={file}: {reason}.') from error
+    _add(of_files, text, f'--sweep_file={file}', None)
   for statement in statements:
-    table.update(_parsed(statement, f'--sweep.{statement}', '--sweep'))
+    _add(of_flags, statement, f'--sweep.{statement}', '--sweep')
+  table = of_files | of_flags
+  for binding in bindings:
+    for other in texts.of_flag(binding):
+      if other.key in table:
+        raise ConfigurationError(
+          f'{other.place}: {table[other.key].binding} is an axis of the sweep '
+          'as well, which gives each cell a value of its own; remove one.'
+        )
   return tuple(table.values())
 
 
-def _parsed(text: str, where: str, option: str | None) -> dict[str, Axis]:
-  """The axes in a text by name; `where` and `option` as for `texts.parsed`."""
-  table = {}
+def _add(
+  table: dict[tuple, Axis], text: str, where: str, option: str | None
+) -> None:
+  """Adds the axes in a text, by `Binding.key`.
+
+  Args:
+    table: the axes so far, of files or of flags.
+    text: as for `texts.parsed`.
+    where: as for `texts.parsed`.
+    option: as for `texts.parsed`.
+  """
   for statement in texts.parsed(text, where, option):
     # `Name:` before indented bindings; the parser yields those one by one, too.
     if isinstance(statement, config_parser.BlockDeclaration):
@@ -48,13 +66,15 @@ def _parsed(text: str, where: str, option: str | None) -> dict[str, Axis]:
         'imports and includes belong in a --gin_file.'
       )
     name = _name(statement)
-    if name in table:
-      raise ConfigurationError(f'{where}: {name} is there twice; remove one.')
+    (binding,) = texts.of_flag(f'{name}=0')
+    if binding.key in table:
+      raise ConfigurationError(
+        f'{where}: {name} is an axis twice; give all of its values in one list.'
+      )
     try:
-      table[name] = _axis(name, statement.value)
+      table[binding.key] = _axis(name, statement.value)
     except ValueError as error:
       raise ConfigurationError(f'{where}: {error}') from error
-  return table
 
 
 def _name(statement) -> str:

@@ -59,8 +59,8 @@ def run(folder: pathlib.Path, cells: list[Cell], command: str) -> int:
     command: the command line as text, for the records.
 
   Returns:
-    The exit code: 0 if all cells are complete, 1 if not, 130 after SIGINT and
-    143 after SIGTERM.
+    The exit code: 0 if all cells are complete, 1 if not, 2 if none can be run,
+    130 after SIGINT and 143 after SIGTERM.
   """
   log = RunLog()
   log.begin(folder, command=command)
@@ -80,18 +80,20 @@ def run(folder: pathlib.Path, cells: list[Cell], command: str) -> int:
 
 
 def _run(folder: pathlib.Path, cells: list[Cell], log: RunLog) -> int:
-  open_cells, refused = {}, False
+  open_cells, refused = {}, 0
   for cell, facts in zip(cells, _checked(cells), strict=True):
     if 'error' in facts:
       began = time.time()
       log.cell(cell.name)
       log.cell(cell.name, began=began, code=_CANNOT_START, error=facts['error'])
       _report(f'{cell.name}: {facts["error"]}')
-      refused = True
+      refused += 1
     elif facts['complete']:
       _report(f'{cell.name}: complete, skipped')
     else:
       open_cells[cell.name] = cell
+  if refused == len(cells):
+    return _CANNOT_START
   for number, (name, cell) in enumerate(open_cells.items(), start=1):
     now = status.one(folder / name)
     if now.state == 'running':

@@ -24,6 +24,15 @@ _NOT_COPIED = ('checkpoints',)  # read only to resume a stage, and large
 _PIECE = 2**24  # bytes per read: files of a model may not fit in memory
 
 
+def check(experiment: Experiment) -> None:
+  """Raises ConfigurationError if the folder to reuse does not exist."""
+  if experiment.reuse and not storage.absolute(experiment.reuse).is_dir():
+    raise ConfigurationError(
+      f'Experiment.reuse={experiment.reuse!r} is no folder; name the folder of '
+      'an experiment, such as runs/quickstart or gs://bucket/runs/quickstart.'
+    )
+
+
 def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
   """Links or copies finished stages of `experiment.reuse` into `root`.
 
@@ -31,22 +40,14 @@ def take(experiment: Experiment, root: pathlib.Path) -> Iterator[str]:
   call this at the same time, and it may be killed at any moment.
 
   Args:
-    experiment: the experiment about to run.
+    experiment: the experiment about to run, which has passed `check`.
     root: its folder.
 
   Yields:
     One message per stage that was taken, or could not be taken, with the
     reason; or one message that the folder has none of the stages.
-
-  Raises:
-    ConfigurationError: the folder to reuse does not exist.
   """
   source = storage.absolute(experiment.reuse)
-  if not source.is_dir():
-    raise ConfigurationError(
-      f'Experiment.reuse={experiment.reuse!r} is no folder; name the folder of '
-      'an experiment, such as runs/quickstart or gs://bucket/runs/quickstart.'
-    )
   missing, found = [], False
   for seed in experiment.seeds:
     for stage in experiment.stages:

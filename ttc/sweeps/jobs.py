@@ -16,6 +16,7 @@ from ttc.sweeps.cells import Cell, Sweep
 
 _LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
 _LONGEST = 40  # characters in the name of an xpk workload
+_TPU = re.compile(r'tpu-v\d+[a-z]*-[1-9]\d*(:1)?')
 _NAME = re.compile(r't-[a-z0-9-]*-[0-9a-f]{8}')
 
 
@@ -32,8 +33,13 @@ def write_sky(
       '--sky needs --accelerator=TYPE, such as tpu-v5litepod-16; '
       'sky show-gpus lists them.'
     )
-  if re.fullmatch(r'v\d.*', accelerator):
+  if re.match(r'v\d', accelerator):
     accelerator = f'tpu-{accelerator}'  # SkyPilot's name for it
+  if accelerator.startswith('tpu-') and not _TPU.fullmatch(accelerator):
+    raise ValueError(
+      f'--accelerator={accelerator} is no TPU slice; write its generation and '
+      'size, such as tpu-v5litepod-16.'
+    )
   template = _LAUNCH / 'sky' / 'cell.yaml'
   if not template.is_file():
     raise ValueError(
