@@ -8,13 +8,14 @@ from ttc.cli import main
 _GIN = str(pathlib.Path(__file__).parents[1] / 'cli' / 'little.gin')
 
 
-def _run(output, *bindings):
+def _run(output, *bindings, check=False):
   return main.main(
     [
       'run',
       f'--gin_file={_GIN}',
       f'--gin.OUTPUT={str(output)!r}',
       *(f'--gin.{binding}' for binding in bindings),
+      *['--check'] * check,
     ]
   )
 
@@ -71,8 +72,8 @@ def test_nothing_is_written_through_a_link(tmp_path, capsys):
 
 
 def test_a_missing_experiment_is_named_before_any_work(tmp_path, capsys):
-  for more in ((), ('--check',)):
-    assert _run(tmp_path / 'b', _reuse(tmp_path / 'a'), *more) == 2
+  for check in (True, False):
+    assert _run(tmp_path / 'b', _reuse(tmp_path / 'a'), check=check) == 2
     assert 'is no folder' in capsys.readouterr().err
   assert not (tmp_path / 'b' / 'little' / 'seed-0').exists()
 
