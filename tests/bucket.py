@@ -30,10 +30,12 @@ class Bucket:
     objects: (generation, content) by 'bucket/name'.
     read: how often the content was asked for, by 'bucket/name'.
     full: whether uploads are refused.
+    refusal: the HTTP status by which everything that is asked is refused.
   """
 
   def __init__(self):
     self.objects, self.read, self.full = {}, Counter(), False
+    self.refusal = None
     self._generations = itertools.count(1)
     self._uploads, self._lock = {}, threading.Lock()
 
@@ -115,7 +117,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
   def do_GET(self):
     path, query = self._asked()
-    if found := _OBJECT.fullmatch(path):
+    if status := self.bucket.refusal:
+      self._json({'error': {'code': status, 'message': 'Not you'}}, status)
+    elif found := _OBJECT.fullmatch(path):
       self._object(_name(*found.groups()), query)
     elif found := _BUCKET.fullmatch(path):
       self._json(self.bucket.listed(found[1], query))

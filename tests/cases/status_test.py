@@ -221,6 +221,71 @@ def test_names_and_errors_are_printed_without_control_characters(
     assert not re.search('[\x00-\x09\x0b-\x1f\x7f\u202e]', said)
 
 
+@pytest.mark.parametrize(
+  'text',
+  [
+    *('{}', '[1]', '5', '', '{"cells": 5}', '{"cells": [5]}', '\xff'),
+    *('{"cells": [{"x": 1}]}', '{"cells": [{"name": 5}]}'),
+    '{"cells": [{"name": "../x"}]}',
+  ],
+)
+def test_a_list_of_cells_that_is_none_is_one_line(tmp_path, capsys, text):
+  (tmp_path / 'sweep.json').write_text(text, encoding='latin-1')
+  assert main.main(['status', str(tmp_path)]) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert f'{tmp_path}/sweep.json cannot be read as the cells' in line
+
+
+@pytest.mark.parametrize('text', ['{}', '[]', '5', '{"seconds": "x"}', '\xff'])
+def test_a_damaged_stage_json_is_one_line(tmp_path, capsys, text):
+  folder = tmp_path / 'seed-0' / 'toss'
+  folder.mkdir(parents=True)
+  (folder / 'stage.json').write_text(text, encoding='latin-1')
+  assert main.main(['status', str(tmp_path)]) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert f'{folder}/stage.json cannot be read' in line
+
+
+@pytest.mark.parametrize(
+  'text', ['{"x": 5}', '[]', '5', '{"time": "x"}', '\xff']
+)
+def test_logs_that_are_not_ours_are_passed_over(tmp_path, text):
+  _log(tmp_path, '1', {'stage': _TOSS}, {'code': 0})
+  (tmp_path / 'attempts' / '2.log').write_text(f'{text}\n', encoding='latin-1')
+  (run,) = status.read(tmp_path)
+  assert run.attempts == 1
+
+
+def test_a_folder_that_is_none_is_one_line(tmp_path, capsys):
+  (tmp_path / 'file').write_text('')
+  (tmp_path / 'sweep.json').mkdir()
+  for name in ('', ' ', tmp_path / 'file', tmp_path / 'none', tmp_path):
+    assert main.main(['status', str(name)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'holds no exp' in line or 'cannot be read as the cells' in line
+
+
+@pytest.mark.parametrize('refusal', [400, 403])
+def test_a_bucket_that_is_not_ours_is_one_line(bucket, capsys, refusal):
+  output = "--gin.OUTPUT='gs://others/x'"
+  sweep = ['--output=gs://others/x', '--sweep.ITEMS=[2]', '--run']
+  bucket.refusal = refusal
+  try:
+    for arguments in (
+      ['status', 'gs://others/x'],
+      ['run', f'--gin_file={_GIN}', output],
+      ['run', f'--gin_file={_GIN}', output, '--check'],
+      ['sweep', f'--gin_file={_GIN}', *sweep],
+      ['verify', 'gs://others/x'],
+    ):
+      assert main.main(arguments) in (1, 2)
+      (line,) = capsys.readouterr().err.splitlines()
+      assert line.startswith('ttc: ')
+      assert 'Not you' in line
+  finally:
+    bucket.refusal = None
+
+
 def test_a_log_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
   """A power cut leaves a log that is whole, or none."""
   done = []

@@ -8,10 +8,10 @@ import pytest
 from tests.cli.little_stages import Coin, Count, Toss
 from ttc.cli import main
 from ttc.data.problems import Problem
-from ttc.pipeline import checksums, journal, records, verify
+from ttc.pipeline import journal, records, verify
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
-from ttc.runtime import storage
+from ttc.runtime import checksums, storage
 
 PARTS = 5
 

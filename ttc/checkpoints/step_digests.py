@@ -13,8 +13,7 @@ import pathlib
 import re
 import sys
 
-from ttc.pipeline import checksums
-from ttc.runtime import storage
+from ttc.runtime import checksums, storage
 
 _NAME = re.compile(r'sha256_(\d+)\.json')
 

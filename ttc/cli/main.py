@@ -10,6 +10,7 @@ import shlex
 import sys
 
 from ttc.cli import arguments, convert, grade, plan, status, sweep, verify
+from ttc.runtime import storage
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,11 +26,17 @@ def main(argv: list[str] | None = None) -> int:
   argv = sys.argv[1:] if argv is None else argv
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
-  for command in (convert, grade, status, verify):
-    if options.stage == command.__name__.rsplit('.', 1)[-1]:
-      return command.run(parser.parse_args(argv))
-  if options.stage == 'sweep':
-    return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+  try:
+    for command in (convert, grade, status, verify):
+      if options.stage == command.__name__.rsplit('.', 1)[-1]:
+        return command.run(parser.parse_args(argv))
+    if options.stage == 'sweep':
+      return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+  except Exception as error:
+    if (told := storage.unreachable(error)) is None:
+      raise
+    print(f'ttc: {told}', file=sys.stderr)
+    return 2
   if options.stage == 'plan':
     return plan.run(options, rest)
   # Must precede the import of TensorFlow, which otherwise logs a page.

@@ -16,7 +16,7 @@ from ttc.pipeline.place import Place
 from ttc.pipeline.records import IncompleteError
 from ttc.pipeline.run_log import RunLog
 from ttc.pipeline.stage import RefusedError, StageRun
-from ttc.runtime import join, termination
+from ttc.runtime import join, storage, termination
 from ttc.runtime.coordinator import JoinError
 from ttc.runtime.join import Cluster
 from ttc.runtime.process_group import Alone, Processes
@@ -112,6 +112,8 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
       _await_loss(session, error)
       if request.debug:
         traceback.print_exc()
+      if told := storage.unreachable(error):
+        raise OSError(told) from error
       raise
     finally:
       termination.finish_work()
@@ -125,7 +127,8 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
     return _fail(_STOPPED, 128 + signal.SIGTERM), ''
   except OSError as error:
     text = error if error.filename or not error.strerror else error.strerror
-    return _fail(f'ttc: {text}', _WORK_FAILED), str(text)
+    text = ' '.join(str(text).split())
+    return _fail(f'ttc: {text}', _WORK_FAILED), text
   except Exception as error:
     if _is_told(error):
       text = f'{session.label}: {error}' if session.label else str(error)
@@ -250,9 +253,9 @@ def _checked(
 ) -> list[tuple]:
   """The (stage, run) pairs of the names: seed by seed, the report last.
 
-  Earlier stages that these read, however indirectly, are checked too: what was
-  made with other bindings is refused whoever reads it. A stage names what it
-  reads in its bindings; a report tells of all stages.
+  So are all that these read, however indirectly: what was made with other
+  bindings is refused. A stage names in its bindings what it reads; a report
+  tells of all stages.
   """
   report = experiment.report
   reports = report is not None and report.name in names

@@ -53,8 +53,9 @@ def run(options: argparse.Namespace) -> int:
   for name in options.folder:
     try:
       tables.append((name, status.read(os.path.expanduser(name))))
-    except ValueError as error:
-      print(printable(f'ttc: {error}'), file=sys.stderr)
+    except (ValueError, OSError) as error:
+      told = ' '.join(str(error).splitlines())
+      print(printable(f'ttc: {told}'), file=sys.stderr)
       return _CANNOT_START
   if options.json:
     facts = {'folders': [_facts(name, runs) for name, runs in tables]}

@@ -131,7 +131,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
       return 0
     _check(chosen, None)
   except (ConfigurationError, ValueError, OSError) as error:
-    print(f'ttc: {error}', file=sys.stderr)
+    print(f'ttc: {" ".join(str(error).splitlines())}', file=sys.stderr)
     return _CANNOT_START
   for cell in chosen:
     print(shlex.join(['ttc', *cell.arguments]))
@@ -205,13 +205,7 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
 
 
 def _check(cells, mounted: list[str] | None) -> None:
-  """Raises ConfigurationError for the first cell that cannot be run.
-
-  Args:
-    cells: the cells.
-    mounted: folders of the machine that will run them; None where that is not
-      known, so that nothing is asked of files.
-  """
+  """As `configuration.check_stages`, for the first cell that cannot be run."""
   from ttc.cli import configuration
   from ttc.pipeline.experiment import ConfigurationError
 

@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
         for line in finding.damage:
           print(printable(f'  {line}'))
   except (ValueError, OSError) as error:
-    print(printable(f'ttc: {error}'), file=sys.stderr)
+    told = ' '.join(str(error).splitlines())
+    print(printable(f'ttc: {told}'), file=sys.stderr)
     return 2
   if not stages:
     print(f'ttc: no stage in {", ".join(options.folder)}.', file=sys.stderr)

@@ -11,7 +11,7 @@ import functools
 import pathlib
 from typing import Any
 
-from ttc.pipeline import checksums
+from ttc.runtime import checksums
 
 Contents = dict[str, str]  # SHA-256 by path of the file
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import pathlib
 from typing import Any
 
-from ttc.pipeline import checksums, fingerprint, records
+from ttc.pipeline import fingerprint, records
 from ttc.pipeline.origin import FILE
-from ttc.runtime import storage
+from ttc.runtime import checksums, storage
 
 _SPEED = 'metrics.json'  # differs from run to run
 

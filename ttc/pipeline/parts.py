@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pathlib
 from typing import Any
 
-from ttc.pipeline import checksums, journal, records
+from ttc.pipeline import journal, records
 from ttc.pipeline.journal import Journal
-from ttc.runtime import storage
+from ttc.runtime import checksums, storage
 from ttc.runtime.process_group import Processes
 from ttc.runtime.progress import Progress
 

@@ -28,8 +28,8 @@ import pathlib
 import re
 from typing import Any
 
-from ttc.pipeline import checksums, journal
-from ttc.runtime import storage
+from ttc.pipeline import journal
+from ttc.runtime import checksums, storage
 from ttc.runtime.canonical_json import canonical
 from ttc.runtime.storage import write_atomic
 

@@ -255,16 +255,17 @@ def _traces(folder: pathlib.Path) -> Iterator[Trace]:
     held = is_held(path)
     written = storage.modified(path)
     lines = tuple(_lines(path))
-    if lines:
+    if lines and 'host' in lines[0]:
       yield Trace(lines, held, written)
 
 
 def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-  for line in path.read_text(encoding='utf-8').split('\n')[:-1]:
+  for line in path.read_bytes().split(b'\n')[:-1]:
     try:
-      yield json.loads(line)
-    except ValueError:
-      return  # the disk was full in the middle of a line
+      facts = json.loads(line)
+      yield {**facts, 'time': float(facts['time'])}
+    except (ValueError, KeyError, TypeError):
+      return  # the disk was full in the middle of a line, or it is not ours
 
 
 def is_held(path: pathlib.Path) -> bool:

@@ -103,8 +103,8 @@ def read(name: str | os.PathLike) -> list[Run]:
     ValueError: the folder holds none of these.
   """
   folder = storage.path(name)
-  runs = _runs(folder)
-  if not runs and folder.is_dir():
+  runs = _runs(folder) if str(name).strip() else []
+  if not runs and str(name).strip() and folder.is_dir():
     for child in sorted(folder.iterdir()):
       below = _runs(child) if child.is_dir() else []
       single = len(below) == 1 and not (child / sweep_cells.FILE).exists()
@@ -118,8 +118,8 @@ def read(name: str | os.PathLike) -> list[Run]:
       )
   if not runs:
     raise ValueError(
-      f'{folder} holds no experiment or sweep; name a folder that ttc run or '
-      'ttc sweep wrote, such as runs/quickstart.'
+      f'{str(name)!r} holds no experiment or sweep; name a folder that ttc run '
+      'or ttc sweep wrote, such as runs/quickstart.'
     )
   return estimated(runs)
 
@@ -351,7 +351,7 @@ def _stage(
   mark = records.read_mark(folder)
   if mark is not None:
     taken = not storage.is_remote(folder) and folder.is_symlink()
-    return StageStatus(label, 'done', mark['seconds'], taken=taken)
+    return StageStatus(label, 'done', mark.get('seconds', 0.0), taken=taken)
   about = _about(folder)
   if about is None:
     return StageStatus(label, 'running' if held else 'waiting')
@@ -369,10 +369,11 @@ def _stage(
 
 def _about(folder: pathlib.Path) -> dict[str, Any] | None:
   try:
-    return json.loads((folder / 'stage.json').read_text(encoding='utf-8'))
+    about = json.loads((folder / 'stage.json').read_text(encoding='utf-8'))
+    return {**about, 'seconds': float(about['seconds'])}
   except FileNotFoundError:
     return None
-  except ValueError as error:
+  except (ValueError, KeyError, TypeError) as error:
     raise ValueError(
       f'{folder / "stage.json"} cannot be read ({error}); delete {folder} to '
       'make it again.'

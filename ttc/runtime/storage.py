@@ -9,6 +9,7 @@ renames, locks or appends, so nothing here relies on them there.
 
 import contextlib
 import errno
+import logging
 import os
 import pathlib
 import shutil
@@ -21,6 +22,11 @@ _STORES = {
   's3': ('s3', 's3fs'),
   'az': ('az', 'adlfs'),
 }
+# What raises when a store does not answer.
+_LIBRARIES = (
+  *('gcsfs', 's3fs', 'adlfs', 'fsspec', 'google', 'botocore', 'azure'),
+  *('aiohttp', 'requests', 'urllib3'),
+)
 # Without this, epath imports TensorFlow on first use, for its file system.
 os.environ.setdefault('EPATH_USE_TF', 'false')
 # Facts of fsspec's that change whenever an object is written, by store: the
@@ -143,7 +149,7 @@ def names(folder: pathlib.Path) -> list[str]:
   """The sorted names in a folder; [] if there is no such folder."""
   try:
     return sorted(entry.name for entry in folder.iterdir())
-  except FileNotFoundError:
+  except (FileNotFoundError, NotADirectoryError):
     return []
 
 
@@ -314,6 +320,22 @@ def explained(error: OSError, path: pathlib.Path, kept: str) -> OSError:
   return OSError(error.errno, reason)
 
 
+def unreachable(error: Exception) -> str | None:
+  """What to tell of an error of a store's library; None for any other error.
+
+  Each library has exceptions of its own: for a missing network, credentials
+  that are missing or not enough, a bucket that is not there.
+  """
+  if type(error).__module__.split('.')[0] not in _LIBRARIES:
+    return None
+  reason = ' '.join(str(error).split()) or type(error).__name__
+  return (
+    f'cannot reach the object store: {reason[:300]}. See that the network is '
+    'up, that the bucket exists, and that this machine may read and write it '
+    '(for gs://, gcloud auth application-default login).'
+  )
+
+
 def _upload(path: pathlib.Path, data: bytes) -> None:
   try:
     path.write_bytes(data)
@@ -342,6 +364,8 @@ def _prepare(scheme: str, name: str | os.PathLike) -> None:
   protocol, library = _STORES[scheme]
   # fsspec caches listings of folders, but other processes write there too.
   config.conf.setdefault(protocol, {}).setdefault('use_listings_cache', False)
+  # What it logs with a traceback it also raises.
+  logging.getLogger(library).setLevel(logging.CRITICAL)
   try:
     fsspec.get_filesystem_class(protocol)
   except ImportError as error:

@@ -173,12 +173,23 @@ def read(folder: pathlib.Path) -> list[dict[str, Any]] | None:
 
   Returns:
     The fields of each `Cell`, as plain JSON.
+
+  Raises:
+    ValueError: the file is not what `Sweep.write` writes.
   """
+  path = folder / FILE
   try:
-    text = (folder / FILE).read_text(encoding='utf-8')
-  except FileNotFoundError:
+    cells = json.loads(path.read_text(encoding='utf-8'))['cells']
+    if not all(_PLAIN.fullmatch(cell['name']) for cell in cells):
+      raise ValueError('a name is no name of a folder')
+  except (FileNotFoundError, NotADirectoryError):
     return None
-  return json.loads(text)['cells']
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise ValueError(
+      f'{path} cannot be read as the cells of a sweep ({error}); run the same '
+      'ttc sweep command again, which writes it, or delete it.'
+    ) from error
+  return cells
 
 
 def _label(text: str) -> str:
