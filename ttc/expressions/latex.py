@@ -7,10 +7,17 @@ answer is left to `ttc.expressions.parser`.
 
 import functools
 import re
+import string
 import unicodedata
 
-from ttc.expressions import normal_form
-from ttc.expressions.normal_form import CLOSE_WORD, FUNCTIONS, NAMES, OPEN_WORD
+from ttc.expressions import normal_form, units
+from ttc.expressions.normal_form import (
+  CLOSE_WORD,
+  FUNCTIONS,
+  GREEK_NAMES,
+  NAMES,
+  OPEN_WORD,
+)
 
 _TEXT = re.compile(
   r'\\(?:text(?:bf|it|rm|normal|sf|tt|sc)?|mbox|hbox|math(?:rm|bf|it|sf|tt|cal|'
@@ -27,7 +34,15 @@ _SPACED_GROUPS = re.compile(
 )
 _GROUPS = re.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)')
 _HALF_DAY = re.compile(
-  r'(?<![A-Za-z])([ap])(?:\.\s?m\.?|m)(?![A-Za-z])', re.IGNORECASE
+  r'(?<![A-Za-z])([ap])\.\s?m\.?(?![A-Za-z])', re.IGNORECASE
+)
+_PYTHON_POWER = re.compile(
+  r'(?<=[\w)}\]])(?<![A-Za-z]{2})\*\*(?=[-+\w({\\.])'
+  r'|(?<=[\w)}\]]) \*\* (?=[-+\w({\\.])'
+)
+_UNIT_FRACTION = re.compile(
+  r'\\[dt]?frac\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}\s*+\}'
+  r'\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}((?:\^\d)?)\s*+\}'
 )
 _EMPTY_BRACKET = re.compile(r'\\(?:left|right)\s*+\.')
 _DEGREES = re.compile(
@@ -46,6 +61,23 @@ _SCRIPTS = re.compile(
   f'[{normal_form.SUPERSCRIPTS}]+|[{normal_form.SUBSCRIPTS}]+'
 )
 _BRACKETS = ('()', '[]', (r'\{', r'\}'))
+# Letters that are no word: they have no vowel, as in ghmr, or are of a to d.
+_PRODUCT = re.compile(
+  r'(?=[A-Z]*+[a-z])(?:(?=[^yY]*+\Z|.*(?:xy|yx|yz|zy))[^aeiouAEIOU]++'
+  r'|[a-d]{4}|abcde)'
+)
+_LETTER_UNITS = re.compile(
+  rf'({OPEN_WORD}(?:{"|".join(sorted(normal_form.SHORT_UNITS))}){CLOSE_WORD})'
+  r'((?:\s*+(?:[*/]\s*+|(?<= ))[smhgNJWVKCL](?![A-Za-z])(?:\^\{?-?\d\}?)?)+)'
+)
+_AFTER_PRODUCT = re.compile(
+  rf'\s*+\\?(?:{"|".join(sorted(FUNCTIONS | GREEK_NAMES))})(?![A-Za-z])'
+  r"|\s*+(?:[-+}]|\\(?:sqrt|frac|pi)(?![A-Za-z]))|[(_']"
+)
+_OF_INTERVAL = re.compile(r'[A-Za-z] in\s*+[(\[{\\]')
+_NO_NAMES = ('LG', 'Lg', 'lG')  # a length and the acceleration, no logarithm
+_MAX_UNITS = 4  # in a product after a number
+_SPACE_COMMANDS = ('\\ ', '\\,', '\\;', '\\:', '\\!')
 _NESTED_TEXT = 3
 # Putting runs of accents in order takes time quadratic in their length, and no
 # answer in mathematics has so many.
@@ -64,6 +96,10 @@ def clean(text: str) -> str:
       text = unicodedata.normalize('NFKC', text)
   text = _THIN.sub('', text.strip().strip('*').strip())
   text = _HALF_DAY.sub(lambda match: f'{match[1].lower()}m', text)
+  if '**' in text:
+    text = _PYTHON_POWER.sub('^', text)
+  if 'frac' in text:
+    text = _UNIT_FRACTION.sub(_unit_fraction, text)
   for _ in range(_NESTED_TEXT):
     text = _unwrapped(text)
   text = _EMPTY_BRACKET.sub('', text)
@@ -71,6 +107,8 @@ def clean(text: str) -> str:
   text = _DEGREES.sub(r'^{\\circ}', text)
   text = _UNION.sub(r'\\cup ', text)
   text = _RUN.sub(_word, text)
+  if OPEN_WORD in text:
+    text = _LETTER_UNITS.sub(_letter_units, text)
   text = _SPACES.sub(' ', text)
   text = _SPACED_GROUPS.sub(lambda match: match[0].replace(' ', ''), text)
   text = _without_grouping(text)
@@ -91,6 +129,12 @@ def _command(match: re.Match) -> str:
   return normal_form.RENAMED.get(name, match[0])
 
 
+def _unit_fraction(match: re.Match) -> str:
+  over, under, power = match.groups()
+  ratio = f'{over.strip(" ~")}/{under.strip(" ~")}{power}'
+  return rf'\text{{{ratio}}}' if units.is_compound(ratio) else match[0]
+
+
 def _unwrapped(text: str) -> str:
   r"""Replaces \text{...} and similar commands by their contents."""
   parts, at = [], 0
@@ -98,25 +142,50 @@ def _unwrapped(text: str) -> str:
     end = _closing(text, match.end())
     if end is None:
       break
-    parts.append(text[at : match.start()])
+    between = text[at : match.start()]
     inside = text[match.end() : end]
+    word = parts and parts[-1].endswith(f'{CLOSE_WORD} ')
+    parts.append(between)
     if not match['gone']:
-      before = text[max(at - 1, 0) : match.start()].rstrip()[-1:]
-      parts.append(_content(inside, before))
+      joined = word and units.is_joint(between)
+      before = _last(text, max(at - 1, 0), match.start())
+      parts.append(_content(inside, before, bool(joined)))
     at = end + 1
   return ''.join([*parts, text[at:]])
 
 
-def _content(inside: str, before: str) -> str:
+def _last(text: str, start: int, end: int) -> str:
+  """The last character between two places that is no space of TeX, or ''."""
+  while end > start:
+    if text[max(end - 2, start) : end] in _SPACE_COMMANDS:
+      end -= 2
+    elif text[end - 1] in ' ~\n':
+      end -= 1
+    else:
+      return text[end - 1]
+  return ''
+
+
+def _content(inside: str, before: str, joined: bool) -> str:
+  """The contents of a command for text.
+
+  Args:
+    inside: the contents.
+    before: the character before the command.
+    joined: whether the command follows another word and a sign of a product.
+  """
   stripped = inside.strip(' ~,$')
   if stripped == 'R':
     return r'\reals '
   lowered = stripped.lower()
   if lowered in NAMES or not stripped:
     return f' {lowered} '
-  unit = before and before in '0123456789})' and stripped in 'mgshLNJWVK'
-  if unit or _PHRASE.fullmatch(stripped):
+  unit = joined or (before and before in '0123456789})')
+  if (unit and stripped in 'mgshLNJWVKC') or _PHRASE.fullmatch(stripped):
     return f' {OPEN_WORD}{stripped}{CLOSE_WORD} '
+  measures = before.isalnum() or (before and before in '})!%')
+  if (measures or joined) and units.is_compound(stripped):
+    return f' {units.wrapped(stripped, OPEN_WORD, CLOSE_WORD)} '
   return f' {inside} '
 
 
@@ -137,13 +206,67 @@ def _word(match: re.Match) -> str:
   if run[0] in (OPEN_WORD, '\\'):
     return run
   lowered = run.lower()
-  if lowered in NAMES:
+  if lowered in NAMES and run not in _NO_NAMES:
     return f' {NAMES[lowered]}'
-  if lowered[:-1] in FUNCTIONS:  # sinx
+  if run == 'in' and _OF_INTERVAL.match(match.string, match.start() - 2):
+    return r'\in '
+  if lowered[:-1] in FUNCTIONS and run[:2] not in _NO_NAMES:  # sinx
     return f'\\{lowered[:-1]} {run[-1]}'
-  if len(run) > 3 or lowered in normal_form.SHORT_WORDS:
-    return f'{OPEN_WORD}{run}{CLOSE_WORD}'
-  return run
+  if lowered in normal_form.SHORT_UNITS:
+    word = _measures(match)
+  else:
+    word = lowered in normal_form.SHORT_WORDS or (
+      len(run) > 3 and not _PRODUCT.fullmatch(run)
+    )
+  return f'{OPEN_WORD}{run}{CLOSE_WORD}' if word else run
+
+
+def _measures(match: re.Match) -> bool:
+  """Whether letters that spell a unit, such as cm, stand where a unit may.
+
+  That is after a number or a word, and before nothing that they multiply. The
+  weight mg has a space before it if it is milligrams.
+  """
+  text, run = match.string, match[0]
+  spaced = text[max(match.start() - 1, 0) : match.start()] == ' '
+  half = run in ('AM', 'PM')
+  if not spaced and (run == 'mg' or (run.isupper() and not half)):
+    return False
+  return not _AFTER_PRODUCT.match(text, match.end()) and (
+    _ends_in_number(text, match.start())
+  )
+
+
+def _letter_units(match: re.Match) -> str:
+  """A unit and those of one letter after it, as in kg m/s, as words."""
+  return match[1] + units.wrapped(match[2], OPEN_WORD, CLOSE_WORD)
+
+
+def _ends_in_number(text: str, end: int) -> bool:
+  """Whether a number, a word or a unit after one ends at a place."""
+  for _ in range(_MAX_UNITS):
+    end = _skipped(text, end, ' ')
+    sign = text[end - 1] if end else ''
+    if sign in ('/', '*'):
+      end = _skipped(text, end - 1, ' ')
+      sign = text[end - 1] if end else ''
+      if sign.isdigit() and text[end - 2 : end - 1] != '^':
+        return False
+    if not sign.isalpha():
+      return sign.isdigit() or (sign and sign in f')}}]!%.{CLOSE_WORD}')
+    start = _skipped(text, end, string.ascii_letters)
+    run = text[start:end].lower()
+    if run not in normal_form.SHORT_UNITS:
+      return run == 'pi' or len(run) > 3 or run in normal_form.SHORT_WORDS
+    end = start
+  return False
+
+
+def _skipped(text: str, end: int, characters: str) -> int:
+  """Where a run of these characters that ends at a place starts."""
+  while end and text[end - 1] in characters:
+    end -= 1
+  return end
 
 
 def _without_grouping(text: str) -> str:

@@ -84,10 +84,13 @@ NAMES = {
   'oo': r'\infty ',
   **{name: f'\\{name} ' for name in FUNCTIONS},
 }
-# Runs of two or three letters are products (ab, xyz) except for these words.
+# Runs of two or three letters are products (ab, xyz) except for these words,
+# and for these units after a number.
 _SHORT = """
-no yes odd red all one two six ten day men the of am pm cm mm km
-ft in kg mg lb lbs oz hr hrs min sec mph kph sq cu per mi yd dm ml nm usd
-mon tue wed thu fri sat sun none dne deg rad cup box
+no yes odd red all one two six ten day men the of lbs hrs min sec mph kph per
+mon tue wed thu fri sat sun none dne deg rad cup box kmph kbps mbps gbps mmhg
+usd
 """
 SHORT_WORDS = frozenset(_SHORT.split())
+_UNITS = 'am pm cm mm km ft in kg mg lb oz hr sq cu mi yd dm ml nm'
+SHORT_UNITS = frozenset(_UNITS.split())

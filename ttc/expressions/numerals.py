@@ -9,8 +9,9 @@ MAX_DIGITS = 2000
 
 _PLAIN = re.compile(r'\d++(?:\.\d*+)?|\.\d++')
 _REPEATING = re.compile(r'\s*+\\overline\s*+\{\s*+(\d{1,50})\s*+\}')
-# Digits, e and digits without a space, as computers write numbers.
-_NOTHING_ATTACHED = r'(?![\w.^!{(\\])'
+# Digits, e and digits without a space, as computers write numbers. A letter may
+# follow, as in 1e5x.
+_NOTHING_ATTACHED = r'(?![\d_.^!{(\\])'
 _SCIENTIFIC = re.compile(
   rf'(\d++\.\d*+|\.\d++)[eE]([+-]?\d{{1,9}}){_NOTHING_ATTACHED}'
   rf'|(\d++)[eE](\d{{1,9}}){_NOTHING_ATTACHED}'

@@ -5,7 +5,7 @@ microseconds. That they are equal takes more digits (`ttc.expressions.precise`).
 """
 
 import cmath
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from fractions import Fraction
 import functools
 import math
@@ -16,8 +16,9 @@ from ttc.expressions.node import Node, symbols
 
 _FLOAT_POINTS = 5
 _SCALES = (1, 1, 1, 10, 100, 0.1)
+_LARGE = 10  # scale of one symbol beside the others
+_MAX_LARGE = 8  # symbols that are large in turn
 _NEGATIVE_SCALES = (1, 10, 100, 0.1)
-_MAX_SIGNED = 6  # names whose signs are tried
 _MAX_FACTORIAL = 1000
 _FLOAT_APART = 1e-5  # relative; less may be rounding
 _FLOAT_CANCELS = 1e-7
@@ -98,31 +99,40 @@ def _ratio(node: Node) -> Fraction | None:
   return None
 
 
-def points(names: set[str]) -> list[dict[str, float]]:
-  """Values for symbols, which depend on nothing but the names.
+def points(names: Set[str]) -> list[dict[str, float]]:
+  """Positive values for symbols, which depend on nothing but the names.
 
-  The first are positive and between 1/2 and 2, where most expressions of
-  school answers are defined. Larger and smaller ones follow, then some with
-  negative signs, which tell |x| from x: all negative, and one or all but one.
+  The first are between 1/2 and 2, where most expressions of school answers are
+  defined. Larger and smaller ones follow, then some where one symbol is large
+  beside the others, as b is where b^2 - 4ac has a real root.
   """
-  if not names:
-    return [{}]
   found = [
-    {name: scale * _value(name, index) for name in names}
+    _point(names, index, dict.fromkeys(names, scale))
     for index, scale in enumerate(_SCALES)
   ]
-  signed = sorted(names)[:_MAX_SIGNED]
-  patterns = [(names, scale) for scale in _NEGATIVE_SCALES]
-  patterns += [({name}, 1) for name in signed]
-  patterns += [(names - {name}, 1) for name in signed if len(names) > 2]
-  for index, (negative, scale) in enumerate(patterns, start=len(_SCALES)):
-    found.append(
-      {
-        name: scale * _value(name, index) * (-1 if name in negative else 1)
-        for name in names
-      }
-    )
-  return found
+  lone = sorted(names)[:_MAX_LARGE] if len(names) > 1 else ()
+  found += [
+    _point(names, index, {name: _LARGE})
+    for index, name in enumerate(lone, start=len(_SCALES))
+  ]
+  return found if names else found[:1]
+
+
+def negative_points(
+  names: Set[str], negative: Set[str]
+) -> list[dict[str, float]]:
+  """As `points`, with the values of some symbols negative, of several sizes."""
+  start = 100 * len(_SCALES)
+  return [
+    _point(names, index, dict.fromkeys(negative, -scale))
+    for index, scale in enumerate(_NEGATIVE_SCALES, start=start)
+  ]
+
+
+def _point(
+  names: Set[str], index: int, scales: Mapping[str, float]
+) -> dict[str, float]:
+  return {name: scales.get(name, 1) * _value(name, index) for name in names}
 
 
 @functools.lru_cache(maxsize=4096)

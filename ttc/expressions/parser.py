@@ -47,7 +47,7 @@ _WORDS = re.compile(WORD)
 # A run of units anywhere. To search for one at the end of the text would scan a
 # run again from each of its units.
 _UNITS = re.compile(
-  rf'(?:(?:{WORD}|/(?=\s*+{WORD}))(?:\s*+\^\s*+\{{?+\s*+-?+\d\s*+\}}?+)?\s*+)+'
+  rf'(?:(?:{WORD}|[/*](?=\s*+{WORD}))(?:\s*+\^\s*+\{{?+\s*+-?+\d\s*+\}}?+)?\s*+)+'
 )
 _LEAD = re.compile(
   rf'^(?:{WORD}\s*+)*{OPEN_WORD}(?:is|are|equals|about|approximately|exactly|'

@@ -6,14 +6,15 @@ as in 1 + 1/2025! or cos(10^{-90}). Such values can show that expressions
 differ, and never that they are the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from fractions import Fraction
 
-from ttc.expressions.node import Node, symbols
+from ttc.expressions.node import LEAVES, Node, symbols
 from ttc.expressions.numeric import (
   BranchError,
   call_by_name,
   evaluate,
+  negative_points,
   points,
   UndefinedError,
   UnsureError,
@@ -21,6 +22,7 @@ from ttc.expressions.numeric import (
 
 _DIGITS = 200
 _SAME = 1e-120  # relative
+_MAX_SIGNED = 8  # symbols whose signs are tried
 _POSITIVE = 3  # first points, where expressions are most likely to be meant
 _WIDE = 1e25  # largest ratio of what is added, or size of an argument
 _NEAR = 1e-50  # less between values of a function may hide a difference
@@ -34,28 +36,121 @@ def same(a: Node, b: Node) -> bool | None:
   """Whether two expressions agree; None if the digits cannot tell.
 
   Points count at which both are real, as far as roots and logarithms go: so
-  sqrt(ab) is sqrt(a) sqrt(b), and sqrt(x^2) is not x. Where there is no such
-  point, principal values count, and must agree everywhere.
+  sqrt(ab) is sqrt(a) sqrt(b), and sqrt(x^2) is not x. Which signs count, says
+  `_where_real`. Where there is no such point, principal values count, and must
+  agree everywhere.
   """
   import mpmath
 
   names = symbols(a) | symbols(b)
-  places = points(names)
   with mpmath.workdps(_DIGITS):
-    real = _Digits(mpmath)
-    agreed = False
-    for place in places:
-      truth = _agree(a, b, place, real)
-      if truth is False:
-        return False
-      agreed |= truth is True
-    if agreed:
-      return True
+    truth = _where_real(a, b, names, _Digits(mpmath))
+    if truth is not None:
+      return truth
     principal = _Digits(mpmath, branches=True)
-    found = [_agree(a, b, place, principal) for place in places]
+    places = points(names)
+    found = [
+      _agree(a, b, place, principal)
+      for place in (*places, *_turned(names, _signed(names)))
+    ]
   if False in found[:_POSITIVE]:
     return False
   return True if all(found) else None
+
+
+def _where_real(
+  a: Node, b: Node, names: Set[str], digits: '_Digits'
+) -> bool | None:
+  r"""Whether two expressions agree where both are real; None if nowhere.
+
+  Letters of a formula are quantities, so positive values come first. If the
+  expressions agree there, a symbol may be negative as well where the others are
+  positive and it gets there through zero:
+
+      sqrt(x^2 y), x sqrt(y)      differ: x may be negative
+      sqrt(a/b), sqrt(ab)/b       agree: for negative b the root is not real
+      sqrt(1 - v^2/c^2), sqrt(c^2 - v^2)/c      agree: no root at c = 0
+
+  Symbols are negative together only if each may be alone: in the second case
+  both could be, which nobody means. What cannot pass zero is tried if it is the
+  only symbol, for that is a variable and no quantity: sqrt(1/x^2) is not 1/x.
+  """
+  agreed = _agree_at(a, b, points(names), digits)
+  if not agreed:
+    turned = _turned(names, _signed(names))
+    return agreed if agreed is False else _agree_at(a, b, turned, digits)
+  free = set()
+  for name in _signed(names):
+    if len(names) > 1 and _splits(name, a, b, names, digits):
+      continue
+    alone = _agree_at(a, b, negative_points(names, {name}), digits)
+    if alone is False:
+      return False
+    if alone:
+      free.add(name)
+  return _agree_at(a, b, _turned(names, sorted(free)), digits) is not False
+
+
+def _signed(names: Set[str]) -> list[str]:
+  return sorted(names)[:_MAX_SIGNED]
+
+
+def _turned(names: Set[str], signed: Sequence[str]) -> list[dict[str, float]]:
+  """Points at which all, one or all but one of some symbols are negative."""
+  patterns = [{name} for name in signed]
+  if len(signed) > 1:
+    patterns.append(set(signed))
+  if len(signed) > 2:
+    patterns += [set(signed) - {name} for name in signed]
+  return [
+    place for pattern in patterns for place in negative_points(names, pattern)
+  ]
+
+
+def _splits(
+  name: str, a: Node, b: Node, names: Set[str], digits: '_Digits'
+) -> bool:
+  """Whether what is under a root has no value where a symbol is zero."""
+  place = points(names)[0] | {name: 0.0}
+  for radicand in (*_radicands(a), *_radicands(b)):
+    try:
+      evaluate(radicand, place, digits)
+    except UndefinedError:
+      return True
+    except (ArithmeticError, ValueError, TypeError):
+      continue
+  return False
+
+
+def _radicands(node: Node) -> Iterator[Node]:
+  """What roots are taken of in a tree, also as powers that are no integers."""
+  if node.op in LEAVES:
+    return
+  if node.op == 'root':
+    yield node.args[1]
+  elif node.op == 'power' and not _is_integer(node.args[1]):
+    yield node.args[0]
+  for arg in node.args:
+    yield from _radicands(arg)
+
+
+def _is_integer(node: Node) -> bool:
+  if node.op == 'negate':
+    return _is_integer(node.args[0])
+  return node.op == 'number' and node.args[0].denominator == 1
+
+
+def _agree_at(
+  a: Node, b: Node, places: Iterable[Mapping[str, float]], digits: '_Digits'
+) -> bool | None:
+  """False if two expressions differ at a point, None if no point tells."""
+  agreed = None
+  for place in places:
+    truth = _agree(a, b, place, digits)
+    if truth is False:
+      return False
+    agreed = agreed or truth
+  return agreed
 
 
 def _agree(

@@ -16,11 +16,58 @@ _UNITS = {
   for names in _NAMES.split(';')
   for name in names.split()
 }
+_RATES = {'mph': 'mi/h', 'kph': 'km/h', 'kmph': 'km/h'}
+# Not compared, for they have other names: a joule is a newton metre.
+_OTHERS = 'L mL ml N kN J kJ eV W kW V K A C F T Hz kHz Pa kPa mol cd'
+_SYMBOLS = frozenset(_OTHERS.split())
 _DROPPED = frozenset(('square', 'sq', 'cubic', 'cu', 'unit', 'units', 'of'))
 _WORD = re.compile(r'[a-z]++')
+_POWER = r'(?:\s*+\^\s*+(?:-?+\d|\{\s*+-?+\d\s*+\}))?'
+_JOINT = r'(?:[\s~*/(]|\\(?:cdot|times)(?![A-Za-z])|\\[ ,;:!])'
+_COMPOUND = re.compile(
+  rf'[A-Za-z]++{_POWER}(?:{_JOINT}+[A-Za-z]++{_POWER})*\)?'
+)
+_BETWEEN = re.compile(rf'{_POWER}{_JOINT}+')
+_NAME = re.compile(r'(?<!\\)(?<![A-Za-z])[A-Za-z]++')
 
 
 def canonical(text: str) -> str:
-  """The first name of the unit in `text`; '' if it is not in the table."""
+  """The first name of the unit in `text`, or of a rate as in km/h.
+
+  '' if a part of it is not in the table, or if it is some other product.
+  """
   words = [w for w in _WORD.findall(text.lower()) if w not in _DROPPED]
-  return _UNITS.get(words[0], '') if len(words) == 1 else ''
+  if len(words) == 1:
+    return _RATES.get(words[0]) or _UNITS.get(words[0], '')
+  if len(words) == 3 and words[1] == 'per':
+    words.pop(1)
+  elif len(words) != 2 or '/' not in text:
+    return ''
+  over, under = (_UNITS.get(word, '') for word in words)
+  return f'{over}/{under}' if over and under else ''
+
+
+def differ(a: str, b: str) -> bool:
+  """Whether two canonical names are of different units of one kind."""
+  return bool(a and b) and a != b and ('/' in a) == ('/' in b)
+
+
+def is_compound(text: str) -> bool:
+  r"""Whether LaTeX is a product or ratio of units, as m/s^2 or kg\cdot m."""
+  names = _NAME.findall(text) if _COMPOUND.fullmatch(text) else ()
+  return all(map(_is_unit, names)) and (len(names) > 1 or '^' in text)
+
+
+def is_joint(text: str) -> bool:
+  r"""Whether LaTeX stands between two units, as / or ^2\cdot."""
+  return bool(_BETWEEN.fullmatch(text))
+
+
+def wrapped(text: str, opening: str, closing: str) -> str:
+  """A compound unit with each name between an opening and a closing."""
+  bare = text.replace('(', '').replace(')', '')
+  return _NAME.sub(rf'{opening}\g<0>{closing}', bare)
+
+
+def _is_unit(name: str) -> bool:
+  return name in _UNITS or name in _SYMBOLS or name == 'per'

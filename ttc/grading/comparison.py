@@ -14,7 +14,7 @@ from fractions import Fraction
 import functools
 import re
 
-from ttc.expressions import exact, modular, numeric
+from ttc.expressions import exact, modular, numeric, units
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import split
 from ttc.expressions.form import Form, NoFormError
@@ -84,7 +84,7 @@ def _unlike(a: Answer, b: Answer, resolve: Resolve) -> Truth:
 
 
 def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
-  if a.unit and b.unit and a.unit != b.unit:
+  if units.differ(a.unit, b.unit):
     return False
   if a.text == b.text:
     return bool(a.text)
