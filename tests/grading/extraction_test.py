@@ -35,6 +35,12 @@ from ttc.grading.extraction import extract, unwrap
     ('No idea.', None, ''),
     ('', None, ''),
     (r'\boxed{}', None, 'boxed'),
+    (r'<think>\boxed{6}</think> the result is 5', '5', 'number'),
+    (r'<think>\boxed{6}</think> The answer is 5.', '5', 'said'),
+    (r'<think>\boxed{6}</think> a </think> \boxed{5}', '5', 'boxed'),
+    (r'<think>\boxed{6}</think> No answer.', None, ''),
+    ('<think>\\boxed{6}</think>\n', '6', 'boxed'),
+    (r'<think>\boxed{6} and more', '6', 'boxed'),
   ],
 )
 def test_finds_the_answer(text, answer, how):
@@ -63,6 +69,7 @@ def test_bare_answers_are_taken_whole_unless_boxed_or_marked():
   assert unwrap(r'$\boxed{7}$').answer == '7'
   assert unwrap('2 + 3 = 5\n#### 5').answer == '5'
   assert unwrap('  ').answer is None
+  assert unwrap(r'<think>\boxed{7} or 6</think> x = 5').answer == 'x = 5'
 
 
 @pytest.mark.parametrize(
@@ -74,6 +81,7 @@ def test_bare_answers_are_taken_whole_unless_boxed_or_marked():
     '}',
     '\\',
     'answer is ',
+    '</think>',
     'answer' + 50 * ' ',
     'A:\n',
     '\n',

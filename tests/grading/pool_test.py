@@ -118,6 +118,19 @@ def test_closing_ends_all_processes_and_asking_starts_new_ones(pool):
   assert pool.ask(_EASY) == {'same': True}
 
 
+def test_pairs_are_remembered_and_need_no_worker_again():
+  sums = [rf'\sum_{{k=1}}^{{{n}}} k' for n in range(3, 6)]
+  with Grader(workers=1) as grader:
+    voted = grader.classes([*sums, '10'])
+    assert grader.grade('6', sums[0]).correct
+    grader.close()
+    before = set(_children(os.getpid()))
+    assert grader.classes([*sums, '10']) == voted == [0, 1, 2, 1]
+    assert grader.classes([*reversed(sums), '10']) == [0, 1, 2, 1]
+    assert grader.grade('6', sums[0]).correct
+    assert set(_children(os.getpid())) <= before
+
+
 def _grade_in_child(grader, queue):
   verdict = grader.grade(_EASY['gold'], _EASY['pred'])
   queue.put((verdict.correct, verdict.reason))

@@ -7,7 +7,7 @@ are the connected components: transitive by construction, and independent of the
 order of the answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import re
 
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
@@ -56,14 +56,16 @@ def _scalar_key(answer: Scalar) -> Key:
 
 
 def classes(
-  answers: Sequence[Answer | None], same: Callable[[int, int], bool]
+  answers: Sequence[Answer | None],
+  same: Callable[[Sequence[tuple[int, int]]], Sequence[bool]],
 ) -> list[int]:
   """The class of each answer, numbered from 0 by first appearance.
 
   Args:
     answers: None is no answer; its class is -1.
-    same: whether the answers at two indices are the same. It is called for the
-      pairs that keys leave open, at most once per pair of keys.
+    same: whether the answers at two indices are the same, for pairs at once.
+      It is called for rounds of the pairs that keys leave open, at most once
+      per pair of keys; no answer is in two pairs of a round.
   """
   place: dict[str, int] = {}
   complete: dict[str, bool] = {}
@@ -81,14 +83,32 @@ def classes(
       text = parent[text]
     return text
 
-  ordered = sorted(place)
-  unsettled = [text for text in ordered if not complete[text]]
-  for x in ordered:
-    for y in unsettled if complete[x] else ordered:
-      if y < x and root(x) != root(y) and same(place[x], place[y]):
+  for rounds in _rounds(sorted(place), complete):
+    pairs = [(x, y) for x, y in rounds if root(x) != root(y)]
+    found = same([(place[x], place[y]) for x, y in pairs]) if pairs else ()
+    for (x, y), equal in zip(pairs, found, strict=True):
+      if equal:
         parent[root(x)] = root(y)
   numbers: dict[str, int] = {}
   return [
     -1 if text is None else numbers.setdefault(root(text), len(numbers))
     for text in keys
   ]
+
+
+def _rounds(
+  ordered: Sequence[str], complete: Mapping[str, bool]
+) -> Iterator[list[tuple[str, str]]]:
+  """The pairs of keys that are not both complete, as rounds of a tournament.
+
+  In round r play those whose places sum to r, modulo the number of keys.
+  """
+  count = len(ordered)
+  open_places = [i for i, text in enumerate(ordered) if not complete[text]]
+  for r in range(count if open_places else 0):
+    pairs = []
+    for i in open_places:
+      j = (r - i) % count
+      if j < i or (j > i and complete[ordered[j]]):
+        pairs.append((ordered[max(i, j)], ordered[min(i, j)]))
+    yield pairs

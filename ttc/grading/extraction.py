@@ -2,7 +2,8 @@ r"""Extracts the final answer from a model's response.
 
 Looked for in this order: the last \boxed{}; the text after the last `####` or
 under the last heading `# Answer`; what follows the last "answer is", "answer:"
-or a line that starts with "A:"; the last number.
+or a line that starts with "A:"; the last number. Of a text that thinks first,
+only what follows the last `</think>` is read, unless nothing does.
 
 Responses may have any length. Each pattern and loop here takes time linear in
 it (tests/grading/growth_test.py), about a second for ten megabytes.
@@ -35,6 +36,7 @@ _CLOSING = {'$': '$', '$$': '$', r'\(': r'\)', r'\[': r'\]'}
 _SENTENCE_END = re.compile(r'[.!?](?=\s|$|["”])|;\s')
 _WORD = re.compile(r'(?<![\\A-Za-z])[A-Za-z]{3,}')
 _HOPE = re.compile(r'I hope (?:it|this) is correct\.?\s*+$', re.IGNORECASE)
+_THOUGHT = '</think>'
 _TAIL = 20_000  # characters at the end in which a last number is looked for
 _MAX_SAID = 2000  # characters after "the answer is" that are read
 
@@ -57,6 +59,7 @@ class Extraction:
 
 def extract(text: str) -> Extraction:
   """The answer of a whole response."""
+  text = _said_aloud(text)
   strong = _strong(text)
   if strong is not None:
     return strong
@@ -71,11 +74,20 @@ def extract(text: str) -> Extraction:
 
 def unwrap(text: str) -> Extraction:
   """The answer in a text that is one, boxed or marked perhaps."""
+  text = _said_aloud(text)
   strong = _strong(text)
   if strong is not None:
     return strong
   stripped = text.strip()
   return Extraction(stripped or None, 'bare' if stripped else '')
+
+
+def _said_aloud(text: str) -> str:
+  """What follows the thinking in a text."""
+  if _THOUGHT not in text:
+    return text
+  rest = text.rpartition(_THOUGHT)[2]
+  return rest if rest.strip() else text
 
 
 def _strong(text: str) -> Extraction | None:

@@ -109,7 +109,7 @@ class Grader:
     self._pool = WorkerPool(count, limits.seconds, limits.megabytes)
     self._decided = functools.lru_cache(remembered)(self._compared)
     self._remembered = remembered
-    self._reasons: dict[tuple[str, str], str] = {}  # of hard pairs
+    self._replies: dict[tuple[str, str, bool], dict] = {}  # to hard pairs
 
   def __enter__(self) -> 'Grader':
     return self
@@ -148,25 +148,13 @@ class Grader:
       for row in rows
     ]
     hard = [draft for draft in drafts if not isinstance(draft, Verdict)]
-    reasons = iter(self._resolve(hard) if hard else ())
+    replies = iter(self._ask([(*pair, True) for pair in hard]))
     return [
-      draft if isinstance(draft, Verdict) else Verdict(next(reasons), draft[1])
+      draft
+      if isinstance(draft, Verdict)
+      else Verdict(_reason(next(replies)), draft[1])
       for draft in drafts
     ]
-
-  def _resolve(self, pairs: list[tuple[str, str]]) -> list[str]:
-    """Reasons from the workers, in parallel.
-
-    Threads only wait for workers, which can be killed. The rest is done by the
-    calling thread, which a signal interrupts.
-    """
-    with futures.ThreadPoolExecutor(self._workers) as executor:
-      try:
-        return list(executor.map(self._reason, pairs))
-      except BaseException:  # a signal: do not wait for pairs under way
-        executor.shutdown(wait=False, cancel_futures=True)
-        self.close()
-        raise
 
   def _draft(
     self, gold: str, pred: str | None, kind: str
@@ -212,14 +200,25 @@ class Grader:
     read = [None if answer is None else self._read(answer) for answer in texts]
     slow: set[int] = set()
 
-    def equal(i: int, j: int) -> bool:
-      truth = _guarded(lambda: same(read[i], read[j]), False)
-      if truth is None and not slow & {i, j}:
-        reply = self._asked(texts[i], texts[j], lenient=False)
-        truth = reply.get('same')
+    def equal(pairs: Sequence[tuple[int, int]]) -> list[bool]:
+      truths = [
+        _guarded(functools.partial(same, read[i], read[j]), False)
+        for i, j in pairs
+      ]
+      hard = [
+        pair
+        for pair, truth in zip(pairs, truths, strict=True)
+        if truth is None and not slow.intersection(pair)
+      ]
+      questions = [(*sorted((texts[i], texts[j])), False) for i, j in hard]
+      replies = dict(zip(hard, self._ask(questions), strict=True))
+      for pair, reply in replies.items():
         if 'failed' in reply:  # either may fail in every pair: once is enough
-          slow.update((i, j))
-      return bool(truth)
+          slow.update(pair)
+      return [
+        bool(truth or replies.get(pair, {}).get('same'))
+        for pair, truth in zip(pairs, truths, strict=True)
+      ]
 
     names: dict[Hashable, int] = {}  # of classes, or texts that were not read
     return [
@@ -249,21 +248,41 @@ class Grader:
       unknown |= truth is None
     return None if unknown else 'different'
 
-  def _reason(self, pair: tuple[str, str]) -> str:
-    if pair in self._reasons:
-      return self._reasons[pair]
-    ask = functools.partial(self._asked, *pair, lenient=True)
-    reply = _guarded(ask, {'failed': 'crash'})
-    reason = reply.get('failed') or _REASONS[reply['same']]
-    # A crash is not cached: the pair may have had no part in it.
-    if reason != 'crash' and len(self._reasons) < self._remembered:
-      self._reasons[pair] = reason
-    return reason
+  def _ask(self, questions: list[tuple[str, str, bool]]) -> list[dict]:
+    """Replies of the workers to (gold, pred, lenient), in parallel.
 
-  def _asked(self, gold: str, pred: str, lenient: bool) -> dict:
+    Threads only wait for workers, which can be killed. The rest is done by the
+    calling thread, which a signal interrupts.
+    """
     if not self._workers:
-      return {'same': None}
-    return self._pool.ask({'gold': gold, 'pred': pred, 'lenient': lenient})
+      return [{'same': None}] * len(questions)
+    new = [q for q in dict.fromkeys(questions) if q not in self._replies]
+    if len(new) < 2:
+      return list(map(self._reply, questions))
+    with futures.ThreadPoolExecutor(self._workers) as executor:
+      try:
+        found = dict(zip(new, executor.map(self._reply, new), strict=True))
+      except BaseException:  # a signal: do not wait for pairs under way
+        executor.shutdown(wait=False, cancel_futures=True)
+        self.close()
+        raise
+    return [found.get(q) or self._reply(q) for q in questions]
+
+  def _reply(self, question: tuple[str, str, bool]) -> dict:
+    if question in self._replies:
+      return self._replies[question]
+    fields = dict(zip(('gold', 'pred', 'lenient'), question, strict=True))
+    reply = _guarded(lambda: self._pool.ask(fields), {'failed': 'crash'})
+    # A crash is not remembered: the pair may have had no part in it.
+    if reply.get('failed') != 'crash' and (
+      len(self._replies) < self._remembered
+    ):
+      self._replies[question] = reply
+    return reply
+
+
+def _reason(reply: dict) -> str:
+  return reply.get('failed') or _REASONS[reply['same']]
 
 
 def _guarded(work: Callable[[], Any], crashed: Any) -> Any:
