@@ -71,7 +71,9 @@ NO_REFERENCES = [
   case('D-list', 'a list of null', '[null]'),
   case('D-list', 'a part is missing', '["4", NaN]'),
   case('D-null', 'blank', '" "'),
+  case('D-list', 'a part is missing, as text', '["4", "None"]'),
 ]
+NO_REFERENCES_BUT = ('nan', 'NaN', 'None', 'null', 'N/A', ' none ', '<NA>')
 
 
 @pytest.mark.parametrize(('answer', 'expected'), REFERENCES)
@@ -88,6 +90,21 @@ def test_a_number_or_list_is_the_same_reference_everywhere(
 
 @pytest.mark.parametrize('answer', NO_REFERENCES)
 def test_a_reference_that_is_not_there_is_counted(tmp_path, answer):
+  _is_left_out(tmp_path, answer, 'no reference answer')
+
+
+@pytest.mark.parametrize('word', NO_REFERENCES_BUT)
+def test_a_word_for_no_reference_is_counted_and_said(tmp_path, word):
+  reason = f'no reference answer but {word.strip()!r}'
+  _is_left_out(tmp_path, json.dumps(word), reason)
+
+
+def test_the_word_none_can_be_an_answer(tmp_path):
+  line = json.dumps({'gold': r'\text{None}', 'pred': 'none'})
+  assert graded(tmp_path, line) == [(True, 'equal')]
+
+
+def _is_left_out(tmp_path, answer, reason):
   lines = ''.join(
     f'{{"question": "What is {i}+0?", "answer": {value}}}\n'
     for i, value in enumerate(['"4"', answer])
@@ -103,7 +120,7 @@ def test_a_reference_that_is_not_there_is_counted(tmp_path, answer):
     workers=0,
   )
   assert [problem.id for problem in task.problems('test')] == [0]
-  assert task.left_out('test') == {'no reference answer': 1}
+  assert task.left_out('test') == {reason: 1}
   lines = f'{{"gold": "4", "pred": "4"}}\n{{"gold": {answer}, "pred": "4"}}'
   assert graded(tmp_path, lines) == [(True, 'equal'), (None, 'no reference')]
 
@@ -169,6 +186,12 @@ def test_names_of_fields(tmp_path, line, question, answer):
     case('D-level5.0', 'as text', '"5.0"', 5),
     case('D-level5.0', 'MATH', '"Level 3"', 3),
     case('D-level5.0', 'null', 'null', None),
+    case('levels', 'lower case', '"level 5"', 5),
+    case('levels', 'a space', '"5 "', 5),
+    case('levels', 'no space', '"LEVEL4"', 4),
+    case('levels', 'not known', '"?"', None),
+    case('levels', 'not known, as MATH writes it', '"Level ?"', None),
+    case('levels', 'a gap as text', '"nan"', None),
   ],
 )
 def test_levels(tmp_path, level, expected):

@@ -279,7 +279,8 @@ def _row(line: bytes, options: argparse.Namespace) -> AnswerRow:
       f'{jsonl.short(truncated)}.'
     )
   gold = _answer(fields, options.gold_field) or ''
-  if extraction.unwrap(gold).answer is None:  # blank, or an empty box
+  # Blank, an empty box, or what stands for a missing one.
+  if extraction.unwrap(gold).answer is None or jsonl.is_missing(gold):
     gold = ''
   pred = _answer(fields, options.pred_field)
   text = _ascii(line.decode('utf-8').strip().removesuffix('}'))

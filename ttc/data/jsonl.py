@@ -5,6 +5,8 @@ and `ttc grade`:
 
     a number        its decimal text, digits as written: 1e-05 is 0.00001
     null, NaN, ±Infinity, []        nothing
+    "nan", "None", "null", "N/A"    as a reference: nothing, for that is what
+                    programs write where one is missing (`is_missing`)
     a list          as an answer: its items, joined by commas
     a.b             the field of that name, or else field b of field a
     a.0             the first item of the list a
@@ -23,8 +25,9 @@ from typing import Any
 from ttc.data import text_lines
 from ttc.runtime import storage
 
-_LEVEL = re.compile(r'(?:Level )?(\d+)(?:\.0+)?')
-_NO_LEVEL = (None, '', 'Level ?')
+_LEVEL = re.compile(r'(?:level\s*+)?(\d++)(?:\.0++)?', re.IGNORECASE)
+_NO_LEVEL = ('', '?', 'level ?')
+_MISSING = ('nan', '-nan', 'none', 'null', 'n/a', '#n/a', '<na>')
 _LARGE = 4300  # digits; Python makes no integer of more
 _SURROGATE = re.compile('[\ud800-\udfff]')
 
@@ -97,6 +100,11 @@ class Rows:
     for line, fields in read_objects(self.path):
       try:
         rows.append(self._row(line, fields))
+      except MissingFieldError as error:
+        raise ValueError(
+          f'{self.path}: line {line}: {error} Name another in the bindings of '
+          'Rows.'
+        ) from error
       except ValueError as error:
         raise ValueError(f'{self.path}: line {line}: {error}') from error
     return rows
@@ -106,7 +114,8 @@ class Rows:
     if not question.strip():
       raise ValueError(
         f'field {self.question!r}: expected a question, got '
-        f'{short(field(fields, self.question))}.'
+        f'{short(field(fields, self.question))}; write it, or leave the line '
+        'out.'
       )
     reference = whole(self.answer, answer(fields, self.answer) or '')
     solution = text(fields, self.solution) if self.solution else None
@@ -163,7 +172,9 @@ def parse(line: bytes) -> dict[str, Any]:
       f'{error.doc[:40]!r}.{_fix(line)}'
     ) from error
   except RecursionError as error:  # a line of deeply nested brackets
-    raise ValueError(f'expected a JSON object, {error}.') from error
+    raise ValueError(
+      f'expected a JSON object, {error}; leave the line out.'
+    ) from error
   if not isinstance(fields, dict):
     raise ValueError(
       f'expected a JSON object, got {short(fields)}.{_fix(line)}'
@@ -177,7 +188,7 @@ def _fix(line: bytes) -> str:
     return " One object a line is wanted: write the list with `jq -c '.[]'`."
   if line.strip() == b'{':
     return ' One object a line is wanted: write each with `jq -c .`.'
-  return ''
+  return ' Write the line as one object, or leave it out.'
 
 
 def field(fields: dict[str, Any], name: str) -> Any:
@@ -216,7 +227,18 @@ def answer(fields: dict[str, Any], name: str) -> str | None:
   if not isinstance(value, list):
     return _text(name, value)
   items = [_text(name, item) for item in value]
-  return None if not items or None in items else ', '.join(items)
+  if not items or any(item is None or is_missing(item) for item in items):
+    return None
+  return ', '.join(items)
+
+
+def is_missing(reference: str) -> bool:
+  r"""Whether a reference is a word that programs write where there is none.
+
+  A question whose answer is the word "None" is rare, and loses less than a
+  column of gaps that are graded: write that answer as \text{None}.
+  """
+  return reference.strip().lower() in _MISSING
 
 
 def whole(name: str, value: str) -> str:
@@ -263,7 +285,8 @@ def _text(name: str, value: Any) -> str | None:
   if isinstance(value, int | decimal.Decimal) and not isinstance(value, bool):
     return f'{value:f}' if isinstance(value, decimal.Decimal) else str(value)
   raise ValueError(
-    f'field {name!r}: expected text or a number, got {short(value)}.'
+    f'field {name!r}: expected text or a number, got {short(value)}; write it '
+    'as text, or leave the line out.'
   )
 
 
@@ -279,13 +302,14 @@ def _decimal(digits: str) -> decimal.Decimal | str:
 
 def _level(fields: dict, name: str) -> int | None:
   value = field(fields, name)
-  level = _text(name, value)
-  if level in _NO_LEVEL:
+  level = (_text(name, value) or '').strip()
+  if level.lower() in _NO_LEVEL or is_missing(level):
     return None
   match = _LEVEL.fullmatch(level)
   if not match:
     raise ValueError(
       f"field {name!r}: expected a level such as 3 or 'Level 3', got "
-      f'{short(value)}.'
+      f'{short(value)}; write a number or null, or read no levels (Rows.level='
+      "'')."
     )
   return int(match[1])

@@ -16,7 +16,7 @@ import re
 
 import numpy as np
 
-from ttc.data.jsonl import JsonRow, Rows
+from ttc.data.jsonl import is_missing, JsonRow, Rows
 from ttc.data.problems import Grade, Problem
 from ttc.data.sentencepiece import SentencePiece
 from ttc.data.templates import foreign_marker, Template
@@ -189,6 +189,8 @@ class Questions:
     key = _key(row.question)
     if extraction.unwrap(row.answer).answer is None:
       return 'no reference answer'
+    if is_missing(row.answer):
+      return f'no reference answer but {row.answer!r}'
     if key in shots:
       return 'a shot of the prompt'
     if key in seen:
