@@ -18,12 +18,14 @@ class Scalar:
     tree: the expression; None if the parser cannot read it.
     percent: whether a percent sign was dropped.
     unit: the canonical name of the unit that was dropped, or ''.
+    scale: 1000 for "thousand miles"; the text and the tree are of that product.
   """
 
   text: str
   tree: Node | None = None
   percent: bool = False
   unit: str = ''
+  scale: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

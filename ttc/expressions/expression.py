@@ -45,7 +45,7 @@ _CLOSING = {'(': ')', '[': ']', '{': '}'}
 _BASE = re.compile(r'_\s*+(?:\{\s*+(\d++)\s*+\}|(\d++))')
 _MIXED = re.compile(
   r'\s*+\\frac\s*+(?:\{\s*+(\d++)\s*+\}|(\d))\s*+(?:\{\s*+(\d++)\s*+\}|(\d))'
-  r'(?!\s*+[\^!])|\s++(\d++)\s*+/\s*+(\d++)(?![.^!])'
+  r'(?!\s*+(?:!|\^(?!\{\\circ\})))|\s++(\d++)\s*+/\s*+(\d++)(?![.^!])'
 )
 _SUBSCRIPT = re.compile(r'_\s*+(?:\{([^{}]{1,20})\}|(\w))')
 _COMMAND = re.compile(r'\\([A-Za-z]++)')
@@ -130,9 +130,7 @@ class _Parser:
     start = self._at
     base = self._atom()
     if base.op == 'number' and self._is_integer(start):
-      mixed = self._mixed(base)
-      if mixed:
-        return mixed
+      base = self._mixed(base) or base
     return self._postfixed(base)
 
   def _is_integer(self, start: int) -> bool:

@@ -10,7 +10,7 @@ import re
 import string
 import unicodedata
 
-from ttc.expressions import normal_form, units
+from ttc.expressions import normal_form, numerals, units
 from ttc.expressions.normal_form import (
   CLOSE_WORD,
   FUNCTIONS,
@@ -39,6 +39,20 @@ _HALF_DAY = re.compile(
 _PYTHON_POWER = re.compile(
   r'(?<=[\w)}\]])(?<![A-Za-z]{2})\*\*(?=[-+\w({\\.])'
   r'|(?<=[\w)}\]]) \*\* (?=[-+\w({\\.])'
+)
+_ELLIPSIS = re.compile(
+  r'(?<=\.)(\d{3,60})(?:\.\.\.|\\(?:l|c)?dots(?![A-Za-z]))'
+)
+_ENDING = r'(?:st|nd|rd|th)(?![A-Za-z])'  # of an ordinal
+_ORDINAL = re.compile(
+  rf'(?<=\d)(?:{_ENDING}|\^\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+'
+  rf'|\^\s*+\{{\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+\s*+\}})'
+)
+_RANGE = re.compile(r'(?<![\d.])(\d++(?:\.\d++)?) to (\d++(?:\.\d++)?)')
+_NUMBERS = 'two three four five six seven eight nine ten eleven twelve'
+_BASES = {name: str(n) for n, name in enumerate(_NUMBERS.split(), start=2)}
+_NAMED_BASE = re.compile(
+  rf'_\s*+\{{?+\s*+{OPEN_WORD}({"|".join(_BASES)}){CLOSE_WORD}\s*+\}}?+'
 )
 _UNIT_FRACTION = re.compile(
   r'\\[dt]?frac\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}\s*+\}'
@@ -96,6 +110,8 @@ def clean(text: str) -> str:
       text = unicodedata.normalize('NFKC', text)
   text = _THIN.sub('', text.strip().strip('*').strip())
   text = _HALF_DAY.sub(lambda match: f'{match[1].lower()}m', text)
+  if '...' in text or 'dots' in text:
+    text = _ELLIPSIS.sub(_repeating, text)
   if '**' in text:
     text = _PYTHON_POWER.sub('^', text)
   if 'frac' in text:
@@ -106,12 +122,17 @@ def clean(text: str) -> str:
   text = _COMMAND.sub(_command, text).replace('$', '').replace('~', ' ')
   text = _DEGREES.sub(r'^{\\circ}', text)
   text = _UNION.sub(r'\\cup ', text)
+  text = _ORDINAL.sub('', text)
   text = _RUN.sub(_word, text)
   if OPEN_WORD in text:
     text = _LETTER_UNITS.sub(_letter_units, text)
+    if '_' in text:
+      text = _NAMED_BASE.sub(_named_base, text)
   text = _SPACES.sub(' ', text)
   text = _SPACED_GROUPS.sub(lambda match: match[0].replace(' ', ''), text)
   text = _without_grouping(text)
+  if ' to ' in text:
+    text = _RANGE.sub(r'\1:\2', text)
   return text.strip().lstrip('=').rstrip('.,;\\ ').strip()
 
 
@@ -127,6 +148,20 @@ def _command(match: re.Match) -> str:
   if name in normal_form.IGNORED:
     return ' '
   return normal_form.RENAMED.get(name, match[0])
+
+
+def _repeating(match: re.Match) -> str:
+  """The digits before an ellipsis, with their period if they have one."""
+  digits = match[1]
+  period = numerals.period(digits)
+  if not period:
+    return digits
+  head = digits[: -len(period)]
+  return rf'{head}\overline{{{period}}}'
+
+
+def _named_base(match: re.Match) -> str:
+  return f'_{{{_BASES[match[1]]}}}'
 
 
 def _unit_fraction(match: re.Match) -> str:
@@ -180,6 +215,9 @@ def _content(inside: str, before: str, joined: bool) -> str:
   lowered = stripped.lower()
   if lowered in NAMES or not stripped:
     return f' {lowered} '
+  phrase, _, last = stripped.rpartition(' ')
+  if last in ('and', 'or') and _PHRASE.fullmatch(phrase):
+    return f' {OPEN_WORD}{phrase}{CLOSE_WORD} {NAMES[last]} '
   unit = joined or (before and before in '0123456789})')
   if (unit and stripped in 'mgshLNJWVKC') or _PHRASE.fullmatch(stripped):
     return f' {OPEN_WORD}{stripped}{CLOSE_WORD} '

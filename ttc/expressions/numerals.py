@@ -19,6 +19,7 @@ _SCIENTIFIC = re.compile(
 # With a sign and no point, 2e-1 may also be 2e - 1, as in e^2 - 2e-1. It is a
 # number where it is all there is, but for a unit.
 _SIGNED = re.compile(r'(\d++)[eE]([+-]\d{1,9})(?=\s*+%?+\s*+$|\s++[A-Za-z])')
+_MAX_PERIOD = 20
 _MAX_BEFORE = 8  # spaces and signs
 _MAX_POWER = 999  # larger powers of ten are not written out
 _TEN = Node('number', (Fraction(10),))
@@ -42,6 +43,20 @@ def read(text: str, at: int) -> tuple[Node, int] | None:
   if repeating:
     return _number(_repeated(match[0], repeating[1])), repeating.end()
   return _number(Fraction(match[0].rstrip('.'))), match.end()
+
+
+def period(digits: str) -> str:
+  """The period at the end of digits after a point, as in 0.1666...; '' if none.
+
+  It is seen three times, or twice if nothing else precedes: 2.718281828... has
+  none.
+  """
+  for size in range(1, _MAX_PERIOD + 1):
+    found = digits[-size:]
+    twice = digits == 2 * found and size > 1
+    if twice or (len(digits) >= 3 * size and digits.endswith(3 * found)):
+      return found
+  return ''
 
 
 def _number(value: Fraction) -> Node:

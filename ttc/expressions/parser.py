@@ -7,7 +7,7 @@ first that returns an answer decides. Parts are parsed in the same way.
 import functools
 import re
 
-from ttc.expressions import expression, units
+from ttc.expressions import expression, matrix, units
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import encloses, OPEN, split, split_keeping, TOKEN
 from ttc.expressions.latex import clean
@@ -15,7 +15,6 @@ from ttc.expressions.node import Node, symbols
 from ttc.expressions.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR, WORD
 
 _MAX_DEPTH = 6
-_MAX_FACTORED = 10_000  # characters that a factor may add to a matrix
 
 _ENDS = tuple(
   Scalar(end, expression.parse(end).tree) for end in (r'-\infty', r'\infty')
@@ -50,8 +49,8 @@ _UNITS = re.compile(
   rf'(?:(?:{WORD}|[/*](?=\s*+{WORD}))(?:\s*+\^\s*+\{{?+\s*+-?+\d\s*+\}}?+)?\s*+)+'
 )
 _LEAD = re.compile(
-  rf'^(?:{WORD}\s*+)*{OPEN_WORD}(?:is|are|equals|about|approximately|exactly|'
-  rf'roughly){CLOSE_WORD}\s*+(?=\S)',
+  rf'^(?:{WORD}\s*+)*{OPEN_WORD}(?:[^{OPEN_WORD}{CLOSE_WORD}]* )?(?:is|are|'
+  rf'equals|about|approximately|exactly|roughly){CLOSE_WORD}\s*+(?=\S)',
   re.IGNORECASE,
 )
 _NAME = re.compile(
@@ -66,6 +65,7 @@ _BASE = re.compile(
 _SPACED = re.compile(r'-?\d++(?:\.\d++)?(?: ++\d++(?:\.\d++)?)+')
 _NEEDED_SPACE = re.compile(r'(\\[A-Za-z]++) ++(?=[A-Za-z])|(\d) ++(?=\d)')
 _NO_SET = re.compile(r'\||:|\\over(?!l)|\\choose')
+_VARIABLE = re.compile(r'\s*+[A-Za-z]\s*+(?:\\in\s*+\\reals\s*+)?')
 _LETTER = re.compile(r'(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])')
 _OPERATOR = re.compile(r'[\d\\=+*/<>]')
 _PLAIN = re.compile(r'-?+\d++(?:\.\d++)?+')  # which only `_scalar` reads
@@ -73,8 +73,6 @@ _NUMBER_OR_LETTER = re.compile(r'[\dA-Za-z]')
 _APPROXIMATELY = re.compile(r'\\approx(?![A-Za-z])|≈')
 _PLUS_MINUS = re.compile(r'\\pm(?![A-Za-z])')
 _MINUS_PLUS = re.compile(r'\\mp(?![A-Za-z])')
-_ARRAY = re.compile(r'\\begin\{([pbB]?matrix|array)\}')
-_COLUMNS = re.compile(r'^\s*+\{[lcr|\s]*+\}')
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -107,23 +105,30 @@ def _read(text: str, depth: int) -> Answer:
 
 
 def _scalar(text: str) -> Answer:
-  text, unit = _without_unit(text.strip())
+  text, run = _without_unit(text.strip())
   if OPEN_WORD in text:
     return _words(text)
   try:
     tree, percent = expression.parse(text)
   except expression.NotAnExpressionError:
-    tree, percent = None, False
+    return Scalar(_squashed(text), unit=units.canonical(run))
+  if not run:
+    return Scalar(_squashed(text), tree, percent)
+  unit, scale = units.canonical(run), units.scale(run)
   if unit == 'percent':
     unit, percent = '', True
-  return Scalar(_squashed(text), tree, percent, unit)
+  text = _squashed(text)
+  if scale > 1:
+    text = f'({text})*{scale}'
+    tree = Node('multiply', (tree, expression.parse(str(scale)).tree))
+  return Scalar(text, tree, percent, unit, scale)
 
 
 def _without_unit(text: str) -> tuple[str, str]:
-  """The text before the units at its end, and the name of the unit."""
+  """The text before the units at its end, and these."""
   for run in _UNITS.finditer(text) if OPEN_WORD in text else ():
     if run.start() and run.end() == len(text):
-      return text[: run.start()].rstrip(), units.canonical(run[0])
+      return text[: run.start()].rstrip(), run[0]
   return text, ''
 
 
@@ -309,9 +314,22 @@ def _inside(text: str) -> tuple[str, str, str] | None:
 def _braced(text: str, depth: int) -> Answer | None:
   """A set, or a group of TeX; not a fraction, nor a set defined by a rule."""
   braced = _inside(text)
-  if not braced or braced[0] not in ('{', r'\{') or _NO_SET.search(braced[1]):
+  if not braced or braced[0] not in ('{', r'\{'):
     return None
+  if _NO_SET.search(braced[1]):
+    return _ruled(braced[1], depth) if braced[0] == r'\{' else None
   return _group('list', [_read(p, depth) for p in split(braced[1], (',', ';'))])
+
+
+def _ruled(text: str, depth: int) -> Answer | None:
+  """The values of a variable in a set defined by an interval: {x | x > 2}."""
+  for sign in ('|', ':'):
+    name, _, rule = text.partition(sign)
+    if rule and _VARIABLE.fullmatch(name):
+      found = _read(rule, depth)
+      ends = isinstance(found, Group) and found.kind in ('tuple', 'union')
+      return found if ends else None
+  return None
 
 
 def _bracketed(text: str, depth: int) -> Answer | None:
@@ -329,35 +347,20 @@ def _bracketed(text: str, depth: int) -> Answer | None:
 
 
 def _matrix(text: str, depth: int) -> Answer | None:
-  opening = _ARRAY.search(text)
-  if not opening:
+  found = matrix.read(text)
+  if not found:
     return None
-  closing = rf'\end{{{opening[1]}}}'
-  if not text.endswith(closing, opening.end()):
-    return None
-  inside = text[opening.end() : -len(closing)]
-  rows = [
-    split(row, ('&',))
-    for row in split(_COLUMNS.sub('', inside), ('\\\\',))
-    if row.strip()
-  ]
-  width = len(rows[0]) if rows else 0
-  if not rows or any(len(row) != width for row in rows):
-    return None
-  cells = [cell for row in rows for cell in row]
-  factor = text[: opening.start()].strip().rstrip('*')
-  if factor == '-':
-    factor = '-1'
-  if factor:
-    number = _scalar(factor)
-    long = len(factor) * len(cells) > _MAX_FACTORED
-    if long or not isinstance(number, Scalar) or not number.tree:
+  cells = [cell for row in found.rows for cell in row]
+  if found.factor:
+    number = _scalar(found.factor)
+    if not isinstance(number, Scalar) or not number.tree:
       return None
-    cells = [f'({factor})*({cell})' for cell in cells]
+    cells = [f'({found.factor})*({cell})' for cell in cells]
   items = tuple(_read(cell, depth) for cell in cells)
-  if width == 1 and len(rows) > 1:  # a column vector is a point
+  height, width = len(found.rows), len(found.rows[0])
+  if width == 1 and height > 1:  # a column vector is a point
     return Group('tuple', items, '()')
-  return Group('matrix', items, f'{len(rows)}x{width}')
+  return Group('matrix', items, f'{height}x{width}')
 
 
 def _ratio(text: str, depth: int) -> Answer | None:

@@ -20,6 +20,14 @@ _RATES = {'mph': 'mi/h', 'kph': 'km/h', 'kmph': 'km/h'}
 # Not compared, for they have other names: a joule is a newton metre.
 _OTHERS = 'L mL ml N kN J kJ eV W kW V K A C F T Hz kHz Pa kPa mol cd'
 _SYMBOLS = frozenset(_OTHERS.split())
+_SCALES = {
+  'dozen': 12,
+  'hundred': 100,
+  'thousand': 10**3,
+  'million': 10**6,
+  'billion': 10**9,
+  'trillion': 10**12,
+}
 _DROPPED = frozenset(('square', 'sq', 'cubic', 'cu', 'unit', 'units', 'of'))
 _WORD = re.compile(r'[a-z]++')
 _POWER = r'(?:\s*+\^\s*+(?:-?+\d|\{\s*+-?+\d\s*+\}))?'
@@ -45,6 +53,12 @@ def canonical(text: str) -> str:
     return ''
   over, under = (_UNITS.get(word, '') for word in words)
   return f'{over}/{under}' if over and under else ''
+
+
+def scale(text: str) -> int:
+  """The number that a unit begins with, as in million dollars, or 1."""
+  first = _WORD.search(text.lower())
+  return _SCALES.get(first[0], 1) if first else 1
 
 
 def differ(a: str, b: str) -> bool:

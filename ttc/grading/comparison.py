@@ -46,8 +46,8 @@ def same(
     a: one answer.
     b: the other.
     resolve: called for parts that structure, forms and floats leave open.
-    lenient: whether 80% also equals 0.8, and 0.6666666666666666 also 2/3, as
-      in grading but not in voting.
+    lenient: whether 80% also equals 0.8, 3 million also 3, x = 1, y = 2 also
+      (1, 2), and 0.6666666666666666 also 2/3, as in grading but not in voting.
   """
   if isinstance(a, Named) and isinstance(b, Named):
     if a.name.lower() != b.name.lower() and len(a.name + b.name) == 2:
@@ -91,6 +91,9 @@ def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
   truth = _expressions(a, b, resolve)
   if lenient and not truth and (_as_float(a, b) or _as_float(b, a)):
     return True
+  if lenient and not truth and 1 in (a.scale, b.scale) and a.scale != b.scale:
+    bare = [Scalar('', x.tree.args[0]) if x.scale > 1 else x for x in (a, b)]
+    return either(truth, lambda: _expressions(*bare, resolve))
   if lenient and a.percent != b.percent and not truth:
     shared = [
       Scalar(x.text, Node('divide', (x.tree, _HUNDRED)))
@@ -202,7 +205,22 @@ def _difference(relation: Relation) -> Node | None:
   return Node('add', (left, Node('negate', (right,))))
 
 
+def _coordinates(group: Group) -> Group:
+  """The tuple that x = 1, y = 2 gives; other groups as they are."""
+  names = [item.name for item in group.items if isinstance(item, Named)]
+  if (
+    group.kind != 'list'
+    or len(set(names)) != len(group.items)
+    or max(map(len, names), default=2) > 1
+  ):
+    return group
+  values = sorted(group.items, key=lambda item: item.name)
+  return Group('tuple', tuple(item.value for item in values), '()')
+
+
 def _groups(a: Group, b: Group, resolve: Resolve, lenient: bool) -> Truth:
+  if lenient and {a.kind, b.kind} == {'list', 'tuple'}:
+    a, b = _coordinates(a), _coordinates(b)
   if (a.kind, a.form, len(a.items)) != (b.kind, b.form, len(b.items)):
     return False
   if len(a.items) > _MAX_ITEMS:

@@ -23,7 +23,7 @@ import logging
 import os
 from typing import Any
 
-from ttc.expressions import parser
+from ttc.expressions import choice, parser
 from ttc.expressions.answer import Answer
 from ttc.grading import classes, extraction
 from ttc.grading.comparison import same
@@ -242,10 +242,11 @@ class Grader:
   def _compared(self, gold: str, pred: str) -> str | None:
     unknown = False
     for reference in parser.alternatives(gold):
-      truth = same(parser.read(reference), parser.read(pred), lenient=True)
-      if truth:
-        return 'equal'
-      unknown |= truth is None
+      for one, other in choice.pairs(reference, pred):
+        truth = same(parser.read(one), parser.read(other), lenient=True)
+        if truth:
+          return 'equal'
+        unknown |= truth is None
     return None if unknown else 'different'
 
   def _ask(self, questions: list[tuple[str, str, bool]]) -> list[dict]:

@@ -1,0 +1,128 @@
+"""Ways to write answers that an adversary found misread, and what is near."""
+
+import pytest
+
+from ttc.expressions import choice, matrix, numerals
+from ttc.grading.grader import Grader
+
+
+@pytest.fixture(scope='module')
+def grader():
+  with Grader(workers=1) as grader:
+    yield grader
+
+
+@pytest.mark.parametrize(
+  ('gold', 'pred'),
+  [
+    (r'33\frac{1}{3}\%', r'\frac{100}{3}\%'),
+    (r'22\frac12^\circ', '22.5'),
+    (r'\sin 22\frac12^\circ', r'\sin\frac{\pi}{8}'),
+    ('2.5 million', '2500000'),
+    (r'2.5\text{ million dollars}', '2.5'),
+    ('3 dozen', '36'),
+    ('0.333...', r'\frac13'),
+    (r'0.1666\ldots', r'\frac16'),
+    ('0.142857142857...', r'\frac17'),
+    (r'342_{\text{five}}', '342_5'),
+    ('9th', '9'),
+    (r'3^{\text{rd}}', '3'),
+    ('21^{st}', '21'),
+    ('2 to 3', '2:3'),
+    (r'\text{The answer is } 7', '7'),
+    (r'5\text{ hours and }30\text{ minutes}', '5 hours and 30 minutes'),
+    (r'\{x : x \ge 2\}', r'[2,\infty)'),
+    (r'\{x \mid -1<x<1\}', '(-1,1)'),
+    (r'\{x\in\mathbb{R} \mid x\ne 3\}', r'(-\infty,3)\cup(3,\infty)'),
+    ('[[1,2],[3,4]]', r'\begin{pmatrix}1&2\\3&4\end{pmatrix}'),
+    ('x = 1, y = 2', '(1, 2)'),
+    ('y = 2, x = 1', '(1, 2)'),
+    (r'a=1,\ b=2,\ c=3', '(1,2,3)'),
+    ('B)', 'B'),
+    (r'\textbf{(C)}\ 5', 'C'),
+    ('5', '(C) 5'),
+    ('(C) 5', 'C. 5'),
+    (r'\text{(D) red}', 'D'),
+  ],
+)
+def test_the_same(grader, gold, pred):
+  assert grader.grade(gold, pred).correct
+  assert grader.grade(pred, gold).correct
+
+
+@pytest.mark.parametrize(
+  ('gold', 'pred'),
+  [
+    (r'33\frac{1}{3}\%', r'33\%'),
+    (r'22\frac12^\circ', '11'),
+    ('2 million', '2 billion'),
+    ('2 million', '2000'),
+    ('3 dozen', '12'),
+    ('e', '2.718281828...'),
+    (r'\frac{2718281828-271828}{999900000}', '2.718281828...'),
+    (r'\sqrt2', '1.414...'),
+    (r'342_{\text{five}}', '342_6'),
+    ('n^{th}', '1'),
+    ('3 to 2', '2:3'),
+    (r'\text{The answer is } 7', '8'),
+    (r'\{x : x \ge 2\}', r'(2,\infty)'),
+    (r'\{x : x \in (1,2)\}', '[1,2]'),
+    ('[[1,2],[3,4]]', r'\begin{pmatrix}1&3\\2&4\end{pmatrix}'),
+    ('[[1,2],[3]]', '[[1,2],[3,4]]'),
+    ('x = 1, y = 2', '(2, 1)'),
+    ('x = 1, x = 2', '(1, 2)'),
+    ('x = 1, y = 2', '[1, 2]'),
+    ('B)', 'C'),
+    ('(C) 5', '(B) 5'),
+    ('(C) 5', '(C) 6'),
+    ('C', '(B) C'),
+    ('5', '(A) 6'),
+  ],
+)
+def test_near_but_different(grader, gold, pred):
+  assert grader.grade(gold, pred).reason == 'different'
+  assert grader.grade(pred, gold).reason == 'different'
+
+
+def test_in_voting_a_million_is_its_number(grader):
+  answers = ['2 million', '2000000', '2', '2 billion']
+  assert grader.classes(answers) == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+  ('text', 'found'),
+  [
+    ('(C) 5', ('C', '5')),
+    ('C)', ('C', '')),
+    (r'\textbf{(B)}', ('B', '')),
+    ('C. a cat', ('C', 'a cat')),
+    ('C', None),
+    ('(C)x', None),
+    ('(x) 5', None),
+    ('C.5', None),
+  ],
+)
+def test_choices(text, found):
+  assert choice.read(text) == found
+
+
+def test_rows_are_those_of_a_matrix_if_they_are_as_long():
+  assert matrix.read('[[1, 2],[3,4]]').rows == [['1', ' 2'], ['3', '4']]
+  for text in ('[[1,2]]', '[[1,2],[3]]', '[[1,2],3]', '[[1],[2]', '[1,2]'):
+    assert matrix.read(text) is None
+
+
+@pytest.mark.parametrize(
+  ('digits', 'period'),
+  [
+    ('333', '3'),
+    ('1666', '6'),
+    ('121212', '12'),
+    ('142857142857', '142857'),
+    ('718281828', ''),
+    ('33', ''),
+    ('414', ''),
+  ],
+)
+def test_periods_are_seen_often_enough(digits, period):
+  assert numerals.period(digits) == period
