@@ -20,6 +20,8 @@ class Choice(NamedTuple):
 
 def read(text: str) -> Choice | None:
   """The choice that "(C) 5", "C. 5" or "C)" names; None of other text."""
+  if ')' not in text and '.' not in text:
+    return None
   match = _LABELLED.fullmatch(clean(text))
   if not match:
     return None

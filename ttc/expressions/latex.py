@@ -114,7 +114,7 @@ def clean(text: str) -> str:
     text = _ELLIPSIS.sub(_repeating, text)
   if '**' in text:
     text = _PYTHON_POWER.sub('^', text)
-  if 'frac' in text:
+  if 'frac' in text and ('text' in text or 'mathrm' in text):
     text = _UNIT_FRACTION.sub(_unit_fraction, text)
   for _ in range(_NESTED_TEXT):
     text = _unwrapped(text)

@@ -5,9 +5,10 @@ microseconds. That they are equal takes more digits (`ttc.expressions.precise`).
 """
 
 import cmath
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from fractions import Fraction
 import functools
+import itertools
 import math
 import random
 from typing import Protocol
@@ -99,34 +100,30 @@ def _ratio(node: Node) -> Fraction | None:
   return None
 
 
-def points(names: Set[str]) -> list[dict[str, float]]:
+def points(names: Set[str]) -> Iterator[dict[str, float]]:
   """Positive values for symbols, which depend on nothing but the names.
 
   The first are between 1/2 and 2, where most expressions of school answers are
   defined. Larger and smaller ones follow, then some where one symbol is large
   beside the others, as b is where b^2 - 4ac has a real root.
   """
-  found = [
-    _point(names, index, dict.fromkeys(names, scale))
-    for index, scale in enumerate(_SCALES)
-  ]
+  if not names:
+    yield {}
+    return
+  for index, scale in enumerate(_SCALES):
+    yield {name: scale * _value(name, index) for name in names}
   lone = sorted(names)[:_MAX_LARGE] if len(names) > 1 else ()
-  found += [
-    _point(names, index, {name: _LARGE})
-    for index, name in enumerate(lone, start=len(_SCALES))
-  ]
-  return found if names else found[:1]
+  for index, large in enumerate(lone, start=len(_SCALES)):
+    yield _point(names, index, {large: _LARGE})
 
 
 def negative_points(
   names: Set[str], negative: Set[str]
-) -> list[dict[str, float]]:
-  """As `points`, with the values of some symbols negative, of several sizes."""
+) -> Iterator[dict[str, float]]:
+  """As `points`, with some symbols negative, of several sizes."""
   start = 100 * len(_SCALES)
-  return [
-    _point(names, index, dict.fromkeys(negative, -scale))
-    for index, scale in enumerate(_NEGATIVE_SCALES, start=start)
-  ]
+  for index, scale in enumerate(_NEGATIVE_SCALES, start=start):
+    yield _point(names, index, dict.fromkeys(negative, -scale))
 
 
 def _point(
@@ -152,7 +149,7 @@ def apart(a: Node, b: Node) -> bool:
   numbers = Floats(branches=not names)
   return any(
     _floats_apart(_float(a, values, numbers), _float(b, values, numbers))
-    for values in points(names)[:_FLOAT_POINTS]
+    for values in itertools.islice(points(names), _FLOAT_POINTS)
   )
 
 

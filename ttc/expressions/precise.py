@@ -6,7 +6,7 @@ as in 1 + 1/2025! or cos(10^{-90}). Such values can show that expressions
 differ, and never that they are the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from fractions import Fraction
 
 from ttc.expressions.node import LEAVES, Node, symbols
@@ -48,11 +48,8 @@ def same(a: Node, b: Node) -> bool | None:
     if truth is not None:
       return truth
     principal = _Digits(mpmath, branches=True)
-    places = points(names)
-    found = [
-      _agree(a, b, place, principal)
-      for place in (*places, *_turned(names, _signed(names)))
-    ]
+    places = [*points(names), *_turned(names)]
+    found = [_agree(a, b, place, principal) for place in places]
   if False in found[:_POSITIVE]:
     return False
   return True if all(found) else None
@@ -76,9 +73,10 @@ def _where_real(
   only symbol, for that is a variable and no quantity: sqrt(1/x^2) is not 1/x.
   """
   agreed = _agree_at(a, b, points(names), digits)
-  if not agreed:
-    turned = _turned(names, _signed(names))
-    return agreed if agreed is False else _agree_at(a, b, turned, digits)
+  if agreed is False:
+    return False
+  if agreed is None:
+    return _agree_at(a, b, _turned(names), digits)
   free = set()
   for name in _signed(names):
     if len(names) > 1 and _splits(name, a, b, names, digits):
@@ -88,30 +86,33 @@ def _where_real(
       return False
     if alone:
       free.add(name)
-  return _agree_at(a, b, _turned(names, sorted(free)), digits) is not False
+  together = _together(names, free) if len(free) > 1 else ()
+  return _agree_at(a, b, together, digits) is not False
 
 
 def _signed(names: Set[str]) -> list[str]:
   return sorted(names)[:_MAX_SIGNED]
 
 
-def _turned(names: Set[str], signed: Sequence[str]) -> list[dict[str, float]]:
-  """Points at which all, one or all but one of some symbols are negative."""
-  patterns = [{name} for name in signed]
-  if len(signed) > 1:
-    patterns.append(set(signed))
-  if len(signed) > 2:
-    patterns += [set(signed) - {name} for name in signed]
-  return [
-    place for pattern in patterns for place in negative_points(names, pattern)
-  ]
+def _turned(names: Set[str]) -> list[dict[str, float]]:
+  """Points at which one, all or all but one of the symbols are negative."""
+  signed = _signed(names)
+  lone = [next(negative_points(names, {name})) for name in signed]
+  return [*lone, *_together(names, set(signed))]
+
+
+def _together(names: Set[str], signed: Set[str]) -> Iterator[dict[str, float]]:
+  """Points at which all or all but one of some symbols are negative."""
+  yield from negative_points(names, signed)
+  for name in sorted(signed) if len(signed) > 2 else ():
+    yield next(negative_points(names, signed - {name}))
 
 
 def _splits(
   name: str, a: Node, b: Node, names: Set[str], digits: '_Digits'
 ) -> bool:
   """Whether what is under a root has no value where a symbol is zero."""
-  place = points(names)[0] | {name: 0.0}
+  place = next(points(names)) | {name: 0.0}
   for radicand in (*_radicands(a), *_radicands(b)):
     try:
       evaluate(radicand, place, digits)

@@ -148,7 +148,7 @@ class Grader:
       for row in rows
     ]
     hard = [draft for draft in drafts if not isinstance(draft, Verdict)]
-    replies = iter(self._ask([(*pair, True) for pair in hard]))
+    replies = iter(self._ask([(*pair, True) for pair in hard]) if hard else ())
     return [
       draft
       if isinstance(draft, Verdict)
