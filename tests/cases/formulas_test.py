@@ -157,6 +157,11 @@ def test_words_and_other_letters_do_not(grader, gold, pred):
     (r'36\pi cm^2', r'36\pi'),
     (r'\frac{1}{2} cm', '1/2'),
     ('500 mg', '500'),
+    ('500mg', '500'),
+    ('10 m/s', '10.0'),
+    ('9.8 m/s^2', '9.8'),
+    ('50 sqft', '50'),
+    ('5 cms', '5'),
     ('60 miles per hour', '60 mph'),
     ('100 km/h', '100 kph'),
     ('9AM', '9 a.m.'),
@@ -175,6 +180,9 @@ def test_units_after_a_number_are_dropped(grader, gold, pred):
     (r'10\text{ m/s}', '11'),
     (r'\frac{\text{m}}{\text{s}}', '1'),
     ('9 AM', '9 PM'),
+    ('2mg', '3'),
+    ('2m/n', '2'),
+    ('PM', '1'),
   ],
 )
 def test_other_units_and_numbers_are_different(grader, gold, pred):

@@ -5,6 +5,7 @@ word is not a product of letters. The leaves are expressions.
 """
 
 import dataclasses
+from fractions import Fraction
 
 from ttc.expressions.node import Node
 
@@ -18,14 +19,15 @@ class Scalar:
     tree: the expression; None if the parser cannot read it.
     percent: whether a percent sign was dropped.
     unit: the canonical name of the unit that was dropped, or ''.
-    scale: 1000 for "thousand miles"; the text and the tree are of that product.
+    scale: 1000 for "thousand miles", 1/3 for "thirds"; the text and the tree
+      are of that product.
   """
 
   text: str
   tree: Node | None = None
   percent: bool = False
   unit: str = ''
-  scale: int = 1
+  scale: Fraction = Fraction(1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -45,7 +45,7 @@ _ELLIPSIS = re.compile(
 )
 _ENDING = r'(?:st|nd|rd|th)(?![A-Za-z])'  # of an ordinal
 _ORDINAL = re.compile(
-  rf'(?<=\d)(?:{_ENDING}|\^\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+'
+  rf'\A(\d++){_ENDING}\s*+\Z|(?<=\d)(?:\^\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+'
   rf'|\^\s*+\{{\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+\s*+\}})'
 )
 _RANGE = re.compile(r'(?<![\d.])(\d++(?:\.\d++)?) to (\d++(?:\.\d++)?)')
@@ -122,7 +122,7 @@ def clean(text: str) -> str:
   text = _COMMAND.sub(_command, text).replace('$', '').replace('~', ' ')
   text = _DEGREES.sub(r'^{\\circ}', text)
   text = _UNION.sub(r'\\cup ', text)
-  text = _ORDINAL.sub('', text)
+  text = _ORDINAL.sub(r'\1', text)
   text = _RUN.sub(_word, text)
   if OPEN_WORD in text:
     text = _LETTER_UNITS.sub(_letter_units, text)

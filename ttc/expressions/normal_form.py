@@ -89,8 +89,10 @@ NAMES = {
 _SHORT = """
 no yes odd red all one two six ten day men the of lbs hrs min sec mph kph per
 mon tue wed thu fri sat sun none dne deg rad cup box kmph kbps mbps gbps mmhg
-usd
+usd sqft cuft
 """
 SHORT_WORDS = frozenset(_SHORT.split())
-_UNITS = 'am pm cm mm km ft in kg mg lb oz hr sq cu mi yd dm ml nm'
+_UNITS = (
+  'am pm cm cms mm km kms ft in kg kgs mg lb oz hr yrs sq cu mi yd dm ml nm pts'
+)
 SHORT_UNITS = frozenset(_UNITS.split())

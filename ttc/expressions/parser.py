@@ -118,9 +118,9 @@ def _scalar(text: str) -> Answer:
   if unit == 'percent':
     unit, percent = '', True
   text = _squashed(text)
-  if scale > 1:
+  if scale != 1:
     text = f'({text})*{scale}'
-    tree = Node('multiply', (tree, expression.parse(str(scale)).tree))
+    tree = Node('multiply', (tree, Node('number', (scale,))))
   return Scalar(text, tree, percent, unit, scale)
 
 

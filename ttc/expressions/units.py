@@ -1,5 +1,6 @@
 """Units of measure: dropped from answers, compared where both have one."""
 
+from fractions import Fraction
 import re
 
 _NAMES = """
@@ -20,13 +21,25 @@ _RATES = {'mph': 'mi/h', 'kph': 'km/h', 'kmph': 'km/h'}
 # Not compared, for they have other names: a joule is a newton metre.
 _OTHERS = 'L mL ml N kN J kJ eV W kW V K A C F T Hz kHz Pa kPa mol cd'
 _SYMBOLS = frozenset(_OTHERS.split())
+_ONE = Fraction(1)
 _SCALES = {
-  'dozen': 12,
-  'hundred': 100,
-  'thousand': 10**3,
-  'million': 10**6,
-  'billion': 10**9,
-  'trillion': 10**12,
+  **{
+    name: Fraction(number)
+    for name, number in (
+      *(('dozen', 12), ('hundred', 100), ('thousand', 10**3)),
+      *(('million', 10**6), ('billion', 10**9), ('trillion', 10**12)),
+    )
+  },
+  **{
+    name: Fraction(1, number)
+    for names, number in (
+      *(('half halves', 2), ('third thirds', 3), ('fifth fifths', 5)),
+      *(('fourth fourths quarter quarters', 4), ('sixth sixths', 6)),
+      *(('eighth eighths', 8), ('tenth tenths', 10)),
+      *(('hundredth hundredths', 100), ('thousandth thousandths', 1000)),
+    )
+    for name in names.split()
+  },
 }
 _DROPPED = frozenset(('square', 'sq', 'cubic', 'cu', 'unit', 'units', 'of'))
 _WORD = re.compile(r'[a-z]++')
@@ -36,6 +49,7 @@ _COMPOUND = re.compile(
   rf'[A-Za-z]++{_POWER}(?:{_JOINT}+[A-Za-z]++{_POWER})*\)?'
 )
 _BETWEEN = re.compile(rf'{_POWER}{_JOINT}+')
+_PLAIN = re.compile(r'(-?+\d++(?:\.\d++)?)(?:mg|k?+m/s(?:\^2|\^\{2\})?)')
 _NAME = re.compile(r'(?<!\\)(?<![A-Za-z])[A-Za-z]++')
 
 
@@ -55,10 +69,19 @@ def canonical(text: str) -> str:
   return f'{over}/{under}' if over and under else ''
 
 
-def scale(text: str) -> int:
-  """The number that a unit begins with, as in million dollars, or 1."""
+def scale(text: str) -> Fraction:
+  """The number that a unit begins with: million dollars, thirds; else 1."""
   first = _WORD.search(text.lower())
-  return _SCALES.get(first[0], 1) if first else 1
+  return _SCALES.get(first[0], _ONE) if first else _ONE
+
+
+def bare(text: str) -> str:
+  """The number of an expression that may be a number with a unit, or ''.
+
+  500mg and 10m/s are also products of symbols, where symbols are meant.
+  """
+  match = _PLAIN.fullmatch(text)
+  return match[1] if match else ''
 
 
 def differ(a: str, b: str) -> bool:

@@ -91,9 +91,11 @@ def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
   truth = _expressions(a, b, resolve)
   if lenient and not truth and (_as_float(a, b) or _as_float(b, a)):
     return True
-  if lenient and not truth and 1 in (a.scale, b.scale) and a.scale != b.scale:
-    bare = [Scalar('', x.tree.args[0]) if x.scale > 1 else x for x in (a, b)]
+  if lenient and not truth and (a.scale == 1) != (b.scale == 1):
+    bare = [Scalar('', x.tree.args[0]) if x.scale != 1 else x for x in (a, b)]
     return either(truth, lambda: _expressions(*bare, resolve))
+  if lenient and not truth and (_is_measured(a, b) or _is_measured(b, a)):
+    return True
   if lenient and a.percent != b.percent and not truth:
     shared = [
       Scalar(x.text, Node('divide', (x.tree, _HUNDRED)))
@@ -103,6 +105,15 @@ def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
     ]
     return either(truth, lambda: _expressions(*shared, resolve))
   return truth
+
+
+def _is_measured(measured: Scalar, number: Scalar) -> bool:
+  """Whether one is a number with letters of a unit, the other that number."""
+  bare = units.bare(measured.text)
+  if not bare or number.tree is None:
+    return False
+  form = exact_form(number.tree)
+  return bool(form) and form.rational == Fraction(bare)
 
 
 def _as_float(decimal: Scalar, fraction: Scalar) -> bool:
