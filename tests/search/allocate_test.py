@@ -29,8 +29,7 @@ def worlds(rows, count=60):
     if rng.random() < 0.4:
       value = np.round(value, 1)  # ties
     if rng.random() < 0.5:
-      value[rng.random(rows) < 0.4] = -np.inf  # duplicates
-    value[0] = max(value[0], 0.1)  # a first row is nobody's duplicate
+      value = rng.choice(value[:3], rows)  # many copies of few prefixes
     done = rng.random(rows) < rng.choice([0, 0.3, 1])
     yield value, done
 
@@ -40,12 +39,9 @@ def test_promises(allocator):
   for uniform, (value, done) in zip(
     np.linspace(0, 1, 60, endpoint=False), worlds(16), strict=True
   ):
-    if isinstance(allocator, Dvts):
-      value[:: allocator.width] = np.maximum(value[:: allocator.width], 0.1)
     counts = allocator(lambda u=uniform: u, value, done)
     assert counts.sum() == 16
     assert counts.min() >= 0
-    assert (counts[value == -np.inf] == 0).all()
     groups = [slice(None)]
     if isinstance(allocator, Dvts):
       groups = [
@@ -65,9 +61,39 @@ def test_beam_equals_a_sort(width):
 
 def test_dvts_never_crosses_subtrees():
   for value, done in worlds(16):
-    value = np.maximum(value, 0)
-    counts = Dvts(4)(HALF, value, done)
-    np.testing.assert_array_equal(counts.reshape(4, 4).sum(axis=1), [4] * 4)
+    counts = Dvts(4)(HALF, value, done).reshape(4, 4)
+    np.testing.assert_array_equal(counts.sum(axis=1), [4] * 4)
+    trees = zip(value.reshape(4, 4), done.reshape(4, 4), strict=True)
+    for count, (own, ended) in zip(counts, trees, strict=True):
+      alone = [1] * 4 if ended.all() else Beam(4)(HALF, own, ended)
+      np.testing.assert_array_equal(count, alone)
+
+
+@pytest.mark.parametrize('width', [2, 4, 8])
+def test_a_beam_of_copies_keeps_nothing_worse_than_its_best_rows(width):
+  rng = np.random.default_rng(width)
+  for _ in range(200):
+    prefixes = int(rng.integers(1, 12))
+    value = rng.random(prefixes)[rng.integers(prefixes, size=64)]
+    done = np.zeros(64, bool)
+    counts = Beam(width)(HALF, value, done)
+    assert counts.sum() == 64
+    assert value[counts > 0].min() == np.sort(value)[-64 // width]
+
+
+@pytest.mark.parametrize('allocator', [Beam(4), Beam('sqrt'), Rebase()])
+def test_the_order_of_rows_does_not_matter(allocator):
+  """A prefix has as many children in all, wherever its copies stand."""
+  rng = np.random.default_rng(3)
+  for _ in range(100):
+    prefix = rng.integers(7, size=64)
+    value, order = rng.random(7), rng.permutation(64)
+    live = np.zeros(64, bool)
+    children = [
+      np.bincount(p, allocator(HALF, value[p], live), 7)
+      for p in (prefix, prefix[order])
+    ]
+    np.testing.assert_array_equal(*children)
 
 
 def test_rebase_is_proportional():
@@ -78,15 +104,13 @@ def test_rebase_is_proportional():
     counts, [0.5, 1, 2, 0.5] * 2 + np.array([0.5, 0, 0, 0.5, -0.5, 0, 0, -0.5])
   )
   for value, done in worlds(16):
-    live = ~done & (value > -np.inf)
-    if not live.any():
+    if done.all():
       continue
-    fixed = done & (value > -np.inf)
-    weight = np.where(live, np.exp(value.astype(float) / 0.2), 0)
-    quota = weight / weight.sum() * (16 - fixed.sum())
+    weight = np.where(done, 0, np.exp(value.astype(float) / 0.2))
+    quota = weight / weight.sum() * (16 - done.sum())
     counts = Rebase(0.2)(HALF, value, done)
-    assert (np.abs(counts - quota)[live] <= 1 + 1e-3).all()
-    assert (counts[fixed] == 1).all()
+    assert (np.abs(counts - quota)[~done] <= 1 + 1e-3).all()
+    assert (counts[done] == 1).all()
 
 
 def test_particle_filter_is_unbiased():

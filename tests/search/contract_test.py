@@ -51,7 +51,7 @@ STRATEGIES = _strategies()
 CASES = [strategy() for strategy in STRATEGIES.values()] + [
   StepSearch(Dvts(2), lookahead=1),
   StepSearch(Rebase(), rounds=2),
-  StepSearch(ParticleFilter(), distinct=False),
+  StepSearch(ParticleFilter(0.5)),
   Mcts(width=2, rollouts=2),
 ]
 

@@ -58,7 +58,7 @@ def grow(row, table, temperature, steps, most):
 def beam_counts(values, done, kept):
   """The best `kept` rows share all places; a done one takes a single place."""
   order = sorted(range(len(values)), key=lambda i: (-values[i], i))
-  chosen = [i for i in order[:kept] if values[i] > -math.inf]
+  chosen = order[:kept]
   live = [i for i in chosen if not done[i]]
   counts = [0] * len(values)
   sharers = live or chosen
@@ -82,13 +82,12 @@ def step_search(
   kept,
   k,
   temperature,
-  distinct,
   trees=1,
   most=4,
   limit=12,
   rounds=40,
 ):
-  """Beam (trees=1) or DVTS (trees=W/M), with lookahead k.
+  """Beam, or DVTS as `trees` searches of W / trees rows that stand alone.
 
   Returns the new tokens of each row, and how many tokens were drawn in all.
   """
@@ -102,33 +101,28 @@ def step_search(
     spent -= sum(len(row.tokens) for row in rows)
     return grown
 
+  def search(rows):
+    rows = advance(rows, temperature, 1, most)
+    for _ in range(rounds):
+      if all(row.done for row in rows):
+        break
+      ends = advance(rows, 0, k, k * most) if k else rows
+      score = [1 / (1 + math.exp(-values[end.tokens[-1]])) for end in ends]
+      counts = beam_counts(score, [row.done for row in rows], kept)
+      children = [
+        dataclasses.replace(row, key=fold(row.key, i))
+        for row, count in zip(rows, counts, strict=True)
+        for i in range(count)
+      ]
+      rows = advance(children, temperature, 1, most)
+    return [row.tokens[row.start :] for row in rows]
+
   rows = [
     Row(list(prompt), fold(root, i), len(prompt), limit) for i in range(width)
   ]
-  rows = advance(rows, temperature, 1, most)
-  sigmoid = lambda x: 1 / (1 + math.exp(-x))
-  for _ in range(rounds):
-    if all(row.done for row in rows):
-      break
-    ends = advance(rows, 0, k, k * most) if k else rows
-    score = [sigmoid(values[end.tokens[-1]]) for end in ends]
-    if distinct:
-      seen = set()
-      for i, row in enumerate(rows):
-        if tuple(row.tokens) in seen:
-          score[i] = -math.inf
-        seen.add(tuple(row.tokens))
-    size = width // trees
-    children = []
-    for tree in range(trees):
-      part = slice(tree * size, (tree + 1) * size)
-      counts = beam_counts(score[part], [r.done for r in rows[part]], kept)
-      for row, count in zip(rows[part], counts, strict=True):
-        children += [
-          dataclasses.replace(row, key=fold(row.key, i)) for i in range(count)
-        ]
-    rows = advance(children, temperature, 1, most)
-  return [row.tokens[row.start :] for row in rows], spent
+  size = width // trees
+  trees = [search(rows[at : at + size]) for at in range(0, width, size)]
+  return [new for found in trees for new in found], spent
 
 
 def interpret(plan, table, values, *, most, temperature=1.0):

@@ -33,13 +33,11 @@ def solve(strategy, budget, devices=1, **capacity):
 
 @pytest.mark.parametrize(
   ('allocator', 'kept', 'trees'),
-  [(Beam(4), 2, 1), (Beam(2), 4, 1), (Dvts(4), 1, 2)],
+  [(Beam(4), 2, 1), (Beam(2), 4, 1), (Dvts(4), 1, 2), (Dvts(2), 1, 4)],
 )
-@pytest.mark.parametrize(
-  ('lookahead', 'distinct'), [(0, True), (0, False), (2, True)]
-)
-def test_equals_the_reference(allocator, kept, trees, lookahead, distinct):
-  strategy = StepSearch(allocator, lookahead=lookahead, distinct=distinct)
+@pytest.mark.parametrize('lookahead', [0, 2])
+def test_equals_the_reference(allocator, kept, trees, lookahead):
+  strategy = StepSearch(allocator, lookahead=lookahead)
   solutions = solve(strategy, 8 * (lookahead + 1))
   for place, prompt in enumerate(PROMPTS):
     expected, spent = reference.step_search(
@@ -52,7 +50,6 @@ def test_equals_the_reference(allocator, kept, trees, lookahead, distinct):
       kept=kept,
       k=lookahead,
       temperature=1.0,
-      distinct=distinct,
       trees=trees,
     )
     assert tokens(solutions[place]) == expected
@@ -167,13 +164,24 @@ def test_budgets_that_do_not_fit(strategy, budget, words):
     strategy.rows(budget)
 
 
-def test_parents_are_the_best_distinct_rows():
+def test_parents_are_the_best_rows_copies_among_them():
   question = Question(0, [3, 4], np.zeros(2, np.uint32), 8)
   rows = fork([question.root()], [0] * 4)
-  for row, token in zip(rows, [5, 5, 6, 7], strict=True):
+  for row, token in zip(rows, [5, 6, 5, 7], strict=True):
     row.tokens.append(token)
-  choose = lambda distinct: StepSearch(Beam(2), distinct=distinct).parents(
-    question.key, 0, rows, [0.9, 0.9, 0.2, 0.4]
+  choose = lambda allocator: StepSearch(allocator).parents(
+    question.key, 0, rows, [0.9, 0.2, 0.9, 0.4]
   )
-  assert choose(distinct=True) == [0, 0, 3, 3]
-  assert choose(distinct=False) == [0, 0, 1, 1]
+  assert choose(Beam(2)) == [0, 0, 2, 2]
+  assert choose(Dvts(2)) == [0, 0, 2, 2]
+  assert choose(Beam(1)) == [0, 1, 2, 3]
+
+
+def test_copies_have_one_value_however_it_was_rounded():
+  question = Question(0, [3, 4], np.zeros(2, np.uint32), 8)
+  rows = fork([question.root()], [0] * 4)
+  for row in rows:
+    row.tokens.append(5)
+  for values in ([0.5, 0.5, 0.5, 0.5], [0.5, 0.5000001, 0.4999999, 0.5]):
+    chosen = StepSearch(Beam(2)).parents(question.key, 0, rows, values)
+    assert chosen == [0, 0, 1, 1]

@@ -11,11 +11,14 @@ Every allocator is a frozen dataclass with two methods.
 
   __call__(draw, value, done) -> counts, int [W], which sum to W
     draw    returns a random number in [0, 1), the same one at every call
-    value   [W] the verifier's values; -inf marks a row that must not be chosen
-            because it duplicates another one
+    value   [W] the verifier's values
     done    [W] bool, rows that have ended
   resolve(rows) -> the number of children of a kept row, or W where that number
     is not fixed; ValueError if the allocator does not fit W rows
+
+Copies of a prefix are rows like others: how often it was sampled says how
+probable it is. A beam that may keep it only once, or gives it no more children
+than a prefix that was sampled once, has to spend its places on worse ones.
 
 A chosen row that is done gets exactly one child, unless all chosen rows are
 done: copies of it cannot differ and would only repeat its vote. Allocators call
@@ -62,9 +65,8 @@ class Dvts:
   """Diverse verifier tree search (Beeching et al. 2024).
 
   Runs W / M independent beam searches, each of which keeps one row and gives it
-  M children. Row r belongs to subtree r // M for the whole search. A subtree in
-  which no row may be chosen, because all of them duplicate rows of other
-  subtrees, keeps every row with one child.
+  M children. Row r belongs to subtree r // M for the whole search, and subtrees
+  do not see each other: one whose rows have all ended stays as it is.
 
   Attributes:
     width: rows per subtree (M), which must divide W.
@@ -78,10 +80,10 @@ class Dvts:
   def __call__(self, draw, value, done):
     del draw
     width = self.resolve(value.shape[0])
-    trees = lambda x: x.reshape(-1, width)  # [W] -> [W / M, M]
-    return np.concatenate(
-      [_beam(v, d, 1) for v, d in zip(trees(value), trees(done), strict=True)]
-    )
+    value, done = value.reshape(-1, width), done.reshape(-1, width)
+    best = value.argmax(axis=1)[:, None] == np.arange(width)  # [W / M, M]
+    ended = done.all(axis=1, keepdims=True)
+    return np.where(ended, 1, width * best).reshape(-1)
 
   def resolve(self, rows: int) -> int:
     """Returns M; raises ValueError if it does not divide the W rows."""
@@ -110,7 +112,7 @@ class Rebase:
 
   def __call__(self, draw, value, done):
     del draw
-    reserved, open_rows, places = _places(value, done, value > -np.inf)
+    reserved, open_rows, places = _places(done, np.ones_like(done))
     share = _softmax(value / self.temperature, open_rows)
     return reserved + _largest_remainder(share, places)
 
@@ -140,7 +142,7 @@ class ParticleFilter:
     limits.real(self, 'temperature', above=0)
 
   def __call__(self, draw, value, done):
-    reserved, open_rows, places = _places(value, done, value > -np.inf)
+    reserved, open_rows, places = _places(done, np.ones_like(done))
     # A sigmoid in float32 reaches 0 and 1, whose logits are infinite.
     probability = np.clip(value, 1e-6, 1 - 1e-6)
     logit = np.log(probability) - np.log1p(-probability)
@@ -163,15 +165,13 @@ def _beam(value, done, kept_rows):
   """Returns counts [W]: equal numbers of children for the best rows."""
   order = np.argsort(-value, kind='stable')  # among equal values, by index
   rank = np.argsort(order, kind='stable')  # 0 is the best
-  chosen = (rank < kept_rows) & (value > -np.inf)
-  reserved, open_rows, places = _places(value, done, chosen)
-  # No row is open where all of them are duplicates (see `Dvts`).
-  share = open_rows / max(open_rows.sum(), 1)
+  reserved, open_rows, places = _places(done, rank < kept_rows)
   # Shares are equal, so `rank` gives what does not divide to the better rows.
+  share = open_rows / open_rows.sum()
   return reserved + _largest_remainder(share, places, rank)
 
 
-def _places(value, done, chosen):
+def _places(done, chosen):
   """Reserves one of the W places for each chosen row that is done.
 
   Where every chosen row is done, these rows share all places: nothing else can
@@ -184,19 +184,17 @@ def _places(value, done, chosen):
   """
   live = chosen & ~done
   finished = chosen & done
-  reserved = finished.astype(int) if live.any() else np.zeros(len(value), int)
+  reserved = finished.astype(int) if live.any() else np.zeros(len(done), int)
   open_rows = live if live.any() else finished
-  return reserved, open_rows, len(value) - reserved.sum()
+  return reserved, open_rows, len(done) - reserved.sum()
 
 
 def _softmax(score, among):
   """Softmax [W] over the rows that `among` [W] selects, and 0 elsewhere."""
   weight = np.zeros(len(score))
-  if among.any():
-    # Less the maximum, so that the exponential does not overflow.
-    weight[among] = np.exp(score[among] - score[among].max())
-    weight /= weight.sum()
-  return weight
+  # Less the maximum, so that the exponential does not overflow.
+  weight[among] = np.exp(score[among] - score[among].max())
+  return weight / weight.sum()
 
 
 def _largest_remainder(share, places, rank=None):

@@ -140,8 +140,6 @@ class StepSearch:
     lookahead: k; a row's value is read at the end of a greedy rollout of at
       most k steps, which is then discarded.
     rounds: number of choices; after them rows run to their ends.
-    distinct: only the first of several identical prefixes may be chosen. With
-      few possible steps a beam otherwise fills with copies of one prefix.
 
   Raises:
     ValueError: lookahead is negative, or rounds is not positive.
@@ -151,7 +149,6 @@ class StepSearch:
   allocator: Beam | Dvts | Rebase | ParticleFilter = Beam()
   lookahead: int = 0
   rounds: int = 40
-  distinct: bool = True
 
   def __post_init__(self):
     limits.whole(self, 'lookahead', least=0)
@@ -224,14 +221,13 @@ class StepSearch:
     Returns:
       [W], the index of each child's parent, in rising order.
     """
-    if self.distinct:
-      first = {}  # the index of the first row with these tokens
-      for index, row in enumerate(rows):
-        first.setdefault(tuple(row.tokens), index)
-      values = [
-        v if first[tuple(row.tokens)] == i else -np.inf
-        for i, (v, row) in enumerate(zip(values, rows, strict=True))
-      ]
+    # Copies have one value: which of them come first must not depend on how the
+    # devices rounded, and so on the rows that happened to be read with them.
+    first = {}
+    values = [
+      first.setdefault(tuple(row.tokens), value)
+      for row, value in zip(rows, values, strict=True)
+    ]
     # A stream apart from those of the rows, which fold ordinals and positions
     # into the same key.
     round_key = lambda: keys.fold(keys.fold(key, [keys.ASIDE])[0], [round_])[0]
