@@ -3,7 +3,7 @@ import pytest
 from tests.data import toys
 from ttc.data.tokenizer import Tokenizer
 from ttc.data.vocabulary import WordVocabulary
-from ttc.examples.context import context_tokens, strip_end
+from ttc.examples.context import context_tokens, one_end, strip_end
 
 VOCABULARY = WordVocabulary(('7', '8'))
 PROMPT, R = [3, 4], VOCABULARY.revise_id
@@ -23,6 +23,14 @@ PROMPT, R = [3, 4], VOCABULARY.revise_id
 def test_context_is_the_most_recent_attempts_in_order(attempts, keep, expected):
   assert context_tokens(PROMPT, attempts, R, keep) == expected
   assert PROMPT == [3, 4]
+
+
+def test_a_verifier_reads_one_end():
+  end = VOCABULARY.eos_id
+  assert one_end([3, 4, R], VOCABULARY) == [3, 4, end]
+  assert one_end([3, 4, end], VOCABULARY) == [3, 4, end]
+  for unended in ([3, 4], [R, 4], []):
+    assert one_end(unended, VOCABULARY) == unended
 
 
 def test_four_attempts_are_kept_by_default():

@@ -4,6 +4,7 @@ import pytest
 from ttc.data.vocabulary import step_end_table
 from ttc.data.worksheet import Worksheet
 from ttc.examples import labelling
+from ttc.examples.context import one_end
 from ttc.pipeline.records import canonical
 
 TASK = Worksheet()
@@ -64,6 +65,23 @@ def test_labels_are_the_shares_counted_by_hand():
   assert (line['problem'], line['sample'], line['tokens']) == (7, 3, SAMPLE)
 
 
+def test_no_example_tells_by_which_token_an_attempt_ended():
+  ended = lambda end: labelling.label_record(
+    1, 0, [*SAMPLE[:-1], end], True, ROLLOUTS[:1] + ROLLOUTS[1:2], STEP_END
+  )
+  records = [ended(V.eos_id), ended(V.revise_id)]
+  for line, end in zip(records, (V.eos_id, V.revise_id), strict=True):
+    for rollout in line['rollouts']:
+      rollout['tokens'][-1] = end
+  one, other = (labelling.process_examples(r, PROMPT, V) for r in records)
+  assert [e.tokens.tolist() for e in one] == [e.tokens.tolist() for e in other]
+  rows = [row('1', end=end) for end in (V.eos_id, V.revise_id)]
+  one, other = labelling.outcome_examples(
+    {'problem': 5, 'rows': rows}, PROMPT, V
+  )
+  assert one.tokens.tolist() == other.tokens.tolist()
+
+
 def test_a_label_record_is_json_of_python_numbers():
   numpy_rollouts = [
     (np.int64(b), np.array(t), np.bool_(c)) for b, t, c in ROLLOUTS
@@ -85,7 +103,7 @@ def test_every_step_needs_a_rollout_and_every_rollout_a_step():
 
 def test_process_example_has_a_label_at_each_step_end():
   (example,) = labelling.process_examples(
-    record(ROLLOUTS), PROMPT, rollouts=False
+    record(ROLLOUTS), PROMPT, V, rollouts=False
   )
   assert example.tokens.tolist() == PROMPT + SAMPLE
   assert all(STEP_END[example.tokens[example.positions]])
@@ -100,17 +118,17 @@ def test_an_empty_continuation_is_no_example():
     1, 0, SAMPLE[:13], False, [(0, [], False)], STEP_END
   )
   assert line['labels'] == [0.0, 0.0]
-  assert len(labelling.process_examples(line, PROMPT)) == 1
+  assert len(labelling.process_examples(line, PROMPT, V)) == 1
 
 
 def test_a_rollout_labels_every_step_on_its_way():
-  sample, *examples = labelling.process_examples(record(ROLLOUTS), PROMPT)
+  sample, *examples = labelling.process_examples(record(ROLLOUTS), PROMPT, V)
   assert sample.labels.tolist() == [0.25, 0.5, 1.0]
   for example, (branch, tokens, correct) in zip(
     examples, ROLLOUTS, strict=True
   ):
     prefix = PROMPT + SAMPLE[: 12 * (branch + 1)]
-    assert example.tokens.tolist() == prefix + tokens
+    assert example.tokens.tolist() == prefix + one_end(tokens, V)
     steps = [i for i, t in enumerate(tokens) if t == V.encode('\n')[0]]
     assert example.positions.tolist() == [
       len(prefix) + i for i in (*steps, len(tokens) - 1)
@@ -169,6 +187,6 @@ def test_outcomes_of_chains_see_the_attempts_before(keep):
     tokens = list(PROMPT)
     for text in history[len(history) - min(keep, len(history)) :]:
       tokens += [*V.encode(text), V.revise_id]
-    expected[(*tokens, *r['tokens'])] = [float(r['correct'])]
+    expected[(*tokens, *one_end(r['tokens'], V))] = [float(r['correct'])]
   assert found == expected
   assert len(examples) == 5

@@ -32,6 +32,7 @@ def models():
     end=(IDS == END) | (IDS == REVISE),
     generation=Generation(1.0, 1.0, max_tokens=5, max_step_tokens=5),
     mesh=testing.mesh(),
+    ends={END: END, REVISE: END},
   )
 
 
@@ -107,7 +108,7 @@ def test_each_attempt_follows_the_most_recent_ones(result):
       ),
     )
   )
-  truncated = 0
+  truncated, ends = 0, set()
   for prompt, chain in zip(PROMPTS, result[0], strict=True):
     for revision in chain:
       context = context_of(prompt, chain, revision)
@@ -117,6 +118,10 @@ def test_each_attempt_follows_the_most_recent_ones(result):
       whole[0, : len(context) + len(new)] = context + new
       log, value = read(jnp.asarray(whole))
       at = np.arange(len(context), len(context) + len(new))
+      ends.add(new[-1])
+      one_end = [*new[:-1], END] if new[-1] == REVISE else new
+      whole[0, at] = one_end
+      _, value = read(jnp.asarray(whole))
       np.testing.assert_allclose(
         revision.attempt.logprob, log[0, at - 1, new].sum(), rtol=1e-3
       )
@@ -124,6 +129,7 @@ def test_each_attempt_follows_the_most_recent_ones(result):
         revision.attempt.values[-1], value[0, at[-1]], atol=1e-4
       )
   assert truncated  # such attempts are in contexts too
+  assert {END, REVISE} <= ends
 
 
 def test_independent_of_rows_and_neighbours(models, result):

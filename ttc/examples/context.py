@@ -23,6 +23,18 @@ def strip_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
   return tokens
 
 
+def one_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
+  """Returns an attempt as a verifier reads it: all bare end tokens are EOS.
+
+  The text of the attempt is the same with any of them, and so should be what it
+  is worth. `Models.ends` does this where a verifier values what is sampled.
+  """
+  tokens = list(tokens)
+  if tokens and tokens[-1] in bare_ends(vocabulary):
+    tokens[-1] = vocabulary.eos_id
+  return tokens
+
+
 @functools.lru_cache(maxsize=8)
 def bare_ends(vocabulary: Vocabulary) -> frozenset[int]:
   """Returns the end tokens that decode to no text."""

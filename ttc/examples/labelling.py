@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ttc.data.vocabulary import Vocabulary
-from ttc.examples.context import context_tokens, strip_end
+from ttc.examples.context import context_tokens, one_end, strip_end
 from ttc.examples.documents import LabelledDocument
 
 Rollout = tuple[int, Sequence[int], bool]  # branch, tokens, correct
@@ -117,7 +117,10 @@ def label_record(
 
 
 def process_examples(
-  record: Mapping, prompt: Sequence[int], rollouts: bool = True
+  record: Mapping,
+  prompt: Sequence[int],
+  vocabulary: Vocabulary,
+  rollouts: bool = True,
 ) -> list[LabelledDocument]:
   """Returns examples for a process reward model (PRM).
 
@@ -133,6 +136,7 @@ def process_examples(
   Args:
     record: a line of the stage `label`.
     prompt: tokens of the prompt.
+    vocabulary: vocabulary of the tokens.
     rollouts: whether rollouts are examples too.
 
   Returns:
@@ -142,7 +146,7 @@ def process_examples(
   problem, start = record['problem'], len(prompt)
   examples = [
     _example(
-      [*prompt, *record['tokens']],
+      [*prompt, *one_end(record['tokens'], vocabulary)],
       [start + end for end in record['ends']],
       record['labels'],
       problem,
@@ -153,9 +157,10 @@ def process_examples(
       continue
     # The steps before the branch have no label here; the sample has them.
     cut = record['ends'][rollout['branch']] + 1
+    tokens = one_end(rollout['tokens'], vocabulary)
     examples.append(
       _example(
-        [*prompt, *record['tokens'][:cut], *rollout['tokens']],
+        [*prompt, *record['tokens'][:cut], *tokens],
         [start + cut + end for end in rollout['ends']],
         [float(rollout['correct'])] * len(rollout['ends']),
         problem,
@@ -193,7 +198,7 @@ def outcome_examples(
     for row in sorted(chain, key=lambda row: row.get('turn', 1)):
       if row['answer'] is not None:
         context = context_tokens(prompt, attempts, vocabulary.revise_id, keep)
-        whole = [*context, *row['tokens']]
+        whole = [*context, *one_end(row['tokens'], vocabulary)]
         examples.append(
           _example(
             whole, [len(whole) - 1], [float(row['correct'])], record['problem']

@@ -1,5 +1,6 @@
 """Two models and the tables of their vocabulary, shared by all plans."""
 
+from collections.abc import Mapping
 import dataclasses
 import functools
 
@@ -69,6 +70,8 @@ class Models:
     mesh: where the rows live; of devices of this process.
     bridge: to a verifier that reads other tokens; None where it reads the
       proposer's.
+    ends: the token that a verifier reads instead of the one that ended an
+      attempt, so that equal texts have equal values; without a bridge.
   """
 
   proposer: Model | None
@@ -78,6 +81,7 @@ class Models:
   generation: Generation
   mesh: jax.sharding.Mesh
   bridge: Bridge | None = None
+  ends: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
     if self.step_end.shape != self.end.shape:

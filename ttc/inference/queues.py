@@ -1,7 +1,7 @@
 """One device's questions, rows and slots: which row waits for what."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 import dataclasses
 
 from ttc.inference import prefill
@@ -81,6 +81,7 @@ class DeviceQueues:
     roles: Collection[str],
     finished: Callable[[Job, list[Row]], None],
     bridge: Bridge | None = None,
+    ends: Mapping[int, int] | None = None,
   ):
     """Begins with all slots free.
 
@@ -90,6 +91,7 @@ class DeviceQueues:
       roles: those of 'proposer' and 'verifier' that there are.
       finished: called with each plan's rows when it returns.
       bridge: to a verifier of another vocabulary.
+      ends: see `Models`.
     """
     self.null_slot = slots
     self.prefill: dict[str, list[RowTask]] = {'proposer': [], 'verifier': []}
@@ -102,7 +104,7 @@ class DeviceQueues:
     self._max_step = max_step_tokens
     self._roles = roles
     self._finished = finished
-    self._bridge = bridge
+    self._bridge, self._ends = bridge, ends or {}
     self._ready: deque[Job] = deque()
 
   @property
@@ -195,8 +197,7 @@ class DeviceQueues:
       if not count or not self.ensure_private_slot(task):
         left.append(task)
         continue
-      text = task.row.text(role)
-      taken.append((task, start, list(text[start : start + count])))
+      taken.append((task, start, self._read(task.row, role, start, count)))
       size -= count
       segments -= prefill.num_segments(count)
     self.prefill[role] = left
@@ -236,6 +237,15 @@ class DeviceQueues:
       if total >= enough:
         return enough
     return total
+
+  def _read(self, row: Row, role: str, start: int, count: int) -> list[int]:
+    """What a model reads at the positions [start, start + count)."""
+    tokens = list(row.text(role)[start : start + count])
+    own = role == 'verifier' and row.verifier_text is None
+    # In the prompt of a revision the same tokens stand between attempts.
+    if own and start + count > row.start:
+      tokens[-1] = self._ends.get(tokens[-1], tokens[-1])
+    return tokens
 
   def _lacks_values(self, task: RowTask) -> bool:
     """Whether the verifier has something to read of a row."""

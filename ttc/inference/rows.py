@@ -175,8 +175,10 @@ class Row:
 
   def restart(self, prompt: Sequence[int], limit: int, key: np.ndarray) -> None:
     """Begins another attempt, keeping what both prompts have in common."""
-    shared = 0
-    for old, new in zip(self.tokens, prompt, strict=False):
+    shared, tokens = 0, self.tokens
+    if len(tokens) > self.start:
+      tokens = tokens[:-1]  # the verifier may have read another end there
+    for old, new in zip(tokens, prompt, strict=False):
       if old != new:
         break
       shared += 1

@@ -90,6 +90,7 @@ class Scheduler:
         self._models.present,
         lambda job, rows: finished.append((job.question, rows)),
         self._models.bridge,
+        self._models.ends,
       )
       for _ in range(self._devices)
     ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ttc.data.problems import Problem, Task
 from ttc.data.vocabulary import end_table, step_end_table
+from ttc.examples import context
 from ttc.inference import keys
 from ttc.inference.capacity import Capacity
 from ttc.inference.generation import Generation
@@ -201,6 +202,7 @@ class Solver:
       end=end,
       generation=self.generation,
       mesh=mesh,
+      ends=dict.fromkeys(context.bare_ends(vocabulary), vocabulary.eos_id),
     )
     return (
       self._verified(run, models, self.verifier) if self.verifier else models

@@ -58,10 +58,9 @@ class StepLabels:
 
   def examples(self, rows, prompts, vocabulary):
     """Yields an example per labelled solution, and per rollout if wanted."""
-    del vocabulary
     for row in rows:
       for document in labelling.process_examples(
-        row, prompts[row['problem']], self.rollouts
+        row, prompts[row['problem']], vocabulary, self.rollouts
       ):
         yield vars(document)
 
