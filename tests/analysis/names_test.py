@@ -34,6 +34,7 @@ def test_names_that_would_coincide_stay_apart():
 
 def test_real_strategies_are_known():
   from ttc.search.allocate import Beam, Dvts, Rebase
+  from ttc.search.backtrack import Backtrack
   from ttc.search.mcts import Mcts
   from ttc.search.strategies import StepSearch
 
@@ -43,6 +44,7 @@ def test_real_strategies_are_known():
   ]
   assert found == ['beam M=4', 'beam M=√N', 'DVTS M=4', 'REBASE']
   found = [names.short(repr(s)) for s in (Mcts(), Mcts(4), Mcts(4, rollouts=2))]
+  assert names.short(repr(Backtrack(width=3))) == 'backtrack M=3'
   assert found == ['MCTS M=√N', 'MCTS M=4', 'MCTS M=4, K=2']
 
 

@@ -23,6 +23,7 @@ from ttc.models.config import TransformerConfig
 from ttc.models.partitioning import Layout
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
+from ttc.search.backtrack import Backtrack
 from ttc.search.mcts import Mcts
 from ttc.search.strategies import BestOfN, StepSearch
 from ttc.stages import fitting
@@ -67,6 +68,7 @@ _WHOLE = [
   StepSearch(),
   Mcts(),
   Mcts(width=2),
+  Backtrack(),
   Beam(),
   Dvts(),
   Worksheet(),

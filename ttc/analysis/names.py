@@ -36,6 +36,8 @@ def short(strategy: str) -> str:
   if tempered := _TEMPERED.fullmatch(strategy):
     inner = tempered['inner']
     return f'{_PLAIN.get(inner, short(inner))} T={tempered["temperature"]}'
+  if strategy.startswith('Backtrack('):
+    return f'backtrack {_width(strategy)}'.strip()
   if strategy.startswith('Mcts('):
     return _tree_search(strategy)
   # The fields of an allocator have no parentheses of their own.

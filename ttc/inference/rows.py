@@ -117,7 +117,9 @@ class Row:
   def accept_values(self, start: int, values: Sequence[float]) -> None:
     """Adds the verifier's values at its tokens from position `start` on."""
     if self.verifier_text is None:
-      self.values += values[max(0, self.start - start) :]
+      # What is read again, because its caches are gone, has its values.
+      known = self.start + len(self.values)
+      self.values += values[max(0, known - start) :]
       return
     for position, length in self.verifier_text.value_positions:
       if start <= position < start + len(values):

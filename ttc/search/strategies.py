@@ -12,6 +12,8 @@ of many questions at once.
     StepSearch     W rows that are extended step by step: beam search, lookahead
                    search, DVTS, REBASE, particle filter
     Mcts           one search tree (module `mcts`)
+    Backtrack      attempts from the best prefixes of others (module
+                   `backtrack`)
     Tempered       any of them at a temperature of its own (module `tempered`)
 """
 
