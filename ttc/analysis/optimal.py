@@ -1,17 +1,15 @@
 """The compute-optimal policy of one table, and the best single arm beside it.
 
-Both are chosen on one half of the questions and evaluated on the other, over
-the same random halves (paper §3.1).
+Both are chosen on nine tenths of the questions and evaluated on the last, over
+the same random folds (see `cross_fit`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import dataclasses
 
 import numpy as np
 
-from ttc.analysis import policy
-
-SPLITS = 20  # random halves per kind of bins
+from ttc.analysis import cross_fit, policy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +41,7 @@ def fit(
   accuracy: policy.ArmAccuracy,
   bins: Mapping[str, np.ndarray],
   seed: int,
-  splits: int = SPLITS,
+  splits: int = cross_fit.SPLITS,
   flops: policy.ArmAccuracy | None = None,
 ) -> Optimal | None:
   """Fits and cross-validates a policy for each kind of bins.
@@ -53,8 +51,8 @@ def fit(
   Args:
     accuracy: accuracy[arm][budget], float [Q].
     bins: difficulty int [Q] by kind, from 1.
-    seed: seed of the random halves.
-    splits: number of random splits into halves.
+    seed: seed of the random folds.
+    splits: number of random splits into folds.
     flops: executed FLOPs, flops[arm][budget] float [Q]; None if unknown.
 
   Returns:
@@ -72,34 +70,27 @@ def fit(
     name: {n: arm[n] for n in sorted(arm) if n in kept}
     for name, arm in accuracy.items()
   }
-  folds = {
-    kind: policy.random_folds(b, np.random.default_rng([seed, i]), splits)
-    for i, (kind, b) in enumerate(sorted(bins.items()))
-  }
+  # One set of folds for all kinds of bins: all that is compared is paired.
+  folds = cross_fit.random_folds(
+    len(next(iter(bins.values()))), np.random.default_rng(seed), splits
+  )
   fits = {
-    kind: policy.cross_fit(accuracy, b, folds[kind]) for kind, b in bins.items()
+    kind: cross_fit.cross_fit(accuracy, b, folds) for kind, b in bins.items()
   }
-  # Each kind of bins has its own halves: one uniform fit over the halves of
-  # each keeps the comparison paired, and their mean is reported.
-  uniform = [policy.cross_fit_uniform(accuracy, f) for f in folds.values()]
+  uniform = cross_fit.cross_fit_uniform(accuracy, folds)
   spent = (
     {}
     if flops is None
     else {
       **{kind: f.expected(flops) for kind, f in fits.items()},
-      'uniform': _mean([u.expected(flops) for u in uniform]),
+      'uniform': uniform.expected(flops),
     }
   )
   return Optimal(
     adaptive={kind: f.accuracy for kind, f in fits.items()},
-    uniform=_mean([u.accuracy for u in uniform]),
+    uniform=uniform.accuracy,
     best=policy.best_uniform(accuracy),
     policies={kind: policy.fit(accuracy, b) for kind, b in bins.items()},
     chosen={kind: f.chosen for kind, f in fits.items()},
     flops=spent,
   )
-
-
-def _mean(curves: Sequence[Mapping[int, np.ndarray]]) -> dict[int, np.ndarray]:
-  """Mean curve of curves with the same budgets."""
-  return {n: np.mean([curve[n] for curve in curves], 0) for n in curves[0]}

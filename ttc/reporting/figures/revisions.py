@@ -27,7 +27,7 @@ def compute_optimal(studies: Sequence[Study]) -> Figure:
     'revisions-compute-optimal',
     _OPTIMAL,
     'The best ratio of sequential to parallel for each difficulty bin and '
-    'budget, chosen on one half of the questions and judged on the other. '
+    'budget, chosen on nine tenths of the questions and judged on the last. '
     f'{by_budget.NOTE if spent else ""}(Paper: figure 8.) '
     f'{common.band(studies)}',
     (by_budget.by_generations(_OPTIMAL, lines), *spent),

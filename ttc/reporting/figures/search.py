@@ -24,9 +24,10 @@ def compute_optimal(studies: Sequence[Study]) -> Figure:
   return Figure(
     'search-compute-optimal',
     _OPTIMAL,
-    'The best arm for each difficulty bin and budget, chosen on one half of '
-    'the questions and judged on the other, against best-of-N weighted, '
-    'majority, and the best single arm chosen in the same way. '
+    'The arm of each difficulty bin and budget, chosen on nine tenths of the '
+    'questions and judged on the last (ten folds), against best-of-N weighted, '
+    'majority, and the best single arm chosen in the same way. A bin leaves '
+    'that one only for an arm that is better by more than a standard error. '
     f'{by_budget.NOTE if spent else ""}(Paper: figure 4.) '
     f'{common.band(studies)}',
     (by_budget.by_generations(_OPTIMAL, lines), *spent),
