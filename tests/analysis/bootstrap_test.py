@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ttc.analysis import bootstrap
+from ttc.analysis import bootstrap, verdicts
 
 
 def mean(means):
@@ -53,7 +53,7 @@ def test_seeds_that_share_their_questions_do_not_count_them_twice():
 def test_verdict(shift, holds):
   x = np.random.default_rng(4).standard_normal(50)
   x += shift - x.mean()
-  claim = bootstrap.judge('id', 'x is above 0.', [rows(x)], mean)
+  claim = verdicts.judge('id', 'x is above 0.', [rows(x)], mean)
   assert claim.holds is holds
   assert claim.estimate == pytest.approx(shift)
 
@@ -61,7 +61,7 @@ def test_verdict(shift, holds):
 def test_one_seed_that_disagrees_leaves_it_open():
   strong, weak = np.full(50, 1.0), np.full(50, -0.01)
   seeds = [rows(strong)] * 5 + [rows(weak)]
-  claim = bootstrap.judge('id', 's', seeds, mean)
+  claim = verdicts.judge('id', 's', seeds, mean)
   assert claim.interval[0] > 0
   assert claim.holds is None
   assert claim.seeds == pytest.approx((1, 1, 1, 1, 1, -0.01))
@@ -69,13 +69,13 @@ def test_one_seed_that_disagrees_leaves_it_open():
 
 def test_what_the_measurement_cannot_resolve_decides_nothing():
   seeds = [rows(np.full(50, 0.05))]
-  assert bootstrap.judge('id', 's', seeds, mean).holds is True
-  assert bootstrap.judge('id', 's', seeds, mean, grain=0.1).holds is None
+  assert verdicts.judge('id', 's', seeds, mean).holds is True
+  assert verdicts.judge('id', 's', seeds, mean, grain=0.1).holds is None
 
 
 def test_undefined_has_no_interval():
   never = np.stack([np.ones(20), np.zeros(20)])
-  claim = bootstrap.judge('id', 's', [never], bootstrap.ratio)
+  claim = verdicts.judge('id', 's', [never], bootstrap.ratio)
   assert claim.estimate is None
   assert claim.interval == (None, None)
   assert claim.holds is None

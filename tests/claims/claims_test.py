@@ -31,7 +31,7 @@ def generous(tmp_path_factory):
 @pytest.fixture(scope='module')
 def harsh(tmp_path_factory):
   return claims_of(
-    tmp_path_factory.mktemp('harsh'), beam=-0.5, turn=-0.1, large=1.0
+    tmp_path_factory.mktemp('harsh'), beam=-0.5, turn=-0.2, large=1.0
   )
 
 

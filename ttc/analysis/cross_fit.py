@@ -12,7 +12,8 @@ import functools
 
 import numpy as np
 
-from ttc.analysis import choices, policy
+from ttc.analysis import bootstrap, choices, policy
+from ttc.analysis.bootstrap import Refitted
 from ttc.analysis.policy import ArmAccuracy
 
 FOLDS = 10
@@ -121,6 +122,14 @@ class CrossFit:
       ],
       0,
     )
+
+  @functools.cached_property
+  def refitted(self) -> dict[int, Refitted]:
+    """Held-out accuracy by budget, with the choice repeated in each draw."""
+    return {
+      budget: bootstrap.refitted(right, functools.partial(self.refit, budget))
+      for budget, right in self.accuracy.items()
+    }
 
   @functools.cached_property
   def _fits(self) -> Mapping[int, np.ndarray]:

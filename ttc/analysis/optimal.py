@@ -10,31 +10,49 @@ import dataclasses
 import numpy as np
 
 from ttc.analysis import cross_fit, policy
+from ttc.analysis.bootstrap import Refitted
+from ttc.analysis.cross_fit import CrossFit
+
+UNIFORM = 'uniform'  # the rule of one arm for all bins
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Optimal:
   """Held-out accuracy of policies and of the best single arm.
 
   Attributes:
-    adaptive: accuracy of the policy, [kind of bins][budget] -> [Q]; the kinds
-      are 'oracle' and 'predicted'.
-    uniform: accuracy of the best single arm, [budget] -> [Q], chosen and
-      evaluated as the policy is.
+    fits: the cross-validations, by kind of bins ('oracle' and 'predicted') and
+      UNIFORM for the best single arm, over the same folds.
     best: the single arm that is best on all questions, in-sample, by budget.
     policies: policies fitted on all questions, by kind of bins: to be used,
       not to be evaluated.
-    chosen: share of the fits that chose an arm, [kind][budget][bin][arm].
-    flops: executed FLOPs, [kind or 'uniform'][budget] -> [Q]; {} where those
+    flops: executed FLOPs, [kind or UNIFORM][budget] -> [Q]; {} where those
       of any arm are unknown.
   """
 
-  adaptive: Mapping[str, Mapping[int, np.ndarray]]
-  uniform: Mapping[int, np.ndarray]
+  fits: Mapping[str, CrossFit]
   best: Mapping[int, policy.Uniform]
   policies: Mapping[str, policy.Policy]
-  chosen: Mapping[str, Mapping[int, Mapping[int, Mapping[str, float]]]]
   flops: Mapping[str, Mapping[int, np.ndarray]]
+
+  @property
+  def adaptive(self) -> dict[str, dict[int, np.ndarray]]:
+    """Accuracy of the policies, [kind of bins][budget] -> [Q]."""
+    return {kind: self.fits[kind].accuracy for kind in self.policies}
+
+  @property
+  def uniform(self) -> dict[int, np.ndarray]:
+    """Accuracy of the best single arm, chosen as policies are, [Q]."""
+    return self.fits[UNIFORM].accuracy
+
+  @property
+  def chosen(self) -> dict[str, dict[int, dict[int, dict[str, float]]]]:
+    """Share of the fits that chose an arm, [kind][budget][bin][arm]."""
+    return {kind: self.fits[kind].chosen for kind in self.policies}
+
+  def refitted(self, rule: str) -> dict[int, Refitted]:
+    """Accuracy of a kind of bins or of UNIFORM, for intervals, by budget."""
+    return self.fits[rule].refitted
 
 
 def fit(
@@ -77,20 +95,12 @@ def fit(
   fits = {
     kind: cross_fit.cross_fit(accuracy, b, folds) for kind, b in bins.items()
   }
-  uniform = cross_fit.cross_fit_uniform(accuracy, folds)
-  spent = (
-    {}
-    if flops is None
-    else {
-      **{kind: f.expected(flops) for kind, f in fits.items()},
-      'uniform': uniform.expected(flops),
-    }
-  )
+  fits[UNIFORM] = cross_fit.cross_fit_uniform(accuracy, folds)
   return Optimal(
-    adaptive={kind: f.accuracy for kind, f in fits.items()},
-    uniform=uniform.accuracy,
+    fits,
     best=policy.best_uniform(accuracy),
     policies={kind: policy.fit(accuracy, b) for kind, b in bins.items()},
-    chosen={kind: f.chosen for kind, f in fits.items()},
-    flops=spent,
+    flops=(
+      {} if flops is None else {k: f.expected(flops) for k, f in fits.items()}
+    ),
   )

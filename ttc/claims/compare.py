@@ -5,16 +5,19 @@ import re
 
 import numpy as np
 
-from ttc.analysis import bootstrap, interpolate
-from ttc.analysis.bootstrap import Claim
-from ttc.analysis.study import Curve, Study
+from ttc.analysis import bootstrap, interpolate, verdicts
+from ttc.analysis.bootstrap import Measurement
+from ttc.analysis.study import Study
+from ttc.analysis.verdicts import Claim
 
 # In points: about the noise that averaging over 100 random subsets leaves.
 GRAIN = 0.1
 # Accuracies of a question, in [0, 1], that differ by rounding alone are equal.
 _EQUAL = 1e-9
 
-Questions = Sequence[np.ndarray]  # [Q] per seed
+Questions = Sequence[Measurement]  # [Q] per seed
+Members = Sequence[np.ndarray]  # bool [Q] per seed
+Curve = Mapping[int, Measurement]  # [Q] by budget
 
 
 def better(
@@ -22,28 +25,36 @@ def better(
   statement: str,
   a: Questions,
   b: Questions,
-  members: Questions | None = None,
+  members: Members | None = None,
 ) -> Claim:
   """The claim that the mean of a exceeds that of b, in points.
 
   Args:
     id, statement: copied into the claim.
     a, b: accuracy of each question in [0, 1].
-    members: questions to average over, bool; None is all.
+    members: questions to average over; None is all. Among members, choices are
+      not made again.
   """
-  if members is None:
-    members = [np.ones(len(x), bool) for x in a]
-  # The ratio of the means of these two is the mean difference over members.
-  rows = [
-    np.stack([(x - y) * m, m]) for x, y, m in zip(a, b, members, strict=True)
+  apart = [
+    bootstrap.questions(x) - bootstrap.questions(y)
+    for x, y in zip(a, b, strict=True)
   ]
-  return bootstrap.judge(
+  if members is None:
+    rows = list(zip(a, b, strict=True))
+    statistic = lambda m: 100 * (m[..., 0] - m[..., 1])
+    members = [True] * len(apart)
+  else:
+    # The ratio of these two means is the mean difference over members.
+    rows = [np.stack([d * m, m]) for d, m in zip(apart, members, strict=True)]
+    statistic = lambda m: 100 * bootstrap.ratio(m)
+  bearing = [np.abs(d * m) for d, m in zip(apart, members, strict=True)]
+  return verdicts.judge(
     id,
     statement,
     rows,
-    lambda m: 100 * bootstrap.ratio(m),
+    statistic,
     grain=GRAIN,
-    evidence=[np.abs(r[:1]) > _EQUAL for r in rows],
+    evidence=[np.where(x > _EQUAL, x, 0)[None] for x in bearing],
   )
 
 
@@ -70,7 +81,7 @@ def factor(
   """
   budgets = sorted(set.intersection(*(set(b) for b in baselines)))
   rows = [
-    np.stack([c[budget], *(b[n] for n in budgets)])
+    [c[budget], *(b[n] for n in budgets)]
     for c, b in zip(curves, baselines, strict=True)
   ]
 
@@ -81,14 +92,18 @@ def factor(
       needed = budgets[0] if means[0] < means[1] else budgets[-1]
     return needed / budget
 
-  return bootstrap.judge(
+  return verdicts.judge(
     id,
     statement,
     rows,
     lambda m: np.apply_along_axis(relative_budget, -1, m),
     above=1.0,
     unit='factor',
-    evidence=[np.ptp(r, axis=0, keepdims=True) > _EQUAL for r in rows],
+    evidence=[
+      np.ptp([bootstrap.questions(m) for m in r], axis=0, keepdims=True)
+      > _EQUAL
+      for r in rows
+    ],
   )
 
 
@@ -113,7 +128,7 @@ def optimal(
   for kind in ('oracle', 'predicted'):
     if not all(kind in fit.adaptive for fit in fits):
       continue
-    curves = [fit.adaptive[kind] for fit in fits]
+    curves = [fit.refitted(kind) for fit in fits]
     subject = f'Compute-optimal {name} ({kind} bins)'
     stem = f'{side}.optimal-{kind}'
     for n in shared([*curves, *baselines[reference]], above=1):
@@ -169,7 +184,7 @@ def shared(curves: Sequence[Curve], above: int = 0) -> list[int]:
   )
 
 
-def members(studies: Sequence[Study], bin: int) -> Questions:
+def members(studies: Sequence[Study], bin: int) -> Members:
   """Whether each question is in an oracle bin, bool [Q] per seed."""
   return [study.bins['oracle'] == bin for study in studies]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ttc.analysis.bootstrap import Claim
 from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.matched import ACCOUNTS, comparisons
 from ttc.analysis.study import Study
+from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttc.analysis import bootstrap
-from ttc.analysis.bootstrap import Claim
+from ttc.analysis import bootstrap, verdicts
 from ttc.analysis.chains import ChainOutcomes
 from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.optimal import UNIFORM
 from ttc.analysis.study import along, Curve, questions, Study
+from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
 
 PAPER_RIGHT_TO_WRONG = 38.0  # percent
@@ -38,7 +39,7 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
           fits,
           {
             'all parallel': parallel,
-            'the best uniform ratio': [fit.uniform for fit in fits],
+            'the best uniform ratio': [fit.refitted(UNIFORM) for fit in fits],
           },
         )
   return results
@@ -80,7 +81,7 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
   lost = lambda m: 100 * bootstrap.ratio(m[..., :2])
   gained = lambda m: 100 * bootstrap.ratio(m[..., 2:])
   return [
-    bootstrap.judge(
+    verdicts.judge(
       'revisions.right-to-wrong',
       'A right attempt is followed by a wrong one more often than the '
       f"paper's {PAPER_RIGHT_TO_WRONG:.0f} %.",
@@ -90,7 +91,7 @@ def _transitions(chains: Sequence[ChainOutcomes]) -> list[Claim]:
       unit='percent',
       evidence=[(r[1:2] > 0) & varies for r in rows],
     ),
-    bootstrap.judge(
+    verdicts.judge(
       'revisions.gain-vs-loss',
       'A wrong attempt is followed by a right one more often than a right '
       'one by a wrong one.',
@@ -172,7 +173,7 @@ def _ratios(studies, tables: Sequence[dict[str, Curve]], by) -> list[Claim]:
     easy, hard = s.bins['oracle'] <= 2, s.bins['oracle'] >= NUM_BINS - 1
     rows.append(np.stack([(a - b) * easy, easy, (a - b) * hard, hard]))
   results.append(
-    bootstrap.judge(
+    verdicts.judge(
       f'{stem}.sequential-gain.easy-vs-hard.n{top}',
       'One chain gains more over parallel first attempts in bins 1 and 2 than '
       f'in bins 4 and 5, at {top} generations, chosen by {by}.',

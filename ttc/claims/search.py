@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from ttc.analysis import names
-from ttc.analysis.bootstrap import Claim
 from ttc.analysis.difficulty import NUM_BINS
+from ttc.analysis.optimal import UNIFORM
 from ttc.analysis.study import Curve, questions, Study
+from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
 
 Tables = Sequence[dict[str, Curve]]
@@ -34,7 +35,7 @@ def claims(studies: Sequence[Study]) -> list[Claim]:
       {
         names.WEIGHTED: [t[names.WEIGHTED] for t in tables],
         names.MAJORITY: majority,
-        'the best uniform arm': [fit.uniform for fit in fits],
+        'the best uniform arm': [fit.refitted(UNIFORM) for fit in fits],
       },
     )
   return results

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttc.analysis import bootstrap, names
-from ttc.analysis.bootstrap import Claim
+from ttc.analysis import bootstrap, names, verdicts
 from ttc.analysis.pools import AnswerPool
 from ttc.analysis.study import questions, Study
+from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
 
 
@@ -49,7 +49,7 @@ def _spread(studies) -> list[Claim]:
         ends = [bins == 1, (bins == bins.max()) & (bins > 1)]
         rows.append(np.stack([x for e in ends for x in (right * e, e)]))
       results.append(
-        bootstrap.judge(
+        verdicts.judge(
           f'base.spread.{kind}',
           'The base model is right more often (pass@1, samples that made no '
           f'bin) in the easiest {kind} bin than in the hardest.',
@@ -76,7 +76,7 @@ def _ranking(studies) -> list[Claim]:
   for where, statement in statements.items():
     rows = [_auc_rows(s.base, where == 'inner') for s in studies]
     claims.append(
-      bootstrap.judge(
+      verdicts.judge(
         f'verifier.auc.{where}',
         statement,
         rows,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
-from ttc.analysis import bootstrap
-from ttc.analysis.bootstrap import Claim
+from ttc.analysis import verdicts
+from ttc.analysis.verdicts import Claim
 from ttc.reporting import terminal
 from ttc.reporting.examples import Example
 from ttc.reporting.figure import Figure
@@ -47,9 +47,10 @@ details { margin: .5rem 0; } summary { cursor: pointer; font-weight: 600; }
 .lefts { color: #555; font-size: .9rem; }
 """
 _MARKS = {
-  True: ('holds', '✓ holds'),
-  False: ('fails', '✗ does not hold'),
-  None: ('open', '? undecided'),
+  'holds': ('holds', '✓'),
+  'does not hold': ('fails', '✗'),
+  'undecided': ('open', '?'),
+  'not measured': ('open', '–'),
 }
 _TOPICS = {
   'base': 'Base model',
@@ -105,10 +106,11 @@ def render(
     f'<p>{as_html(terminal.tally(claims))}. Intervals: 95 % bootstrap, paired '
     'over questions and over seeds where there are several. A claim holds, or '
     'does not, where the whole interval and every seed agree and at least '
-    f'{bootstrap.FEWEST} questions bear on it, that is, tell apart what it '
-    'compares. Many claims '
-    'are judged at once: of those that are not true, about one in forty '
-    'comes out as holding by chance.</p>',
+    f'{verdicts.FEWEST} questions bear on it, that is, tell apart what it '
+    'compares. Intervals repeat the choice of a policy and of the best single '
+    'arm. p is adjusted for all claims of the page (Benjamini-Hochberg); one '
+    'above 0.05 decides nothing. Not measured is what has no questions, such '
+    'as an empty bin.</p>',
     *_claims(claims),
     *_section('Samples', map(_example, examples)),
     *_section('Question sets', _question_sets(tables['question_sets'])),
@@ -134,10 +136,8 @@ def _section(title: str, parts) -> list[str]:
 
 
 def _mark(claim: Claim) -> str:
-  style, text = _MARKS[claim.holds]
-  if not claim.is_measurable:
-    text = '– not measurable'
-  return f'<span class="mark {style}">{text}</span>'
+  style, sign = _MARKS[claim.verdict]
+  return f'<span class="mark {style}">{sign} {claim.verdict}</span>'
 
 
 def _finding(claim: Claim) -> str:
@@ -177,10 +177,17 @@ def _claims(claims: Sequence[Claim]) -> list[str]:
     claims, lambda c: c.id.split('.', 1)[0]
   ):
     rows = [
-      [_mark(c), as_html(c.statement), as_html(terminal.number(c))]
+      [
+        _mark(c),
+        as_html(c.statement),
+        as_html(terminal.number(c)),
+        '' if c.adjusted is None else f'{c.adjusted:.2g}',
+      ]
       for c in group
     ]
-    table = _table(['', 'Statement', 'Estimate and interval'], rows, (2,))
+    table = _table(
+      ['', 'Statement', 'Estimate and interval', 'p'], rows, (2, 3)
+    )
     name = as_html(_TOPICS.get(topic, topic))
     parts.append(
       f'<details><summary>{name} ({len(rows)})</summary>{table}</details>'

@@ -11,8 +11,8 @@ import json
 import pathlib
 
 from ttc.analysis import pool_tables, study
-from ttc.analysis.bootstrap import Claim
 from ttc.analysis.study import Study
+from ttc.analysis.verdicts import Claim
 from ttc.claims import catalogue as all_claims
 from ttc.pipeline import records
 from ttc.reporting import examples, page, plots, tables, terminal

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
-from ttc.analysis.bootstrap import Claim
+from ttc.analysis.verdicts import Claim
 from ttc.runtime.safe_text import printable
 
-_MARKS = {True: 'holds', False: 'does not hold', None: 'undecided'}
 _COLUMN = 7  # characters per number
 
 TableRow = Mapping[str, Any]
@@ -28,7 +27,7 @@ def render(
   lines = [title, '']
   for claim in findings:
     lines += [
-      f'{mark(claim):>14}  {claim.statement}',
+      f'{claim.verdict:>14}  {claim.statement}',
       f'{"":>14}  {number(claim)}',
     ]
   lines += ['', overview, '', tally(claims)]
@@ -149,11 +148,6 @@ def _grid(
   return lines
 
 
-def mark(claim: Claim) -> str:
-  """The verdict on a claim in words."""
-  return _MARKS[claim.holds] if claim.is_measurable else 'not measurable'
-
-
 def number(claim: Claim) -> str:
   """Estimate and interval of a claim, e.g. '+5.2 points [2.9, 8.3]'.
 
@@ -161,7 +155,7 @@ def number(claim: Claim) -> str:
   """
   reason = f': {claim.why}' if claim.why else ''
   if claim.estimate is None:
-    return f'not measurable{reason}'
+    return f'not measured{reason}'
   sign = '+' if claim.unit == 'points' else ''
   digits = 2 if claim.unit in ('AUC', 'factor') else 1
   text = f'{claim.estimate:{sign}.{digits}f} {claim.unit}'
@@ -173,9 +167,10 @@ def number(claim: Claim) -> str:
 
 def tally(claims: Sequence[Claim]) -> str:
   """Numbers of claims that hold, do not hold, and are not decided."""
-  count = collections.Counter(map(mark, claims))
+  count = collections.Counter(c.verdict for c in claims)
   return (
     f'claims: {count["holds"]} hold, {count["does not hold"]} do not, '
     f'{count["undecided"]} are undecided, '
-    f'{count["not measurable"]} not measurable'
+    f'{count["not measured"]} not measured (judged together: of those decided '
+    'less than 5 % are expected to be wrong)'
   )
