@@ -33,12 +33,11 @@ from ttc.pipeline import (
 from ttc.pipeline.origin import BusyError, FILE, Origin, RefusedError
 from ttc.pipeline.parts import one, Part, Parts
 from ttc.pipeline.place import Place
-from ttc.runtime import source, storage
+from ttc.runtime import source, storage, waiting
 from ttc.runtime.metrics import StageMetrics
 from ttc.runtime.progress import Progress
 
 _RESULTS = ('checkpoints', 'data', 'model')  # folders of what code made
-_SEEN_S = 60.0  # a shared disk may show another host's file with a delay
 
 
 class Stage(Protocol):
@@ -317,9 +316,8 @@ class StageRun:
   def _begin(self) -> None:
     self._began = time.monotonic()
     self.origin.check_unchanged(self.label, self._stage)
-    deadline = self._began + (0 if self.leads else _SEEN_S)
-    while not (self.folder / FILE).exists() and time.monotonic() < deadline:
-      time.sleep(1)
+    if not self.leads:
+      waiting.until_exists(self.folder / FILE)
     before = self.check()
     parts = records.part_paths(self.folder)
     if before is None and not self.leads:

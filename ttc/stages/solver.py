@@ -254,9 +254,13 @@ class Solver:
     if longest is None:
       longest = self.prompt_width + self.generation.max_tokens
     if models.bridge is not None:
-      longest = max(longest, self.verifier_tokens or _SPREAD * longest)
+      longest = self.longest_text(longest)
     capacity = Capacity.create(self.rows, longest, slots, self.line)
     return Scheduler(models, capacity, run.tell)
+
+  def longest_text(self, row: int) -> int:
+    """Tokens that a verifier with a reader may read of a row."""
+    return max(row, self.verifier_tokens or _SPREAD * row)
 
   def posed(
     self, problems: Sequence[Problem], key: np.ndarray

@@ -1,0 +1,191 @@
+"""Fits an allocation on recorded actions of fitting questions.
+
+Every ladder that can be made from the candidates by leaving out rungs is tried
+at every price. How good each is, is measured on questions that fitted neither
+its belief nor its rules.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+
+from ttc.allocation.allocation import Allocation, ActionSummary
+from ttc.allocation.belief import Belief
+from ttc.allocation.cascade import Cascade, Climb
+from ttc.allocation.recorded import Recordings
+
+_FOLDS = 5
+# Prices as accuracy per mean FLOPs of climbing the whole ladder: at the least
+# nearly everything is climbed, at the highest nothing beyond the first rung.
+_PRICES = np.geomspace(30.0, 1e-3, 28)
+FEWEST = 50  # questions; a rule has ten numbers
+
+Ladder = tuple[str, ...]
+
+
+class _State(NamedTuple):
+  """All questions once some actions are done."""
+
+  support: np.ndarray  # [Q, 5]
+  promise: np.ndarray  # [Q, 3]
+  right: np.ndarray  # of the chosen answer [Q]
+
+
+class _States:
+  """The states of the questions by actions done, each made once."""
+
+  def __init__(self, recordings: Recordings):
+    self._recordings = recordings
+    self._made: dict[Ladder, _State] = {}
+
+  def after(self, names: Ladder) -> _State:
+    """The state after these actions, in this order."""
+    if names not in self._made:
+      evidence = self._recordings.evidence(names)
+      right = self._recordings.right(names)
+      self._made[names] = _State(
+        np.stack([e.support for e in evidence]),
+        np.stack([e.promise for e in evidence]),
+        np.array(
+          [r[e.choice] for e, r in zip(evidence, right, strict=True)], float
+        ),
+      )
+    return self._made[names]
+
+
+def fit(
+  recordings: Recordings, ladders: Sequence[Ladder], seed: int
+) -> Allocation:
+  """Fits belief and cascades.
+
+  Args:
+    recordings: of every action of the ladders.
+    ladders: candidates, each from the cheapest action to the dearest.
+    seed: of the folds.
+
+  Raises:
+    ValueError: an action was not recorded, or there are too few questions.
+  """
+  unknown = sorted(
+    {name for ladder in ladders for name in ladder} - set(recordings.actions)
+  )
+  if unknown:
+    raise ValueError(
+      f'No records of the action {unknown[0]}; the fitting questions have '
+      f'{", ".join(recordings.actions)}.'
+    )
+  count = len(recordings.problem)
+  if count < FEWEST:
+    raise ValueError(
+      f'{count} questions are too few to fit an allocation on; give {FEWEST} '
+      'or more.'
+    )
+  states, shorter = _States(recordings), _shortened(ladders)
+  fold = np.random.default_rng(seed).permutation(np.arange(count) % _FOLDS)
+  held_out = [
+    _belief(states, ladders, np.flatnonzero(fold != f)) for f in range(_FOLDS)
+  ]
+  belief = _belief(states, ladders, np.arange(count))
+  cascades = [
+    cascade
+    for ladder in shorter
+    for cascade in _cascades(recordings, states, ladder, belief, held_out, fold)
+  ]
+  everything = Allocation(belief, tuple(cascades), {}, count, 0.0)
+  reach = [c.flops for c in cascades]
+  kept = {
+    everything.choose(flops).ladder
+    for flops in np.geomspace(min(reach), max(reach), 40)
+  }
+  measured = {
+    name: ActionSummary(
+      float(states.after((name,)).right.mean()),
+      float(action.flops.mean()),
+      action.rate,
+    )
+    for name, action in recordings.actions.items()
+    if any(name in ladder for ladder in kept)
+  }
+  executed = sum(a.executed.sum() for a in recordings.actions.values())
+  return dataclasses.replace(
+    everything,
+    cascades=tuple(c for c in cascades if c.ladder in kept),
+    actions=measured,
+    spent=float(executed),
+    generation=_generation(recordings),
+  )
+
+
+def _generation(recordings: Recordings) -> float | None:
+  """Mean FLOPs of an attempt of best-of-N, its share of the prompt included."""
+  plain = [
+    a for a in recordings.actions.values() if a.name.startswith('BestOfN(')
+  ]
+  largest = max(plain, key=lambda a: a.budget, default=None)
+  return largest and float(largest.flops.mean()) / largest.budget
+
+
+def _shortened(ladders: Sequence[Ladder]) -> list[Ladder]:
+  """All ladders that keep the first rung of a candidate, and any others."""
+  return list(
+    dict.fromkeys(
+      (ladder[0], *rest)
+      for ladder in ladders
+      for size in range(len(ladder))
+      for rest in itertools.combinations(ladder[1:], size)
+    )
+  )
+
+
+def _belief(
+  states: _States, ladders: Sequence[Ladder], questions: np.ndarray
+) -> Belief:
+  """The belief of all states on the whole ladders, of some questions."""
+  prefixes = dict.fromkeys(
+    ladder[:end] for ladder in ladders for end in range(1, len(ladder) + 1)
+  )
+  made = [states.after(prefix) for prefix in prefixes]
+  return Belief.fit(
+    np.concatenate([state.support[questions] for state in made]),
+    np.concatenate([state.right[questions] for state in made]),
+  )
+
+
+def _climb(
+  recordings: Recordings, states: _States, ladder: Ladder, belief: Belief
+) -> Climb:
+  """The questions on every rung of a ladder, as a belief sees them."""
+  made = [states.after(ladder[: rung + 1]) for rung in range(len(ladder))]
+  return Climb(
+    np.stack([belief.combine(s.support, s.promise) for s in made]),
+    np.stack([s.right for s in made]),
+    np.stack([recordings.actions[name].flops for name in ladder]),
+  )
+
+
+def _cascades(
+  recordings, states, ladder, belief, held_out, fold
+) -> list[Cascade]:
+  """The cascades of a ladder, with what they do on held-out questions."""
+  climb = _climb(recordings, states, ladder, belief)
+  folds = [_climb(recordings, states, ladder, b) for b in held_out]
+  whole = climb.flops.mean(axis=1).sum()
+  cascades = []
+  for price in (_PRICES / whole).tolist():
+    right, flops = np.zeros(len(fold)), np.zeros(len(fold))
+    for f, seen in enumerate(folds):
+      judged = fold == f
+      rules = Cascade.fit(ladder, seen.at(~judged), price)
+      outcome = rules.run(seen.at(judged))
+      right[judged], flops[judged] = outcome.right, outcome.flops
+    cascades.append(
+      dataclasses.replace(
+        Cascade.fit(ladder, climb, price),
+        accuracy=float(right.mean()),
+        flops=float(flops.mean()),
+      )
+    )
+  return cascades

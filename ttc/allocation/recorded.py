@@ -1,0 +1,138 @@
+"""Recorded actions: what each one gave on each of the same questions.
+
+A search stage whose arms are the actions, on questions that trained no
+verifier, is all that an allocation is fitted on. The answers of two actions are
+compared by their text.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+
+from ttc.allocation.evidence import Evidence
+from ttc.analysis import flops
+from ttc.pipeline import model_folders, records
+
+_KEPT = ('answer', 'values', 'correct')
+
+
+def action_name(strategy: str, budget: int) -> str:
+  """Names an action by the repr of its strategy and its generations (N)."""
+  return f'{strategy} N={budget}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+  """One action on Q questions.
+
+  Attributes:
+    name: see `action_name`.
+    budget: generations (N).
+    rows: attempts at each question, [Q] lists of records.
+    useful: FLOPs whose results were of use, float [Q]; they depend on nothing
+      but the question.
+    executed: FLOPs computed for them, padding and idle lanes included [Q].
+  """
+
+  name: str
+  budget: int
+  rows: Sequence[Sequence[Mapping]]
+  useful: np.ndarray
+  executed: np.ndarray
+
+  @property
+  def rate(self) -> float:
+    """Executed FLOPs per useful one."""
+    return float(self.executed.sum() / self.useful.sum())
+
+  @property
+  def flops(self) -> np.ndarray:
+    """FLOPs at the action's rate, float [Q]: executed, and yet reproducible."""
+    return self.useful * self.rate
+
+
+@dataclasses.dataclass(frozen=True)
+class Recordings:
+  """Several actions on the same questions.
+
+  Attributes:
+    problem: ids of the questions, ascending int [Q].
+    actions: by name.
+  """
+
+  problem: np.ndarray
+  actions: Mapping[str, Recorded]
+
+  @classmethod
+  def read(cls, *folders: pathlib.Path) -> 'Recordings':
+    """Reads the records of search stages on the same questions.
+
+    Questions that any of them skipped are left out.
+
+    Raises:
+      ValueError: records have no costs, or the models of a stage are unknown,
+        or no question is left.
+      ttc.pipeline.records.IncompleteError: a stage has not finished.
+    """
+    tables: dict[str, dict[int, Mapping]] = {}
+    models, budgets = {}, {}
+    for folder in folders:
+      used = model_folders.used(folder)
+      if used is None:
+        raise ValueError(
+          f'{folder} does not tell its models, without which there are no '
+          'FLOPs; give the folder of a search stage with its models beside it.'
+        )
+      for record in records.read_rows(folder):
+        name = action_name(record['strategy'], record['budget'])
+        models[name], budgets[name] = used, record['budget']
+        if 'skipped' not in record:
+          tables.setdefault(name, {})[record['problem']] = _slim(record)
+    problem = (
+      functools.reduce(
+        np.intersect1d, [np.array(sorted(t), int) for t in tables.values()]
+      )
+      if tables
+      else np.zeros(0, int)
+    )
+    if not problem.size:
+      names = ', '.join(map(str, folders))
+      raise ValueError(f'{names}: no question was answered by every action.')
+    actions = {}
+    for name, table in tables.items():
+      spent = np.array([spend(table[p]['cost'], models[name]) for p in problem])
+      actions[name] = Recorded(
+        name, budgets[name], [table[p]['rows'] for p in problem], *spent.T
+      )
+    return cls(problem, actions)
+
+  def evidence(self, names: Sequence[str]) -> list[Evidence]:
+    """The evidence on each question once these actions have run, [Q]."""
+    joined = zip(*(self.actions[n].rows for n in names), strict=True)
+    return [Evidence.of([r for rows in own for r in rows]) for own in joined]
+
+  def right(self, names: Sequence[str]) -> list[np.ndarray]:
+    """Whether each of these attempts is right, bool [W] by question."""
+    joined = zip(*(self.actions[n].rows for n in names), strict=True)
+    return [
+      np.array([r['correct'] for rows in own for r in rows], bool)
+      for own in joined
+    ]
+
+
+def spend(
+  cost: Mapping[str, Sequence[float]], models: model_folders.ModelShapes
+) -> tuple[float, float]:
+  """FLOPs of a record's cost, useful and executed."""
+  kinds = flops.exact({k: np.array(v) for k, v in cost.items()}, *models)
+  useful, executed = sum(kinds.values())
+  return float(useful), float(executed)
+
+
+def _slim(record: Mapping) -> Mapping:
+  """The record without tokens and texts, which are most of its size."""
+  rows = [{k: row[k] for k in _KEPT if k in row} for row in record['rows']]
+  return {'rows': rows, 'cost': record['cost']}
