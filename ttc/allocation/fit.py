@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ttc.allocation.allocation import Allocation, ActionSummary
+from ttc.allocation.allocation import ActionSummary, Allocation
 from ttc.allocation.belief import Belief
 from ttc.allocation.cascade import Cascade, Climb
 from ttc.allocation.recorded import Recordings

@@ -35,6 +35,8 @@ class Recorded:
     useful: FLOPs whose results were of use, float [Q]; they depend on nothing
       but the question.
     executed: FLOPs computed for them, padding and idle lanes included [Q].
+    proposer: useful FLOPs of the proposer alone, float [Q].
+    prompt: useful FLOPs of reading the prompt, float [Q].
   """
 
   name: str
@@ -42,6 +44,8 @@ class Recorded:
   rows: Sequence[Sequence[Mapping]]
   useful: np.ndarray
   executed: np.ndarray
+  proposer: np.ndarray
+  prompt: np.ndarray
 
   @property
   def rate(self) -> float:
@@ -103,9 +107,19 @@ class Recordings:
       raise ValueError(f'{names}: no question was answered by every action.')
     actions = {}
     for name, table in tables.items():
-      spent = np.array([spend(table[p]['cost'], models[name]) for p in problem])
+      costs = [table[p]['cost'] for p in problem]
+      own = models[name]
+      spent = [
+        np.array([spend(cost, own, kind) for cost in costs])
+        for kind in ('', 'proposer', 'proposer_prefill', 'verifier_prefill')
+      ]
       actions[name] = Recorded(
-        name, budgets[name], [table[p]['rows'] for p in problem], *spent.T
+        name,
+        budgets[name],
+        [table[p]['rows'] for p in problem],
+        *spent[0].T,
+        proposer=spent[1][:, 0],
+        prompt=spent[2][:, 0] + spent[3][:, 0],
       )
     return cls(problem, actions)
 
@@ -124,11 +138,19 @@ class Recordings:
 
 
 def spend(
-  cost: Mapping[str, Sequence[float]], models: model_folders.ModelShapes
+  cost: Mapping[str, Sequence[float]],
+  models: model_folders.ModelShapes,
+  kind: str = '',
 ) -> tuple[float, float]:
-  """FLOPs of a record's cost, useful and executed."""
-  kinds = flops.exact({k: np.array(v) for k, v in cost.items()}, *models)
-  useful, executed = sum(kinds.values())
+  """FLOPs of a record's cost, useful and executed.
+
+  Args:
+    cost: counts by kind of work.
+    models: who did it.
+    kind: how the kinds begin that are counted; all of them by default.
+  """
+  counts = {k: np.array(v) for k, v in cost.items() if k.startswith(kind)}
+  useful, executed = sum(flops.exact(counts, *models).values(), np.zeros(2))
   return float(useful), float(executed)
 
 
