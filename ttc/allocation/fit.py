@@ -128,6 +128,11 @@ def _generation(recordings: Recordings) -> float | None:
   return largest and float(largest.flops.mean()) / largest.budget
 
 
+def climb(recordings: Recordings, ladder: Ladder, belief: Belief) -> Climb:
+  """The questions on every rung of a ladder, as a belief sees them."""
+  return _climb(recordings, _States(recordings), ladder, belief)
+
+
 def _shortened(ladders: Sequence[Ladder]) -> list[Ladder]:
   """All ladders that keep the first rung of a candidate, and any others."""
   return list(
@@ -157,7 +162,7 @@ def _belief(
 def _climb(
   recordings: Recordings, states: _States, ladder: Ladder, belief: Belief
 ) -> Climb:
-  """The questions on every rung of a ladder, as a belief sees them."""
+  """As `climb`, with the states that are there."""
   made = [states.after(ladder[: rung + 1]) for rung in range(len(ladder))]
   return Climb(
     np.stack([belief.combine(s.support, s.promise) for s in made]),
@@ -170,11 +175,11 @@ def _cascades(
   recordings, states, ladder, belief, held_out, fold
 ) -> list[Cascade]:
   """The cascades of a ladder, with what they do on held-out questions."""
-  climb = _climb(recordings, states, ladder, belief)
+  whole = _climb(recordings, states, ladder, belief)
   folds = [_climb(recordings, states, ladder, b) for b in held_out]
-  whole = climb.flops.mean(axis=1).sum()
+  top = whole.flops.mean(axis=1).sum()
   cascades = []
-  for price in (_PRICES / whole).tolist():
+  for price in (_PRICES / top).tolist():
     right, flops = np.zeros(len(fold)), np.zeros(len(fold))
     for f, seen in enumerate(folds):
       judged = fold == f
@@ -183,7 +188,7 @@ def _cascades(
       right[judged], flops[judged] = outcome.right, outcome.flops
     cascades.append(
       dataclasses.replace(
-        Cascade.fit(ladder, climb, price),
+        Cascade.fit(ladder, whole, price),
         accuracy=float(right.mean()),
         flops=float(flops.mean()),
       )

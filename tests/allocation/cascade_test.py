@@ -1,0 +1,127 @@
+"""Cascades against the best rule, found by brute force."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests.allocation import worlds
+from ttc.allocation import fit
+from ttc.allocation.allocation import Allocation
+from ttc.allocation.cascade import Cascade, Climb
+
+_RATES = np.array([0.0, 0.05, 0.3, 0.9])
+_BUDGETS = (1, 2, 4, 8)
+
+
+def _optimum(price):
+  """Accuracy less price times FLOPs of the best rule, for mixed questions.
+
+  With a perfect verifier what is known of a question is whether it is solved,
+  and how many attempts have failed. So a rule is the rung at which a question
+  without a right answer is given up, and there are four of them.
+  """
+  flops = worlds.PER_ATTEMPT * worlds.RATE
+  values = []
+  for last in range(len(_BUDGETS)):
+    failed, value = np.ones(len(_RATES)), 0.0
+    for budget in _BUDGETS[: last + 1]:
+      value -= price * flops * budget * failed.mean()
+      solved = failed * (1 - (1 - _RATES) ** budget)
+      value += solved.mean()
+      failed -= solved
+    values.append(value)
+  return max(values)
+
+
+@pytest.mark.parametrize('price', [1e-4, 5e-4, 2e-3, 1e-2])
+def test_a_cascade_is_worth_what_the_best_rule_is(price):
+  rates = np.tile(_RATES, 1500)
+  ladder = worlds.ladder(*_BUDGETS)
+  recorded = worlds.recordings(rates, _BUDGETS)
+  fitted = fit.fit(recorded, [ladder], seed=0)
+  others = worlds.recordings(rates, _BUDGETS, seed=1)
+  climb = fit.climb(others, ladder, fitted.belief)
+  rules = Cascade.fit(ladder, fit.climb(recorded, ladder, fitted.belief), price)
+  outcome = rules.run(climb)
+  worth = outcome.right.mean() - price * outcome.flops.mean()
+  # Three standard errors of the mean over 6,000 questions.
+  slack = 3 * (outcome.right - price * outcome.flops).std() / len(rates) ** 0.5
+  assert worth == pytest.approx(_optimum(price), abs=slack)
+
+
+def test_a_hopeless_question_is_given_up_and_a_safe_one_accepted():
+  rates = np.tile([0.0, 1.0], 200)
+  ladder = worlds.ladder(1, 8)
+  recorded = worlds.recordings(rates, (1, 8))
+  fitted = fit.fit(recorded, [ladder], seed=0)
+  rules = Cascade.fit(
+    ladder, fit.climb(recorded, ladder, fitted.belief), price=1e-4
+  )
+  outcome = rules.run(fit.climb(recorded, ladder, fitted.belief))
+  assert not outcome.rung.any()
+
+
+def test_higher_prices_spend_less():
+  rates = np.tile(_RATES, 200)
+  ladder = worlds.ladder(*_BUDGETS)
+  recorded = worlds.recordings(rates, _BUDGETS, noise=0.3)
+  fitted = fit.fit(recorded, [ladder], seed=0)
+  for name in {c.ladder for c in fitted.cascades}:
+    own = [c for c in fitted.cascades if c.ladder == name]
+    assert [c.price for c in own] == sorted(
+      (c.price for c in own), reverse=True
+    )
+    # Rules are fitted anew at each price, so there may be a little noise.
+    spent = np.array([c.flops for c in own])
+    assert (np.diff(spent) > -0.02 * spent[1:]).all()
+
+
+def test_rules_from_the_last_rung_backwards_beat_every_set_of_thresholds():
+  """On the questions that fit them, and up to what a linear rule can say."""
+  rng = np.random.default_rng(0)
+  belief = rng.random((3, 400))
+  belief.sort(axis=0)  # it rises with every rung
+  right = (rng.random(belief.shape) < belief).astype(float)
+  one = np.ones_like(belief)
+  features = np.stack([belief, 1 - belief, 0 * one, 0 * one, 0 * one], axis=-1)
+  flops = np.array([1.0, 2.0, 4.0])[:, None] * one
+  price = 0.02
+  outcome = Cascade.fit('abc', Climb(features, right, flops), price).run(
+    Climb(features, right, flops)
+  )
+  worth = outcome.right.mean() - price * outcome.flops.mean()
+  grid = np.linspace(0, 1.01, 15)
+  best = -np.inf
+  for first, second in itertools.product(grid, grid):
+    go = belief[0] < first
+    further = go & (belief[1] < second)
+    rung = go.astype(int) + further
+    spent = 1.0 + 2.0 * go + 4.0 * further
+    won = right[rung, np.arange(400)].mean()
+    best = max(best, won - price * spent.mean())
+  assert worth > best - 0.02
+
+
+def test_an_allocation_survives_its_file():
+  recorded = worlds.recordings(np.tile(_RATES, 30), _BUDGETS, noise=0.2)
+  fitted = fit.fit(recorded, [worlds.ladder(*_BUDGETS)], seed=0)
+  again = Allocation.from_json(fitted.to_json())
+  assert again.to_json() == fitted.to_json()
+  assert again.choose(200.0).ladder == fitted.choose(200.0).ladder
+
+
+def test_what_cannot_be_fitted_is_refused():
+  recorded = worlds.recordings([0.5] * 10, (1, 2))
+  with pytest.raises(ValueError, match='10 questions are too few'):
+    fit.fit(recorded, [worlds.ladder(1, 2)], seed=0)
+  recorded = worlds.recordings([0.5] * 60, (1, 2))
+  with pytest.raises(ValueError, match=r'No records of the action .* N=4'):
+    fit.fit(recorded, [worlds.ladder(1, 4)], seed=0)
+
+
+def test_a_budget_below_the_cheapest_cascade_is_refused():
+  recorded = worlds.recordings(np.tile(_RATES, 30), (1, 2))
+  fitted = fit.fit(recorded, [worlds.ladder(1, 2)], seed=0)
+  with pytest.raises(ValueError, match=r'below 12\.5.*raise it'):
+    fitted.choose(12.0)
