@@ -1,5 +1,6 @@
 """From nothing to a report, as a user runs it, on four devices."""
 
+import collections
 import json
 import os
 import pathlib
@@ -10,7 +11,11 @@ import sys
 import pytest
 
 from tests import joined
-from ttc.pipeline import records
+from ttc.allocation import recorded
+from ttc.allocation.allocation import Allocation
+from ttc.allocation.ceiling import ceiling
+from ttc.allocation.controller import Controller, Result
+from ttc.pipeline import model_folders, records
 from ttc.runtime import metrics
 
 _HERE = pathlib.Path(__file__).parent
@@ -46,7 +51,7 @@ def run(tmp_path_factory):
   return output / 'pipeline', outcomes
 
 
-_AGAIN = ('sample', 'label', 'search', 'report')
+_AGAIN = ('sample', 'label', 'search', 'pilot', 'allocate', 'report')
 
 
 @pytest.fixture(scope='module')
@@ -106,9 +111,9 @@ def rows(run, stage):
 def test_every_stage_is_complete(run):
   folder, (first, second) = run
   stages = [path.parent.name for path in folder.glob('seed-0/*/COMPLETE')]
-  assert len(stages) == 21
+  assert len(stages) == 24
   assert first.stderr.count('complete, skipped') == 0
-  assert second.stderr.count('complete, skipped') == 22
+  assert second.stderr.count('complete, skipped') == 25
 
 
 def test_every_stage_that_samples_tells_how_busy_it_was(run):
@@ -154,10 +159,11 @@ def test_budgets_are_exact(run):
 def test_questions_are_disjoint(run):
   asked = {
     stage: {r['problem'] for r in rows(run, stage)}
-    for stage in ('sample', 'difficulty', 'search', 'revise')
+    for stage in ('sample', 'pilot', 'difficulty', 'search', 'revise')
   }
   assert asked['difficulty'] == asked['search'] == asked['revise']
   assert not asked['sample'] & asked['search']
+  assert not asked['pilot'] & (asked['sample'] | asked['search'])
 
 
 def test_labels_are_shares_of_the_rollouts(run):
@@ -179,3 +185,71 @@ def test_difficulty_is_sampled_apart(run):
   own, arms = texts('difficulty', 'BestOfN()'), texts('search', 'BestOfN()')
   assert own.keys() == arms.keys()
   assert all(own[problem] != arms[problem] for problem in own)
+
+
+def test_allocation_spends_no_more_than_its_budgets(run):
+  fitted = allocation(run)
+  spent = collections.Counter()
+  for row in rows(run, 'allocate'):
+    if 'cost' in row:
+      useful, _ = recorded.spend(row['cost'], shapes(run))
+      rate = fitted.actions[row['decision']['action']].rate
+      spent[row['budget']] += useful * rate
+  questions = len({row['problem'] for row in rows(run, 'allocate')})
+  assert set(spent) == {4, 8}
+  for budget, flops in spent.items():
+    assert flops <= budget * fitted.generation * questions
+
+
+def test_every_question_of_an_allocation_stops_once_with_an_answer(run):
+  stops = collections.Counter()
+  for row in rows(run, 'allocate'):
+    if row.get('decision', {}).get('stop'):
+      stops[row['budget'], row['problem']] += 1
+      assert row['attempts'] >= 1
+      assert isinstance(row['correct'], bool)
+  assert set(stops.values()) == {1}
+  assert len(stops) == 2 * 20
+
+
+def test_replay_decides_as_the_stage_did(run):
+  """On the numbers of the stage itself: an action is what it gave online."""
+  fitted, everything = allocation(run), rows(run, 'allocate')
+  for budget in (4, 8):
+    own = [row for row in everything if row['budget'] == budget]
+    controller = Controller(
+      fitted,
+      budget * fitted.generation * 20,
+      sorted({row['problem'] for row in own}),
+      6,
+      lambda question, action: ceiling(
+        shapes(run), int(action.rpartition('=')[2]), 13, 36
+      ),
+    )
+    for round_ in range(6):
+      here = [row for row in own if row['round'] == round_]
+      decisions = controller.decide()
+      assert {d.question: d.to_json() for d in decisions} == {
+        row['problem']: pytest.approx(row['decision'], rel=1e-5)
+        for row in here
+        if 'decision' in row
+      }
+      controller.learn(
+        decisions,
+        {
+          row['problem']: Result(
+            row['rows'], recorded.spend(row['cost'], shapes(run))[0]
+          )
+          for row in here
+          if 'cost' in row
+        },
+      )
+
+
+def allocation(run):
+  path = run[0] / 'seed-0' / 'fit_allocation' / 'allocation.json'
+  return Allocation.from_json(path.read_text())
+
+
+def shapes(run):
+  return model_folders.used(run[0] / 'seed-0' / 'allocate')
