@@ -57,6 +57,15 @@ class Recorded:
     """FLOPs at the action's rate, float [Q]: executed, and yet reproducible."""
     return self.useful * self.rate
 
+  def at(self, place: np.ndarray) -> 'Recorded':
+    """The questions at some places, int [Q']."""
+    arrays = {
+      name: getattr(self, name)[place]
+      for name in ('useful', 'executed', 'proposer', 'prompt')
+    }
+    rows = [self.rows[i] for i in place]
+    return dataclasses.replace(self, rows=rows, **arrays)
+
 
 @dataclasses.dataclass(frozen=True)
 class Recordings:
@@ -122,6 +131,25 @@ class Recordings:
         prompt=spent[2][:, 0] + spent[3][:, 0],
       )
     return cls(problem, actions)
+
+  def at(self, problem: np.ndarray) -> 'Recordings':
+    """Some of the questions.
+
+    Args:
+      problem: ids, ascending int [Q'].
+
+    Raises:
+      ValueError: one of them was not recorded.
+    """
+    missing = np.setdiff1d(problem, self.problem)
+    if missing.size:
+      raise ValueError(
+        f'{missing.size} questions are in no record of every action, first '
+        f'{missing[0]}; run the stages on the same questions.'
+      )
+    place = np.searchsorted(self.problem, problem)
+    actions = {n: action.at(place) for n, action in self.actions.items()}
+    return Recordings(problem, actions)
 
   def evidence(self, names: Sequence[str]) -> list[Evidence]:
     """The evidence on each question once these actions have run, [Q]."""

@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 
+from ttc.allocation.comparison import Comparison
 from ttc.analysis import verdicts
 from ttc.analysis.study import Study
 from ttc.analysis.verdicts import Claim
-from ttc.claims import matched, revisions, search, verifier
+from ttc.claims import allocation, matched, revisions, search, verifier
 
 
-def build(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
+def build(
+  studies: Sequence[Study],
+  size_ratio: float | None,
+  comparisons: Sequence[Comparison | None] = (),
+) -> list[Claim]:
   """Judges every claim whose inputs were measured, and then all together.
 
   Args:
     studies: one per seed.
     size_ratio: M, the ratio of parameters; None without a large model.
+    comparisons: of allocation, one per seed; () without.
   """
   return verdicts.corrected(
     [
+      *(allocation.claims(comparisons) if comparisons else ()),
       *verifier.claims(studies),
       *search.claims(studies),
       *revisions.claims(studies),

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import pathlib
 
+from ttc.allocation import accounts, comparison
 from ttc.analysis import pool_tables, study
 from ttc.analysis.study import Study
 from ttc.analysis.verdicts import Claim
@@ -63,8 +64,12 @@ def write(
     study.load(root, seed, subsets=about.subsets, **about.stages)
     for seed, root in roots.items()
   ]
-  catalogue = all_figures.build(studies, about.size_ratio)
-  claims = all_claims.build(studies, about.size_ratio)
+  compared = [
+    comparison.load(root, own)
+    for root, own in zip(roots.values(), studies, strict=True)
+  ]
+  catalogue = all_figures.build(studies, about.size_ratio, compared)
+  claims = all_claims.build(studies, about.size_ratio, compared)
   figures = [
     dataclasses.replace(f, caption=f'{f.caption} Command: {about.command}')
     for f in catalogue.figures
@@ -73,6 +78,7 @@ def write(
     'accuracy': tables.accuracy(studies),
     'bins': tables.bins(studies),
     'policy': tables.policies(studies),
+    'allocation': accounts.budgets(compared, studies),
     'question_sets': tables.question_sets(list(roots.values())),
     'answers': pool_tables.answers(studies),
     'costs': pool_tables.costs(studies),
@@ -133,7 +139,7 @@ def findings(claims: Sequence[Claim]) -> list[Claim]:
   are preferred to oracle bins, and the verifier to majority.
   """
   by_id = {c.id: c for c in claims}
-  shown = []
+  shown = [c for c in claims if c.id.startswith('allocation.')]
   # Majority stands in for the verifier only where revisions have none.
   for side in ('search', 'revisions.verifier', 'revisions.majority'):
     if side == 'revisions.majority' and any(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
+from ttc.allocation import accounts
 from ttc.analysis.verdicts import Claim
 from ttc.runtime.safe_text import printable
 
@@ -37,6 +38,7 @@ def render(
 def overview(tables: Mapping[str, Any]) -> str:
   """The main tables of summary.json as text."""
   parts = [
+    accounts.text(tables['allocation']),
     grids(tables['accuracy']),
     bins(tables['bins']),
     pools(tables['answers'], tables['costs']),

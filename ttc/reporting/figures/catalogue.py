@@ -3,10 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ttc.allocation.comparison import Comparison
 from ttc.analysis.matched import comparisons
 from ttc.analysis.study import Study
 from ttc.reporting.figure import Figure, Panel
-from ttc.reporting.figures import common, matched, revisions, search, verifiers
+from ttc.reporting.figures import (
+  allocation,
+  common,
+  matched,
+  revisions,
+  search,
+  verifiers,
+)
 
 
 class Catalogue(NamedTuple):
@@ -16,15 +24,20 @@ class Catalogue(NamedTuple):
   left_out: dict[str, str]
 
 
-def build(studies: Sequence[Study], size_ratio: float | None) -> Catalogue:
+def build(
+  studies: Sequence[Study],
+  size_ratio: float | None,
+  comparisons: Sequence[Comparison | None] = (),
+) -> Catalogue:
   """Builds every figure whose inputs were measured.
 
   Args:
     studies: one per seed.
     size_ratio: M, the ratio of parameters; None without a large model.
+    comparisons: of allocation, one per seed; () without.
   """
   figures, left_out = [], {}
-  for name, builder in _builders(studies, size_ratio).items():
+  for name, builder in _builders(studies, size_ratio, comparisons).items():
     try:
       figures.append(builder())
     except common.MissingError as missing:
@@ -32,10 +45,13 @@ def build(studies: Sequence[Study], size_ratio: float | None) -> Catalogue:
   return Catalogue(tuple(figures), left_out)
 
 
-def _builders(studies, size_ratio) -> dict[str, Callable[[], Figure]]:
+def _builders(
+  studies, size_ratio, comparisons
+) -> dict[str, Callable[[], Figure]]:
   s = studies
   # Deferred: a figure whose inputs are missing must not stop the others.
   return {
+    'allocation': lambda: allocation.accuracy(comparisons, len(s)),
     'headline': lambda: headline(s, size_ratio),
     'search-compute-optimal': lambda: search.compute_optimal(s),
     'search-methods': lambda: search.methods(s, 'oracle'),

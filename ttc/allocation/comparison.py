@@ -1,0 +1,173 @@
+"""An allocation beside what it has to beat, on the test questions of one seed.
+
+Everything is a curve of points, each with executed FLOPs and accuracy of every
+question, so that comparisons are paired.
+"""
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from ttc.allocation import baselines, ledger
+from ttc.allocation.baselines import Point
+from ttc.allocation.evidence import Evidence
+from ttc.allocation.ledger import Ledger
+from ttc.allocation.recorded import action_name, Recordings
+from ttc.analysis import names, spending
+from ttc.analysis.study import Study
+
+ALLOCATION = 'allocation'
+UNIFORM = 'best uniform arm'
+THRESHOLD = 'cap and threshold'
+GREEDY_FIRST = 'cap and threshold, greedy first'
+CONSISTENCY = 'adaptive consistency'
+POLICY = 'policy by difficulty, its samples charged'
+RANDOM = 'random at equal spend'
+CLAIRVOYANT = 'clairvoyant'
+
+_GREEDY = action_name('Greedy()', 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """Of one seed, on Q questions.
+
+  Attributes:
+    ledgers: what was spent, by budget.
+    curves: points by name, the cheapest first.
+    targets: the best uniform arm by generations (N).
+    fitted: FLOPs executed on fitting questions.
+  """
+
+  ledgers: Sequence[Ledger]
+  curves: Mapping[str, Sequence[Point]]
+  targets: Mapping[int, Point]
+  fitted: float
+
+
+def load(root: pathlib.Path, study: Study) -> Comparison | None:
+  """Reads the stages below a seed's folder.
+
+  Args:
+    root: folder of the seed, with the folders pilot, search, greedy and
+      allocate.
+    study: of the same seed; its questions are compared.
+
+  Returns:
+    None where nothing was allocated, or no uniform arm was measured.
+
+  Raises:
+    ValueError: the records of a stage lack what is compared.
+    ttc.pipeline.records.IncompleteError: a stage has not finished.
+  """
+  ledgers = [own.at(study.problem) for own in ledger.read(root / 'allocate')]
+  targets = _uniform(study)
+  if not ledgers or not targets:
+    return None
+  fitting = Recordings.read(root / 'pilot')
+  folders = [root / name for name in ('search', 'greedy')]
+  others = Recordings.read(*(f for f in folders if f.is_dir())).at(
+    study.problem
+  )
+  first = _GREEDY if _GREEDY in fitting.actions else None
+  curves = {
+    ALLOCATION: [
+      Point(f'{own.budget:g} per question', own.flops, own.correct * 1.0)
+      for own in ledgers
+    ],
+    UNIFORM: list(targets.values()),
+    names.WEIGHTED: _weighted(study),
+    THRESHOLD: baselines.threshold(fitting, others, None),
+    CONSISTENCY: baselines.consistency(fitting, others),
+    POLICY: _policy(study),
+    RANDOM: [_random(own, others) for own in ledgers],
+    CLAIRVOYANT: baselines.clairvoyant(others),
+  }
+  if first and first in others.actions:
+    curves[GREEDY_FIRST] = baselines.threshold(fitting, others, first)
+  executed = sum(a.executed.sum() for a in fitting.actions.values())
+  return Comparison(
+    ledgers,
+    {name: points for name, points in curves.items() if points},
+    targets,
+    float(executed),
+  )
+
+
+def flops_at(
+  accuracy: np.ndarray, flops: np.ndarray, wanted: float
+) -> float | None:
+  """FLOPs at which a curve reaches an accuracy, by monotone interpolation.
+
+  Args:
+    accuracy: of the points, float [n].
+    flops: of the points, rising, float [n].
+    wanted: the accuracy to reach.
+
+  Returns:
+    Linear in the logarithm of FLOPs between points; those of the first point
+    where it is enough; None where no point reaches the accuracy.
+  """
+  top = np.maximum.accumulate(accuracy)
+  if top[-1] < wanted:
+    return None
+  right = int(np.searchsorted(top, wanted))
+  if right == 0:
+    return float(flops[0])
+  share = (wanted - top[right - 1]) / (top[right] - top[right - 1])
+  low, high = np.log(flops[right - 1]), np.log(flops[right])
+  return float(np.exp(low + share * (high - low)))
+
+
+def _uniform(study: Study) -> dict[int, Point]:
+  """The best uniform arm by budget, chosen on other questions."""
+  optimal = study.search_optimal
+  if optimal is None or 'uniform' not in optimal.flops:
+    return {}
+  return {
+    n: Point(f'N={n}', optimal.flops['uniform'][n], accuracy)
+    for n, accuracy in sorted(optimal.uniform.items())
+  }
+
+
+def _weighted(study: Study) -> list[Point]:
+  curve = study.base_arms.get(names.WEIGHTED, {})
+  return [
+    Point(f'N={n}', point.flops, point.question)
+    for n, point in sorted(curve.items())
+    if point.flops is not None
+  ]
+
+
+def _policy(study: Study) -> list[Point]:
+  """The paper's policy, by predicted bins, with the samples that bin."""
+  optimal = study.search_optimal
+  if 'predicted' not in optimal.flops or study.difficulty is None:
+    return []
+  binned = spending.whole(study.difficulty.at(study.problem))
+  if binned is None:
+    return []
+  return [
+    Point(f'N={n}', optimal.flops['predicted'][n] + binned[:, 1], accuracy)
+    for n, accuracy in sorted(optimal.adaptive['predicted'].items())
+  ]
+
+
+def _random(own: Ledger, others: Recordings) -> Point:
+  """The same actions as in a ledger, dealt to questions at random."""
+  taken, count = np.unique(
+    np.array([' + '.join(a) for a in own.actions]), return_counts=True
+  )
+  spellings = {' + '.join(a): a for a in own.actions}
+  flops = np.zeros(len(others.problem))
+  right = np.zeros(len(others.problem))
+  for text, share in zip(taken, count / count.sum(), strict=True):
+    actions = spellings[str(text)]
+    joined = zip(*(others.actions[n].rows for n in actions), strict=True)
+    seen = [[row for rows in q for row in rows] for q in joined]
+    chosen = [rows[Evidence.of(rows).choice]['correct'] for rows in seen]
+    right += share * np.array(chosen, float)
+    flops += share * sum(others.actions[n].executed for n in actions)
+  return Point(f'{own.budget:g} per question', flops, right)

@@ -1,0 +1,95 @@
+"""Claims about a budget that is spent as results come in, at equal accuracy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttc.allocation import comparison
+from ttc.allocation.baselines import Point
+from ttc.allocation.comparison import Comparison
+from ttc.analysis import bootstrap, names
+from ttc.analysis.bootstrap import Claim
+from ttc.claims import compare
+
+_RIVALS = {
+  'factor-vs-uniform': comparison.UNIFORM,
+  'factor-vs-best-of-n': names.WEIGHTED,
+  'factor-vs-threshold': comparison.GREEDY_FIRST,
+}
+
+
+def claims(comparisons: Sequence[Comparison | None]) -> list[Claim]:
+  """Factors in executed FLOPs at the accuracy of the best uniform arm.
+
+  Args:
+    comparisons: one per seed; without one of them there are no claims.
+  """
+  if not all(comparisons):
+    return []
+  results = []
+  for n in compare.shared([c.targets for c in comparisons], above=1):
+    for key, rival in _RIVALS.items():
+      if all(rival in c.curves for c in comparisons):
+        results.append(_factor(key, rival, comparisons, n))
+  return results
+
+
+def _factor(
+  key: str, rival: str, comparisons: Sequence[Comparison], n: int
+) -> Claim:
+  """The claim that an allocation needs fewer FLOPs than a rival.
+
+  The factor is 0 where the allocation never reaches the accuracy. A rival that
+  never does counts with its largest FLOPs, which understates the factor.
+  """
+  statement = (
+    f'Spending as results come in takes fewer executed FLOPs than {rival}, at '
+    f'the accuracy of the best uniform arm at N={n}.'
+  )
+  own = [c.curves[comparison.ALLOCATION] for c in comparisons]
+  others = [
+    [c.targets[n]] if rival == comparison.UNIFORM else c.curves[rival]
+    for c in comparisons
+  ]
+  # Points are compared by their place, so that all seeds have as many.
+  size = min(map(len, own)), min(map(len, others))
+  rows = [
+    np.concatenate(
+      [_stack([c.targets[n]])[:1], _stack(a[: size[0]]), _stack(b[: size[1]])]
+    )
+    for c, a, b in zip(comparisons, own, others, strict=True)
+  ]
+
+  def factor(means: np.ndarray) -> float:
+    curves = np.split(means[1:], [2 * size[0]])
+    spent, rivals = (_flops(curve, means[0]) for curve in curves)
+    if spent is None:
+      return 0.0
+    return (curves[1][-1] if rivals is None else rivals) / spent
+
+  return bootstrap.judge(
+    f'allocation.{key}.n{n}',
+    statement,
+    rows,
+    lambda means: np.apply_along_axis(factor, -1, means),
+    above=1.0,
+    unit='factor',
+    evidence=[_differ(r, size) for r in rows],
+  )
+
+
+def _stack(points: Sequence[Point]) -> np.ndarray:
+  """Accuracies of the points, then their FLOPs, float [2 n, Q]."""
+  return np.stack([p.right for p in points] + [p.flops for p in points])
+
+
+def _flops(curve: np.ndarray, wanted: float) -> float | None:
+  accuracy, flops = np.split(curve, 2)
+  order = np.argsort(flops, kind='stable')
+  return comparison.flops_at(accuracy[order], flops[order], wanted)
+
+
+def _differ(rows: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+  """Whether allocation and target answer a question differently, [1, Q]."""
+  own = rows[1 : 1 + size[0]]
+  return (np.abs(own - rows[0]) > 1e-9).any(axis=0, keepdims=True)
