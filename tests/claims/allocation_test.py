@@ -1,0 +1,80 @@
+"""Claims about allocation, on curves whose factor is known."""
+
+import numpy as np
+
+from ttc.allocation import comparison
+from ttc.allocation.baselines import Point
+from ttc.allocation.comparison import Comparison
+from ttc.analysis import names
+from ttc.claims import allocation
+
+_QUESTIONS = 2000
+_BUDGETS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def _curve(rng, cheaper):
+  """Accuracy rises by a tenth with every doubling; FLOPs are 100 a budget."""
+  # The same luck at every budget, so that more budget never hurts a question.
+  luck = rng.random(_QUESTIONS)
+  return [
+    Point(
+      f'N={n}',
+      np.full(_QUESTIONS, 100.0 * n / cheaper),
+      (luck < 0.2 + 0.1 * np.log2(n)).astype(float),
+    )
+    for n in _BUDGETS
+  ]
+
+
+def _comparison(seed, cheaper=2.0, best_of_n=0.5):
+  rng = np.random.default_rng(seed)
+  uniform = _curve(rng, 1.0)
+  curves = {
+    comparison.ALLOCATION: _curve(rng, cheaper),
+    comparison.UNIFORM: uniform,
+    comparison.GREEDY_FIRST: _curve(rng, 1.0),
+    names.WEIGHTED: _curve(rng, best_of_n),
+  }
+  targets = {
+    n: p for n, p in zip(_BUDGETS, uniform, strict=True) if n in (1, 4, 16)
+  }
+  return Comparison([], curves, targets, 1e6)
+
+
+def _by_id(comparisons):
+  return {c.id: c for c in allocation.claims(comparisons)}
+
+
+def test_a_factor_of_two_is_found_with_its_interval():
+  found = _by_id([_comparison(0), _comparison(1)])
+  assert set(found) == {
+    f'allocation.{rival}.n{n}'
+    for rival in ('factor-vs-uniform', 'factor-vs-best-of-n')
+    for n in (4, 16)
+  } | {f'allocation.factor-vs-threshold.n{n}' for n in (4, 16)}
+  for n in (4, 16):
+    claim = found[f'allocation.factor-vs-uniform.n{n}']
+    low, high = claim.interval
+    assert low < 2.0 < high
+    assert claim.holds
+    assert claim.unit == 'factor'
+    claim = found[f'allocation.factor-vs-best-of-n.n{n}']
+    assert claim.interval[0] < 4.0 < claim.interval[1]
+
+
+def test_an_allocation_that_never_gets_there_has_a_factor_of_zero():
+  own = _comparison(0)
+  own.curves[comparison.ALLOCATION][:] = own.curves[comparison.ALLOCATION][:2]
+  found = _by_id([own])
+  assert found['allocation.factor-vs-uniform.n16'].estimate == 0.0
+  assert found['allocation.factor-vs-uniform.n16'].holds is False
+
+
+def test_a_dearer_allocation_is_said_to_be_one():
+  found = _by_id([_comparison(0, cheaper=0.5), _comparison(1, cheaper=0.5)])
+  assert found['allocation.factor-vs-uniform.n16'].holds is False
+
+
+def test_without_an_allocation_there_are_no_claims():
+  assert not allocation.claims([None])
+  assert not allocation.claims([_comparison(0), None])
