@@ -29,6 +29,13 @@ import time
 from tests import joined
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
+_RESULTS = (
+  'part-*.jsonl',
+  'metrics.json',
+  'policy.json',
+  'allocation.json',
+  '*.txt',
+)
 _PATIENCE_S = 300.0  # for a command
 _PEER_S = 60.0  # for what is left of a command when it was struck
 
@@ -78,7 +85,7 @@ class Subject:
     """SHA-256 of everything that a run is for, by file or by stage."""
     root = output / self.name
     found = {}
-    for name in ('part-*.jsonl', 'metrics.json', 'policy.json', '*.txt'):
+    for name in _RESULTS:
       for path in [*root.glob(f'*/{name}'), *root.glob(f'*/*/{name}')]:
         found[str(path.relative_to(root))] = _sha(path.read_bytes())
     for path in root.glob('*/summary.json'):
@@ -106,6 +113,9 @@ PAPER = Subject(
     'revision',
     'difficulty',
     'search',
+    'pilot',
+    'fit_allocation',
+    'allocate',
     'revise',
     'policy',
     'report',

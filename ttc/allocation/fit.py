@@ -21,7 +21,7 @@ _FOLDS = 5
 # Prices as accuracy per mean FLOPs of climbing the whole ladder: at the least
 # nearly everything is climbed, at the highest nothing beyond the first rung.
 _PRICES = np.geomspace(30.0, 1e-3, 28)
-FEWEST = 50  # questions; a rule has ten numbers
+FEWEST = 20  # questions; a rule has nine numbers
 
 Ladder = tuple[str, ...]
 
