@@ -64,10 +64,9 @@ def factors(root: pathlib.Path, share: float) -> list[float | None]:
   tests = Recordings.read(root / 'search', root / 'greedy')
   others = flipped(tests, share, 1)
   fitted = fit.fit(fitting, ladders, seed=0)
-  reach = [cascade.flops for cascade in fitted.cascades]
   runs = []
-  for mean in np.geomspace(1.05 * min(reach), 1.5 * max(reach), _BUDGETS):
-    total = float(mean) * len(others.problem)
+  for mean in fitted.reach(_BUDGETS):
+    total = 1.1 * mean * len(others.problem)
     run = replay.replay(fitted, others, total, _ROUNDS)
     runs.append((run.flops.mean(), run.right.mean()))
   flops, right = np.array(sorted(runs)).T

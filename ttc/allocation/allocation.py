@@ -78,6 +78,12 @@ class Allocation:
     )
     return max(fitting[ladder], key=lambda c: c.flops)
 
+  def reach(self, count: int) -> list[float]:
+    """FLOPs per question from the cheapest cascade to the dearest."""
+    spent = [c.flops for c in self.cascades]
+    between = np.geomspace(min(spent), max(spent), count).tolist()
+    return [min(spent), *between[1:]]
+
   def siblings(self, cascade: Cascade) -> list[Cascade]:
     """The cascades on the same ladder, the highest price first."""
     return [c for c in self.cascades if c.ladder == cascade.ladder]

@@ -46,7 +46,7 @@ def threshold(
     others: the questions to answer. Both have a pool of best-of-N.
     first: an action to begin with, e.g. the greedy one; None for none.
   """
-  rules = [(cap, at) for cap in _caps(_pool(fitting)) for at in _THRESHOLDS]
+  rules = [(cap, at) for cap in _caps(best_of_n(fitting)) for at in _THRESHOLDS]
   run = lambda where: [_until(where, first, *rule) for rule in rules]
   return _best(run(fitting), run(others))
 
@@ -56,8 +56,8 @@ def consistency(fitting: Recordings, others: Recordings) -> list[Point]:
 
   No verifier is read, and none is charged for.
   """
-  rules = [(cap, at) for cap in _caps(_pool(fitting)) for at in _CONFIDENCE]
-  run = lambda where: [_until_safe(_pool(where), *rule) for rule in rules]
+  rules = [(cap, at) for cap in _caps(best_of_n(fitting)) for at in _CONFIDENCE]
+  run = lambda where: [_until_safe(best_of_n(where), *rule) for rule in rules]
   return _best(run(fitting), run(others))
 
 
@@ -66,9 +66,9 @@ def clairvoyant(others: Recordings) -> list[Point]:
 
   Samples the most often solved questions first, each until it is right.
   """
-  pool = _pool(others)
+  pool = best_of_n(others)
   rate = np.array([np.mean([r['correct'] for r in q]) for q in pool.rows])
-  attempt, prompt = _by_attempt(pool)
+  attempt, prompt = by_attempt(pool)
   needed = np.where(rate > 0, prompt + attempt / np.maximum(rate, 1e-9), np.inf)
   order = np.argsort(needed, kind='stable')
   points = []
@@ -82,7 +82,7 @@ def clairvoyant(others: Recordings) -> list[Point]:
   return points
 
 
-def _pool(recordings: Recordings) -> Recorded:
+def best_of_n(recordings: Recordings) -> Recorded:
   """The largest best-of-N; ValueError without one."""
   pools = [
     a for a in recordings.actions.values() if a.name.startswith('BestOfN(')
@@ -101,7 +101,7 @@ def _caps(pool: Recorded) -> list[int]:
   return [2**e for e in range(int(math.log2(top)) + 1)]
 
 
-def _by_attempt(pool: Recorded) -> tuple[np.ndarray, np.ndarray]:
+def by_attempt(pool: Recorded) -> tuple[np.ndarray, np.ndarray]:
   """FLOPs of one attempt, and of the prompt, float [Q] each."""
   prompt = pool.prompt * pool.rate
   return (pool.flops - prompt) / pool.budget, prompt
@@ -111,8 +111,8 @@ def _until(
   recordings: Recordings, first: str | None, cap: int, accept: float
 ) -> Point:
   """One cap and threshold on all questions."""
-  pool = _pool(recordings)
-  attempt, prompt = _by_attempt(pool)
+  pool = best_of_n(recordings)
+  attempt, prompt = by_attempt(pool)
   begin = recordings.actions[first] if first else None
   flops, right = np.zeros(len(pool.rows)), np.zeros(len(pool.rows))
   for q, rows in enumerate(pool.rows):

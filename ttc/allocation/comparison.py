@@ -10,10 +10,11 @@ import pathlib
 
 import numpy as np
 
-from ttc.allocation import baselines, ledger
+from ttc.allocation import baselines, ledger, one_shot
 from ttc.allocation.baselines import Point
 from ttc.allocation.evidence import Evidence
 from ttc.allocation.ledger import Ledger
+from ttc.allocation.one_shot import Probed
 from ttc.allocation.recorded import action_name, Recordings
 from ttc.analysis import names, spending
 from ttc.analysis.study import Study
@@ -24,6 +25,7 @@ THRESHOLD = 'cap and threshold'
 GREEDY_FIRST = 'cap and threshold, greedy first'
 CONSISTENCY = 'adaptive consistency'
 POLICY = 'policy by difficulty, its samples charged'
+ONE_SHOT = 'one shot by a probe of the prompt'
 RANDOM = 'random at equal spend'
 CLAIRVOYANT = 'clairvoyant'
 
@@ -39,12 +41,16 @@ class Comparison:
     curves: points by name, the cheapest first.
     targets: the best uniform arm by generations (N).
     fitted: FLOPs executed on fitting questions.
+    solve_rate: share of right answers among the test samples, float [Q].
+    estimates: predicted solve rates and FLOPs of predicting them, by name.
   """
 
   ledgers: Sequence[Ledger]
   curves: Mapping[str, Sequence[Point]]
   targets: Mapping[int, Point]
   fitted: float
+  solve_rate: np.ndarray
+  estimates: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def load(root: pathlib.Path, study: Study) -> Comparison | None:
@@ -87,12 +93,20 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
   }
   if first and first in others.actions:
     curves[GREEDY_FIRST] = baselines.threshold(fitting, others, first)
+  estimates = _samples_estimates(study, ledgers, others)
+  probe = _probe(root, fitting, others)
+  if probe is not None:
+    probed, rate = probe
+    curves[ONE_SHOT] = one_shot.points(others, probed, rate)
+    estimates['probe of the prompt'] = rate, probed.flops
   executed = sum(a.executed.sum() for a in fitting.actions.values())
   return Comparison(
     ledgers,
     {name: points for name, points in curves.items() if points},
     targets,
     float(executed),
+    _solve_rate(others),
+    estimates,
   )
 
 
@@ -153,6 +167,45 @@ def _policy(study: Study) -> list[Point]:
     Point(f'N={n}', optimal.flops['predicted'][n] + binned[:, 1], accuracy)
     for n, accuracy in sorted(optimal.adaptive['predicted'].items())
   ]
+
+
+def _solve_rate(recordings: Recordings) -> np.ndarray:
+  pool = baselines.best_of_n(recordings)
+  return np.array([np.mean([r['correct'] for r in q]) for q in pool.rows])
+
+
+def _probe(
+  root: pathlib.Path, fitting: Recordings, others: Recordings
+) -> tuple[Probed, np.ndarray] | None:
+  """States of the questions and their predicted solve rates, if probed."""
+  seen, asked = (Probed.read(root / name) for name in ('probe_pilot', 'probe'))
+  if seen is None or asked is None:
+    return None
+  asked = asked.at(others.problem)
+  rate = _solve_rate(fitting)
+  return asked, asked.predict(seen.at(fitting.problem), rate)
+
+
+def _samples_estimates(
+  study: Study, ledgers: Sequence[Ledger], others: Recordings
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+  """Mean scores of samples that only bin, and of those that answer too."""
+  estimates = {}
+  pool = study.difficulty
+  if pool is not None and pool.values is not None:
+    pool = pool.at(study.problem)
+    spent = spending.whole(pool)
+    if spent is not None:
+      name = f'{pool.width} samples of their own'
+      estimates[name] = pool.score().mean(1), spent[:, 1]
+  first = ledgers[0].actions[0][0]
+  if first in others.actions:
+    score = [
+      Evidence.of(rows).score.mean() for rows in others.actions[first].rows
+    ]
+    free = np.zeros(len(others.problem))
+    estimates['first answer of the allocation'] = np.array(score), free
+  return estimates
 
 
 def _random(own: Ledger, others: Recordings) -> Point:

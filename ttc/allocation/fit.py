@@ -95,11 +95,7 @@ def fit(
     for cascade in _cascades(recordings, states, ladder, belief, held_out, fold)
   ]
   everything = Allocation(belief, tuple(cascades), {}, count, 0.0)
-  reach = [c.flops for c in cascades]
-  kept = {
-    everything.choose(flops).ladder
-    for flops in np.geomspace(min(reach), max(reach), 40)
-  }
+  kept = {everything.choose(f).ladder for f in everything.reach(40)}
   measured = {
     name: ActionSummary(
       float(states.after((name,)).right.mean()),

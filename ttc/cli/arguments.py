@@ -16,6 +16,7 @@ _KINDS = {
   'search': 'search against a verifier, over strategies and budgets',
   'revise': 'sample revision chains, sequential against parallel',
   'policy': 'choose the best strategy for each difficulty and budget',
+  'probe': 'read prompts, to predict difficulty before sampling',
   'fit_allocation': 'learn from fitting questions how to spend a budget',
   'allocate': 'spend a budget over all questions, as results come in',
   'report': 'draw the figures and write the summary',

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import pathlib
 
-from ttc.allocation import accounts, comparison
+from ttc.allocation import accounts, comparison, estimates
 from ttc.analysis import pool_tables, study
 from ttc.analysis.study import Study
 from ttc.analysis.verdicts import Claim
@@ -79,6 +79,7 @@ def write(
     'bins': tables.bins(studies),
     'policy': tables.policies(studies),
     'allocation': accounts.budgets(compared, studies),
+    'difficulty_estimates': estimates.table(compared),
     'question_sets': tables.question_sets(list(roots.values())),
     'answers': pool_tables.answers(studies),
     'costs': pool_tables.costs(studies),

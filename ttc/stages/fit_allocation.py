@@ -3,8 +3,6 @@
 import dataclasses
 from typing import ClassVar
 
-import numpy as np
-
 from ttc.allocation import fit
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.recorded import action_name, Recordings
@@ -112,8 +110,7 @@ class FitAllocation:
     lines = [
       f'{run.label}: on {allocation.questions} questions, held out in turn'
     ]
-    reach = [cascade.flops for cascade in allocation.cascades]
-    for flops in np.geomspace(min(reach), max(reach), _SHOWN):
+    for flops in allocation.reach(_SHOWN):
       cascade = allocation.choose(flops)
       lines.append(
         f'  {cascade.flops:.2e} FLOPs: {100 * cascade.accuracy:.1f}%, '

@@ -16,6 +16,7 @@ _STYLES = {
   comparison.RANDOM: {'hue': 6, 'dashed': True},
   comparison.CONSISTENCY: {'hue': 5},
   comparison.POLICY: {'hue': 3},
+  comparison.ONE_SHOT: {'hue': 1},
   comparison.THRESHOLD: {'hue': 4, 'dashed': True},
   comparison.GREEDY_FIRST: {'hue': 4},
   names.WEIGHTED: {'hue': 0},
