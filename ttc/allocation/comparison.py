@@ -16,7 +16,8 @@ from ttc.allocation.evidence import Evidence
 from ttc.allocation.ledger import Ledger
 from ttc.allocation.one_shot import Probed
 from ttc.allocation.recorded import action_name, Recordings
-from ttc.analysis import names, spending
+from ttc.analysis import names, optimal, spending
+from ttc.analysis.bootstrap import Refitted
 from ttc.analysis.study import Study
 
 ALLOCATION = 'allocation'
@@ -40,6 +41,7 @@ class Comparison:
     ledgers: what was spent, by budget.
     curves: points by name, the cheapest first.
     targets: the best uniform arm by generations (N).
+    chosen: accuracies of the targets, with the choice made again in draws.
     fitted: FLOPs executed on fitting questions.
     solve_rate: share of right answers among the test samples, float [Q].
     estimates: predicted solve rates and FLOPs of predicting them, by name.
@@ -48,6 +50,7 @@ class Comparison:
   ledgers: Sequence[Ledger]
   curves: Mapping[str, Sequence[Point]]
   targets: Mapping[int, Point]
+  chosen: Mapping[int, Refitted]
   fitted: float
   solve_rate: np.ndarray
   estimates: Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -104,6 +107,7 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
     ledgers,
     {name: points for name, points in curves.items() if points},
     targets,
+    study.search_optimal.refitted(optimal.UNIFORM),
     float(executed),
     _solve_rate(others),
     estimates,
@@ -137,12 +141,12 @@ def flops_at(
 
 def _uniform(study: Study) -> dict[int, Point]:
   """The best uniform arm by budget, chosen on other questions."""
-  optimal = study.search_optimal
-  if optimal is None or 'uniform' not in optimal.flops:
+  fits = study.search_optimal
+  if fits is None or optimal.UNIFORM not in fits.flops:
     return {}
   return {
-    n: Point(f'N={n}', optimal.flops['uniform'][n], accuracy)
-    for n, accuracy in sorted(optimal.uniform.items())
+    n: Point(f'N={n}', fits.flops[optimal.UNIFORM][n], accuracy)
+    for n, accuracy in sorted(fits.uniform.items())
   }
 
 
@@ -157,15 +161,15 @@ def _weighted(study: Study) -> list[Point]:
 
 def _policy(study: Study) -> list[Point]:
   """The paper's policy, by predicted bins, with the samples that bin."""
-  optimal = study.search_optimal
-  if 'predicted' not in optimal.flops or study.difficulty is None:
+  fits = study.search_optimal
+  if 'predicted' not in fits.flops or study.difficulty is None:
     return []
   binned = spending.whole(study.difficulty.at(study.problem))
   if binned is None:
     return []
   return [
-    Point(f'N={n}', optimal.flops['predicted'][n] + binned[:, 1], accuracy)
-    for n, accuracy in sorted(optimal.adaptive['predicted'].items())
+    Point(f'N={n}', fits.flops['predicted'][n] + binned[:, 1], accuracy)
+    for n, accuracy in sorted(fits.adaptive['predicted'].items())
   ]
 
 

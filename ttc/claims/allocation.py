@@ -7,8 +7,8 @@ import numpy as np
 from ttc.allocation import comparison
 from ttc.allocation.baselines import Point
 from ttc.allocation.comparison import Comparison
-from ttc.analysis import bootstrap, names
-from ttc.analysis.bootstrap import Claim
+from ttc.analysis import names, verdicts
+from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
 
 _RIVALS = {
@@ -16,6 +16,9 @@ _RIVALS = {
   'factor-vs-best-of-n': names.WEIGHTED,
   'factor-vs-threshold': comparison.GREEDY_FIRST,
 }
+
+
+_EQUAL = 1e-9  # accuracies that differ by rounding alone
 
 
 def claims(comparisons: Sequence[Comparison | None]) -> list[Claim]:
@@ -54,9 +57,7 @@ def _factor(
   # Points are compared by their place, so that all seeds have as many.
   size = min(map(len, own)), min(map(len, others))
   rows = [
-    np.concatenate(
-      [_stack([c.targets[n]])[:1], _stack(a[: size[0]]), _stack(b[: size[1]])]
-    )
+    [c.chosen[n], *_stack(a[: size[0]]), *_stack(b[: size[1]])]
     for c, a, b in zip(comparisons, own, others, strict=True)
   ]
 
@@ -67,14 +68,17 @@ def _factor(
       return 0.0
     return (curves[1][-1] if rivals is None else rivals) / spent
 
-  return bootstrap.judge(
+  return verdicts.judge(
     f'allocation.{key}.n{n}',
     statement,
     rows,
     lambda means: np.apply_along_axis(factor, -1, means),
     above=1.0,
     unit='factor',
-    evidence=[_differ(r, size) for r in rows],
+    evidence=[
+      _differ(c.targets[n], a[: size[0]])
+      for c, a in zip(comparisons, own, strict=True)
+    ],
   )
 
 
@@ -89,7 +93,7 @@ def _flops(curve: np.ndarray, wanted: float) -> float | None:
   return comparison.flops_at(accuracy[order], flops[order], wanted)
 
 
-def _differ(rows: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _differ(target: Point, own: Sequence[Point]) -> np.ndarray:
   """Whether allocation and target answer a question differently, [1, Q]."""
-  own = rows[1 : 1 + size[0]]
-  return (np.abs(own - rows[0]) > 1e-9).any(axis=0, keepdims=True)
+  gaps = [np.abs(point.right - target.right) > _EQUAL for point in own]
+  return np.any(gaps, axis=0, keepdims=True)

@@ -4,23 +4,8 @@ import argparse
 from collections.abc import Sequence
 import shlex
 
+from ttc.bindings.kinds import KINDS
 from ttc.runtime import profiling
-
-_KINDS = {
-  'pretrain': 'train a language model from scratch',
-  'sample': 'sample solutions of questions',
-  'label': 'label steps by Monte-Carlo rollouts',
-  'train': 'finetune a proposer or a verifier on data of earlier stages',
-  'revise_data': 'pair wrong attempts with correct ones into trajectories',
-  'difficulty': 'sample the test questions to estimate their difficulty',
-  'search': 'search against a verifier, over strategies and budgets',
-  'revise': 'sample revision chains, sequential against parallel',
-  'policy': 'choose the best strategy for each difficulty and budget',
-  'probe': 'read prompts, to predict difficulty before sampling',
-  'fit_allocation': 'learn from fitting questions how to spend a budget',
-  'allocate': 'spend a budget over all questions, as results come in',
-  'report': 'draw the figures and write the summary',
-}
 
 _GIN_HELP = """\
 configuration:
@@ -95,7 +80,7 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
     dest='stage', required=True, metavar='STAGE', title='stages'
   )
   shared = common()
-  kinds = {'run': 'run all stages of an experiment, in order', **_KINDS}
+  kinds = {'run': 'run all stages of an experiment, in order', **KINDS}
   for kind, text in kinds.items():
     stages.add_parser(
       kind,

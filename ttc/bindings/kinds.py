@@ -1,0 +1,17 @@
+"""The kinds of stages: subcommands of `ttc`, and what their help says."""
+
+KINDS = {
+  'pretrain': 'train a language model from scratch',
+  'sample': 'sample solutions of questions',
+  'label': 'label steps by Monte-Carlo rollouts',
+  'train': 'finetune a proposer or a verifier on data of earlier stages',
+  'revise_data': 'pair wrong attempts with correct ones into trajectories',
+  'difficulty': 'sample the test questions to estimate their difficulty',
+  'search': 'search against a verifier, over strategies and budgets',
+  'revise': 'sample revision chains, sequential against parallel',
+  'policy': 'choose the best strategy for each difficulty and budget',
+  'probe': 'read prompts, to predict difficulty before sampling',
+  'fit_allocation': 'learn from fitting questions how to spend a budget',
+  'allocate': 'spend a budget over all questions, as results come in',
+  'report': 'draw the figures and write the summary',
+}
