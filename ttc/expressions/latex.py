@@ -10,7 +10,7 @@ import re
 import string
 import unicodedata
 
-from ttc.expressions import normal_form, numerals, units
+from ttc.expressions import normal_form, spellings, units
 from ttc.expressions.normal_form import (
   CLOSE_WORD,
   FUNCTIONS,
@@ -35,28 +35,6 @@ _SPACED_GROUPS = re.compile(
 _GROUPS = re.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)')
 _HALF_DAY = re.compile(
   r'(?<![A-Za-z])([ap])\.\s?m\.?(?![A-Za-z])', re.IGNORECASE
-)
-_PYTHON_POWER = re.compile(
-  r'(?<=[\w)}\]])(?<![A-Za-z]{2})\*\*(?=[-+\w({\\.])'
-  r'|(?<=[\w)}\]]) \*\* (?=[-+\w({\\.])'
-)
-_ELLIPSIS = re.compile(
-  r'(?<=\.)(\d{3,60})(?:\.\.\.|\\(?:l|c)?dots(?![A-Za-z]))'
-)
-_ENDING = r'(?:st|nd|rd|th)(?![A-Za-z])'  # of an ordinal
-_ORDINAL = re.compile(
-  rf'\A(\d++){_ENDING}\s*+\Z|(?<=\d)(?:\^\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+'
-  rf'|\^\s*+\{{\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+\s*+\}})'
-)
-_RANGE = re.compile(r'(?<![\d.])(\d++(?:\.\d++)?) to (\d++(?:\.\d++)?)')
-_NUMBERS = 'two three four five six seven eight nine ten eleven twelve'
-_BASES = {name: str(n) for n, name in enumerate(_NUMBERS.split(), start=2)}
-_NAMED_BASE = re.compile(
-  rf'_\s*+\{{?+\s*+{OPEN_WORD}({"|".join(_BASES)}){CLOSE_WORD}\s*+\}}?+'
-)
-_UNIT_FRACTION = re.compile(
-  r'\\[dt]?frac\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}\s*+\}'
-  r'\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}((?:\^\d)?)\s*+\}'
 )
 _EMPTY_BRACKET = re.compile(r'\\(?:left|right)\s*+\.')
 _DEGREES = re.compile(
@@ -90,6 +68,7 @@ _AFTER_PRODUCT = re.compile(
 )
 _OF_INTERVAL = re.compile(r'[A-Za-z] in\s*+[(\[{\\]')
 _NO_NAMES = ('LG', 'Lg', 'lG')  # a length and the acceleration, no logarithm
+_NUMBER = re.compile(r'[\d.,]{1,20} ')
 _MAX_UNITS = 4  # in a product after a number
 _SPACE_COMMANDS = ('\\ ', '\\,', '\\;', '\\:', '\\!')
 _NESTED_TEXT = 3
@@ -108,31 +87,23 @@ def clean(text: str) -> str:
     text = _SCRIPTS.sub(_script, text)
     if sum(map(bool, map(unicodedata.combining, text))) <= _MAX_ACCENTS:
       text = unicodedata.normalize('NFKC', text)
-  text = _THIN.sub('', text.strip().strip('*').strip())
+  text = _THIN.sub('', text.strip().strip('*`"').strip())
   text = _HALF_DAY.sub(lambda match: f'{match[1].lower()}m', text)
-  if '...' in text or 'dots' in text:
-    text = _ELLIPSIS.sub(_repeating, text)
-  if '**' in text:
-    text = _PYTHON_POWER.sub('^', text)
-  if 'frac' in text and ('text' in text or 'mathrm' in text):
-    text = _UNIT_FRACTION.sub(_unit_fraction, text)
+  text = spellings.of_commands(text)
   for _ in range(_NESTED_TEXT):
     text = _unwrapped(text)
   text = _EMPTY_BRACKET.sub('', text)
   text = _COMMAND.sub(_command, text).replace('$', '').replace('~', ' ')
   text = _DEGREES.sub(r'^{\\circ}', text)
   text = _UNION.sub(r'\\cup ', text)
-  text = _ORDINAL.sub(r'\1', text)
+  text = spellings.of_letters(text)
   text = _RUN.sub(_word, text)
   if OPEN_WORD in text:
     text = _LETTER_UNITS.sub(_letter_units, text)
-    if '_' in text:
-      text = _NAMED_BASE.sub(_named_base, text)
+    text = spellings.of_words(text)
   text = _SPACES.sub(' ', text)
   text = _SPACED_GROUPS.sub(lambda match: match[0].replace(' ', ''), text)
   text = _without_grouping(text)
-  if ' to ' in text:
-    text = _RANGE.sub(r'\1:\2', text)
   return text.strip().lstrip('=').rstrip('.,;\\ ').strip()
 
 
@@ -148,26 +119,6 @@ def _command(match: re.Match) -> str:
   if name in normal_form.IGNORED:
     return ' '
   return normal_form.RENAMED.get(name, match[0])
-
-
-def _repeating(match: re.Match) -> str:
-  """The digits before an ellipsis, with their period if they have one."""
-  digits = match[1]
-  period = numerals.period(digits)
-  if not period:
-    return digits
-  head = digits[: -len(period)]
-  return rf'{head}\overline{{{period}}}'
-
-
-def _named_base(match: re.Match) -> str:
-  return f'_{{{_BASES[match[1]]}}}'
-
-
-def _unit_fraction(match: re.Match) -> str:
-  over, under, power = match.groups()
-  ratio = f'{over.strip(" ~")}/{under.strip(" ~")}{power}'
-  return rf'\text{{{ratio}}}' if units.is_compound(ratio) else match[0]
 
 
 def _unwrapped(text: str) -> str:
@@ -262,13 +213,15 @@ def _word(match: re.Match) -> str:
 def _measures(match: re.Match) -> bool:
   """Whether letters that spell a unit, such as cm, stand where a unit may.
 
-  That is after a number or a word, and before nothing that they multiply. The
-  weight mg has a space before it if it is milligrams.
+  That is after a number or a word, and before nothing that they multiply. What
+  mg is after anything but digits and a space, is a weight.
   """
   text, run = match.string, match[0]
   spaced = text[max(match.start() - 1, 0) : match.start()] == ' '
   half = run in ('AM', 'PM')
-  if not spaced and (run == 'mg' or (run.isupper() and not half)):
+  if not spaced and run.isupper() and not half:
+    return False
+  if run == 'mg' and not (spaced and _NUMBER.fullmatch(text, 0, match.start())):
     return False
   return not _AFTER_PRODUCT.match(text, match.end()) and (
     _ends_in_number(text, match.start())

@@ -20,7 +20,7 @@ def _pairs(text: str) -> dict[str, str]:
 UNICODE = str.maketrans(
   '−–—‐×·⋅∙÷∕⁄′’',
   "----****///''",
-  f'€£¥{OPEN_WORD}{CLOSE_WORD}\u200b\u2061\u2062\ufeff',
+  f'€£¥¢“”{OPEN_WORD}{CLOSE_WORD}\u200b\u2061\u2062\ufeff',
 )
 _COMMANDS = """
 √ sqrt π pi ∞ infty ≤ le ⩽ le ≥ ge ⩾ ge ≠ ne ≈ approx ± pm ∓ mp ∪ cup ∩ cap ∈ in

@@ -5,9 +5,10 @@ first that returns an answer decides. Parts are parsed in the same way.
 """
 
 import functools
+import itertools
 import re
 
-from ttc.expressions import expression, matrix, units
+from ttc.expressions import matrix, scalar
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import encloses, OPEN, split, split_keeping, TOKEN
 from ttc.expressions.latex import clean
@@ -16,20 +17,6 @@ from ttc.expressions.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR, WORD
 
 _MAX_DEPTH = 6
 
-_ENDS = tuple(
-  Scalar(end, expression.parse(end).tree) for end in (r'-\infty', r'\infty')
-)
-_REALS = Group('tuple', _ENDS, '()')
-_NOTHING = Group('list', ())
-_COUNTS = 'zero one two three four five six seven eight nine ten eleven twelve'
-_MEANINGS = {
-  **dict.fromkeys(('allrealnumbers', 'allreals', 'realnumbers'), _REALS),
-  **dict.fromkeys(('nosolution', 'nosolutions', 'emptyset'), _NOTHING),
-  **{
-    word: Scalar(str(count), expression.parse(str(count)).tree)
-    for count, word in enumerate(_COUNTS.split())
-  },
-}
 _SIGNS = {
   **{sign: sign for sign in ('=', '<', '>', '<=', '>=', '!=')},
   '==': '=',
@@ -43,18 +30,13 @@ _TURNED = {'<': '>', '>': '<', '<=': '>=', '>=': '<='}
 # character that the repeat does not match, so that the matches are those of a
 # greedy one. Groups are not possessive: Python before 3.11.5 has a bug there.
 _WORDS = re.compile(WORD)
-# A run of units anywhere. To search for one at the end of the text would scan a
-# run again from each of its units.
-_UNITS = re.compile(
-  rf'(?:(?:{WORD}|[/*](?=\s*+{WORD}))(?:\s*+\^\s*+\{{?+\s*+-?+\d\s*+\}}?+)?\s*+)+'
-)
 _LEAD = re.compile(
   rf'^(?:{WORD}\s*+)*{OPEN_WORD}(?:[^{OPEN_WORD}{CLOSE_WORD}]* )?(?:is|are|'
   rf'equals|about|approximately|exactly|roughly){CLOSE_WORD}\s*+(?=\S)',
   re.IGNORECASE,
 )
 _NAME = re.compile(
-  rf"(?:(?:{WORD}\s*+)+|\\?[A-Za-z]'*+(?:_\{{?\w++\}}?)?(?:\(\s*+-?\w{{1,3}}\s*+\))?|[A-Z]{{2,4}}"
+  rf"(?:(?:{WORD}\s*+)+|\\?[A-Za-z]'*+(?:_(?:\{{[\w,]++\}}|\w++))?(?:\(\s*+-?\w{{1,3}}\s*+\))?|[A-Z]{{2,4}}"
   r'|m?\s*+\\angle\s*+\w++|\\overline\{[A-Za-z]++\}|\|[A-Z]{2}\||\\alpha|\\beta|\\gamma'
   r'|\\theta|\\phi|\\lambda|\\mu|\(\s*+[A-Za-z]\s*+(?:,\s*+[A-Za-z]\s*+)+\))\s*+(?::\s*+)?'
 )
@@ -63,8 +45,8 @@ _BASE = re.compile(
   r'_(?:\{(\d++)\}|(\d++))'
 )
 _SPACED = re.compile(r'-?\d++(?:\.\d++)?(?: ++\d++(?:\.\d++)?)+')
-_NEEDED_SPACE = re.compile(r'(\\[A-Za-z]++) ++(?=[A-Za-z])|(\d) ++(?=\d)')
 _NO_SET = re.compile(r'\||:|\\over(?!l)|\\choose')
+_SYSTEM = (r'\begin{cases}', r'\end{cases}')
 _VARIABLE = re.compile(r'\s*+[A-Za-z]\s*+(?:\\in\s*+\\reals\s*+)?')
 _LETTER = re.compile(r'(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])')
 _OPERATOR = re.compile(r'[\d\\=+*/<>]')
@@ -96,66 +78,27 @@ def _read(text: str, depth: int) -> Answer:
   if not text:
     return Words('')
   if depth > _MAX_DEPTH or _PLAIN.fullmatch(text):
-    return _scalar(text)
+    return scalar.read(text)
   for reader in _READERS:
     answer = reader(text, depth + 1)
     if answer is not None:
       return answer
-  return _scalar(text)
-
-
-def _scalar(text: str) -> Answer:
-  text, run = _without_unit(text.strip())
-  if OPEN_WORD in text:
-    return _words(text)
-  try:
-    tree, percent = expression.parse(text)
-  except expression.NotAnExpressionError:
-    return Scalar(_squashed(text), unit=units.canonical(run))
-  if not run:
-    return Scalar(_squashed(text), tree, percent)
-  unit, scale = units.canonical(run), units.scale(run)
-  if unit == 'percent':
-    unit, percent = '', True
-  text = _squashed(text)
-  if scale != 1:
-    text = f'({text})*{scale}'
-    tree = Node('multiply', (tree, Node('number', (scale,))))
-  return Scalar(text, tree, percent, unit, scale)
-
-
-def _without_unit(text: str) -> tuple[str, str]:
-  """The text before the units at its end, and these."""
-  for run in _UNITS.finditer(text) if OPEN_WORD in text else ():
-    if run.start() and run.end() == len(text):
-      return text[: run.start()].rstrip(), run[0]
-  return text, ''
-
-
-def _squashed(text: str) -> str:
-  """Removes spaces, except after the name of a command or between digits."""
-  kept = _NEEDED_SPACE.sub(lambda match: f'{match[1] or match[2]}~', text)
-  return kept.replace(' ', '').replace('~', ' ')
-
-
-def _words(text: str) -> Answer:
-  plain = ''.join(c for c in text.lower() if c.isalnum())
-  return _MEANINGS.get(plain, Words(plain))
+  return scalar.read(text)
 
 
 def _only_words(text: str, depth: int) -> Answer | None:
   del depth
   rest = _WORDS.sub('', text)
   lone = len(rest) < len(text) and not _OPERATOR.search(rest)
-  return _words(text) if lone else None
+  return scalar.words(text) if lone else None
 
 
 def _symbols(text: str, depth: int) -> Answer | None:
   del depth
   bare = text.replace(' ', '')
   if bare == r'\reals':
-    return _REALS
-  return _NOTHING if bare in (r'\emptyset', r'\{\}') else None
+    return scalar.REALS
+  return scalar.NOTHING if bare in (r'\emptyset', r'\{\}') else None
 
 
 def _based(text: str, depth: int) -> Answer | None:
@@ -224,10 +167,10 @@ def _related(text: str, depth: int) -> Answer | None:
   if interval is not None:
     return interval
   if len(parts) != 2:
-    return Scalar(_squashed(text))
-  sides = [_scalar(part) for part in parts]
+    return Scalar(scalar.squashed(text))
+  sides = [scalar.read(part) for part in parts]
   if not all(isinstance(side, Scalar) for side in sides):
-    return _words(text)
+    return scalar.words(text)
   if signs[0] in ('>', '>='):
     return Relation(_TURNED[signs[0]], sides[1], sides[0])
   return Relation(signs[0], *sides)
@@ -240,9 +183,9 @@ def _equated(parts: list[str], depth: int) -> Answer:
   for name, value in ((first, last), (last, first)):
     if _NAME.fullmatch(name) and not _mentions(value, name):
       return Named(name.replace(' ', ''), _read(value, depth))
-  left, right = _scalar(first), _scalar(last)
+  left, right = scalar.read(first), scalar.read(last)
   if not (isinstance(left, Scalar) and isinstance(right, Scalar)):
-    return _words('='.join(parts))
+    return scalar.words('='.join(parts))
   constant = all(side.tree and not symbols(side.tree) for side in (left, right))
   return right if constant else Relation('=', left, right)
 
@@ -259,10 +202,10 @@ def _interval(parts: list[str], signs: list[str]) -> Answer | None:
   rest = parts[: at[0]] + parts[at[0] + 1 :]
   if any(_mentions(part, parts[at[0]]) for part in rest):
     return None
-  bounds = [_scalar(part) for part in rest]
+  bounds = [scalar.read(part) for part in rest]
   if not all(isinstance(bound, Scalar) for bound in bounds):
     return None
-  low, high = _ENDS
+  low, high = scalar.ENDS
   if signs == ['!=']:
     sides = (low, bounds[0]), (bounds[0], high)
     return Group('union', tuple(Group('tuple', side, '()') for side in sides))
@@ -321,6 +264,29 @@ def _braced(text: str, depth: int) -> Answer | None:
   return _group('list', [_read(p, depth) for p in split(braced[1], (',', ';'))])
 
 
+def _excluded(text: str, depth: int) -> Answer | None:
+  """The real numbers but for some, given in order, as a union of intervals."""
+  parts = split(text, (r'\setminus',))
+  if len(parts) != 2 or _read(parts[0], depth) != scalar.REALS:
+    return None
+  found = _read(parts[1], depth)
+  items = found.items if isinstance(found, Group) else (found,)
+  if not all(isinstance(item, Scalar) for item in items):
+    return None
+  ends = itertools.pairwise((scalar.ENDS[0], *items, scalar.ENDS[1]))
+  return _group('union', [Group('tuple', pair, '()') for pair in ends])
+
+
+def _system(text: str, depth: int) -> Answer | None:
+  """The equations of a system, which is no function given by cases."""
+  if not text.startswith(_SYSTEM[0]) or not text.endswith(_SYSTEM[1]):
+    return None
+  parts = split(text[len(_SYSTEM[0]) : -len(_SYSTEM[1])], ('\\\\',))
+  if any('&' in part for part in parts):
+    return None
+  return _group('list', [_read(part, depth) for part in parts if part.strip()])
+
+
 def _ruled(text: str, depth: int) -> Answer | None:
   """The values of a variable in a set defined by an interval: {x | x > 2}."""
   for sign in ('|', ':'):
@@ -352,7 +318,7 @@ def _matrix(text: str, depth: int) -> Answer | None:
     return None
   cells = [cell for row in found.rows for cell in row]
   if found.factor:
-    number = _scalar(found.factor)
+    number = scalar.read(found.factor)
     if not isinstance(number, Scalar) or not number.tree:
       return None
     cells = [f'({found.factor})*({cell})' for cell in cells]
@@ -375,11 +341,20 @@ def _ratio(text: str, depth: int) -> Answer | None:
   numbers = all(isinstance(x, Scalar) and x.tree and not x.unit for x in items)
   if len(items) == 2 and numbers:  # 1:2 is a half, but 8:34 p.m. a time
     tree = Node('divide', tuple(item.tree for item in items))
-    return Scalar(_squashed(text), tree)
+    return Scalar(scalar.squashed(text), tree)
   return Group('ratio', items)
 
 
 _READERS = (
-  *(_only_words, _symbols, _based, _matrix, _listed, _approximate, _member),
-  *(_related, _united, _braced, _two_signs, _bracketed, _ratio),
+  *(
+    _only_words,
+    _symbols,
+    _based,
+    _matrix,
+    _system,
+    _listed,
+    _approximate,
+    _member,
+  ),
+  *(_related, _united, _excluded, _braced, _two_signs, _bracketed, _ratio),
 )

@@ -49,7 +49,9 @@ _COMPOUND = re.compile(
   rf'[A-Za-z]++{_POWER}(?:{_JOINT}+[A-Za-z]++{_POWER})*\)?'
 )
 _BETWEEN = re.compile(rf'{_POWER}{_JOINT}+')
-_PLAIN = re.compile(r'(-?+\d++(?:\.\d++)?)(?:mg|k?+m/s(?:\^2|\^\{2\})?)')
+_PLAIN = re.compile(
+  r'(-?+\d++(?:\.\d++)?)(?:mg|k?+m/s(?:\^2|\^\{2\})?|[kM]?+\\Omega)'
+)
 _NAME = re.compile(r'(?<!\\)(?<![A-Za-z])[A-Za-z]++')
 
 

@@ -75,12 +75,23 @@ def _unlike(a: Answer, b: Answer, resolve: Resolve) -> Truth:
   """Answers of different kinds can be the same only if one was not parsed."""
   if isinstance(a, Words) or isinstance(b, Words):
     return False
+  if _spelt(a) and _spelt(a) == _spelt(b):  # 8:34 p.m. and 8:34
+    return True
   for one, other in ((a, b), (b, a)):
     unread = isinstance(one, Scalar) and one.tree is None
     unsolved = isinstance(one, Relation) and one.sign != '='
     if unread or (unsolved and isinstance(other, Group)):
       return resolve(a, b)
   return False
+
+
+def _spelt(answer: Answer) -> str:
+  """The text of a scalar, or of a ratio without units; '' for others."""
+  if isinstance(answer, Scalar):
+    return answer.text
+  ratio = isinstance(answer, Group) and answer.kind == 'ratio'
+  texts = list(map(_spelt, answer.items)) if ratio else []
+  return ':'.join(texts) if all(texts) else ''
 
 
 def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
