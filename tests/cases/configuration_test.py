@@ -206,6 +206,63 @@ def test_what_cannot_be_read_in_a_file_is_told_with_its_place(
   assert mine in _refusal((whole,))
 
 
+@pytest.mark.parametrize(
+  ('text', 'number', 'told'),
+  [
+    ('A.b:\n  c = 8\n   d = 64', 3, 'indentation is not that of the line bef'),
+    ('A.b:\nc = 8', 2, 'it follows A.b: and has to be indented'),
+    ('include gin/x.gin', 1, "no quotes; write include 'gin/x.gin'"),
+    ('\ufeffA = 8', 1, 'begins with a byte order mark; save it as UTF-8'),
+    ('A = \u201cfew\u201d', 1, 'the quotes are curly; write A = "few"'),
+    ('A = \u2018few\u2019', 1, "the quotes are curly; write A = 'few'"),
+    ('B = 1\nA: 8', 2, 'write A = 8'),
+    ('A == 8', 1, 'write A = 8'),
+    ('A := 8', 1, 'write A = 8'),
+    ('a/B.c 8', 1, 'write a/B.c = 8'),
+    ('A = 8;', 1, 'write A = 8'),
+    ('A = 08', 1, 'a number begins with 0; write A = 8'),
+    ('A = (2**32,)', 1, 'gin does not calculate; write the number'),
+    ('A = 4 * 4', 1, 'gin does not calculate; write the number'),
+    ('A = [16,,]', 1, 'there are two commas; write A = [16,]'),
+  ],
+)
+def test_words_that_gin_does_not_know_are_told_with_the_line(
+  written, text, number, told
+):
+  path = written(f'{text}\n')
+  said = _refusal((path,))
+  assert said.startswith(f'{path}, line {number}: ')
+  assert told in said
+
+
+@pytest.mark.parametrize(
+  ('line', 'meant'),
+  [
+    ('best_of_n/Arm.budgetz = [16]', 'budgets'),
+    ('best_of_n/Arms.budgets = [16]', 'Arm'),
+    ('arms.Amr.budgets = [16]', 'arms.Arm'),
+    ('Experiment.stages = (@a/serach.Search(),)', 'search.Search'),
+    ('from ttc.serach import allocate', 'ttc.search'),
+    ('from ttc.search import alocate', 'ttc.search.allocate'),
+    (
+      "include 'gin/experiments/worksheet.gim'",
+      'gin/experiments/worksheet.gin',
+    ),
+  ],
+)
+def test_names_that_nothing_has_are_told_with_one_that_something_has(
+  written, line, meant
+):
+  told = _refusal((written(f'{_FEW}{line}\n'),))
+  assert f'(did you mean {meant}?)' in told
+  assert 'mine.gin' in told
+
+
+def test_a_place_is_named_once(monkeypatch):
+  monkeypatch.chdir(_REPOSITORY)
+  assert _refusal(('no.gin',)).count(str(_REPOSITORY)) == 1
+
+
 def test_all_missing_macros_are_told_at_once():
   told = _refusal(('gin/experiments/math_qwen2_5_1_5b.gin',))
   assert 'the macros SMALL, LARGE, FINETUNE_FILE and TEST_FILE have' in told

@@ -6,6 +6,7 @@ itself has to be of use; what it includes need not be.
 
 from collections.abc import Iterator, Sequence
 import dataclasses
+import difflib
 import pathlib
 
 from ttc.bindings import texts
@@ -46,7 +47,9 @@ def of_file(file: str) -> GinSource:
   """
   path = found(file)
   if path is None:
-    raise ConfigurationError(f'--gin_file={file} is not a file, {_searched()}.')
+    raise ConfigurationError(
+      f'--gin_file={file} is not a file, {_searched(file)}.'
+    )
   whole = list(_whole(path, (path,), file))
   own = not _ships(path)
   if own:
@@ -116,7 +119,7 @@ def _whole(
     if inner is None:
       raise ConfigurationError(
         f'{statement.place} includes {statement.file}, which is not a file, '
-        f'{_searched()}.'
+        f'{_searched(statement.file)}.'
       )
     if inner in chain:
       raise ConfigurationError(
@@ -149,8 +152,18 @@ def _refuse_overwritten(
       )
 
 
-def _searched() -> str:
-  text = f'neither from {pathlib.Path.cwd()} nor from {REPOSITORY}'
+def _searched(file: str) -> str:
+  """Where a file was looked for, and which one may have been meant."""
+  folders = dict.fromkeys((pathlib.Path.cwd(), REPOSITORY))
+  text = f'neither from {" nor from ".join(map(str, folders))}'
+  if len(folders) == 1:
+    text = f'seen from {REPOSITORY}'
+  shipped = [
+    str(path.relative_to(REPOSITORY))
+    for path in sorted(REPOSITORY.glob('gin/**/*.gin'))
+  ]
+  if close := difflib.get_close_matches(file, shipped, n=1):
+    text += f' (did you mean {close[0]}?)'
   if not (REPOSITORY / 'gin').is_dir():
     text += (
       '; the gin files do not come with the installed package, so work in a '

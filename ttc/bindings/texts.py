@@ -11,6 +11,7 @@ import dataclasses
 import importlib.util  # noqa: F401  gin 0.5.0 uses it without importing it
 import io
 import pathlib
+import re
 import tokenize
 from typing import Any
 
@@ -24,6 +25,14 @@ _CONSTANTS = {
   'none': 'None',
   'null': 'None',
 }
+_MARK = '\ufeff'  # of the byte order
+_STRAIGHT = str.maketrans('\u201c\u201d\u2018\u2019', '""\'\'')
+# Mistakes of a line, and what is kept of it.
+_PATH = re.compile(r'^include\s+([^\s\'"]+)$')
+_VALUE = re.compile(r'^([\w./]+)(?:\s*(?:==|:=?)\s*|\s+(?!=))(\S.*)$')
+_COMMAS = re.compile(r',(?:\s*,)+')
+_ZEROS = re.compile(r'(?<![\w.])0+(?=\d)')
+_SUM = re.compile(r'=.*\d\s*(?:\*\*?|[+/-]|//)\s*\d')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,13 +227,15 @@ def _unreadable(
   elif token is not None:
     number = token.start[0]
   number = min(max(number, 1), len(lines))
-  line = lines[number - 1].strip()
+  line = lines[number - 1].strip().removeprefix(_MARK)
   place = where if option else f'{where}, line {number}: {line}'
+  if not option and (advice := _advice(lines, number)):
+    return f'{place}: {advice}'
   name, equals, value = (part.strip() for part in line.partition('='))
   fixed = _meant(value) if equals else None
   if fixed is None:
-    reason = error.args[0] if error.args else error
-    return f'{place}: {str(reason).rstrip(".")}.'
+    reason = ' '.join(str(error.args[0] if error.args else error).split())
+    return f'{place}: {reason.rstrip(".")}.'
   whole = f'{name}={fixed}' if option else f'{name} = {fixed}'
   if option:  # as a shell has to be given it
     quoted = f'"{fixed}"' if "'" in fixed else f"'{fixed}'"
@@ -235,6 +246,42 @@ def _unreadable(
     else f'the value of {name} is no number, tuple or quoted text'
   )
   return f'{place}: {why}; write {whole}'
+
+
+def _advice(lines: list[str], number: int) -> str | None:
+  """What to write for a line that cannot be read; None if unknown.
+
+  Args:
+    lines: of the file.
+    number: of the line, from 1.
+  """
+  line = lines[number - 1].strip()
+  if line.startswith(_MARK):
+    return 'the file begins with a byte order mark; save it as UTF-8 without.'
+  if _is_readable(line):  # by itself
+    before = [x.rstrip() for x in lines[: number - 1] if x.strip()]
+    if before and before[-1].endswith(':'):
+      return f'it follows {before[-1].strip()} and has to be indented.'
+    return 'its indentation is not that of the line before; write it so.'
+  for why, fixed in (
+    ('the quotes are curly', line.translate(_STRAIGHT)),
+    ('the path has no quotes', _PATH.sub(r"include '\1'", line)),
+    ('a value comes after =', _VALUE.sub(r'\1 = \2', line)),
+    ('there are two commas', _COMMAS.sub(',', line)),
+    ('it ends with a semicolon', line.rstrip('; ')),
+    ('a number begins with 0', _ZEROS.sub('', line)),
+  ):
+    if fixed != line and _is_readable(fixed):
+      return f'{why}; write {fixed}'
+  summed = 'gin does not calculate; write the number.'
+  return summed if _SUM.search(line) else None
+
+
+def _is_readable(line: str) -> bool:
+  try:
+    return bool(list(config_parser.ConfigParser(line, _Unresolved())))
+  except (SyntaxError, tokenize.TokenError, ValueError, TypeError):
+    return False
 
 
 def _meant(value: str) -> str | None:

@@ -10,7 +10,7 @@ import contextlib
 import re
 
 import gin
-from ttc.bindings import chosen, elsewhere, moved_modules, parsing
+from ttc.bindings import chosen, close_names, elsewhere, moved_modules, parsing
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 # Errors of gin and Python that `_one_line` rewrites.
@@ -108,4 +108,5 @@ def _one_line(error: Exception) -> str:
       # The innermost call is the one that matters.
       name = f'{call[2]}/{call[1]}' if call[2] else call[1]
       lines.append(f'(in call to {name})')
-  return ' '.join(line for line in lines if line)
+  told = ' '.join(line for line in lines if line)
+  return told + close_names.hint(told)
