@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import sys
 import threading
 import time
 
@@ -117,6 +118,30 @@ def _unused_pid():
   process = subprocess.Popen(['true'])
   process.wait()
   return process.pid
+
+
+_LOSES = 'from ttc.runtime import join\n  join._lost("process 1", None)'
+_IS_FORCED = """import os, signal, time
+  from ttc.runtime import termination
+  with termination.handling(grace=0.2), termination.deferred():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)"""
+
+
+@pytest.mark.parametrize('end', [_LOSES, _IS_FORCED], ids=['loses', 'forced'])
+def test_a_forced_exit_gives_the_lease_back(bucket, end):
+  """So that another machine does not wait for it to become stale."""
+  name = f'gs://lease/{hash(end)}'
+  program = f"""
+from ttc.pipeline import lease
+from ttc.runtime import storage
+with lease.holding(storage.path({name!r}), 0):
+  {end}
+"""
+  done = subprocess.run([sys.executable, '-c', program], check=False)
+  assert done.returncode > 0
+  (last,) = bucket.names(f'{name[5:]}/.lease/')
+  assert json.loads(bucket.objects[last][1])['released']
 
 
 def test_a_local_folder_has_a_lock(tmp_path):

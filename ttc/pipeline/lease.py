@@ -27,7 +27,7 @@ import time
 from typing import Protocol
 import uuid
 
-from ttc.runtime import storage
+from ttc.runtime import storage, termination
 from ttc.runtime.process_group import Processes
 
 _FOLDER = '.lease'
@@ -81,10 +81,8 @@ def holding(folder: pathlib.Path, process: int) -> Iterator[Hold]:
   else:
     lease = Lease(folder)
     lease.acquire()
-    try:
+    with termination.giving_back(lease.release):
       yield lease
-    finally:
-      lease.release()
 
 
 def shared(
@@ -220,6 +218,7 @@ class Lease:
     # work must not be hidden behind an error of the store.
     with self._lock, contextlib.suppress(Exception):
       if not self._lost:
+        self._lost = True  # a forced exit does not end the work before this
         self._create(self._number + 1, released=True)
 
   def _keep(self) -> None:

@@ -186,7 +186,7 @@ def _lost(who: str, code: int | None) -> None:
     file=sys.stderr,
     flush=True,
   )
-  os._exit(code or _KILLED)
+  termination.exit_now(code or _KILLED)
 
 
 def leave(joined: Processes, code: int) -> None:

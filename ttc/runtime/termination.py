@@ -46,6 +46,9 @@ class _State:
 
 
 _state = _State()
+# What a forced exit does first, and the seconds that it may take.
+_farewells: list[Callable[[], None]] = []
+_FAREWELL_S = 3.0
 
 
 @contextlib.contextmanager
@@ -137,6 +140,31 @@ def shorten_grace(seconds: float) -> None:
   _state.grace = min(_state.grace, seconds)
 
 
+@contextlib.contextmanager
+def giving_back(release: Callable[[], None]) -> Iterator[None]:
+  """Calls `release` at the end of the block, or before a forced exit in it.
+
+  Args:
+    release: gives back what others wait for; it may be called in any thread.
+  """
+  _farewells.append(release)
+  try:
+    yield
+  finally:
+    _farewells.remove(release)
+    release()
+
+
+def exit_now(code: int) -> None:
+  """Exits without an end of the main thread's work, which may hang."""
+  for release in reversed(_farewells):
+    # A store may not answer, and others see by themselves that this one ended.
+    thread = threading.Thread(target=release, daemon=True)
+    thread.start()
+    thread.join(_FAREWELL_S)
+  os._exit(code)
+
+
 def stop() -> None:
   """Raises what the first signal asks for.
 
@@ -195,4 +223,4 @@ def _enforce(number, ended, last) -> None:
     flush=True,
   )
   last(code)
-  os._exit(code)
+  exit_now(code)
