@@ -25,6 +25,7 @@ PROMPTS = [[3, 4], [5], [6, 7, 3]]
 MOST = 2  # tokens of a step, so that steps end in many ways
 STRATEGIES = [
   Backtrack(),
+  Backtrack(threshold=0.5),
   Backtrack(first=1, width=1, batch=1),
   Backtrack(first=2, width=3, batch=4),
   Backtrack(threshold=0.0),

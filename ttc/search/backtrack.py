@@ -48,7 +48,7 @@ class Backtrack:
   first: int = 4
   width: int = 2
   batch: int = 2
-  threshold: float = 0.5
+  threshold: float = 0.05
 
   def __post_init__(self):
     limits.whole(self, 'first', 'width', 'batch')
