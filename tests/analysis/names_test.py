@@ -60,6 +60,18 @@ def test_temperatures_are_named():
   assert names.short(repr(Tempered(Greedy()))) == 'Greedy() T=1.0'
 
 
+def test_sparse_searches_and_kept_rows_are_named():
+  from ttc.search.allocate import Keep
+  from ttc.search.sparse import Sparse
+  from ttc.search.strategies import StepSearch
+  from ttc.search.tempered import Tempered
+
+  kept = StepSearch(Keep(2))
+  assert names.short(repr(kept)) == 'beam K=2'
+  assert names.short(repr(Sparse(kept, 3))) == 'beam K=2 g=3'
+  assert names.short(repr(Tempered(Sparse(), 0.5))) == 'beam M=4 g=2 T=0.5'
+
+
 def test_ratios():
   assert names.ratio(8, 2) == '4:1'
   assert names.ratio(1, 16) == '1:16'

@@ -22,9 +22,10 @@ from ttc.inference.generation import Generation
 from ttc.models.config import TransformerConfig
 from ttc.models.partitioning import Layout
 from ttc.pipeline.experiment import ConfigurationError, Experiment
-from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
+from ttc.search.allocate import Beam, Dvts, Keep, ParticleFilter, Rebase
 from ttc.search.backtrack import Backtrack
 from ttc.search.mcts import Mcts
+from ttc.search.sparse import Sparse
 from ttc.search.strategies import BestOfN, StepSearch
 from ttc.stages import fitting
 from ttc.stages.arms import Arm
@@ -69,6 +70,8 @@ _WHOLE = [
   Mcts(),
   Mcts(width=2),
   Backtrack(),
+  Sparse(),
+  Keep(),
   Beam(),
   Dvts(),
   Worksheet(),

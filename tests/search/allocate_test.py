@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from tests.search import reference
-from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
+from ttc.search.allocate import (
+  Beam,
+  Dvts,
+  Keep,
+  parents,
+  ParticleFilter,
+  Rebase,
+)
 
 ALLOCATORS = [
   Beam(1),
@@ -12,6 +19,8 @@ ALLOCATORS = [
   Beam(4),
   Beam(8),
   Beam('sqrt'),
+  Keep(1),
+  Keep(4),
   Dvts(2),
   Dvts(8),
   Rebase(),
@@ -57,6 +66,9 @@ def test_beam_equals_a_sort(width):
   for value, done in worlds(16):
     expected = reference.beam_counts(value.tolist(), done.tolist(), 16 // width)
     np.testing.assert_array_equal(Beam(width)(HALF, value, done), expected)
+    kept = Keep(16 // width)
+    np.testing.assert_array_equal(kept(HALF, value, done), expected)
+    assert kept.resolve(16) == width
 
 
 def test_dvts_never_crosses_subtrees():
@@ -138,6 +150,8 @@ def test_parents_repeat_each_row_in_order():
     lambda: Beam(0).resolve(8),
     lambda: Beam('sqrt').resolve(8),
     lambda: Dvts(5).resolve(8),
+    lambda: Keep(3).resolve(8),
+    lambda: Keep(0),
     lambda: Rebase(0),
     lambda: ParticleFilter(-1),
   ],

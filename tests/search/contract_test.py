@@ -20,9 +20,12 @@ from ttc import search
 from ttc.analysis import names
 from ttc.cli import configuration
 from ttc.pipeline import fingerprint
-from ttc.search.allocate import Dvts, ParticleFilter, Rebase
+from ttc.search.allocate import Dvts, Keep, ParticleFilter, Rebase
+from ttc.search.backtrack import Backtrack
 from ttc.search.mcts import Mcts
+from ttc.search.sparse import Sparse
 from ttc.search.strategies import StepSearch
+from ttc.search.tempered import Tempered
 
 RNG = np.random.default_rng(5)
 TABLE = RNG.normal(size=(testing.WORDS, testing.WORDS)) * 1.5
@@ -51,6 +54,10 @@ STRATEGIES = _strategies()
 CASES = [strategy() for strategy in STRATEGIES.values()] + [
   StepSearch(Dvts(2), lookahead=1),
   StepSearch(Rebase(), rounds=2),
+  StepSearch(Keep(2)),
+  Tempered(StepSearch(lookahead=1), 0.5),
+  Sparse(Mcts(), 3),
+  Sparse(Backtrack()),
   StepSearch(ParticleFilter(0.5)),
   Mcts(width=2, rollouts=2),
 ]

@@ -9,6 +9,7 @@ from tests.search import reference
 from tests.testing import tokens
 from ttc.inference.requests import fork, Question
 from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
+from ttc.search.sparse import Sparse
 from ttc.search.strategies import BestOfN, Greedy, StepSearch
 
 RNG = np.random.default_rng(0)
@@ -125,6 +126,22 @@ def test_truncation_is_marked_and_limited():
   for attempt in attempts:
     assert attempt.truncated == (attempt.tokens[-1] != testing.END)
     assert len(attempt.tokens) == 12 or not attempt.truncated
+
+
+def test_a_sparse_search_chooses_every_few_steps():
+  """Its rows are those of a search whose steps are as long."""
+  longer = TABLE.copy()
+  longer[:, testing.STEP] = -60  # steps end when they are full
+  dense = testing.scripted_models(longer, VALUES, max_step_tokens=4)
+  short = testing.scripted_models(longer, VALUES, max_step_tokens=2)
+  expected = testing.solve(StepSearch(Beam(2)), 8, dense, *PROMPTS)
+  found = testing.solve(Sparse(StepSearch(Beam(2)), 2), 8, short, *PROMPTS)
+  assert [s.attempts for s in found] == [s.attempts for s in expected]
+  every = testing.solve(StepSearch(Beam(2)), 8, short, *PROMPTS)
+  assert [s.attempts for s in found] != [s.attempts for s in every]
+  for solution in found:
+    cost = solution.cost
+    assert cost['verifier_decode'][0] == cost['proposer_decode'][0]
 
 
 def test_a_round_limit_still_finishes_every_row():

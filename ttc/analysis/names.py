@@ -16,15 +16,17 @@ COMPUTE_OPTIMAL = 'compute-optimal'
 
 _ALLOCATORS = {
   'Beam': 'beam',
+  'Keep': 'beam',
   'Dvts': 'DVTS',
   'Rebase': 'REBASE',
   'ParticleFilter': 'particle filter',
 }
 # What figures call the strategies that are inside another one.
 _PLAIN = {'BestOfN()': BEST, 'GreedySeeded()': 'greedy-seeded'}
-_TEMPERED = re.compile(
-  r'Tempered\(strategy=(?P<inner>.+), temperature=(?P<temperature>[^,()]+)\)'
+_WRAPPER = re.compile(
+  r'(Tempered|Sparse)\(strategy=(.+), (?:temperature|every)=([^,()]+)\)'
 )
+_LETTERS = {'Tempered': 'T', 'Sparse': 'g'}
 
 
 def short(strategy: str) -> str:
@@ -33,9 +35,9 @@ def short(strategy: str) -> str:
   Args:
     strategy: a strategy's repr. An unknown one is returned unchanged.
   """
-  if tempered := _TEMPERED.fullmatch(strategy):
-    inner = tempered['inner']
-    return f'{_PLAIN.get(inner, short(inner))} T={tempered["temperature"]}'
+  if wrapper := _WRAPPER.fullmatch(strategy):
+    kind, inner, value = wrapper.groups()
+    return f'{_PLAIN.get(inner, short(inner))} {_LETTERS[kind]}={value}'
   if strategy.startswith('Backtrack('):
     return f'backtrack {_width(strategy)}'.strip()
   if strategy.startswith('Mcts('):
@@ -78,7 +80,9 @@ def _tree_search(strategy: str) -> str:
 
 
 def _width(fields: str) -> str:
-  """'M=4' or 'M=√N'; '' if the fields have no width."""
+  """'M=4', 'M=√N' or 'K=2'; '' if the fields have no width."""
+  if kept := re.fullmatch(r'rows=(\d+)', fields):
+    return f'K={kept[1]}'
   # A number, or the string 'sqrt'.
   width = re.search(r"width='?(\w+)'?", fields)
   return f'M={width[1].replace("sqrt", "√N")}' if width else ''

@@ -61,6 +61,35 @@ class Beam:
 
 
 @dataclasses.dataclass(frozen=True)
+class Keep:
+  """Beam search by what it keeps: the K best rows, with W / K children each.
+
+  More generations then widen the beam and make it no less selective.
+
+  Attributes:
+    rows: kept rows (K), which must divide W.
+  """
+
+  rows: int = 2
+
+  def __post_init__(self):
+    limits.whole(self, 'rows')
+
+  def __call__(self, draw, value, done):
+    del draw
+    return _beam(value, done, self.rows)
+
+  def resolve(self, rows: int) -> int:
+    """Returns W / K; raises ValueError if K does not divide the W rows."""
+    if rows % self.rows:
+      raise ValueError(
+        f'{self!r} does not divide {rows} rows; choose a budget that is a '
+        f'multiple of {self.rows}, or keep another number of them.'
+      )
+    return rows // self.rows
+
+
+@dataclasses.dataclass(frozen=True)
 class Dvts:
   """Diverse verifier tree search (Beeching et al. 2024).
 

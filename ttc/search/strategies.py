@@ -15,6 +15,7 @@ of many questions at once.
     Backtrack      attempts from the best prefixes of others (module
                    `backtrack`)
     Tempered       any of them at a temperature of its own (module `tempered`)
+    Sparse         any of them with several steps for one (module `sparse`)
 """
 
 import dataclasses
@@ -26,7 +27,14 @@ from ttc.inference import keys
 from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
 from ttc.inference.rows import Row
 from ttc.runtime import limits
-from ttc.search.allocate import Beam, Dvts, parents, ParticleFilter, Rebase
+from ttc.search.allocate import (
+  Beam,
+  Dvts,
+  Keep,
+  parents,
+  ParticleFilter,
+  Rebase,
+)
 
 # A plan whose rows run to their ends without waiting for each other needs one
 # slot for the prompt, which the waiting rows share, and one for a row that is
@@ -130,6 +138,7 @@ class StepSearch:
 
       Beam(M)                 beam search, M children per kept row
       Beam(M), lookahead=k    lookahead search
+      Keep(K)                 beam search, K kept rows whatever W is
       Dvts(M)                 Beeching et al. 2024
       Rebase()                Wu et al. 2024
       ParticleFilter()        Puri et al. 2025
@@ -148,7 +157,7 @@ class StepSearch:
   """
 
   verified: ClassVar[bool] = True
-  allocator: Beam | Dvts | Rebase | ParticleFilter = Beam()
+  allocator: Beam | Keep | Dvts | Rebase | ParticleFilter = Beam()
   lookahead: int = 0
   rounds: int = 40
 
