@@ -15,6 +15,7 @@ from ttc.inference.verifier_text import Bridge
 from ttc.models.reader import Reader
 from ttc.models.transformer import Transformer
 from ttc.search.allocate import Beam
+from ttc.search.backtrack import Backtrack
 from ttc.search.strategies import BestOfN, StepSearch
 
 READER = Reader('<|im_start|>{question}:', '<|im_end|>', after='\n')
@@ -86,6 +87,7 @@ def _read(cfg, params, tokens):
     (BestOfN(), 6),
     (StepSearch(Beam(2)), 4),
     (StepSearch(Beam(2), lookahead=1), 4),
+    (Backtrack(first=2, threshold=0.0), 6),
   ],
   ids=str,
 )
