@@ -84,6 +84,23 @@ def test_a_search_is_judged_by_all_its_rows(folder, measured):
   }
 
 
+def test_greedy_is_an_arm_of_one_generation(tmp_path):
+  folder = world.write(tmp_path, TRUTH)
+  rng = np.random.default_rng(0)
+  rows = [
+    world.record(q, world.GREEDY, 1, [world.row(rng, q % 2, False, '')])
+    for q in range(TRUTH.questions)
+  ]
+  world.write_stage(folder / 'greedy', rows)
+  world.write_solver(folder / 'greedy', 'pretrain', '')
+  found = study.load(folder, 0)
+  point = found.search_arms[names.GREEDY][1]
+  np.testing.assert_array_equal(point.question, np.arange(25) % 2)
+  assert (point.flops > 0).all()
+  # Half of the questions for one generation: better than a sample's third.
+  assert found.search_optimal.best[1].arm == names.GREEDY
+
+
 def test_every_ratio_of_every_budget(folder, measured):
   table = measured.revision_arms['verifier']
   assert {(arm, n) for arm in table for n in table[arm]} == {
@@ -180,11 +197,9 @@ def test_flops_of_every_point(folder, measured):
       spending.split(measured.revise, 2, 2, asked)[:, 1],
     )
   assert measured.orm_arms[names.WEIGHTED][4].flops is None
-  # Every arm spends the same at a budget of 4, and so does any choice of them.
-  np.testing.assert_allclose(
-    measured.search_optimal.flops['oracle'][4],
-    measured.search_arms[names.BEAM][4].flops,
-  )
+  # Every arm spends the same at a budget of 4, and a choice of them no more.
+  most = measured.search_arms[names.BEAM][4].flops
+  assert (measured.search_optimal.flops['oracle'][4] <= most * (1 + 1e-9)).all()
 
 
 def test_nothing_to_read_is_refused(tmp_path):

@@ -106,3 +106,8 @@ def coverage(correct: np.ndarray, n: int) -> np.ndarray:
   left = width - np.arange(width)
   missed = np.cumprod(np.maximum(left - n, 0) / left)
   return 1.0 - np.concatenate([[1.0], missed])[correct.sum(axis=1)]
+
+
+def powers(top: int) -> list[int]:
+  """1, 2, 4, ... up to `top`, and `top` itself."""
+  return sorted({2**e for e in range(top.bit_length())} | {top})

@@ -17,13 +17,15 @@ ratio is larger than any measured one, the comparison is made at the largest
 measured budget instead, and R is the ratio that this budget matches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Literal
 
 import numpy as np
 
 from ttc.analysis import flops, interpolate
+from ttc.analysis.bootstrap import Refitted
+from ttc.analysis.optimal import Optimal
 from ttc.analysis.study import Curve, Study
 
 Side = Literal['search', 'revisions']  # what the small model's budget is for
@@ -113,14 +115,15 @@ class Matched:
   Attributes:
     token_ratio: R = D_inf / D_pre.
     budget: k, generations per question of the small model.
-    small: accuracy under the compute-optimal policy, float [Q] per seed.
+    small: accuracy under the compute-optimal policy over oracle bins, which
+      need the gold answers, float [Q] per seed, the choice to be repeated.
     large: accuracy of the greedy large model, float [Q] per seed.
     bins: oracle difficulty bins, int [Q] per seed.
   """
 
   token_ratio: float
   budget: float
-  small: tuple[np.ndarray, ...]
+  small: tuple[Refitted, ...]
   large: tuple[np.ndarray, ...]
   bins: tuple[np.ndarray, ...]
 
@@ -152,7 +155,7 @@ def comparisons(
   """
   if not all(compared(s, side) and s.greedy for s in studies):
     return []
-  curves = [compared(s, side) for s in studies]
+  curves = [_fit(s, side).refitted('oracle') for s in studies]
   top = min(max(c) for c in curves)
   matches: list[Matched] = []
   for ratio in TOKEN_RATIOS:
@@ -167,7 +170,7 @@ def comparisons(
       budget, matches[-1].budget
     ):
       continue
-    small = [interpolate.accuracy_at(c, budget) for c in curves]
+    small = [_at(c, budget) for c in curves]
     if any(s is None for s in small):
       continue
     matches.append(
@@ -188,12 +191,24 @@ def compared(study: Study, side: Side) -> Curve | None:
   Revisions are selected by the verifier, or by majority without one. None
   where there is no policy.
   """
-  if side == 'search':
-    fit = study.search_optimal
-  else:
-    fits = study.revision_optimal
-    fit = fits.get('verifier', fits.get('majority'))
+  fit = _fit(study, side)
   return None if fit is None else fit.adaptive['oracle']
+
+
+def _fit(study: Study, side: Side) -> Optimal | None:
+  if side == 'search':
+    return study.search_optimal
+  fits = study.revision_optimal
+  return fits.get('verifier', fits.get('majority'))
+
+
+def _at(curve: Mapping[int, Refitted], budget: float) -> Refitted | None:
+  """The curve between two budgets; None outside of them."""
+  parts = [
+    interpolate.accuracy_at({n: pick(c) for n, c in curve.items()}, budget)
+    for pick in (lambda c: c.question, lambda c: c.draws)
+  ]
+  return None if parts[0] is None else Refitted(*parts)
 
 
 def _accounting(name: str) -> Accounting:

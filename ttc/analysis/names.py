@@ -12,6 +12,7 @@ WEIGHTED = 'best-of-N weighted'
 BEST = 'best-of-N'
 MAJORITY = 'majority'
 BEAM = 'beam M=4'
+GREEDY = 'greedy'
 COMPUTE_OPTIMAL = 'compute-optimal'
 
 _ALLOCATORS = {
@@ -64,6 +65,11 @@ def unique(strategies: Iterable[str]) -> dict[str, str]:
     s: name if shorts.count(name) == 1 else s
     for s, name in zip(strategies, shorts, strict=True)
   }
+
+
+def at(arm: str, budget: int) -> str:
+  """Name of an arm that competes at a larger budget than it spends."""
+  return f'{arm} at N={budget}'
 
 
 def ratio(sequential: int, parallel: int) -> str:

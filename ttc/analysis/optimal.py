@@ -64,7 +64,9 @@ def fit(
 ) -> Optimal | None:
   """Fits and cross-validates a policy for each kind of bins.
 
-  Budgets above 1 that only one arm has are left out: they leave no choice.
+  An arm competes at each budget that it does not exceed, so that the best
+  single arm is the best of all that cost no more. Budgets above 1 that only one
+  arm has are left out.
 
   Args:
     accuracy: accuracy[arm][budget], float [Q].
@@ -83,11 +85,10 @@ def fit(
   if not bins or not open_to_choice:
     return None
   # Budget 1 stays even without a choice: every curve begins there.
-  kept = open_to_choice | (budgets & {1})
-  accuracy = {
-    name: {n: arm[n] for n in sorted(arm) if n in kept}
-    for name, arm in accuracy.items()
-  }
+  kept = sorted(open_to_choice | (budgets & {1}))
+  accuracy = policy.affordable(accuracy, kept)
+  if flops is not None:
+    flops = policy.affordable(flops, kept)
   # One set of folds for all kinds of bins: all that is compared is paired.
   folds = cross_fit.random_folds(
     len(next(iter(bins.values()))), np.random.default_rng(seed), splits

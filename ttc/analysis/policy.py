@@ -10,14 +10,14 @@ chosen, so list the simplest first. How a bin chooses is in `choices`; how good
 a policy is on questions that did not choose it, in `cross_fit`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import json
 from typing import NamedTuple
 
 import numpy as np
 
-from ttc.analysis import choices
+from ttc.analysis import choices, names
 
 ArmAccuracy = Mapping[str, Mapping[int, np.ndarray]]
 
@@ -157,6 +157,34 @@ def best_uniform(accuracy: ArmAccuracy) -> dict[int, Uniform]:
     arm = max(arms, key=lambda name: arms[name].mean())
     table[budget] = Uniform(arm, arms[arm])
   return table
+
+
+def affordable(
+  table: ArmAccuracy, budgets: Sequence[int]
+) -> dict[str, dict[int, np.ndarray]]:
+  """Every arm at every budget that it does not exceed.
+
+  At a budget of 16 an arm that does best with 4 competes with its 4, under the
+  name that `names.at` gives it. Cheaper entries come first.
+
+  Args:
+    table: table[arm][budget], float [Q], accuracies or FLOPs.
+    budgets: those of the result.
+  """
+  entries = sorted(
+    ((n, arm) for arm, curve in table.items() for n in curve),
+    key=lambda entry: entry[0],
+  )
+  found = {}
+  for n, arm in entries:
+    less = {top: table[arm][n] for top in budgets if top > n}
+    if less:
+      found[names.at(arm, n)] = less
+  whole = {
+    arm: {n: x for n, x in sorted(curve.items()) if n in budgets}
+    for arm, curve in table.items()
+  }
+  return found | {arm: curve for arm, curve in whole.items() if curve}
 
 
 def budgets_of(accuracy: ArmAccuracy) -> list[int]:

@@ -114,7 +114,7 @@ class Study:
 
   @functools.cached_property
   def search_arms(self) -> Table:
-    """Weighted best-of-N and every search: the arms of the search policy."""
+    """Weighted best-of-N, every search and greedy: the policy's arms."""
     weighted = self.base_arms.get(names.WEIGHTED)
     table: Table = {} if weighted is None else {names.WEIGHTED: weighted}
     searches = [p for p in self.search if not p.strategy.startswith('BestOfN(')]
@@ -131,6 +131,8 @@ class Study:
         )
         for budget in budgets
       }
+    if table and self.base_greedy is not None:
+      table[names.GREEDY] = {1: self._whole(self.base_greedy)}
     return table
 
   @functools.cached_property
@@ -188,7 +190,7 @@ class Study:
     return {
       arm: {
         n: _charged(self._subsets(pool, score, n, arm, select), spent(arm, n))
-        for n in powers(pool.width)
+        for n in curves.powers(pool.width)
       }
       for arm, select in arms.items()
     }
@@ -197,7 +199,7 @@ class Study:
     """pass@N by N: the chance that any of N answers is right, FLOPs unknown."""
     return {
       n: Accuracy(curves.coverage(pool.correct, n), 0.0)
-      for n in powers(pool.width)
+      for n in curves.powers(pool.width)
     }
 
   def split(
@@ -238,7 +240,7 @@ class Study:
     """Accuracy by ratio and budget, of every split that the pool can serve."""
     attempts = pool.chains()
     table: Table = {}
-    for budget in powers(len(attempts.turns)):
+    for budget in curves.powers(len(attempts.turns)):
       for sequential, parallel in chains.splits(budget):
         if (attempts.turns >= sequential).sum() >= parallel:
           arm = names.ratio(sequential, parallel)
@@ -374,11 +376,6 @@ def along(table: Mapping[str, Mapping], parallel: bool) -> dict[int, Any]:
   name = lambda n: names.ratio(1, n) if parallel else names.ratio(n, 1)
   budgets = sorted({n for arm in table.values() for n in arm})
   return {n: table[name(n)][n] for n in budgets if n in table.get(name(n), {})}
-
-
-def powers(top: int) -> list[int]:
-  """1, 2, 4, ... up to `top`, and `top` itself."""
-  return sorted({2**e for e in range(top.bit_length())} | {top})
 
 
 def _charged(point: Accuracy, spent: np.ndarray | None) -> Accuracy:

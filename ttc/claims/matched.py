@@ -1,4 +1,8 @@
-"""Claims about test-time compute against a larger model (paper §7)."""
+"""Claims about test-time compute against a larger model (paper §7).
+
+The small model's policy uses oracle bins, as in the paper: it knows from gold
+answers how hard a question is. Every statement says so.
+"""
 
 from collections.abc import Sequence
 
@@ -19,7 +23,8 @@ def claims(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:
       for m in comparisons(studies, side, size_ratio, accounting):
         stem = f'matched.{accounting}.{side}.R{m.token_ratio:.2g}'
         what = (
-          f'Compute-optimal {side} at {m.budget:.3g} generations beats '
+          f'Compute-optimal {side} (oracle bins) at {m.budget:.3g} '
+          'generations beats '
           f'the {size_ratio:.3g}× larger greedy model at equal FLOPs '
           f'(R={m.token_ratio:.2g}, {ACCOUNTS[accounting]})'
         )

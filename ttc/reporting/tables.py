@@ -143,10 +143,6 @@ def _search_lines(studies: Sequence[Study]) -> Lines:
   fits = [s.search_optimal for s in studies]
   if all(fits):
     curves |= _optimal_lines(fits, 'best uniform arm')
-  if all(s.base_greedy for s in studies):
-    curves['greedy'] = [
-      {1: s.base_greedy.correct[:, 0].astype(float)} for s in studies
-    ]
   if all(s.base for s in studies):
     curves['pass@N (coverage)'] = [
       {n: point.question for n, point in s.coverage(s.base).items()}

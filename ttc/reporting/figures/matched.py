@@ -203,7 +203,7 @@ def _lines_panel(studies, side, matches, size_ratio) -> Panel:
 def _improvement(matched: Matched, bin: int):
   """Improvement over the large model in a bin, in percent, and its interval."""
   rows = [
-    np.stack([small * (b == bin), large * (b == bin)])
+    np.stack([small.question * (b == bin), large * (b == bin)])
     for small, large, b in zip(
       matched.small, matched.large, matched.bins, strict=True
     )

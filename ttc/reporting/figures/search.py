@@ -58,7 +58,7 @@ def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
   bins = common.bins_of(studies, kind)
   tables = [{**s.base_arms, **s.search_arms} for s in studies]
   shared = common.shared_arms(tables)
-  searches = [arm for arm in shared if arm not in SELECTORS]
+  searches = [a for a in shared if a not in (*SELECTORS, names.GREEDY)]
   beam = names.BEAM if names.BEAM in searches else next(iter(searches), None)
   arms = [a for a in (beam, names.WEIGHTED, names.MAJORITY) if a in shared]
   budgets = sorted(
