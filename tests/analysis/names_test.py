@@ -26,10 +26,28 @@ def test_names_that_would_coincide_stay_apart():
   kept, copied = repr_of('Beam(width=4)'), repr_of('Beam(width=4)', 0, False)
   dvts = repr_of('Dvts(width=4)')
   assert names.unique([kept, copied, dvts]) == {
-    kept: kept,
-    copied: copied,
+    kept: 'beam M=4, distinct=True',
+    copied: 'beam M=4, distinct=False',
     dvts: 'DVTS M=4',
   }
+
+
+def test_fields_that_are_not_known_tell_names_apart():
+  plain = 'StepSearch(allocator=Beam(width=4), lookahead=0, rounds=40)'
+  sparse = plain.replace('rounds=40', 'rounds=40, every=2')
+  shown = names.unique(
+    [plain, sparse, 'New(x=1)', 'New(x=2)', 'GreedySeeded()']
+  )
+  assert shown[plain] == 'beam M=4'
+  assert shown[sparse] == 'beam M=4, every=2'
+  assert shown['New(x=2)'] == 'New(x=2)'
+  assert names.short('GreedySeeded()') == 'greedy-seeded'
+  assert len(set(shown.values())) == len(shown)
+
+
+def test_what_no_field_tells_apart_keeps_its_repr():
+  one, other = 'Mcts(width=4)', 'Mcts(4, width=4)'
+  assert names.unique([one, other]) == {one: one, other: other}
 
 
 def test_real_strategies_are_known():

@@ -28,6 +28,8 @@ _WRAPPER = re.compile(
   r'(Tempered|Sparse)\(strategy=(.+), (?:temperature|every)=([^,()]+)\)'
 )
 _LETTERS = {'Tempered': 'T', 'Sparse': 'g'}
+# A field of a repr whose value has no fields of its own.
+_FIELD = re.compile(r'\w+=[^=,()]+')
 
 
 def short(strategy: str) -> str:
@@ -39,6 +41,8 @@ def short(strategy: str) -> str:
   if wrapper := _WRAPPER.fullmatch(strategy):
     kind, inner, value = wrapper.groups()
     return f'{_PLAIN.get(inner, short(inner))} {_LETTERS[kind]}={value}'
+  if strategy == 'GreedySeeded()':
+    return _PLAIN[strategy]
   if strategy.startswith('Backtrack('):
     return f'backtrack {_width(strategy)}'.strip()
   if strategy.startswith('Mcts('):
@@ -58,13 +62,24 @@ def short(strategy: str) -> str:
 
 
 def unique(strategies: Iterable[str]) -> dict[str, str]:
-  """Short names by repr; strategies whose names coincide keep their reprs."""
+  """Short names by repr, all different.
+
+  Strategies whose short names coincide are told apart by the fields in which
+  their reprs differ, e.g. 'beam M=4, rounds=8'; those that differ otherwise
+  keep their reprs.
+  """
   strategies = sorted(set(strategies))
-  shorts = [short(s) for s in strategies]
-  return {
-    s: name if shorts.count(name) == 1 else s
-    for s, name in zip(strategies, shorts, strict=True)
-  }
+  alike: dict[str, list[str]] = {}
+  for strategy in strategies:
+    alike.setdefault(short(strategy), []).append(strategy)
+  found = {}
+  for name, group in alike.items():
+    fields = [set(_FIELD.findall(s)) for s in group]
+    same = set.intersection(*fields)
+    for strategy, own in zip(group, fields, strict=True):
+      found[strategy] = ', '.join([name, *sorted(own - same)])
+  names = list(found.values())
+  return {s: found[s] if names.count(found[s]) == 1 else s for s in strategies}
 
 
 def at(arm: str, budget: int) -> str:
