@@ -21,8 +21,12 @@ def studies(tmp_path_factory):
   ]
 
 
-def row(rows, stage, budget):
-  (found,) = [r for r in rows if (r['stage'], r['budget']) == (stage, budget)]
+def row(rows, stage, budget, of='all'):
+  (found,) = [
+    r
+    for r in rows
+    if (r['stage'], r['budget']) == (stage, budget) and r['of'].startswith(of)
+  ]
   return found
 
 
@@ -52,6 +56,27 @@ def test_costs_are_means_a_question(studies):
   assert found['flops']['paper'] == pytest.approx(
     2 * world.SMALL.num_params * 100 * rows
   )
+
+
+def test_parts_of_chains_are_of_the_size_of_other_pools(studies):
+  spent, given = pool_tables.costs(studies), pool_tables.answers(studies)
+  exact = sum(
+    flops.exact(world.cost(4, True), world.SMALL, world.SMALL).values()
+  )
+  for turns, chains in ((1, 4), (2, 2), (4, 1)):
+    of = f'{chains} chains × {turns} turns'
+    cost, outcome = (row(x, 'revise', 4, of) for x in (spent, given))
+    assert cost['answers'] == outcome['answers'] == 4
+    assert cost['tokens']['proposer_decode'] == pytest.approx([400, 480])
+    assert cost['flops']['executed'] == pytest.approx(exact[1])
+    right = []
+    for study_ in studies:
+      chain, turn = study_.revise.chain, study_.revise.turn
+      long = {c for c in range(4) if (chain[0] == c).sum() >= turns}
+      used = (turn <= turns) & np.isin(chain, list(long))
+      right.append(study_.revise.correct[used].mean())
+    assert outcome['right'] == pytest.approx(100 * np.mean(right))
+  assert row(spent, 'revise', 4)['of'] == 'all 8 attempts, for every split'
 
 
 def test_answers_cut_short_are_counted_apart(studies):
@@ -84,11 +109,11 @@ def test_text_of_pools_with_and_without_flops(studies):
   for group, known in ((studies, True), (bare, False)):
     text = terminal.pools(pool_tables.answers(group), pool_tables.costs(group))
     (line,) = [
-      x for x in text.splitlines() if x.startswith('search: beam M=4, N=4 ')
+      x for x in text.splitlines() if x.startswith('search: beam M=4, N=4, all')
     ]
-    assert len(line.split()) == 4 + 4 + 3 * known
+    assert len(line.split()) == 7 + 4 + 3 * known
     if known:
-      spent = row(pool_tables.costs(group), 'revise', 4)['flops']
+      spent = row(pool_tables.costs(group), 'revise', 4, '1 chains')['flops']
       assert f'{spent["executed"] / spent["useful"]:.2f}' in text
 
 

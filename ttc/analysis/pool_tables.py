@@ -1,5 +1,8 @@
 """Tables over all answer pools: outcomes, cost, and skipped questions.
 
+Every row says which answers of its pool it is of, so that costs stand beside
+those of as many answers.
+
 Answers that were cut off by a token limit are counted separately: where there
 are many, accuracy on hard questions measures that limit and not the model.
 """
@@ -14,26 +17,34 @@ from ttc.analysis.pools import AnswerPool
 from ttc.analysis.study import Study
 
 TableRow = dict[str, Any]
+_PoolPart = tuple[AnswerPool, spending.Part]
 
 
 def answers(studies: Sequence[Study]) -> list[TableRow]:
-  """Outcomes of each pool's answers in percent, means over seeds.
+  """Outcomes of single answers in percent, means over seeds.
+
+  These are shares of answers, as pass@1 is, and not accuracies of the answers
+  that an arm selects.
 
   Args:
     studies: one per seed.
 
   Returns:
-    One row per pool: 'stage', 'strategy', 'budget' and 'answers' (per
-    question), then the percentages 'right', 'finished', 'truncated' and
-    'unparsable'. 'finished' is the share of right answers among those that
-    were not truncated; None where a pool has only truncated ones.
+    One row per pool and part of it (`spending.parts`): 'stage', 'strategy',
+    'budget', 'of' and 'answers' (per question), then the percentages 'right',
+    'finished', 'truncated' and 'unparsable'. 'finished' is the share of right
+    answers among those that were not truncated; None where there are only
+    truncated ones.
   """
   rows = []
   for label, pools in _pools(studies):
     share = lambda pick, pools=pools: (
-      100 * float(np.mean([pick(pool).mean() for pool in pools]))
+      100
+      * float(np.mean([pick(pool)[part.rows].mean() for pool, part in pools]))
     )
-    finished = [pool.correct[~pool.truncated] for pool in pools]
+    finished = [
+      pool.correct[~pool.truncated & part.rows] for pool, part in pools
+    ]
     rows.append(
       {
         **label,
@@ -51,23 +62,23 @@ def answers(studies: Sequence[Study]) -> list[TableRow]:
 
 
 def costs(studies: Sequence[Study]) -> list[TableRow]:
-  """Cost of each pool per question, means over questions and seeds.
+  """Cost of answers per question, means over questions and seeds.
 
   Args:
     studies: one per seed.
 
   Returns:
-    One row per pool, in the order of `answers`: 'stage', 'strategy', 'budget'
-    and 'answers', then 'tokens' and 'keys' as [useful, executed] by kind of
-    work, and 'flops': 'useful' and 'executed' as counted by `flops.exact`,
-    and 'paper', 2 FLOPs per parameter and sampled token. 'flops' is None
-    where cost or models are unknown.
+    One row per pool and part of it, in the order of `answers`: 'stage',
+    'strategy', 'budget', 'of' and 'answers', then 'tokens' and 'keys' as
+    [useful, executed] by kind of work, and 'flops': 'useful' and 'executed' as
+    counted by `flops.exact`, and 'paper', 2 FLOPs per parameter and sampled
+    token. 'flops' is None where cost or models are unknown.
   """
   rows = []
   for label, pools in _pools(studies):
-    kinds = sorted(set.intersection(*(set(p.cost) for p in pools)))
+    kinds = sorted(set.intersection(*(set(part.cost) for _, part in pools)))
     mean = {
-      kind: np.mean([p.cost[kind].mean(0) for p in pools], 0).tolist()
+      kind: np.mean([part.cost[kind].mean(0) for _, part in pools], 0).tolist()
       for kind in kinds
     }
     rows.append(
@@ -102,15 +113,18 @@ def skipped(studies: Sequence[Study]) -> list[TableRow]:
   ]
 
 
-def _flops(pools: Sequence[AnswerPool]) -> dict[str, float] | None:
+def _flops(pools: Sequence[_PoolPart]) -> dict[str, float] | None:
   """Mean FLOPs per question over pools; None where those of one are unknown."""
-  spent = [spending.whole(pool) for pool in pools]
-  if any(s is None for s in spent):
+  if any(pool.models is None or not part.cost for pool, part in pools):
     return None
-  useful, executed = np.mean([s.mean(0) for s in spent], 0).tolist()
+  spent = [
+    sum(flops.exact(part.cost, *pool.models).values()).mean(0)
+    for pool, part in pools
+  ]
+  useful, executed = np.mean(spent, 0).tolist()
   paper = [
-    flops.convention(p.cost, *p.models)['proposer_decode'][:, 0].mean()
-    for p in pools
+    flops.convention(part.cost, *pool.models)['proposer_decode'][:, 0].mean()
+    for pool, part in pools
   ]
   return {
     'useful': useful,
@@ -121,8 +135,8 @@ def _flops(pools: Sequence[AnswerPool]) -> dict[str, float] | None:
 
 def _pools(
   studies: Sequence[Study],
-) -> Iterator[tuple[TableRow, list[AnswerPool]]]:
-  """Yields the columns that identify a pool, and the pool in every seed.
+) -> Iterator[tuple[TableRow, list[_PoolPart]]]:
+  """Yields the columns that identify a part of a pool, and it in every seed.
 
   A pool that a seed lacks is left out.
   """
@@ -131,15 +145,17 @@ def _pools(
     if all(key in table for table in tables):
       pools = [pool for table in tables for pool in table[key]]
       stage, strategy, budget = key
-      yield (
-        {
-          'stage': stage,
-          'strategy': names.short(strategy),
-          'budget': budget,
-          'answers': pools[0].width,
-        },
-        pools,
-      )
+      for same in zip(*map(spending.parts, pools), strict=True):
+        yield (
+          {
+            'stage': stage,
+            'strategy': names.short(strategy),
+            'budget': budget,
+            'of': same[0].of,
+            'answers': same[0].answers,
+          },
+          list(zip(pools, same, strict=True)),
+        )
 
 
 def _by_key(study: Study) -> dict[tuple[str, str, int], list[AnswerPool]]:

@@ -9,11 +9,12 @@ The verifier is charged only where its scores are used: not to a majority.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from ttc.analysis import flops
-from ttc.analysis.pools import AnswerPool
+from ttc.analysis import chains, flops
+from ttc.analysis.pools import AnswerPool, Cost
 
 
 def whole(pool: AnswerPool, scored: bool = True) -> np.ndarray | None:
@@ -71,15 +72,68 @@ def split(
     float64 [Q, 2], useful and executed; None if the cost of each turn or the
     models are unknown.
   """
-  kinds = _flops(pool, pool.spent)
-  if kinds is None:
-    return None
-  by_turn = _sum(kinds, scored)  # [Q, 1 + turns, 2], the prompt first
+  kinds = _flops(pool, split_cost(pool, sequential, parallel))
+  return None if kinds is None else _sum(kinds, scored)
+
+
+def split_cost(pool: AnswerPool, sequential: int, parallel: int) -> Cost:
+  """Expected counts [Q, 4] of the first turns of random chains, by kind.
+
+  Args:
+    pool: a pool of chains.
+    sequential: turns per chain.
+    parallel: number of chains.
+
+  Returns:
+    Token and key counts for `flops.exact`; {} if those of turns are unknown.
+  """
   turns = np.bincount(pool.chain[0])
   # A turn is charged the mean over the chains that reach it, `parallel` times.
   alive = (turns[:, None] > np.arange(sequential)).sum(0)
-  share = np.concatenate([[1.0], parallel / alive])
-  return (by_turn[:, : 1 + sequential] * share[:, None]).sum(1)
+  share = np.concatenate([[1.0], parallel / alive])  # the prompt first
+  return {
+    kind: (counts[:, : 1 + sequential] * share[:, None]).sum(1)
+    for kind, counts in pool.spent.items()
+  }
+
+
+class Part(NamedTuple):
+  """Answers of a pool whose number can be compared with other pools'.
+
+  Attributes:
+    of: which answers these are, in words.
+    answers: how many.
+    rows: which rows of the pool they are drawn from, bool [Q, W].
+    cost: their expected token and key counts, [Q, 4] by kind; {} if unknown.
+  """
+
+  of: str
+  answers: int
+  rows: np.ndarray
+  cost: Cost
+
+
+def parts(pool: AnswerPool) -> list[Part]:
+  """The pool; for chains first the splits of its budget, from N chains of one turn to one of N.
+
+  A pool of chains serves all splits of its budget N and has about four times N
+  attempts: its own cost is that of no arm.
+  """
+  everything = np.ones_like(pool.correct)
+  name = f'all {pool.width} answers' if pool.width > 1 else 'the answer'
+  whole = Part(name, pool.width, everything, pool.cost)
+  if pool.chain is None:
+    return [whole]
+  turns, found = np.bincount(pool.chain[0]), []
+  for sequential, parallel in chains.splits(pool.budget):
+    if (turns >= sequential).sum() >= parallel:
+      # Attempts of chains that are long enough, up to this turn.
+      rows = (pool.turn <= sequential) & (turns[pool.chain] >= sequential)
+      cost = split_cost(pool, sequential, parallel)
+      of = f'{parallel} chains × {sequential} turns'
+      found.append(Part(of, pool.budget, rows, cost))
+  whole = whole._replace(of=f'all {pool.width} attempts, for every split')
+  return [*found, whole]
 
 
 def _flops(pool: AnswerPool, cost: Mapping[str, np.ndarray]):

@@ -247,6 +247,7 @@ def _costs(costs: Sequence[Mapping[str, Any]]) -> list[str]:
         as_html(row['stage']),
         as_html(row['strategy']),
         str(row['budget']),
+        as_html(row['of']),
         *(
           [
             f'{flops["useful"]:.3g} / {flops["executed"]:.3g}',
@@ -263,20 +264,22 @@ def _costs(costs: Sequence[Mapping[str, Any]]) -> list[str]:
     'Stage',
     'Strategy',
     'Budget',
+    'Of',
     'FLOPs',
     'Executed / useful',
     "FLOPs, the paper's",
     *(kind.replace('_', ' ') for kind in kinds),
   ]
   note = (
-    '<p>Means per question, useful / executed: exact FLOPs of the programs '
+    '<p>Means per question for the answers that a row names, useful / '
+    'executed: exact FLOPs of the programs '
     '(matrix products and attention at the lengths they ran), then '
     'token-forwards by kind. Executed counts padding and lanes without a '
     'row as well. The paper charges 2 FLOPs per parameter and sampled '
     'token. The samples of the difficulty stage are not charged to any '
     'strategy above; a policy needs them.</p>'
   )
-  table = _table(header, rows, tuple(range(2, len(header))))
+  table = _table(header, rows, (2, *range(4, len(header))))
   details = f'<details><summary>All pools</summary>{table}</details>'
   return [note + details] if rows else []
 

@@ -65,20 +65,22 @@ def bins(table: Mapping[str, Mapping[str, Sequence]]) -> str:
 
 
 def pools(answers: Sequence[TableRow], costs: Sequence[TableRow]) -> str:
-  """One line per pool: outcomes of its answers, and FLOPs.
+  """One line per pool or part of it: outcomes of its answers, and FLOPs.
 
   Args:
     answers, costs: tables of `pool_tables`, same pools in the same order.
   """
   names = [
-    f'{row["stage"]}: {row["strategy"]}, N={row["budget"]}' for row in answers
+    f'{row["stage"]}: {row["strategy"]}, N={row["budget"]}, {row["of"]}'
+    for row in answers
   ]
   width = max(map(len, names), default=0)
   heads = ('right', 'whole', 'cut', 'none', 'FLOPs', '/useful', '/paper')
   lines = [
-    'answers %: right, right of those not cut short, cut short, unparsable',
-    'FLOPs per question: exact as executed, over the useful ones, over the '
-    "paper's 2 per parameter and sampled token",
+    'single answers % (pass@1, none selected): right, right of those not cut '
+    'short, cut short, unparsable',
+    'FLOPs per question for the answers that the row names: exact as executed, '
+    "over the useful ones, over the paper's 2 per parameter and sampled token",
     ' ' * width + ''.join(f'{h:>9}' for h in heads),
   ]
   for name, row, cost in zip(names, answers, costs, strict=True):
