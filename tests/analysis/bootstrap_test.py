@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ttc.analysis import bootstrap, verdicts
+from ttc.analysis import bootstrap
+from ttc.claims import verdicts
 
 
 def mean(means):

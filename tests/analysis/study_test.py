@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -99,6 +100,23 @@ def test_greedy_is_an_arm_of_one_generation(tmp_path):
   assert (point.flops > 0).all()
   # Half of the questions for one generation: better than a sample's third.
   assert found.search_optimal.best[1].arm == names.GREEDY
+
+
+def test_samples_at_another_temperature_serve_all_budgets(tmp_path):
+  folder = world.write(tmp_path, TRUTH)
+  rows = list(records.read_rows(folder / 'search'))
+  warm = 'Tempered(strategy=BestOfN(), temperature=0.3)'
+  rows += [
+    {**r, 'strategy': warm} for r in rows if r['strategy'] == world.BEST_OF_N
+  ]
+  shutil.rmtree(folder / 'search')
+  world.write_stage(folder / 'search', rows)
+  found = study.load(folder, 0).search_arms
+  assert list(found['best-of-N T=0.3']) == [1, 2, 4]
+  for n, point in found['best-of-N T=0.3'].items():
+    np.testing.assert_array_equal(
+      point.question, found[names.WEIGHTED][n].question
+    )
 
 
 def test_every_ratio_of_every_budget(folder, measured):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.analysis import world
-from ttc.analysis import study, verdicts
-from ttc.claims import catalogue, compare, verifier
+from ttc.analysis import study
+from ttc.claims import catalogue, compare, verdicts, verifier
 from ttc.pipeline import records
 from ttc.reporting import page, report, tables, terminal
 from ttc.reporting.figures import catalogue as figures

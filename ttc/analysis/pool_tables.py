@@ -17,7 +17,7 @@ from ttc.analysis.pools import AnswerPool
 from ttc.analysis.study import Study
 
 TableRow = dict[str, Any]
-_PoolPart = tuple[AnswerPool, spending.Part]
+_PoolShare = tuple[AnswerPool, spending.Share]
 
 
 def answers(studies: Sequence[Study]) -> list[TableRow]:
@@ -113,7 +113,7 @@ def skipped(studies: Sequence[Study]) -> list[TableRow]:
   ]
 
 
-def _flops(pools: Sequence[_PoolPart]) -> dict[str, float] | None:
+def _flops(pools: Sequence[_PoolShare]) -> dict[str, float] | None:
   """Mean FLOPs per question over pools; None where those of one are unknown."""
   if any(pool.models is None or not part.cost for pool, part in pools):
     return None
@@ -135,7 +135,7 @@ def _flops(pools: Sequence[_PoolPart]) -> dict[str, float] | None:
 
 def _pools(
   studies: Sequence[Study],
-) -> Iterator[tuple[TableRow, list[_PoolPart]]]:
+) -> Iterator[tuple[TableRow, list[_PoolShare]]]:
   """Yields the columns that identify a part of a pool, and it in every seed.
 
   A pool that a seed lacks is left out.

@@ -97,7 +97,7 @@ def split_cost(pool: AnswerPool, sequential: int, parallel: int) -> Cost:
   }
 
 
-class Part(NamedTuple):
+class Share(NamedTuple):
   """Answers of a pool whose number can be compared with other pools'.
 
   Attributes:
@@ -113,15 +113,15 @@ class Part(NamedTuple):
   cost: Cost
 
 
-def parts(pool: AnswerPool) -> list[Part]:
-  """The pool; for chains first the splits of its budget, from N chains of one turn to one of N.
+def parts(pool: AnswerPool) -> list[Share]:
+  """The pool; for chains first every split of its budget N.
 
-  A pool of chains serves all splits of its budget N and has about four times N
-  attempts: its own cost is that of no arm.
+  A pool of chains serves all of them and has several times N attempts: its own
+  cost is that of no arm.
   """
   everything = np.ones_like(pool.correct)
   name = f'all {pool.width} answers' if pool.width > 1 else 'the answer'
-  whole = Part(name, pool.width, everything, pool.cost)
+  whole = Share(name, pool.width, everything, pool.cost)
   if pool.chain is None:
     return [whole]
   turns, found = np.bincount(pool.chain[0]), []
@@ -131,7 +131,7 @@ def parts(pool: AnswerPool) -> list[Part]:
       rows = (pool.turn <= sequential) & (turns[pool.chain] >= sequential)
       cost = split_cost(pool, sequential, parallel)
       of = f'{parallel} chains × {sequential} turns'
-      found.append(Part(of, pool.budget, rows, cost))
+      found.append(Share(of, pool.budget, rows, cost))
   whole = whole._replace(of=f'all {pool.width} attempts, for every split')
   return [*found, whole]
 

@@ -120,16 +120,15 @@ class Study:
     searches = [p for p in self.search if not p.strategy.startswith('BestOfN(')]
     short = names.unique(p.strategy for p in searches)
     for arm in dict.fromkeys(short.values()):
-      budgets = sorted({p.budget for p in searches if short[p.strategy] == arm})
+      own = [p for p in searches if short[p.strategy] == arm]
+      # Samples at another temperature serve all budgets, as the base's do.
+      if tempered := pools.largest(own, 'Tempered(strategy=BestOfN'):
+        found = self.selections(tempered)
+        table[arm] = found.get(names.WEIGHTED, found[names.MAJORITY])
+        continue
       table[arm] = {
-        budget: _mean(
-          [
-            self._whole(p)
-            for p in searches
-            if short[p.strategy] == arm and p.budget == budget
-          ]
-        )
-        for budget in budgets
+        budget: _mean([self._whole(p) for p in own if p.budget == budget])
+        for budget in sorted({p.budget for p in own})
       }
     if table and self.base_greedy is not None:
       table[names.GREEDY] = {1: self._whole(self.base_greedy)}

@@ -7,9 +7,9 @@ import numpy as np
 from ttc.allocation import comparison
 from ttc.allocation.baselines import Point
 from ttc.allocation.comparison import Comparison
-from ttc.analysis import names, verdicts
-from ttc.analysis.verdicts import Claim
-from ttc.claims import compare
+from ttc.analysis import names
+from ttc.claims import compare, verdicts
+from ttc.claims.verdicts import Claim
 
 _RIVALS = {
   'factor-vs-uniform': comparison.UNIFORM,

@@ -3,10 +3,16 @@
 from collections.abc import Sequence
 
 from ttc.allocation.comparison import Comparison
-from ttc.analysis import verdicts
 from ttc.analysis.study import Study
-from ttc.analysis.verdicts import Claim
-from ttc.claims import allocation, matched, revisions, search, verifier
+from ttc.claims import (
+  allocation,
+  matched,
+  revisions,
+  search,
+  verdicts,
+  verifier,
+)
+from ttc.claims.verdicts import Claim
 
 
 def build(

@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 
-from ttc.analysis import bootstrap, interpolate, verdicts
+from ttc.analysis import bootstrap, interpolate
 from ttc.analysis.bootstrap import Measurement
 from ttc.analysis.study import Study
-from ttc.analysis.verdicts import Claim
+from ttc.claims import verdicts
+from ttc.claims.verdicts import Claim
 
 # In points: about the noise that averaging over 100 random subsets leaves.
 GRAIN = 0.1

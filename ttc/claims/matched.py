@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.matched import ACCOUNTS, comparisons
 from ttc.analysis.study import Study
-from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
+from ttc.claims.verdicts import Claim
 
 
 def claims(studies: Sequence[Study], size_ratio: float | None) -> list[Claim]:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttc.analysis import bootstrap, verdicts
+from ttc.analysis import bootstrap
 from ttc.analysis.chains import ChainOutcomes
 from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.optimal import UNIFORM
 from ttc.analysis.study import along, Curve, questions, Study
-from ttc.analysis.verdicts import Claim
-from ttc.claims import compare
+from ttc.claims import compare, verdicts
+from ttc.claims.verdicts import Claim
 
 PAPER_RIGHT_TO_WRONG = 38.0  # percent
 

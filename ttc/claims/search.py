@@ -6,8 +6,8 @@ from ttc.analysis import names
 from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.optimal import UNIFORM
 from ttc.analysis.study import Curve, questions, Study
-from ttc.analysis.verdicts import Claim
 from ttc.claims import compare
+from ttc.claims.verdicts import Claim
 
 Tables = Sequence[dict[str, Curve]]
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttc.analysis import bootstrap, names, verdicts
+from ttc.analysis import bootstrap, names
 from ttc.analysis.pools import AnswerPool
 from ttc.analysis.study import questions, Study
-from ttc.analysis.verdicts import Claim
-from ttc.claims import compare
+from ttc.claims import compare, verdicts
+from ttc.claims.verdicts import Claim
 
 
 def claims(studies: Sequence[Study]) -> list[Claim]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
-from ttc.analysis import verdicts
-from ttc.analysis.verdicts import Claim
+from ttc.claims import verdicts
+from ttc.claims.verdicts import Claim
 from ttc.reporting import terminal
 from ttc.reporting.examples import Example
 from ttc.reporting.figure import Figure

@@ -13,8 +13,8 @@ import pathlib
 from ttc.allocation import accounts, comparison, estimates
 from ttc.analysis import pool_tables, study
 from ttc.analysis.study import Study
-from ttc.analysis.verdicts import Claim
 from ttc.claims import catalogue as all_claims
+from ttc.claims.verdicts import Claim
 from ttc.pipeline import records
 from ttc.reporting import examples, page, plots, tables, terminal
 from ttc.reporting.figures import catalogue as all_figures

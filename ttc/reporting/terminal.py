@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from ttc.allocation import accounts
-from ttc.analysis.verdicts import Claim
+from ttc.claims.verdicts import Claim
 from ttc.runtime.safe_text import printable
 
 _COLUMN = 7  # characters per number

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ttc.analysis import verdicts
-from ttc.claims import compare
+from ttc.claims import compare, verdicts
 
 
 def claim(id, p, holds=True):
