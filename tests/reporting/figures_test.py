@@ -149,7 +149,7 @@ def test_matched_stars_stand_at_equal_flops(studies):
   cheap = comparisons(studies, 'revisions', 1.5)
   assert cheap
   for small, large in zip(cheap[0].small, cheap[0].large, strict=True):
-    assert small.shape == large.shape == (TRUTH.questions,)
+    assert small.question.shape == large.shape == (TRUTH.questions,)
 
 
 def test_a_single_seed_has_other_bands(studies):
