@@ -35,7 +35,7 @@ def test_a_probe_finds_a_direction_that_tells_the_solve_rate():
   half = lambda part: Probed(np.arange(600), state[part], np.ones(600))
   predicted = half(slice(600, None)).predict(half(slice(0, 600)), rate[:600])
   assert estimates.rank_correlation(predicted, rate[600:]) > 0.98
-  assert estimates.calibration_error(predicted, rate[600:]) < 0.05  # the ridge pulls to the mean
+  assert estimates.calibration_error(predicted, rate[600:]) < 0.05
 
 
 def test_every_question_pays_for_its_prompt_and_its_samples():

@@ -8,6 +8,7 @@ both must agree on every token, value and cost.
 import dataclasses
 import functools
 import importlib
+import math
 import pathlib
 import re
 
@@ -17,11 +18,15 @@ import pytest
 from tests import testing
 from tests.search import reference
 from ttc import search
+from ttc.allocation.ceiling import ceiling
+from ttc.allocation.recorded import spend
 from ttc.analysis import names
 from ttc.cli import configuration
 from ttc.pipeline import fingerprint
+from ttc.pipeline.model_folders import ModelShapes
 from ttc.search.allocate import Dvts, Keep, ParticleFilter, Rebase
 from ttc.search.backtrack import Backtrack
+from ttc.search.bounded import Bound
 from ttc.search.mcts import Mcts
 from ttc.search.sparse import Sparse
 from ttc.search.strategies import StepSearch
@@ -34,6 +39,7 @@ TABLE[:, testing.END] -= 0.5
 VALUES = RNG.normal(size=testing.WORDS)
 PROMPTS = [[3, 4], [5]]
 BUDGETS = (1, 4, 8)
+_SHAPES = ModelShapes(testing.scripted_config(), testing.scripted_config())
 _ASKED = {'verified', 'rows', 'slots', 'plan'}
 
 
@@ -113,6 +119,37 @@ def test_keeps_to_its_budget(strategy):
       for attempt in solution.attempts:
         ended = attempt.tokens[-1] == testing.END
         assert ended or len(attempt.tokens) == solution.question.room
+
+
+@pytest.mark.parametrize('strategy', CASES, ids=repr)
+def test_takes_no_more_than_a_bound(strategy):
+  """Also with so few slots that caches are lost; unbounded it is itself."""
+  budget = max(_budgets(strategy))
+  for slots in (32, strategy.slots(budget)):
+    whole = _solutions(strategy, budget, slots)
+    assert _bounded(strategy, budget, slots, math.inf) == [
+      (testing.tokens(s), s.cost) for s in whole
+    ]
+    for share in (0.1, 0.5, 1.0):
+      most = share * ceiling(_SHAPES, budget, 2, 12)
+      for tokens, cost in _bounded(strategy, budget, slots, most):
+        assert spend(cost, _SHAPES)[0] <= most
+        assert all(len(attempt) <= 12 for attempt in tokens)
+
+
+def _bounded(strategy, budget, slots, most):
+  """Tokens of the attempts and cost of each question, of bounded plans."""
+  models = testing.scripted_models(TABLE, VALUES)
+  bound = Bound(lambda cost: spend(cost, _SHAPES)[0] <= most, step=4)
+  solutions = testing.run(
+    testing.scheduler(models, slots=slots),
+    models,
+    [
+      (q, bound.hold(strategy.plan(q, budget), q), strategy.slots(budget))
+      for q in testing.questions(models, *PROMPTS)
+    ],
+  )
+  return [(testing.tokens(s), s.cost) for s in solutions]
 
 
 @pytest.mark.parametrize('strategy', CASES, ids=repr)

@@ -1,8 +1,8 @@
-"""The most useful FLOPs that an action can take on a question.
+"""The most useful FLOPs that an action may take on a question.
 
-Attempts end earlier than at their largest number of tokens, so this is two to
-four times what is used. It is what a round reserves, so that a budget holds
-whatever is sampled.
+It is what a round reserves, so that a budget holds whatever is sampled; a plan
+that might take more is ended (`search.bounded`). Attempts end earlier than at
+their largest number of tokens, so what is used is a part of it.
 """
 
 import numpy as np
@@ -37,7 +37,15 @@ def ceiling(
   if models.verifier is not None:
     cost['verifier_decode'] = _counts(0, whole if text is None else text)
   kinds = flops.exact(cost, *models)
-  return generations * float(sum(spent[0] for spent in kinds.values()))
+  each = float(sum(spent[0] for spent in kinds.values()))
+  # Before all generations the prompt is read once.
+  first = {
+    k: _counts(0, prompt) for k in ('proposer_prefill', 'verifier_prefill')
+  }
+  if models.verifier is None:
+    del first['verifier_prefill']
+  once = float(sum(s[0] for s in flops.exact(first, *models).values()))
+  return once + generations * each
 
 
 def _counts(start: int, stop: int) -> np.ndarray:

@@ -18,7 +18,7 @@ def of_prefill(
   """
   cost, row = task.job.question.cost, task.row
   if role == 'proposer':
-    yield cost, 'proposer_prefill', stop - start, _keys(start, stop - start)
+    yield cost, 'proposer_prefill', stop - start, keys(start, stop - start)
     return
   text = row.verifier_text
   prompt = row.start if text is None else text.start
@@ -28,7 +28,7 @@ def of_prefill(
     ('verifier_decode', middle, stop),
   ):
     if high > low:
-      yield cost, kind, high - low, _keys(low, high - low)
+      yield cost, kind, high - low, keys(low, high - low)
 
 
 def of_extend(task: RowTask, count: int) -> Charge:
@@ -36,9 +36,9 @@ def of_extend(task: RowTask, count: int) -> Charge:
   cost = task.job.question.cost
   # The pending token is the first that the proposer reads.
   position = len(task.row.tokens) - 1
-  return cost, 'proposer_decode', count, _keys(position, count)
+  return cost, 'proposer_decode', count, keys(position, count)
 
 
-def _keys(start: int, count: int) -> int:
+def keys(start: int, count: int) -> int:
   """Keys that `count` tokens from a position on see, themselves included."""
   return count * start + count * (count + 1) // 2

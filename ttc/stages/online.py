@@ -16,6 +16,7 @@ from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.parts import Part
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits, waiting
+from ttc.search.bounded import Bound
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import Strategy
 from ttc.stages import fit_allocation, model_checks
@@ -124,10 +125,19 @@ class Allocate:
     and "attempts" (their number) where it stops.
     """
     allocation = self._read(run)
+    costs, solver = _Costs(self, run), self.solver
+    asked = [p.id for p in solver.problems if not solver.skipped(p)]
     controllers = {
-      b: self._controller(run, allocation, b) for b in self.budgets
+      budget: Controller(
+        allocation,
+        self._total(allocation, budget, len(asked)),
+        asked,
+        self.rounds,
+        costs.largest,
+      )
+      for budget in self.budgets
     }
-    sampler = _Sampler(self, run)
+    sampler = _Sampler(self, run, costs)
     parts = run.parts(self._items(), self.size, 'decisions')
     part = next(parts, None)
     for round_ in range(self.rounds):
@@ -141,7 +151,7 @@ class Allocate:
       # What others did decides the next round.
       run.wait_for_others(f'round {round_} done')
       for budget, controller in controllers.items():
-        results = self._results(run, round_, budget)
+        results = self._results(run, round_, budget, costs)
         controller.learn(decided[budget], results)
 
   def _items(self) -> list[Item | None]:
@@ -160,55 +170,83 @@ class Allocate:
     text = (folder / fit_allocation.FILE).read_text(encoding='utf-8')
     return Allocation.from_json(text)
 
-  def _controller(
-    self, run: StageRun, allocation: Allocation, budget: float
-  ) -> Controller:
-    """Raises ValueError for a budget that is too small."""
-    solver, actions = self.solver, self.actions
-    asked = [p.id for p in solver.problems if not solver.skipped(p)]
-    shapes = self._shapes(run)
-    unit = 1.0 if self.unit == 'flops' else allocation.generation
-    most = solver.generation.max_tokens
-    reader = solver.verifier and model_checks.has_reader(solver.verifier)
-
-    def largest(question: int, action: str) -> float:
-      prompt, (_, generations) = solver.lengths[question], actions[action]
-      text = solver.longest_text(prompt + most) if reader else None
-      return ceiling(shapes, generations, prompt, most, text)
-
-    total = budget * unit * len(asked)
-    return Controller(allocation, total, asked, self.rounds, largest)
-
-  def _shapes(self, run: StageRun) -> model_folders.ModelShapes:
-    read = lambda name: model_folders.trained(run.input(name))
-    verifier = self.solver.verifier
-    return model_folders.ModelShapes(
-      read(self.solver.proposer), read(verifier) if verifier else None
-    )
+  def _total(self, allocation: Allocation, budget: float, asked: int) -> float:
+    """FLOPs of a budget over all questions that are asked."""
+    if self.unit == 'flops':
+      return budget * asked
+    if allocation.generation is None:
+      raise ValueError(
+        f'{self.name}.unit is generations, and the pilot of {self.allocation} '
+        "had no best-of-N to measure one by; add it there, or set unit='flops'."
+      )
+    return budget * allocation.generation * asked
 
   def _results(
-    self, run: StageRun, round_: int, budget: float
+    self, run: StageRun, round_: int, budget: float, costs: '_Costs'
   ) -> dict[int, Result]:
     """What the actions of a round gave, read from the parts of all."""
     per = -(-len(self.solver.problems) // self.size)
     count = per * len(self.budgets) * self.rounds
     first = per * (round_ * len(self.budgets) + self.budgets.index(budget))
-    shapes, results = self._shapes(run), {}
+    results = {}
     for index in range(first, first + per):
       path = run.folder / records.part_name(index, count)
       waiting.until_exists(path)
       for row in records.read_part(path):
         if 'cost' in row:
-          useful, _ = spend(row['cost'], shapes)
+          useful = costs.useful(row['cost'])
           results[row['problem']] = Result(row['rows'], useful)
     return results
+
+
+class _Costs:
+  """What actions may take on questions, and what they took."""
+
+  def __init__(self, stage: Allocate, run: StageRun):
+    solver = stage.solver
+    read = lambda name: model_folders.trained(run.input(name))
+    self._shapes = model_folders.ModelShapes(
+      read(solver.proposer), read(solver.verifier) if solver.verifier else None
+    )
+    self._solver, self._actions = solver, stage.actions
+    self._has_reader = solver.verifier and model_checks.has_reader(
+      solver.verifier
+    )
+
+  def useful(self, cost: Mapping[str, Sequence[float]]) -> float:
+    """Useful FLOPs of a cost as records hold it."""
+    return spend(cost, self._shapes)[0]
+
+  def largest(self, question: int, action: str) -> float:
+    """The most useful FLOPs that an action may take on a question."""
+    _, generations = self._actions[action]
+    prompt = self._solver.lengths[question]
+    most = self._solver.generation.max_tokens
+    return ceiling(
+      self._shapes, generations, prompt, most, self._text(question)
+    )
+
+  def bound(self, question: int, action: str) -> Bound:
+    """Ends a plan that might take more."""
+    most = self.largest(question, action)
+    return Bound(
+      lambda cost: self.useful(cost) <= most,
+      self._solver.generation.max_step_tokens,
+      self._text(question),
+    )
+
+  def _text(self, question: int) -> int | None:
+    if not self._has_reader:
+      return None
+    row = self._solver.lengths[question] + self._solver.generation.max_tokens
+    return self._solver.longest_text(row)
 
 
 class _Sampler:
   """Takes the actions of a part; loads models when there is something to do."""
 
-  def __init__(self, stage: Allocate, run: StageRun):
-    self._stage, self._run = stage, run
+  def __init__(self, stage: Allocate, run: StageRun, costs: _Costs):
+    self._stage, self._run, self._costs = stage, run, costs
     self._models = self._scheduler = None
 
   def rows(
@@ -261,10 +299,11 @@ class _Sampler:
       strategy, budget = actions[name]
       problems = [i.problem for i in items if taken.get(i.problem.id) == name]
       key = stage_key(self._run, strategy, budget)
-      plans += [
-        (q, strategy.plan(q, budget), strategy.slots(budget))
-        for q in solver.posed(problems, key)
-      ]
+      for question in solver.posed(problems, key):
+        plan = self._costs.bound(question.id, name).hold(
+          strategy.plan(question, budget), question
+        )
+        plans.append((question, plan, strategy.slots(budget)))
     sampled = {}
     with partitioning.use(self._models.mesh):
       for question, rows in self._scheduler.run(plans):

@@ -22,6 +22,7 @@ from ttc.runtime import storage
 from ttc.search.revisions import Chains
 from ttc.stages.label import Label
 from ttc.stages.pretrain import Pretrain
+from ttc.stages.probe import Probe
 from ttc.stages.revise import Revise
 from ttc.stages.solver import Solver
 from ttc.stages.train import Train
@@ -146,7 +147,7 @@ def of(
     assumed: see `Assumed`.
 
   Returns:
-    None for a stage that does not use the devices.
+    None for a stage that does not use the devices, or reads prompts only.
 
   Raises:
     ValueError: the model cannot be divided over the devices, or its shape is
@@ -154,6 +155,8 @@ def of(
   """
   if isinstance(stage, Train | Pretrain):
     return _training(stage, models, topology)
+  if isinstance(stage, Probe):
+    return None
   if isinstance(getattr(stage, 'solver', None), Solver):
     return _sampler(stage, models, topology, assumed)
   return None
