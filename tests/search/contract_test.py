@@ -26,7 +26,7 @@ from ttc.pipeline import fingerprint
 from ttc.pipeline.model_folders import ModelShapes
 from ttc.search.allocate import Dvts, Keep, ParticleFilter, Rebase
 from ttc.search.backtrack import Backtrack
-from ttc.search.bounded import Bound
+from ttc.search.bounded import Allowance
 from ttc.search.mcts import Mcts
 from ttc.search.sparse import Sparse
 from ttc.search.strategies import StepSearch
@@ -140,7 +140,7 @@ def test_takes_no_more_than_a_bound(strategy):
 def _bounded(strategy, budget, slots, most):
   """Tokens of the attempts and cost of each question, of bounded plans."""
   models = testing.scripted_models(TABLE, VALUES)
-  bound = Bound(lambda cost: spend(cost, _SHAPES)[0] <= most, step=4)
+  bound = Allowance(lambda cost: spend(cost, _SHAPES)[0] <= most, step=4)
   solutions = testing.run(
     testing.scheduler(models, slots=slots),
     models,

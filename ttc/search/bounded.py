@@ -17,7 +17,7 @@ Record = Mapping[str, list[float]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Bound:
+class Allowance:
   """What a plan may cost.
 
   Attributes:

@@ -16,7 +16,7 @@ from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.parts import Part
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits, waiting
-from ttc.search.bounded import Bound
+from ttc.search.bounded import Allowance
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import Strategy
 from ttc.stages import fit_allocation, model_checks
@@ -226,10 +226,10 @@ class _Costs:
       self._shapes, generations, prompt, most, self._text(question)
     )
 
-  def bound(self, question: int, action: str) -> Bound:
+  def bound(self, question: int, action: str) -> Allowance:
     """Ends a plan that might take more."""
     most = self.largest(question, action)
-    return Bound(
+    return Allowance(
       lambda cost: self.useful(cost) <= most,
       self._solver.generation.max_step_tokens,
       self._text(question),
