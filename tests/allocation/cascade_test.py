@@ -39,11 +39,9 @@ def test_a_cascade_is_worth_what_the_best_rule_is(price):
   rates = np.tile(_RATES, 1500)
   ladder = worlds.ladder(*_BUDGETS)
   recorded = worlds.recordings(rates, _BUDGETS)
-  fitted = fit.fit(recorded, [ladder], seed=0)
   others = worlds.recordings(rates, _BUDGETS, seed=1)
-  climb = fit.climb(others, ladder, fitted.belief)
-  rules = Cascade.fit(ladder, fit.climb(recorded, ladder, fitted.belief), price)
-  outcome = rules.run(climb)
+  [rules] = Cascade.fit(ladder, fit.climb(recorded, ladder), [price])
+  outcome = rules.run(fit.climb(others, ladder))
   worth = outcome.right.mean() - price * outcome.flops.mean()
   # Three standard errors of the mean over 6,000 questions.
   slack = 3 * (outcome.right - price * outcome.flops).std() / len(rates) ** 0.5
@@ -54,11 +52,9 @@ def test_a_hopeless_question_is_given_up_and_a_safe_one_accepted():
   rates = np.tile([0.0, 1.0], 200)
   ladder = worlds.ladder(1, 8)
   recorded = worlds.recordings(rates, (1, 8))
-  fitted = fit.fit(recorded, [ladder], seed=0)
-  rules = Cascade.fit(
-    ladder, fit.climb(recorded, ladder, fitted.belief), price=1e-4
-  )
-  outcome = rules.run(fit.climb(recorded, ladder, fitted.belief))
+  climb = fit.climb(recorded, ladder)
+  [rules] = Cascade.fit(ladder, climb, [1e-4])
+  outcome = rules.run(climb)
   assert not outcome.rung.any()
 
 
@@ -80,16 +76,15 @@ def test_higher_prices_spend_less():
 def test_rules_from_the_last_rung_backwards_beat_every_set_of_thresholds():
   """On the questions that fit them, and up to what a linear rule can say."""
   rng = np.random.default_rng(0)
-  belief = rng.random((3, 400))
-  belief.sort(axis=0)  # it rises with every rung
+  odds = np.sort(rng.normal(size=(3, 400)) * 2, axis=0)  # rise with every rung
+  belief = 1 / (1 + np.exp(-odds))
   right = (rng.random(belief.shape) < belief).astype(float)
-  one = np.ones_like(belief)
-  features = np.stack([belief, 1 - belief, 0 * one, 0 * one, 0 * one], axis=-1)
-  flops = np.array([1.0, 2.0, 4.0])[:, None] * one
+  support = np.stack([odds**0, odds, 0 * odds, 0 * odds, 0 * odds], axis=-1)
+  flops = np.array([1.0, 2.0, 4.0])[:, None] + 0 * odds
   price = 0.02
-  outcome = Cascade.fit('abc', Climb(features, right, flops), price).run(
-    Climb(features, right, flops)
-  )
+  climb = Climb(support, np.ones((3, 400, 3)), right, flops)
+  [rules] = Cascade.fit('abc', climb, [price])
+  outcome = rules.run(climb)
   worth = outcome.right.mean() - price * outcome.flops.mean()
   grid = np.linspace(0, 1.01, 15)
   best = -np.inf

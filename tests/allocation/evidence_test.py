@@ -5,6 +5,7 @@ import pytest
 
 from tests.allocation import worlds
 from ttc.allocation import fit, regression
+from ttc.allocation.cascade import Cascade
 from ttc.allocation.evidence import Evidence
 from ttc.analysis import aggregate
 
@@ -62,13 +63,12 @@ def test_scores_of_0_and_1_have_finite_odds():
 def test_beliefs_are_as_often_right_as_they_say(noise):
   rates = np.random.default_rng(0).beta(0.6, 1.0, 1500)
   ladder = worlds.ladder(1, 4, 16)
-  fitted = fit.fit(
-    worlds.recordings(rates, (1, 4, 16), noise=noise), [ladder], seed=0
-  )
+  recorded = worlds.recordings(rates, (1, 4, 16), noise=noise)
   others = worlds.recordings(rates, (1, 4, 16), seed=1, noise=noise)
-  for rung in range(3):
-    climb = fit.climb(others, ladder, fitted.belief)
-    belief, right = climb.features[rung][:, 0], climb.right[rung]
+  [rules] = Cascade.fit(ladder, fit.climb(recorded, ladder), [1e-3])
+  climb = fit.climb(others, ladder)
+  for rung, own in enumerate(rules.beliefs):
+    belief, right = own.probability(climb.support[rung]), climb.right[rung]
     for low, high in ((0.0, 0.3), (0.3, 0.7), (0.7, 1.01)):
       member = (belief >= low) & (belief < high)
       if member.sum() >= 100:

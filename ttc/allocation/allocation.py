@@ -1,8 +1,8 @@
 """An allocation: what was learnt on fitting questions, as one JSON file.
 
-It holds the belief, the cascades that are worth using, each with the accuracy
-and FLOPs that it had on questions that did not fit it, and for every action its
-mean FLOPs and its rate of executed FLOPs per useful one.
+It holds the cascades that are worth using, each with the accuracy and FLOPs
+that it had on questions that did not fit it, and for every action its mean
+FLOPs and its rate of executed FLOPs per useful one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ import json
 
 import numpy as np
 
-from ttc.allocation.belief import Belief
 from ttc.allocation.cascade import Cascade
 
 
@@ -35,7 +34,6 @@ class Allocation:
   """See the module.
 
   Attributes:
-    belief: of all answers to a question so far.
     cascades: on every ladder that is the best for some number of FLOPs, at all
       prices, the highest price first.
     actions: what was measured of each action, by name.
@@ -45,7 +43,6 @@ class Allocation:
       None if there was none.
   """
 
-  belief: Belief
   cascades: tuple[Cascade, ...]
   actions: Mapping[str, ActionSummary]
   questions: int
@@ -91,7 +88,6 @@ class Allocation:
   def to_json(self) -> str:
     """As the text of a JSON file."""
     tree = {
-      'belief': self.belief.to_json(),
       'cascades': [c.to_json() for c in self.cascades],
       'actions': {n: dataclasses.asdict(m) for n, m in self.actions.items()},
       'questions': self.questions,
@@ -105,7 +101,6 @@ class Allocation:
     """Inverse of `to_json`."""
     tree = json.loads(text)
     return cls(
-      Belief.from_json(tree['belief']),
       tuple(map(Cascade.from_json, tree['cascades'])),
       {name: ActionSummary(**m) for name, m in tree['actions'].items()},
       tree['questions'],

@@ -1,18 +1,17 @@
 """Belief: the probability that the answer we would give now is right.
 
 A logistic regression on what speaks for the answer that a vote weighted by
-scores chooses, fitted on questions whose answers are known. It calibrates the
-verifier, whose scores are too high for an answer that is the best of many.
+scores chooses, fitted on questions whose answers are known. Each rung of a
+ladder has a belief of its own: a score says more of a greedy answer than of one
+that a search has found by that score.
 """
 
-from collections.abc import Mapping, Sequence
 import dataclasses
-from typing import Any
 
 import numpy as np
 
 from ttc.allocation import regression
-from ttc.allocation.evidence import Evidence, log_odds
+from ttc.allocation.evidence import log_odds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +29,8 @@ class Belief:
     """Fits on questions whose answers are known.
 
     Args:
-      support: `Evidence.support` of each state that a decision may be made in,
-        float [n, 5].
-      right: whether the chosen answer is right, [n].
+      support: `Evidence.support` of each question, float [Q, 5].
+      right: whether the chosen answer is right, [Q].
     """
     return cls(tuple(regression.logistic(support, right).tolist()))
 
@@ -40,29 +38,17 @@ class Belief:
     """Probability that the chosen answer is right, [...], of [..., 5]."""
     return regression.sigmoid(support @ np.array(self.weights))
 
-  def features(self, evidence: Sequence[Evidence]) -> np.ndarray:
-    """What a decision to go on is made from, float [Q, 5]; see `combine`."""
-    return self.combine(
-      np.stack([e.support for e in evidence]),
-      np.stack([e.promise for e in evidence]),
-    )
-
-  def combine(self, support: np.ndarray, promise: np.ndarray) -> np.ndarray:
-    """The features of a decision, float [..., 5].
+  def features(self, support: np.ndarray, promise: np.ndarray) -> np.ndarray:
+    """What a decision to go on is made from, float [..., 5].
 
     The belief p, and 1 - p times 1, the log-odds of the mean score, the largest
     progress and the log-odds of p: more attempts gain nothing where p is 1.
+
+    Args:
+      support: `Evidence.support`, float [..., 5].
+      promise: `Evidence.promise`, float [..., 3].
     """
     p = self.probability(support)[..., None]
     return np.concatenate(
       [p, (1 - p) * promise, (1 - p) * log_odds(p)], axis=-1
     )
-
-  def to_json(self) -> dict[str, Any]:
-    """As plain JSON."""
-    return {'weights': list(self.weights)}
-
-  @classmethod
-  def from_json(cls, tree: Mapping[str, Any]) -> 'Belief':
-    """Inverse of `to_json`."""
-    return cls(tuple(tree['weights']))

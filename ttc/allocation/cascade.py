@@ -10,8 +10,8 @@ give (least-squares Monte Carlo, Longstaff and Schwartz 2001). A question stops
 as safe, because nothing is left to gain, and as hopeless, because nothing is to
 be gained, by the same rule.
 
-A rule is two linear regressions on the features of `Belief`: the accuracy that
-going on gains, and the FLOPs that it takes.
+A rule is two linear regressions on the features of the rung's belief: the
+accuracy that going on gains, and the FLOPs that it takes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ttc.allocation import regression
+from ttc.allocation.belief import Belief
+from ttc.allocation.evidence import Evidence
 
 _RIDGE = 1.0
 
@@ -51,12 +53,14 @@ class Climb(NamedTuple):
   """Questions on all rungs of a ladder of J rungs, as if none had stopped.
 
   Attributes:
-    features: float [J, Q, F], once rung j is done.
+    support: `Evidence.support` once rung j is done, float [J, Q, 5].
+    promise: `Evidence.promise` then, float [J, Q, 3].
     right: whether the answer chosen then is right, float [J, Q].
     flops: FLOPs of rung j alone, float [J, Q].
   """
 
-  features: np.ndarray
+  support: np.ndarray
+  promise: np.ndarray
   right: np.ndarray
   flops: np.ndarray
 
@@ -86,6 +90,7 @@ class Cascade:
   Attributes:
     ladder: names of the actions; the first is always taken.
     price: accuracy per FLOP below which a question stops.
+    beliefs: one per rung.
     rules: one per rung but the last.
     accuracy: mean accuracy on questions that did not fit the rules.
     flops: mean FLOPs on these questions.
@@ -93,37 +98,41 @@ class Cascade:
 
   ladder: tuple[str, ...]
   price: float
+  beliefs: tuple[Belief, ...]
   rules: tuple[Rule, ...]
   accuracy: float = math.nan
   flops: float = math.nan
 
   @classmethod
-  def fit(cls, ladder: Sequence[str], climb: Climb, price: float) -> 'Cascade':
-    """Fits the rules at a price, from the last rung backwards."""
-    right, flops = climb.right[-1], climb.flops[-1]  # of going on
-    rules = []
-    for rung in reversed(range(len(ladder) - 1)):
-      features, now = climb.features[rung], climb.right[rung]
-      rule = Rule(
-        regression.linear(features[:, 1:], right - now, _RIDGE),
-        regression.linear(features, flops, _RIDGE),
-      )
-      rules.insert(0, rule)
-      goes_on = rule.continues(features, price)
-      right = np.where(goes_on, right, now)
-      flops = np.where(goes_on, flops, 0.0) + climb.flops[rung]
-    return cls(tuple(ladder), price, tuple(rules))
+  def fit(
+    cls, ladder: Sequence[str], climb: Climb, prices: Sequence[float]
+  ) -> 'list[Cascade]':
+    """Fits a cascade at each price; they share their beliefs."""
+    beliefs = tuple(map(Belief.fit, climb.support, climb.right))
+    features = _features(beliefs, climb)
+    return [
+      cls(tuple(ladder), price, beliefs, _rules(features, climb, price))
+      for price in prices
+    ]
 
   def run(self, climb: Climb) -> Outcome:
     """What the rules would have done with recorded questions."""
     going = np.ones(climb.right.shape[1], bool)
     rung = np.zeros(len(going), int)
     flops = climb.flops[0].copy()
+    features = _features(self.beliefs, climb)
     for j, rule in enumerate(self.rules):
-      going = going & rule.continues(climb.features[j], self.price)
+      going = going & rule.continues(features[j], self.price)
       rung += going
       flops += going * climb.flops[j + 1]
     return Outcome(rung, climb.right[rung, np.arange(len(rung))], flops)
+
+  def features(self, rung: int, evidence: Sequence[Evidence]) -> np.ndarray:
+    """Features of questions on a rung, float [Q, F]."""
+    return self.beliefs[rung].features(
+      np.stack([e.support for e in evidence]),
+      np.stack([e.promise for e in evidence]),
+    )
 
   def remaining(self, rung: int, features: np.ndarray) -> np.ndarray:
     """Expected FLOPs still to be spent by questions on a rung, float [Q]."""
@@ -137,6 +146,7 @@ class Cascade:
     return {
       'ladder': list(self.ladder),
       'price': self.price,
+      'beliefs': [list(belief.weights) for belief in self.beliefs],
       'rules': [
         {'gain': rule.gain.tolist(), 'flops': rule.flops.tolist()}
         for rule in self.rules
@@ -155,7 +165,37 @@ class Cascade:
     return cls(
       tuple(tree['ladder']),
       tree['price'],
+      tuple(Belief(tuple(weights)) for weights in tree['beliefs']),
       rules,
       tree['accuracy'],
       tree['flops'],
     )
+
+
+def _features(beliefs: Sequence[Belief], climb: Climb) -> list[np.ndarray]:
+  """Features of the questions on each rung, float [Q, F] each."""
+  return [
+    belief.features(support, promise)
+    for belief, support, promise in zip(
+      beliefs, climb.support, climb.promise, strict=True
+    )
+  ]
+
+
+def _rules(
+  features: Sequence[np.ndarray], climb: Climb, price: float
+) -> tuple[Rule, ...]:
+  """The rules at a price, made from the last rung backwards."""
+  right, flops = climb.right[-1], climb.flops[-1]  # of going on
+  rules = []
+  for rung in reversed(range(len(features) - 1)):
+    own, now = features[rung], climb.right[rung]
+    rule = Rule(
+      regression.linear(own[:, 1:], right - now, _RIDGE),
+      regression.linear(own, flops, _RIDGE),
+    )
+    rules.insert(0, rule)
+    goes_on = rule.continues(own, price)
+    right = np.where(goes_on, right, now)
+    flops = np.where(goes_on, flops, 0.0) + climb.flops[rung]
+  return tuple(rules)

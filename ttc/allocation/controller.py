@@ -1,11 +1,13 @@
 """Decides, round by round, what is bought for which question.
 
     round 0   every question takes the first rung of the ladder
-    round r   of all questions, in their order: stop, or take the next rung
-              dearest last, as long as the largest cost of all that is taken
-              fits the budget that is left
+    round r   every question that has not stopped stops, or takes the next rung;
+              what gains most per FLOP comes first, and all that is taken fits
+              the budget that is left, as expected with what follows it and at
+              its largest without
 
-A question that goes on but finds no room waits for the next round, when the
+The price of a round is the highest at which the budget is expected to be used
+up. A question that goes on but finds no room waits for the next round, when the
 others have given back what they did not use. Decisions depend on the results of
 earlier rounds and on nothing else, so they are the same however many processes
 work and however often they are killed; and the budget is never exceeded.
@@ -18,8 +20,6 @@ on which questions share a call, and no decision may.
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.cascade import Cascade
@@ -74,7 +74,7 @@ class Result(NamedTuple):
 class _State:
   rung: int = -1  # the last one that was taken
   rows: list[Mapping] = dataclasses.field(default_factory=list)
-  features: np.ndarray | None = None
+  evidence: Evidence | None = None
   stopped: bool = False
 
 
@@ -130,9 +130,9 @@ class Controller:
         Decision(q, first, '', None, None, None, self.cascade.price)
         for q in live
       ]
-    self.cascade = self._affordable(live.values())
+    self.cascade = self._priced(live.values())
     wishes = {q: self._wish(q, state) for q, state in live.items()}
-    left = self._budget - self.spent
+    expected = reserved = self._budget - self.spent
     decisions = dict(wishes)
     # What gains most per FLOP first; of equals the earlier question.
     eager = sorted(
@@ -140,9 +140,10 @@ class Controller:
       key=lambda d: -d.gain / max(d.flops, 1.0),
     )
     for decision in eager:
-      reserved = self._largest(decision.question, decision.action)
-      if reserved <= left:
-        left -= reserved
+      largest = self._largest(decision.question, decision.action)
+      if decision.flops <= expected and largest <= reserved:
+        expected -= decision.flops
+        reserved -= largest
       else:
         decisions[decision.question] = decision._replace(action='')
     if self.round == self._rounds - 1:
@@ -167,15 +168,15 @@ class Controller:
       result = results[decision.question]
       state.rung += 1
       state.rows += result.rows
-      state.features = None
+      state.evidence = Evidence.of(state.rows)
       rate = self._allocation.actions[decision.action].rate
       self.spent += result.flops * rate
     self.round += 1
 
   def answer(self, question: int) -> Mapping:
     """The attempt to answer with now."""
-    rows = self._states[question].rows
-    return rows[Evidence.of(rows).choice]
+    state = self._states[question]
+    return state.rows[state.evidence.choice]
 
   def attempts(self, question: int) -> Sequence[Mapping]:
     """All attempts at a question so far."""
@@ -183,7 +184,8 @@ class Controller:
 
   def _wish(self, question: int, state: _State) -> Decision:
     """What a question would do with room for everybody."""
-    features, rules = self._features(state), self.cascade.rules
+    [features] = self.cascade.features(state.rung, [state.evidence])
+    rules = self.cascade.rules
     price, belief = self.cascade.price, float(features[0])
     if state.rung == len(rules):
       return Decision(question, '', EXHAUSTED, belief, None, None, price)
@@ -195,24 +197,18 @@ class Controller:
     stop = ACCEPTED if belief >= 0.5 else GIVEN_UP
     return Decision(question, '', stop, belief, gain, flops, price)
 
-  def _affordable(self, live) -> Cascade:
-    """The lowest price on the ladder whose expected costs fit what is left."""
-    by_rung: dict[int, list[np.ndarray]] = {}
+  def _priced(self, live) -> Cascade:
+    """The highest price on the ladder that uses what is left, or the lowest."""
+    by_rung: dict[int, list[Evidence]] = {}
     for state in live:
-      by_rung.setdefault(state.rung, []).append(self._features(state))
+      by_rung.setdefault(state.rung, []).append(state.evidence)
     left = self._budget - self.spent
     siblings = self._allocation.siblings(self.cascade)
-    for cascade in reversed(siblings):
+    for cascade in siblings:
       needed = sum(
-        cascade.remaining(rung, np.stack(rows)).sum()
-        for rung, rows in sorted(by_rung.items())
+        cascade.remaining(rung, cascade.features(rung, evidence)).sum()
+        for rung, evidence in sorted(by_rung.items())
       )
-      if needed <= left:
+      if needed >= left:
         return cascade
-    return siblings[0]
-
-  def _features(self, state: _State) -> np.ndarray:
-    if state.features is None:
-      evidence = [Evidence.of(state.rows)]
-      [state.features] = self._allocation.belief.features(evidence)
-    return state.features
+    return siblings[-1]

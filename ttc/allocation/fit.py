@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ttc.allocation.allocation import ActionSummary, Allocation
-from ttc.allocation.belief import Belief
 from ttc.allocation.cascade import Cascade, Climb
 from ttc.allocation.recorded import Recordings
 
@@ -59,7 +58,7 @@ class _States:
 def fit(
   recordings: Recordings, ladders: Sequence[Ladder], seed: int
 ) -> Allocation:
-  """Fits belief and cascades.
+  """Fits cascades.
 
   Args:
     recordings: of every action of the ladders.
@@ -85,16 +84,12 @@ def fit(
     )
   states, shorter = _States(recordings), _shortened(ladders)
   fold = np.random.default_rng(seed).permutation(np.arange(count) % _FOLDS)
-  held_out = [
-    _belief(states, ladders, np.flatnonzero(fold != f)) for f in range(_FOLDS)
-  ]
-  belief = _belief(states, ladders, np.arange(count))
   cascades = [
     cascade
     for ladder in shorter
-    for cascade in _cascades(recordings, states, ladder, belief, held_out, fold)
+    for cascade in _cascades(ladder, _climb(recordings, states, ladder), fold)
   ]
-  everything = Allocation(belief, tuple(cascades), {}, count, 0.0)
+  everything = Allocation(tuple(cascades), {}, count, 0.0)
   kept = {everything.choose(f).ladder for f in everything.reach(40)}
   measured = {
     name: ActionSummary(
@@ -124,9 +119,9 @@ def _generation(recordings: Recordings) -> float | None:
   return largest and float(largest.flops.mean()) / largest.budget
 
 
-def climb(recordings: Recordings, ladder: Ladder, belief: Belief) -> Climb:
-  """The questions on every rung of a ladder, as a belief sees them."""
-  return _climb(recordings, _States(recordings), ladder, belief)
+def climb(recordings: Recordings, ladder: Ladder) -> Climb:
+  """The questions on every rung of a ladder."""
+  return _climb(recordings, _States(recordings), ladder)
 
 
 def _shortened(ladders: Sequence[Ladder]) -> list[Ladder]:
@@ -141,52 +136,35 @@ def _shortened(ladders: Sequence[Ladder]) -> list[Ladder]:
   )
 
 
-def _belief(
-  states: _States, ladders: Sequence[Ladder], questions: np.ndarray
-) -> Belief:
-  """The belief of all states on the whole ladders, of some questions."""
-  prefixes = dict.fromkeys(
-    ladder[:end] for ladder in ladders for end in range(1, len(ladder) + 1)
-  )
-  made = [states.after(prefix) for prefix in prefixes]
-  return Belief.fit(
-    np.concatenate([state.support[questions] for state in made]),
-    np.concatenate([state.right[questions] for state in made]),
-  )
-
-
-def _climb(
-  recordings: Recordings, states: _States, ladder: Ladder, belief: Belief
-) -> Climb:
+def _climb(recordings: Recordings, states: _States, ladder: Ladder) -> Climb:
   """As `climb`, with the states that are there."""
   made = [states.after(ladder[: rung + 1]) for rung in range(len(ladder))]
-  return Climb(
-    np.stack([belief.combine(s.support, s.promise) for s in made]),
-    np.stack([s.right for s in made]),
-    np.stack([recordings.actions[name].flops for name in ladder]),
-  )
+  flops = [recordings.actions[name].flops for name in ladder]
+  fields = zip(*made, strict=True)
+  return Climb(*(np.stack(field) for field in fields), np.stack(flops))
 
 
-def _cascades(
-  recordings, states, ladder, belief, held_out, fold
-) -> list[Cascade]:
+def _cascades(ladder: Ladder, whole: Climb, fold: np.ndarray) -> list[Cascade]:
   """The cascades of a ladder, with what they do on held-out questions."""
-  whole = _climb(recordings, states, ladder, belief)
-  folds = [_climb(recordings, states, ladder, b) for b in held_out]
-  top = whole.flops.mean(axis=1).sum()
-  cascades = []
-  for price in (_PRICES / top).tolist():
-    right, flops = np.zeros(len(fold)), np.zeros(len(fold))
-    for f, seen in enumerate(folds):
-      judged = fold == f
-      rules = Cascade.fit(ladder, seen.at(~judged), price)
-      outcome = rules.run(seen.at(judged))
-      right[judged], flops[judged] = outcome.right, outcome.flops
-    cascades.append(
-      dataclasses.replace(
-        Cascade.fit(ladder, whole, price),
-        accuracy=float(right.mean()),
-        flops=float(flops.mean()),
-      )
+  prices = (_PRICES / whole.flops.mean(axis=1).sum()).tolist()
+  right, flops = np.zeros((2, len(prices), len(fold)))
+  for f in range(_FOLDS):
+    judged = fold == f
+    for i, rules in enumerate(Cascade.fit(ladder, whole.at(~judged), prices)):
+      outcome = rules.run(whole.at(judged))
+      right[i, judged], flops[i, judged] = outcome.right, outcome.flops
+  return [
+    dataclasses.replace(
+      cascade, accuracy=float(right[i].mean()), flops=float(flops[i].mean())
     )
-  return cascades
+    for i, cascade in enumerate(Cascade.fit(ladder, whole, prices))
+  ]
+
+
+def _generation(recordings: Recordings) -> float | None:
+  """Mean FLOPs of an attempt of best-of-N, its share of the prompt included."""
+  plain = [
+    a for a in recordings.actions.values() if a.name.startswith('BestOfN(')
+  ]
+  largest = max(plain, key=lambda a: a.budget, default=None)
+  return largest and float(largest.flops.mean()) / largest.budget
