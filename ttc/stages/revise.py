@@ -1,6 +1,6 @@
 """`ttc revise`: chains of revisions, sequential and parallel (paper §6)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import ClassVar
 
@@ -13,7 +13,9 @@ from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
-from ttc.search.revisions import Chains, Trail
+from ttc.search.rescoring import final_values
+from ttc.search.revisions import Chains, Revision, Trail
+from ttc.search.solutions import Solution
 from ttc.stages.solver import Solver, stage_key
 
 
@@ -27,7 +29,7 @@ class Revise:
 
   Attributes:
     solver: the revision model, and the verifier, which scores an attempt with
-      the same earlier attempts in its context.
+      the same earlier attempts in its context. Scorers read each attempt alone.
     budget: the largest number of generations per question (N); None if `turns`
       is given.
     turns: number of turns of each of `chains` chains, instead of a budget.
@@ -81,6 +83,7 @@ class Revise:
       if scheduler is None:
         self.solver.say_if_equal(run, len(self.plan()))
         models = self.solver.load(run)
+        scorers = self.solver.load_scorers(run, models)
         scheduler = self.solver.scheduler(
           run,
           models,
@@ -91,7 +94,9 @@ class Revise:
         )
       with partitioning.use(models.mesh):
         part.write(
-          list(self._records(run, models, scheduler, chains, part.items))
+          list(
+            self._records(run, models, scheduler, scorers, chains, part.items)
+          )
         )
 
   def _records(
@@ -99,6 +104,7 @@ class Revise:
     run: StageRun,
     models: Models,
     scheduler: Scheduler,
+    scorers: Mapping[str, Scheduler],
     chains: Chains,
     problems: Sequence[Problem],
   ) -> Iterator[dict]:
@@ -119,7 +125,19 @@ class Revise:
     ):
       # Graded here and not after the loop: the devices work on other questions
       # in the meantime.
-      rows[question.id] = self._rows(question.id, trails[question.id])
+      rows[question.id] = self._rows(
+        question.id, _by_chain(trails[question.id])
+      )
+    solutions = [
+      Solution(q, [r.attempt for r in _by_chain(trails[q.id])])
+      for q in questions.values()
+    ]
+    for name, scorer in scorers.items():
+      for id, values in zip(
+        questions, final_values(scorer, solutions), strict=True
+      ):
+        for row, value in zip(rows[id], values, strict=True):
+          row.setdefault('scores', {})[name] = value
     for problem in problems:
       record = {
         'problem': problem.id,
@@ -137,12 +155,16 @@ class Revise:
           'cost': questions[problem.id].cost.record(),
         }
 
-  def _rows(self, problem: int, trail: Trail) -> list[dict]:
-    """Graded attempts of one problem, by chain and turn."""
-    # The trail is turn by turn. The sort is stable, so turns stay in order.
-    revisions = sorted(trail.revisions, key=lambda r: r.chain)
+  def _rows(self, problem: int, revisions: Sequence[Revision]) -> list[dict]:
+    """Graded attempts of one problem."""
     rows = self.solver.judge(problem, [r.attempt for r in revisions])
     return [
       {**row, 'chain': r.chain, 'turn': r.turn}
       for r, row in zip(revisions, rows, strict=True)
     ]
+
+
+def _by_chain(trail: Trail) -> list[Revision]:
+  """The attempts of a trail by chain and turn."""
+  # The trail is turn by turn. The sort is stable, so turns stay in order.
+  return sorted(trail.revisions, key=lambda r: r.chain)
