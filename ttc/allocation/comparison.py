@@ -91,7 +91,7 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
     THRESHOLD: baselines.threshold(fitting, others, None),
     CONSISTENCY: baselines.consistency(fitting, others),
     POLICY: _policy(study),
-    RANDOM: [_random(own, others) for own in ledgers],
+    RANDOM: _random(ledgers, others),
     CLAIRVOYANT: baselines.clairvoyant(others),
   }
   if first and first in others.actions:
@@ -212,8 +212,18 @@ def _samples_estimates(
   return estimates
 
 
-def _random(own: Ledger, others: Recordings) -> Point:
-  """The same actions as in a ledger, dealt to questions at random."""
+def _random(ledgers: Sequence[Ledger], others: Recordings) -> list[Point]:
+  """The same actions as in each ledger, dealt to questions at random.
+
+  [] where one of the actions is no arm of the search stage.
+  """
+  taken = {name for own in ledgers for a in own.actions for name in a}
+  if not taken <= set(others.actions):
+    return []
+  return [_dealt(own, others) for own in ledgers]
+
+
+def _dealt(own: Ledger, others: Recordings) -> Point:
   taken, count = np.unique(
     np.array([' + '.join(a) for a in own.actions]), return_counts=True
   )
