@@ -224,7 +224,11 @@ def test_replay_decides_as_the_stage_did(run):
       sorted({row['problem'] for row in own}),
       6,
       lambda question, action: ceiling(
-        shapes(run), int(action.rpartition('=')[2]), 13, 36
+        shapes(run),
+        int(action.rpartition('=')[2]),
+        13,
+        36,
+        action.startswith('StepSearch'),
       ),
     )
     for round_ in range(6):

@@ -126,15 +126,18 @@ def test_takes_no_more_than_a_bound(strategy):
   """Also with so few slots that caches are lost; unbounded it is itself."""
   budget = max(_budgets(strategy))
   for slots in (32, strategy.slots(budget)):
-    whole = _solutions(strategy, budget, slots)
-    assert _bounded(strategy, budget, slots, math.inf) == [
-      (testing.tokens(s), s.cost) for s in whole
+    whole = [
+      (testing.tokens(s), s.cost) for s in _solutions(strategy, budget, slots)
     ]
+    assert _bounded(strategy, budget, slots, math.inf) == whole
+    reserved = ceiling(_SHAPES, budget, 2, 12, strategy.verified)
     for share in (0.1, 0.5, 1.0):
-      most = share * ceiling(_SHAPES, budget, 2, 12)
-      for tokens, cost in _bounded(strategy, budget, slots, most):
-        assert spend(cost, _SHAPES)[0] <= most
+      bounded = _bounded(strategy, budget, slots, share * reserved)
+      for tokens, cost in bounded:
+        assert spend(cost, _SHAPES)[0] <= share * reserved
         assert all(len(attempt) <= 12 for attempt in tokens)
+    if not strategy.verified:  # what it can take is what is reserved
+      assert bounded == whole
 
 
 def _bounded(strategy, budget, slots, most):

@@ -10,42 +10,44 @@ import numpy as np
 from ttc.analysis import flops
 from ttc.pipeline.model_folders import ModelShapes
 
+# A search samples more than N attempts have where it chooses short prefixes
+# over long ones, and may read some of them again.
+_SEARCH = 1.5
+
 
 def ceiling(
   models: ModelShapes,
   generations: int,
   prompt: int,
   attempt: int,
+  searched: bool = True,
   text: int | None = None,
 ) -> float:
-  """Useful FLOPs of N generations, each from scratch and to its limit.
+  """Useful FLOPs of N attempts to their limit, and of the prompt.
 
   Args:
     models: shapes of proposer and verifier.
     generations: N.
     prompt: tokens of the prompt.
     attempt: largest number of tokens of an attempt.
+    searched: whether prefixes are chosen; half as much again is added then.
     text: largest number of tokens of a verifier's text, where it has a
       tokenizer of its own; None for prompt and attempt.
   """
   whole = prompt + attempt
-  # A row that lost its caches prefills what it has once more.
-  cost = {
-    'proposer_prefill': _counts(0, whole),
-    'proposer_decode': _counts(prompt, whole),
-  }
+  once = {'proposer_prefill': _counts(0, prompt)}
+  each = {'proposer_decode': _counts(prompt, whole)}
   if models.verifier is not None:
-    cost['verifier_decode'] = _counts(0, whole if text is None else text)
-  kinds = flops.exact(cost, *models)
-  each = float(sum(spent[0] for spent in kinds.values()))
-  # Before all generations the prompt is read once.
-  first = {
-    k: _counts(0, prompt) for k in ('proposer_prefill', 'verifier_prefill')
-  }
-  if models.verifier is None:
-    del first['verifier_prefill']
-  once = float(sum(s[0] for s in flops.exact(first, *models).values()))
-  return once + generations * each
+    once['verifier_prefill'] = _counts(0, prompt)
+    # Another text may change from its beginning on.
+    each['verifier_decode'] = _counts(
+      *((prompt, whole) if text is None else (0, text))
+    )
+  total = lambda cost: float(
+    sum(spent[0] for spent in flops.exact(cost, *models).values())
+  )
+  attempts = generations * total(each)
+  return total(once) + attempts * (_SEARCH if searched else 1.0)
 
 
 def _counts(start: int, stop: int) -> np.ndarray:

@@ -219,11 +219,16 @@ class _Costs:
 
   def largest(self, question: int, action: str) -> float:
     """The most useful FLOPs that an action may take on a question."""
-    _, generations = self._actions[action]
+    strategy, generations = self._actions[action]
     prompt = self._solver.lengths[question]
     most = self._solver.generation.max_tokens
     return ceiling(
-      self._shapes, generations, prompt, most, self._text(question)
+      self._shapes,
+      generations,
+      prompt,
+      most,
+      strategy.verified,
+      self._text(question),
     )
 
   def bound(self, question: int, action: str) -> Allowance:
