@@ -226,7 +226,7 @@ def test_replay_decides_as_the_stage_did(run):
       lambda question, action: ceiling(
         shapes(run),
         int(action.rpartition('=')[2]),
-        13,
+        9,
         36,
         action.startswith('StepSearch'),
       ),

@@ -294,7 +294,7 @@ def test_no_question_at_all_is_told(rows, told, tmp_path):
     ("Experiment.output='gs:/b'", 'Experiment.output: gs:/b is misspelt'),
     ('Experiment.seeds=(-1,)', 'has -1'),
     ('SAMPLED_QUESTIONS=2', 'Fit.held_out=0.1 holds out none'),
-    ('orm/FitConfig.microbatches=0', 'FitConfig.microbatches=0;'),
+    ('prm/FitConfig.microbatches=0', 'FitConfig.microbatches=0;'),
     ('best_of_n/Arm.budgets=(16)', 'write (16,)'),
   ],
 )

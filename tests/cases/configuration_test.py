@@ -104,7 +104,7 @@ def test_sizes_that_a_file_asks_for_may_be_of_stages_left_out(written):
   [
     'large/TransformerConfig.embed_dim=64',
     'LARGE_BUDGET=4',
-    'orm/FitConfig.batch=8',
+    'prm/FitConfig.batch=8',
     'revise.Revise.keep=2',
   ],
 )
@@ -115,7 +115,7 @@ def test_what_the_user_binds_for_stages_left_out_is_told(written, binding):
 
 def test_a_binding_may_be_replaced_with_what_used_it(written):
   # Of two sources of the user's own, the later one wins.
-  mine = written(f"include '{_QUICK}'\norm/FitConfig.batch = 32\n")
+  mine = written(f"include '{_QUICK}'\nprm/FitConfig.batch = 32\n")
   few = 'Experiment.stages=(@base/Pretrain(),)', 'Experiment.report=None'
   assert configuration.load((mine,), few)[0].name == 'quickstart'
 

@@ -55,8 +55,8 @@ def test_a_slash_at_the_end_makes_no_other_job(tmp_path):
   [
     # skypilot#9423: misconfigurations are errors when a job is submitted.
     (['--sweep.BUDGTE=[16, 64]'], 'BUDGTE is bound but nothing'),
-    (['--sweep.orm/FitConfig.bach=[16]'], "parameter named 'bach'"),
-    (['--sweep.orm/FitConfig.batch=[0]'], 'FitConfig.batch=0; give a whole'),
+    (['--sweep.prm/FitConfig.bach=[16]'], "parameter named 'bach'"),
+    (['--sweep.prm/FitConfig.batch=[0]'], 'FitConfig.batch=0; give a whole'),
     (['--sweep.best_of_n/Arm.budgets=[(16)]'], 'write (16,)'),
     (['--sweep.BUDGET=[16]', '--gin_file=nope.gin'], 'nope.gin is not a file'),
     (['--sweep.gin_file=["nope.gin"]'], 'nope.gin is not a file'),
