@@ -89,6 +89,13 @@ def test_the_clairvoyant_needs_what_geometry_says(halves):
   assert spent == sorted(spent)
 
 
+def test_where_nothing_is_solved_nothing_is_known(halves):
+  hopeless = worlds.recordings(0 * _RATES, (1, 64), seed=2)
+  assert not baselines.clairvoyant(hopeless)
+  points = baselines.threshold(halves[0], hopeless, None)
+  assert not any(point.right.any() for point in points)
+
+
 def test_flops_at_interpolates_between_points_and_says_what_is_not_reached():
   accuracy, flops = np.array([0.2, 0.1, 0.6]), np.array([1.0, 4.0, 16.0])
   at = lambda wanted: comparison.flops_at(accuracy, flops, wanted)

@@ -106,6 +106,13 @@ def test_an_allocation_survives_its_file():
   assert again.choose(200.0).ladder == fitted.choose(200.0).ladder
 
 
+def test_a_single_rung_leaves_one_price_to_choose():
+  recorded = worlds.recordings(np.tile(_RATES, 30), (1,))
+  fitted = fit.fit(recorded, [worlds.ladder(1)], seed=0)
+  for flops in fitted.reach(12):
+    assert fitted.choose(flops).ladder == worlds.ladder(1)
+
+
 def test_what_cannot_be_fitted_is_refused():
   recorded = worlds.recordings([0.5] * 10, (1, 2))
   with pytest.raises(ValueError, match='10 questions are too few'):

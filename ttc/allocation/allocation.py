@@ -79,7 +79,8 @@ class Allocation:
     """FLOPs per question from the cheapest cascade to the dearest."""
     spent = [c.flops for c in self.cascades]
     between = np.geomspace(min(spent), max(spent), count).tolist()
-    return [min(spent), *between[1:]]
+    # Of one cascade the numbers between are equal, but for rounding.
+    return [max(min(spent), flops) for flops in between]
 
   def siblings(self, cascade: Cascade) -> list[Cascade]:
     """The cascades on the same ladder, the highest price first."""

@@ -64,7 +64,8 @@ def consistency(fitting: Recordings, others: Recordings) -> list[Point]:
 def clairvoyant(others: Recordings) -> list[Point]:
   """Knows how often each question is solved, and a right answer when it comes.
 
-  Samples the most often solved questions first, each until it is right.
+  Samples the most often solved questions first, each until it is right. []
+  where none is ever solved.
   """
   pool = best_of_n(others)
   rate = np.array([np.mean([r['correct'] for r in q]) for q in pool.rows])
@@ -72,9 +73,10 @@ def clairvoyant(others: Recordings) -> list[Point]:
   needed = np.where(rate > 0, prompt + attempt / np.maximum(rate, 1e-9), np.inf)
   order = np.argsort(needed, kind='stable')
   points = []
-  for count in np.unique(
-    np.linspace(1, np.isfinite(needed).sum(), 40).astype(int)
-  ):
+  solved = int(np.isfinite(needed).sum())
+  if not solved:
+    return []
+  for count in np.unique(np.linspace(1, solved, 40).astype(int)):
     chosen = np.isin(np.arange(len(rate)), order[:count])
     points.append(
       Point(f'{count} questions', np.where(chosen, needed, 0.0), chosen * 1.0)
