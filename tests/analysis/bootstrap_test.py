@@ -82,3 +82,14 @@ def test_undefined_has_no_interval():
   assert claim.holds is None
   seldom = np.stack([np.ones(20), np.arange(20) == 0])
   assert bootstrap.interval([seldom], bootstrap.ratio)[1:] == (None, None)
+
+
+def test_a_long_tail_away_from_the_threshold_makes_it_no_less_clear():
+  """Of a ratio: no draw is near the threshold, and some are far from it."""
+  draws = np.exp(np.random.default_rng(0).normal(2.0, 0.5, 2000))
+  far = bootstrap.Drawn(float(np.exp(2.0)), draws.clip(2.5))
+  low, _ = far.bounds(0.95, 200)
+  assert low > 1.0
+  assert far.p_value(1.0, 200) < 0.01
+  # The threshold within the draws is as unclear as ever.
+  assert far.p_value(7.0, 200) > 0.5

@@ -86,6 +86,10 @@ class Drawn(NamedTuple):
     else:
       spread = draws.std()
       far = abs(self.estimate - above) / spread if spread else math.inf
+      # Draws of a ratio may spread far on the other side: then the count of
+      # those beyond, as if there were one more, says more.
+      counted = (beyond + 1) / (len(draws) + 1)
+      far = max(far, -student.NORMAL.inv_cdf(min(counted, 0.5)))
     p = 2 * student.cdf(-far / _widening(count), _freedom(count))
     # All questions agree by chance in one of 2 ** (count - 1) cases.
     return max(p, 2.0 ** (1 - max(count, 1)))
