@@ -86,15 +86,12 @@ def clairvoyant(others: Recordings) -> list[Point]:
 
 def best_of_n(recordings: Recordings) -> Recorded:
   """The largest best-of-N; ValueError without one."""
-  pools = [
-    a for a in recordings.actions.values() if a.name.startswith('BestOfN(')
-  ]
-  if not pools:
+  if recordings.best_of_n is None:
     raise ValueError(
       f'None of {", ".join(recordings.actions)} is best-of-N, which baselines '
       'sample from; add it to the arms.'
     )
-  return max(pools, key=lambda a: a.budget)
+  return recordings.best_of_n
 
 
 def _caps(pool: Recorded) -> list[int]:

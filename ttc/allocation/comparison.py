@@ -102,13 +102,12 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
     probed, rate = probe
     curves[ONE_SHOT] = one_shot.points(others, probed, rate)
     estimates['probe of the prompt'] = rate, probed.flops
-  executed = sum(a.executed.sum() for a in fitting.actions.values())
   return Comparison(
     ledgers,
     {name: points for name, points in curves.items() if points},
     targets,
     study.search_optimal.refitted(optimal.UNIFORM),
-    float(executed),
+    fitting.executed,
     _solve_rate(others),
     estimates,
   )

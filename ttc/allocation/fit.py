@@ -100,23 +100,14 @@ def fit(
     for name, action in recordings.actions.items()
     if any(name in ladder for ladder in kept)
   }
-  executed = sum(a.executed.sum() for a in recordings.actions.values())
+  pool = recordings.best_of_n
   return dataclasses.replace(
     everything,
     cascades=tuple(c for c in cascades if c.ladder in kept),
     actions=measured,
-    spent=float(executed),
-    generation=_generation(recordings),
+    spent=recordings.executed,
+    generation=pool and float(pool.flops.mean()) / pool.budget,
   )
-
-
-def _generation(recordings: Recordings) -> float | None:
-  """Mean FLOPs of an attempt of best-of-N, its share of the prompt included."""
-  plain = [
-    a for a in recordings.actions.values() if a.name.startswith('BestOfN(')
-  ]
-  largest = max(plain, key=lambda a: a.budget, default=None)
-  return largest and float(largest.flops.mean()) / largest.budget
 
 
 def climb(recordings: Recordings, ladder: Ladder) -> Climb:
@@ -159,12 +150,3 @@ def _cascades(ladder: Ladder, whole: Climb, fold: np.ndarray) -> list[Cascade]:
     )
     for i, cascade in enumerate(Cascade.fit(ladder, whole, prices))
   ]
-
-
-def _generation(recordings: Recordings) -> float | None:
-  """Mean FLOPs of an attempt of best-of-N, its share of the prompt included."""
-  plain = [
-    a for a in recordings.actions.values() if a.name.startswith('BestOfN(')
-  ]
-  largest = max(plain, key=lambda a: a.budget, default=None)
-  return largest and float(largest.flops.mean()) / largest.budget

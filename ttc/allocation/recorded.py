@@ -132,6 +132,17 @@ class Recordings:
       )
     return cls(problem, actions)
 
+  @property
+  def best_of_n(self) -> Recorded | None:
+    """The largest pool of independent attempts; None without one."""
+    pools = [a for a in self.actions.values() if a.name.startswith('BestOfN(')]
+    return max(pools, key=lambda a: a.budget, default=None)
+
+  @property
+  def executed(self) -> float:
+    """FLOPs executed, all questions and actions together."""
+    return float(sum(a.executed.sum() for a in self.actions.values()))
+
   def at(self, problem: np.ndarray) -> 'Recordings':
     """Some of the questions.
 
