@@ -16,7 +16,7 @@ import numpy as np
 
 from ttc.allocation import comparison, fit, replay
 from ttc.allocation.allocation import Allocation
-from ttc.allocation.evidence import Evidence
+from ttc.allocation.evidence import answer
 from ttc.allocation.recorded import Recordings
 
 _SHARES = (0.0, 0.1, 0.2)
@@ -46,11 +46,7 @@ def flipped(recordings: Recordings, share: float, seed: int) -> Recordings:
 def accuracies(recordings: Recordings) -> dict[str, float]:
   """Accuracy of the weighted vote of each action alone."""
   return {
-    name: float(
-      np.mean(
-        [rows[Evidence.of(rows).choice]['correct'] for rows in action.rows]
-      )
-    )
+    name: float(np.mean([answer(rows)['correct'] for rows in action.rows]))
     for name, action in recordings.actions.items()
   }
 

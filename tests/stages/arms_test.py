@@ -2,35 +2,12 @@
 
 import dataclasses
 
-from tests import testing
-from ttc.checkpoints import orbax
-from ttc.data.worksheet import Worksheet
+from tests.stages.random_models import recorded, stored, TASK
 from ttc.inference.generation import Generation
-from ttc.pipeline import records
-from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import Place, StageRun
 from ttc.search.strategies import BestOfN, StepSearch
 from ttc.stages.arms import Arm
 from ttc.stages.search import Search
 from ttc.stages.solver import Solver
-
-TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
-
-
-def stored(folder, head='logits', seed=0):
-  """The path of a model of random weights."""
-  cfg = testing.small_config(vocab_size=TASK.vocabulary.size, context=256)
-  params = testing.random_params(cfg, head, seed)
-  orbax.save_model(str(folder), cfg, head, params)
-  records.mark_complete(folder, {'fingerprint': 'x'}, 'model.json', 'params')
-  return str(folder)
-
-
-def searched(stage, folder):
-  Experiment('e', (stage,)).check()
-  run = StageRun(stage, Place(folder / 'runs', stages=(stage.name,)), 0)
-  run.work()
-  return records.read_rows(run.folder)
 
 
 def test_what_further_verifiers_read_is_charged_to_no_arm(tmp_path):
@@ -46,7 +23,7 @@ def test_what_further_verifiers_read_is_charged_to_no_arm(tmp_path):
   scored = dataclasses.replace(solver, scorers=(('orm', scorer),))
   arms = (Arm(BestOfN(), (4,)), Arm(StepSearch(), (4,)))
   one, other = (
-    searched(Search(each, arms), tmp_path / name)
+    recorded(Search(each, arms), tmp_path / name)
     for name, each in (('alone', solver), ('scored', scored))
   )
   assert len(one) == len(other) == 6

@@ -4,33 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from tests import testing
-from ttc.checkpoints import orbax
-from ttc.data.worksheet import Worksheet
+from tests.stages.random_models import recorded, stored, TASK
 from ttc.inference.generation import Generation
-from ttc.pipeline import records
-from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.stage import Place, StageRun
 from ttc.stages.revise import Revise
 from ttc.stages.solver import Solver
-
-TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
-
-
-def stored(folder, head='logits', seed=0):
-  """The path of a model of random weights."""
-  cfg = testing.small_config(vocab_size=TASK.vocabulary.size, context=256)
-  params = testing.random_params(cfg, head, seed)
-  orbax.save_model(str(folder), cfg, head, params)
-  records.mark_complete(folder, {'fingerprint': 'x'}, 'model.json', 'params')
-  return str(folder)
-
-
-def revised(stage, folder):
-  Experiment('e', (stage,)).check()
-  run = StageRun(stage, Place(folder / 'runs', stages=(stage.name,)), 0)
-  run.work()
-  return records.read_rows(run.folder)
 
 
 def test_further_verifiers_read_each_attempt_alone(tmp_path):
@@ -49,7 +26,7 @@ def test_further_verifiers_read_each_attempt_alone(tmp_path):
     scorers=(('same', verifier), ('other', stored(tmp_path / 'o', 'value', 1))),
   )
   one, other = (
-    revised(Revise(each, turns=3, chains=2), tmp_path / name)
+    recorded(Revise(each, turns=3, chains=2), tmp_path / name)
     for name, each in (('alone', solver), ('scored', scored))
   )
   first, later = [], []

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from ttc.allocation.evidence import Evidence
+from ttc.allocation.evidence import answer, Evidence
 from ttc.allocation.recorded import Recorded, Recordings
 
 # Scores at which a cap-and-threshold rule may accept; few, so that choosing
@@ -123,7 +123,7 @@ def _until(
     sampled = max(used - len(before), 0)
     flops[q] += (prompt[q] + sampled * attempt[q]) if sampled else 0.0
     seen = [*before, *rows][:used]
-    right[q] = seen[Evidence.of(seen).choice]['correct']
+    right[q] = answer(seen)['correct']
   return Point(f'cap {cap}, score {accept}', flops, right)
 
 

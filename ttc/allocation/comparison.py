@@ -12,7 +12,7 @@ import numpy as np
 
 from ttc.allocation import baselines, ledger, one_shot
 from ttc.allocation.baselines import Point
-from ttc.allocation.evidence import Evidence
+from ttc.allocation.evidence import answer, Evidence
 from ttc.allocation.ledger import Ledger
 from ttc.allocation.one_shot import Probed
 from ttc.allocation.recorded import action_name, Recordings
@@ -233,7 +233,7 @@ def _dealt(own: Ledger, others: Recordings) -> Point:
     actions = spellings[str(text)]
     joined = zip(*(others.actions[n].rows for n in actions), strict=True)
     seen = [[row for rows in q for row in rows] for q in joined]
-    chosen = [rows[Evidence.of(rows).choice]['correct'] for rows in seen]
+    chosen = [answer(rows)['correct'] for rows in seen]
     right += share * np.array(chosen, float)
     flops += share * sum(others.actions[n].executed for n in actions)
   return Point(f'{own.budget:g} per question', flops, right)

@@ -94,6 +94,11 @@ class Evidence:
     )
 
 
+def answer(rows: Sequence[Mapping]) -> Mapping:
+  """The attempt to answer with, of attempts as records hold them."""
+  return rows[Evidence.of(rows).choice]
+
+
 def log_odds(probability: np.ndarray) -> np.ndarray:
   """log(p / (1 - p)), of probabilities held away from 0 and 1."""
   p = np.clip(probability, _LEAST, 1 - _LEAST)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ttc.allocation import regression
 from ttc.allocation.baselines import best_of_n, by_attempt, Point
-from ttc.allocation.evidence import Evidence
+from ttc.allocation.evidence import answer
 from ttc.allocation.recorded import Recordings, spend
 from ttc.pipeline import model_folders, records
 
@@ -83,7 +83,7 @@ def points(others: Recordings, probed: Probed, rate: np.ndarray) -> list[Point]:
   for price in np.geomspace(0.5, 1e-3, 12).tolist():
     count = samples(rate, price, cap)
     seen = [rows[:n] for rows, n in zip(pool.rows, count, strict=True)]
-    right = [rows[Evidence.of(rows).choice]['correct'] for rows in seen]
+    right = [answer(rows)['correct'] for rows in seen]
     flops = probed.flops + prompt + count * attempt
     spent.append(Point(f'price {price:.2g}', flops, np.array(right, float)))
   # Prices at which nothing changes make the same point.
