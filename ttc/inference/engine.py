@@ -26,6 +26,7 @@ import numpy as np
 from ttc.inference.prefill import PackedPrefill
 from ttc.inference.sampling import draw
 from ttc.inference.stops import Stops
+from ttc.models import moves
 from ttc.models.cache import KVCache
 from ttc.models.config import TransformerConfig
 from ttc.models.memory import Lanes
@@ -287,31 +288,17 @@ def copy(
   mesh: Mesh,
   size: int,
 ) -> KVCache:
-  """Copies parts of rows, one after the other.
+  """Copies parts of rows, see `moves.move`.
 
   Args:
     source: None copies within the target.
     target: consumed.
-    pieces: [devices * n, 3] row to read, row to write, and first position; the
-      first -1 of a device ends its list.
+    pieces: [devices * n, 3], the pieces of each device.
     mesh: its `data` axis shards the rows.
-    size: positions that each copy moves.
+    size: positions that each piece has.
   """
 
-  def local(source, target, pieces):
-    def body(i, target):
-      read, write, position = pieces[i]
-
-      def one(x, y):
-        piece = jax.lax.dynamic_slice(
-          x, (read, 0, position, 0), (1, x.shape[1], size, x.shape[3])
-        )
-        return jax.lax.dynamic_update_slice(y, piece, (write, 0, position, 0))
-
-      return jax.tree.map(one, target if source is None else source, target)
-
-    return jax.lax.fori_loop(0, jnp.sum(pieces[:, 0] >= 0), body, target)
-
+  local = functools.partial(moves.move, size=size)
   return _on_devices(local, mesh, source, target, pieces, shared=())
 
 

@@ -16,7 +16,16 @@ from ttc.inference.queues import DeviceQueues
 from ttc.models import partitioning
 from ttc.models.cache import KVCache
 
-COPIES = 256  # that one program call makes per device
+# Copies that one program call makes per device, at most. A loop over them, as
+# on a CPU, costs no more where there are few; elsewhere padding costs as much
+# as copies, so that a call takes the smallest table that fits.
+_TABLES = {'cpu': (256,)}
+_TABLES_ELSEWHERE = (128, 512, 2048)
+
+
+def tables(platform: str) -> tuple[int, ...]:
+  """Sizes of the tables of copies, from the smallest, on a platform."""
+  return _TABLES.get(platform, _TABLES_ELSEWHERE)
 
 
 class KvPools:
@@ -33,6 +42,7 @@ class KvPools:
     """Makes the pools; `capacity.check` has said that they fit."""
     self._models, self._copy_size = models, capacity.copy_size
     self._launcher = launcher
+    self._tables = tables(models.mesh.devices.flat[0].platform)
     self.arrays = {
       role: self._empty(model.cfg, capacity.slots + 1, capacity.cache_len)
       for role, model in models.present.items()
@@ -91,10 +101,13 @@ class KvPools:
     copies: Sequence[Sequence[Copy]],
   ) -> None:
     """Launches a program as often as it takes, with a table of copies each."""
-    for first in range(0, max(map(len, copies)), COPIES):
-      table = np.full((len(copies), COPIES, 3), -1, np.int32)
+    most, largest = max(map(len, copies)), self._tables[-1]
+    for first in range(0, most, largest):
+      left = min(most - first, largest)
+      size = min(size for size in self._tables if size >= left)
+      table = np.full((len(copies), size, 3), -1, np.int32)
       for device, wanted in enumerate(copies):
-        part = wanted[first : first + COPIES]
+        part = wanted[first : first + size]
         table[device, : len(part)] = np.reshape(part, (-1, 3))
       self._launcher.launch(functools.partial(program, table.reshape(-1, 3)))
 

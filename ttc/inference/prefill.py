@@ -12,6 +12,23 @@ from ttc.models.memory import Segments
 
 SEGMENT = 16  # tokens of one row whose queries share a copy of its keys (A)
 _TOKENS_PER_SEGMENT = 12  # a packed prefill has one segment per this many
+# Tokens that take as long as a call takes beside its tokens: on an accelerator
+# weights are read, which is what a few hundred tokens compute at the ratio of
+# its FLOPs to its bandwidth; on a CPU a program is launched.
+_CALL = {'cpu': 10}
+_CALL_ELSEWHERE = 256
+
+
+def best_size(backlog: int, sizes: Sequence[int], platform: str) -> int:
+  """The size of packed prefill by which waiting tokens are read soonest.
+
+  Args:
+    backlog: tokens that wait.
+    sizes: those there are programs for.
+    platform: that runs them, e.g. 'cpu'.
+  """
+  call = _CALL.get(platform, _CALL_ELSEWHERE)
+  return min(sizes, key=lambda size: -(-backlog // size) * (size + call))
 
 
 @flax.struct.dataclass

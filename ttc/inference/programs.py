@@ -8,6 +8,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
 
 from ttc.inference import engine
+from ttc.inference.busy import BusyTime
 from ttc.inference.capacity import Capacity
 from ttc.inference.engine import LaneBatch
 from ttc.inference.kv_pools import KvPools
@@ -25,6 +26,7 @@ class Programs:
 
   Attributes:
     kv: the pools; their copies are launched in turn with the programs.
+    busy: how long devices had one of them to run.
   """
 
   def __init__(self, models: Models, capacity: Capacity):
@@ -41,6 +43,7 @@ class Programs:
     self._models = models
     self._launcher = Launcher(models.mesh)
     self.kv = KvPools(models, capacity, self._launcher)
+    self.busy = BusyTime(models.mesh.devices.flat[0].platform)
     self._stops = self._replicate(Stops(models.step_end, models.end))
     top_p = models.generation.top_p
     self._top_p = None if top_p == 1 else np.float32(top_p)
@@ -76,6 +79,8 @@ class Programs:
         mesh=self._models.mesh,
         cache_len=cache_len,
       )
+      if values is not None:
+        self.busy.follow(values)
       return values
 
     return self._launcher.launch(program)
@@ -107,6 +112,7 @@ class Programs:
         mesh=self._models.mesh,
         max_new=max_new,
       )
+      self.busy.follow(grown.count)
       return grown
 
     return self._launcher.launch(program)

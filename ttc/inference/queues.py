@@ -1,7 +1,13 @@
 """One device's questions, rows and slots: which row waits for what."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import (
+  Callable,
+  Collection,
+  Iterator,
+  Mapping,
+  Sequence,
+)
 import dataclasses
 
 from ttc.inference import prefill
@@ -52,6 +58,31 @@ class RowTask:
   grows: bool = False
   growing: bool = False
   keep: bool = True
+
+  def gain(
+    self,
+    new: list[int],
+    live: bool,
+    logprob: float,
+    marks: tuple[Sequence[bool], Sequence[bool]],
+  ) -> None:
+    """Adds tokens to the row.
+
+    Args:
+      new: the tokens.
+      live: whether it wants more of them.
+      logprob: of the new tokens.
+      marks: which tokens of the vocabulary end a step, and an attempt.
+    """
+    row, (step_end, end) = self.row, marks
+    row.tokens += new
+    row.proposer_len = len(row.tokens) - 1
+    row.logprob += logprob
+    self.allowance -= len(new)
+    if self.steps:
+      self.steps -= sum(step_end[token] for token in new)
+    self.growing = live
+    row.done = len(row.tokens) >= row.limit or (bool(new) and end[new[-1]])
 
 
 class DeviceQueues:

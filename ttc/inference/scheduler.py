@@ -21,17 +21,18 @@ from ttc.inference.capacity import Capacity
 from ttc.inference.cost import share_out
 from ttc.inference.lanes import LaneGroup
 from ttc.inference.models import Models
-from ttc.inference.prefill import max_segments, PackedPrefill, SEGMENT
+from ttc.inference.prefill import (
+  best_size,
+  max_segments,
+  PackedPrefill,
+  SEGMENT,
+)
 from ttc.inference.programs import Programs
 from ttc.inference.queues import DeviceQueues, Job, RowTask
 from ttc.inference.requests import Plan, Question
 from ttc.inference.rows import fold_keys, Row
 from ttc.inference.utilization import Utilization
 from ttc.models import partitioning
-
-# A packed prefill this full is sent in the large size; less goes in small
-# ones, whose padding costs less than that of a large one half empty.
-_FULL = 0.85
 
 
 class Scheduler:
@@ -63,11 +64,13 @@ class Scheduler:
     self._devices = models.mesh.shape['data']
     self.utilization = Utilization(slots=capacity.slots * self._devices)
     self._sizes = capacity.prefill_sizes
+    self._platform = models.mesh.devices.flat[0].platform
     self._programs = Programs(models, capacity)
     self._lane_groups = [
       LaneGroup(self._devices, capacity.copy_size) for _ in range(2)
     ]
     self._in_flight = []  # a call to extend that devices are at work on
+    self._read_early = []  # prefills launched for the rows of the last one
     self._starved = False  # the last round had no row that could grow
 
   def run(
@@ -96,7 +99,7 @@ class Scheduler:
     ]
     for group in self._lane_groups:  # an abandoned run may have left rows there
       group.occupants = [{} for _ in queues]
-    self._in_flight = []
+    self._in_flight, self._read_early = [], []
     pending = iter(plans)
     waiting = next(pending, None)
     while waiting or any(queue.jobs for queue in queues):
@@ -138,16 +141,21 @@ class Scheduler:
     Two groups of lanes take turns, so that the host reads the results of one
     while devices work on the other. Likewise it reads a prefill's values when
     the next call to extend is launched, unless devices starve for the rows
-    that those values set free.
+    that those values set free. It has to wait for these then, and devices
+    would in turn wait for it; so what the other group's rows want read is
+    launched first, which keeps devices at work while plans resume.
     """
+    progress = bool(self._in_flight or self._read_early)
+    _collect(self._read_early, queues)
     starving = self._starved or (
       min(map(len, self._candidates(queues))) < self.capacity.lanes
     )
-    launched = []
-    for role in self._models.present:
-      launched += self._prefill(queues, role, starving and not launched)
-    progress = bool(launched or self._in_flight)
-    if starving:
+    launched = self._prefills(queues, starving)
+    progress = progress or bool(launched)
+    if starving and launched:
+      # Devices are through with that call before they are with the prefills.
+      _collect(self._in_flight, queues)
+      self._read_early = self._prefills(queues, starving)
       _collect(launched, queues)
     extending = self._extend(queues)
     self._starved = extending is None
@@ -160,17 +168,26 @@ class Scheduler:
     _collect(launched + self._in_flight, queues)
     self._in_flight = [extending] if extending else []
     self._lane_groups.reverse()
+    self.utilization.busy_s = self._programs.busy.seconds
+
+  def _prefills(
+    self, queues: list[DeviceQueues], starving: bool
+  ) -> list[Callable[[], None]]:
+    """Launches packed prefills of either model; how to finish them."""
+    launched = []
+    for role in self._models.present:
+      launched += self._prefill(queues, role, starving and not launched)
+    return launched
 
   def _prefill(
     self, queues: list[DeviceQueues], role: str, starving: bool
   ) -> list[Callable[[], None]]:
     """Launches full packed prefills; the rest only if lanes are starving."""
-    small, full = min(self._sizes), max(self._sizes)
-    launched = []
+    full, launched = max(self._sizes), []
     while backlog := max(queue.backlog(role, full) for queue in queues):
       if backlog < full and not starving:
         break
-      size = full if backlog >= _FULL * full else small
+      size = best_size(backlog, self._sizes, self._platform)
       finish = self._packed_prefill(queues, role, size)
       if finish is None:
         break
@@ -316,7 +333,8 @@ class Scheduler:
         useful.append(accounting.of_extend(task, count))
         length = len(task.row.tokens) + count
         self._check_finite('proposer', logprob[at], task, length)
-        if not self._grow(task, tokens[at][:count], live[at], logprob[at]):
+        task.gain(tokens[at][:count], live[at], logprob[at], self._models.marks)
+        if not live[at]:
           leaving[device].append(lane)
     executed = group.width * int(grown.ran.sum())
     self.utilization.lane_capacity += executed
@@ -334,21 +352,6 @@ class Scheduler:
     for queue, tasks in zip(queues, left, strict=True):
       for task in tasks:
         queue.enqueue(task)
-
-  def _grow(
-    self, task: RowTask, new: list[int], live: bool, logprob: float
-  ) -> bool:
-    """Adds tokens to a row; whether it wants more of them."""
-    row, (step_end, end) = task.row, self._models.marks
-    row.tokens += new
-    row.proposer_len = len(row.tokens) - 1
-    row.logprob += logprob
-    task.allowance -= len(new)
-    if task.steps:
-      task.steps -= sum(step_end[token] for token in new)
-    task.growing = live
-    row.done = len(row.tokens) >= row.limit or (bool(new) and end[new[-1]])
-    return live
 
   def _check_finite(
     self, role: str, total: float, task: RowTask, length: int

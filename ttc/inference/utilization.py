@@ -14,6 +14,8 @@ class Utilization:
     lane_capacity: token-forwards of all lanes, empty ones included.
     rows: in flight now.
     slots: the most rows that can be in flight.
+    busy_s: seconds in which devices had something to do, see `busy.BusyTime`;
+      None where the platform does not tell.
   """
 
   useful: int = 0
@@ -22,6 +24,7 @@ class Utilization:
   lane_capacity: int = 0
   rows: int = 0
   slots: int = 0
+  busy_s: float | None = None
 
   def __str__(self) -> str:
     return (

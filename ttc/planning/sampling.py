@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ttc.inference import engine, prefill
 from ttc.inference.capacity import Capacity
-from ttc.inference.kv_pools import COPIES
+from ttc.inference.kv_pools import tables
 from ttc.inference.stops import Stops
 from ttc.models import abstract, copies, partitioning
 from ttc.models.cache import KVCache
@@ -188,7 +188,8 @@ class _Model:
 
   def fork(self) -> Program:
     """`engine.copy` within the pool, as for children of a row."""
-    pieces = jax.ShapeDtypeStruct((self._devices * COPIES, 3), jnp.int32)
+    most = tables(self.sampling.mesh.devices.flat[0].platform)[-1]
+    pieces = jax.ShapeDtypeStruct((self._devices * most, 3), jnp.int32)
     return self._program(
       f'fork ({self.role})',
       engine.copy,
