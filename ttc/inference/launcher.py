@@ -30,9 +30,8 @@ class Launcher:
     """
     # Its default, 5 ms, is longer than a small program runs.
     sys.setswitchinterval(min(_SWITCH_S, sys.getswitchinterval()))
-    self._thread = ThreadPoolExecutor(
-      1, 'launcher', partitioning.use(mesh).__enter__
-    )
+    self._mesh = mesh
+    self._thread = ThreadPoolExecutor(1, 'launcher')
     self._error: BaseException | None = None
 
   def launch(self, program: Callable[[], T]) -> Future[T]:
@@ -47,7 +46,10 @@ class Launcher:
       if self._error is not None:
         raise self._error
       try:
-        return program()
+        # Left after each program: a context that waits for the thread's end
+        # is closed by the garbage collector, in whichever thread that runs.
+        with partitioning.use(self._mesh):
+          return program()
       except BaseException as error:
         self._error = error
         raise
