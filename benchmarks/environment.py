@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 import venv
@@ -80,18 +81,24 @@ def describe() -> dict:
   except FileNotFoundError:
     names = []
   packages = ('jax', 'jaxlib', 'flax', 'numpy')
-  revision = subprocess.run(
-    ['git', 'describe', '--always', '--dirty'],
-    cwd=ROOT,
-    text=True,
-    capture_output=True,
-    check=False,
-  ).stdout.strip()
   return {
     'processor': names[0] if names else platform.processor(),
     'cores': os.cpu_count(),
     'python': platform.python_version(),
     **{name: importlib.metadata.version(name) for name in packages},
     'opponents': _PINS.read_text(encoding='ascii').split(),
-    'revision': revision,
+    'revision': _revision(),
   }
+
+
+def _revision() -> str:
+  """Of git; empty where there is none."""
+  if shutil.which('git') is None:
+    return ''
+  return subprocess.run(
+    ['git', 'describe', '--always', '--dirty'],
+    cwd=ROOT,
+    text=True,
+    capture_output=True,
+    check=False,
+  ).stdout.strip()

@@ -4,9 +4,10 @@ import pathlib
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 import numpy as np
 
-from benchmarks import side, weights
+from benchmarks import side
 from benchmarks.protocol import MODEL, Protocol, ROPE_THETA
 from ttc.inference import engine, keys
 from ttc.inference.capacity import Capacity
@@ -18,7 +19,7 @@ from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Transformer
 from ttc.search.allocate import Beam, ParticleFilter
-from ttc.search.strategies import BestOfN, StepSearch
+from ttc.search.strategies import BestOfN, StepSearch, Strategy
 
 _SPARE = 8  # tokens that rows gain while programs are compiled
 
@@ -26,25 +27,39 @@ _SPARE = 8  # tokens that rows gain while programs are compiled
 class Ours:
   """Many questions at once."""
 
-  def __init__(self, options, protocol: Protocol):
-    self.protocol, self.compiling = protocol, 0.0
+  def __init__(
+    self, task: str, models: Models, protocol: Protocol, rows: int, line: int
+  ):
+    """Makes the caches.
+
+    Args:
+      task: of the protocol; may be set to another one between two answers.
+      models: of `unending`.
+      protocol: the workload.
+      rows: sampled at once, as `Solver.rows`, over all devices.
+      line: tokens read at once, as `Solver.line`.
+    """
+    self.task, self.models, self.protocol = task, models, protocol
+    self.compiling = 0.0
     jax.monitoring.register_event_duration_secs_listener(self._heard)
-    self.strategy = {
-      'beam': StepSearch(Beam(protocol.width)),
-      'particles': StepSearch(ParticleFilter()),
-      'best_of_n': BestOfN(),
-    }[options.task]
-    self.models = _models(options.weights, protocol)
-    self.slots = self.strategy.slots(protocol.budget)
     self.scheduler = Scheduler(
-      self.models,
+      models,
       Capacity.create(
-        -(-options.rows // options.devices),
-        protocol.most,
-        self.slots,
-        options.line,
+        -(-rows // models.mesh.shape['data']), protocol.most, self.slots, line
       ),
     )
+
+  @property
+  def strategy(self) -> Strategy:
+    return {
+      'beam': StepSearch(Beam(self.protocol.width)),
+      'particles': StepSearch(ParticleFilter()),
+      'best_of_n': BestOfN(),
+    }[self.task]
+
+  @property
+  def slots(self) -> int:
+    return self.strategy.slots(self.protocol.budget)
 
   @property
   def executed(self) -> int:
@@ -52,14 +67,14 @@ class Ours:
 
   def answer(self, questions: int) -> int:
     """Works on the first so many questions; new tokens."""
-    prompts = self.protocol.prompts(MODEL['vocab_size'])[:questions].tolist()
+    prompts = self._prompts()[:questions].tolist()
     searches = isinstance(self.strategy, StepSearch)
     return self._run(prompts, self._search if searches else self._sample)
 
   def warm(self) -> None:
     """Runs what the first question did not: other widths, other lengths."""
     capacity, budget = self.scheduler.capacity, self.protocol.budget
-    prompt = self.protocol.prompts(MODEL['vocab_size'])[0].tolist()
+    prompt = self._prompts()[0].tolist()
     together = 2 + 2 * self.scheduler.capacity.slots // budget
     self._run([prompt] * together, lambda question: _little(question, budget))
     for cache_len in capacity.lengths:
@@ -69,7 +84,7 @@ class Ours:
 
   def logits(self) -> list[float]:
     """Of the first prompt: next tokens, and the value."""
-    prompt = jnp.asarray(self.protocol.prompts(MODEL['vocab_size'])[:1])
+    prompt = jnp.asarray(self._prompts()[:1])
     both = (self.models.proposer, 'logits'), (self.models.verifier, 'value')
     logits, value = (
       Transformer(model.cfg, head=head).apply({'params': model.params}, prompt)[
@@ -78,6 +93,9 @@ class Ours:
       for model, head in both
     )
     return [*np.asarray(logits[: side.LOGITS], float).tolist(), float(value)]
+
+  def _prompts(self) -> np.ndarray:
+    return self.protocol.prompts(self.models.proposer.cfg.vocab_size)
 
   def _run(self, prompts, plan) -> int:
     own = keys.fold(keys.root(0), range(len(prompts)))
@@ -96,7 +114,7 @@ class Ours:
     yield Prefill([root])
     rows = fork([root], [0] * self.protocol.budget)
     lengths = self.protocol.lengths(question.id)
-    for round_, most in enumerate(lengths.tolist()):
+    for round_, allowance in enumerate(lengths.tolist()):
       if round_:
         rows = fork(
           rows,
@@ -104,7 +122,7 @@ class Ours:
             question.key, round_, rows, [row.value for row in rows]
           ),
         )
-      yield Extend(rows, most=most)
+      yield Extend(rows, allowance=allowance)
     return rows
 
   def _sample(self, question: Question) -> Plan:
@@ -133,7 +151,25 @@ def _little(question: Question, rows: int) -> Plan:
   return grown
 
 
-def _models(folder: pathlib.Path, protocol: Protocol) -> Models:
+def unending(
+  proposer: Model, verifier: Model, protocol: Protocol, mesh: Mesh
+) -> Models:
+  """Models of which no token ends a step or a solution."""
+  never = np.zeros(proposer.cfg.vocab_size, bool)
+  return Models(
+    proposer,
+    verifier,
+    never,
+    never,
+    Generation(1.0, 1.0, protocol.rounds * protocol.longest, protocol.longest),
+    mesh,
+  )
+
+
+def _load(folder: pathlib.Path) -> tuple[Model, ...]:
+  """The proposer and the verifier that all sides have."""
+  from benchmarks import weights  # what reads them is not on every machine
+
   cfg = TransformerConfig(
     vocab_size=MODEL['vocab_size'],
     num_layers=MODEL['num_hidden_layers'],
@@ -146,18 +182,9 @@ def _models(folder: pathlib.Path, protocol: Protocol) -> Models:
     rope_theta=ROPE_THETA,
     norm_eps=MODEL['rms_norm_eps'],
   )
-  proposer, verifier = (
+  return tuple(
     Model(jax.tree.map(jnp.asarray, weights.load(folder, kind)), cfg)
     for kind in weights.KINDS
-  )
-  never = np.zeros(cfg.vocab_size, bool)
-  return Models(
-    proposer,
-    verifier,
-    never,
-    never,
-    Generation(1.0, 1.0, protocol.rounds * protocol.longest, protocol.longest),
-    partitioning.make_mesh(),
   )
 
 
@@ -176,7 +203,16 @@ def main() -> None:
   options = parser.parse_args()
   jax.config.update('jax_num_cpu_devices', options.devices)
   side.measure(
-    options, Ours, Ours.warm, lambda: dict(programs=engine.num_programs())
+    options,
+    lambda options, protocol: Ours(
+      options.task,
+      unending(*_load(options.weights), protocol, partitioning.make_mesh()),
+      protocol,
+      options.rows,
+      options.line,
+    ),
+    Ours.warm,
+    lambda: dict(programs=engine.num_programs()),
   )
 
 

@@ -10,27 +10,42 @@ Projections are fused, and each group of query heads shares its keys uncopied.
 torch.compile does when it freezes a model; some processors are twice as fast
 with them.
 `--together` questions share a batch.
+
+It works where torch's default device is, in torch's default dtype; draws are
+made in float32, as all sides' are.
 """
 
-import pathlib
+from collections.abc import Mapping
 
 import numpy as np
-from safetensors.torch import load_file
 import torch
 from torch.nn import functional
 
 from benchmarks import side
 from benchmarks.protocol import MODEL, Protocol, ROPE_THETA
 
-HEADS, KV = MODEL['num_attention_heads'], MODEL['num_key_value_heads']
-H = MODEL['head_dim']
-
 
 class Llama:
   """A model, and the cache of a batch of rows."""
 
-  def __init__(self, folder: pathlib.Path, rows: int, cells: int, packed: bool):
-    found = load_file(folder / 'model.safetensors')
+  def __init__(
+    self,
+    found: Mapping[str, torch.Tensor],
+    shape: Mapping,
+    rows: int,
+    cells: int,
+    packed: bool = False,
+  ):
+    """Lays out the weights.
+
+    Args:
+      found: weights by their names in Hugging Face's Llama files.
+      shape: of the model, as `protocol.MODEL`.
+      rows: of the cache.
+      cells: of each row.
+      packed: see the module.
+    """
+    self.shape, H = shape, shape['head_dim']
     pack = _packed if packed else _plain
     get = lambda at, *names: torch.cat(
       [found[f'{at}.{n}.weight'] for n in names]
@@ -44,18 +59,20 @@ class Llama:
         'gate_up': pack(get(f'{at}.mlp', 'gate_proj', 'up_proj')),
         'down': pack(found[f'{at}.mlp.down_proj.weight']),
       }
-      for at in (f'model.layers.{i}' for i in range(MODEL['num_hidden_layers']))
+      for at in (f'model.layers.{i}' for i in range(shape['num_hidden_layers']))
     ]
     self.embedding = found['model.embed_tokens.weight']
     self.norm = found['model.norm.weight']
     head = found.get('lm_head.weight', found.get('score.weight'))
     self.head = pack(head) if len(head) > 1 else _plain(head)
-    self.cache = [torch.zeros(2, rows, KV, cells, H) for _ in self.layers]
-    angle = torch.arange(cells)[:, None] * ROPE_THETA ** (
-      -torch.arange(0, H, 2) / H
-    )
-    self.cos = torch.cat([angle.cos(), angle.cos()], -1)
-    self.sin = torch.cat([-angle.sin(), angle.sin()], -1)
+    kv, dtype = shape['num_key_value_heads'], self.embedding.dtype
+    self.cache = [
+      torch.zeros(2, rows, kv, cells, H, dtype=dtype) for _ in self.layers
+    ]
+    channel = torch.arange(0, H, 2, dtype=torch.float32) / H
+    angle = torch.arange(cells)[:, None] * ROPE_THETA**-channel
+    self.cos = torch.cat([angle.cos(), angle.cos()], -1).to(dtype)
+    self.sin = torch.cat([-angle.sin(), angle.sin()], -1).to(dtype)
     self.executed = 0
 
   def read(
@@ -69,32 +86,37 @@ class Llama:
       longest: no row is longer, the new tokens included.
     """
     B, T = tokens.shape
+    heads, kv, H = (
+      self.shape[name]
+      for name in ('num_attention_heads', 'num_key_value_heads', 'head_dim')
+    )
+    eps = self.shape['rms_norm_eps']
     self.executed += B * T
     at = start[:, None] + torch.arange(T)  # [B, T]
     cos, sin = self.cos[at][:, :, None], self.sin[at][:, :, None]
     seen = torch.arange(longest) <= at[..., None]  # [B, T, S]
-    seen = seen.repeat(1, HEADS // KV, 1)[:, None]
+    seen = seen.repeat(1, heads // kv, 1)[:, None]
     rows = torch.arange(B)[:, None]
     x = self.embedding[tokens]
     for layer, cache in zip(self.layers, self.cache, strict=True):
-      qkv = layer['qkv'](_norm(x, layer['in'])).view(B, T, -1, H)
-      turned = qkv[:, :, : HEADS + KV]
+      qkv = layer['qkv'](_norm(x, layer['in'], eps)).view(B, T, -1, H)
+      turned = qkv[:, :, : heads + kv]
       turned = turned * cos + turned.roll(H // 2, -1) * sin
       k, v = cache[:, :B]
-      k[rows, :, at] = turned[:, :, HEADS:]
-      v[rows, :, at] = qkv[:, :, HEADS + KV :]
-      q = turned[:, :, :HEADS].view(B, T, KV, -1, H).permute(0, 2, 3, 1, 4)
+      k[rows, :, at] = turned[:, :, heads:]
+      v[rows, :, at] = qkv[:, :, heads + kv :]
+      q = turned[:, :, :heads].view(B, T, kv, -1, H).permute(0, 2, 3, 1, 4)
       attend = (
         _attend_one if T == 1 else functional.scaled_dot_product_attention
       )
       mixed = attend(
-        q.reshape(B, KV, -1, H), k[:, :, :longest], v[:, :, :longest], seen
+        q.reshape(B, kv, -1, H), k[:, :, :longest], v[:, :, :longest], seen
       )
-      mixed = mixed.view(B, KV, -1, T, H).permute(0, 3, 1, 2, 4)
+      mixed = mixed.view(B, kv, -1, T, H).permute(0, 3, 1, 2, 4)
       x = x + layer['out'](mixed.reshape(B, T, -1))
-      gate, up = layer['gate_up'](_norm(x, layer['post'])).chunk(2, -1)
+      gate, up = layer['gate_up'](_norm(x, layer['post'], eps)).chunk(2, -1)
       x = x + layer['down'](functional.silu(gate) * up)
-    return _norm(x, self.norm)
+    return _norm(x, self.norm, eps)
 
   def fork(self, parents: torch.Tensor, begin: int, end: int) -> None:
     """Gives rows the cells [begin, end) of their parents."""
@@ -106,17 +128,26 @@ class Llama:
 class Strong:
   """See the module."""
 
-  def __init__(self, options, protocol: Protocol):
-    self.protocol, self.task = protocol, options.task
-    self.together = min(options.together, protocol.questions)
-    rows = protocol.budget * self.together
-    make = lambda kind: Llama(
-      options.weights / kind,
-      rows,
-      protocol.most + protocol.longest,
-      options.packed,
-    )
-    self.proposer, self.verifier = make('proposer'), make('verifier')
+  def __init__(
+    self,
+    task: str,
+    proposer: Llama,
+    verifier: Llama,
+    protocol: Protocol,
+    together: int = 1,
+  ):
+    """Takes the models, whose caches have a row per row of `together`.
+
+    Args:
+      task: of the protocol; may be set to another one between two answers.
+      proposer: with `lm_head`.
+      verifier: with `score`.
+      protocol: the workload.
+      together: questions that share a batch; may be lowered later.
+    """
+    self.task, self.protocol = task, protocol
+    self.proposer, self.verifier = proposer, verifier
+    self.together = together
     self.compiling = 0.0
 
   @property
@@ -132,9 +163,7 @@ class Strong:
 
   def _answer(self, questions: range) -> int:
     protocol, N = self.protocol, self.protocol.budget
-    prompts = torch.from_numpy(
-      protocol.prompts(MODEL['vocab_size'])[list(questions)]
-    )
+    prompts = torch.tensor(self._prompts()[list(questions)])
     lengths = np.concatenate([protocol.lengths(q) for q in questions], axis=1)
     if self.task == 'best_of_n':
       lengths = lengths.sum(axis=0, keepdims=True)
@@ -149,7 +178,7 @@ class Strong:
     tokens = torch.zeros(len(rows), self.proposer.cos.shape[0], dtype=int)
     tokens[:, :P] = prompts[rows]
     length, value = torch.full((len(rows),), P), None
-    for round_, wanted in enumerate(torch.from_numpy(lengths)):
+    for round_, wanted in enumerate(torch.tensor(lengths)):
       if round_:
         parents = self._parents(value)
         tokens, length = tokens[parents], length[parents]
@@ -160,6 +189,9 @@ class Strong:
       value = self._score(tokens, before, length)
     return int(lengths.sum())
 
+  def _prompts(self) -> np.ndarray:
+    return self.protocol.prompts(self.proposer.shape['vocab_size'])
+
   def _grow(self, tokens, length, target) -> None:
     """Samples until every row has its target length."""
     rows = torch.arange(len(tokens))
@@ -168,10 +200,9 @@ class Strong:
       x = self.proposer.read(
         tokens[rows, length - 1, None], length - 1, longest
       )
-      mass = self.proposer.head(x[:, 0]).softmax(-1).cumsum(-1)
-      drawn = torch.searchsorted(mass, torch.rand(len(rows), 1) * mass[:, -1:])[
-        :, 0
-      ]
+      mass = self.proposer.head(x[:, 0]).float().softmax(-1).cumsum(-1)
+      chance = torch.rand(len(rows), 1, dtype=mass.dtype)
+      drawn = torch.searchsorted(mass, chance * mass[:, -1:])[:, 0]
       live = length < target
       tokens[rows, length] = torch.where(live, drawn, tokens[rows, length])
       length = length + live
@@ -194,7 +225,7 @@ class Strong:
 
   def logits(self) -> list[float]:
     """Of the first prompt, its last token read apart, and the value."""
-    prompt = torch.from_numpy(self.protocol.prompts(MODEL['vocab_size'])[:1])
+    prompt = torch.tensor(self._prompts()[:1])
     start, P = torch.zeros(1, dtype=int), prompt.shape[1]
     self.proposer.read(prompt[:, :-1], start, P - 1)
     x = self.proposer.read(prompt[:, -1:], start + P - 1, P)
@@ -205,13 +236,13 @@ class Strong:
     ]
 
 
-def _norm(x, scale):
-  return functional.rms_norm(x, scale.shape, scale, MODEL['rms_norm_eps'])
+def _norm(x, scale, eps):
+  return functional.rms_norm(x, scale.shape, scale, eps)
 
 
 def _attend_one(q, k, v, seen):
   """For one token a row, a quarter faster: keys on the left lie as read."""
-  scores = (k @ q.mT).mT * H**-0.5
+  scores = (k @ q.mT).mT * q.shape[-1] ** -0.5
   return scores.masked_fill(~seen, -torch.inf).softmax(-1) @ v
 
 
@@ -226,6 +257,23 @@ def _packed(weight):
   )
 
 
+def _load(options, protocol: Protocol) -> Strong:
+  from safetensors.torch import load_file  # not on every machine
+
+  together = min(options.together, protocol.questions)
+  models = (
+    Llama(
+      load_file(options.weights / kind / 'model.safetensors'),
+      MODEL,
+      protocol.budget * together,
+      protocol.most + protocol.longest,
+      options.packed,
+    )
+    for kind in ('proposer', 'verifier')
+  )
+  return Strong(options.task, *models, protocol, together)
+
+
 def main() -> None:
   """Prints one JSON line."""
   parser = side.parser()
@@ -234,7 +282,7 @@ def main() -> None:
   options = parser.parse_args()
   torch.set_num_threads(options.threads)
   with torch.inference_mode():
-    side.measure(options, Strong)
+    side.measure(options, _load)
 
 
 if __name__ == '__main__':
