@@ -18,7 +18,7 @@ _SPARE = 5.0  # seconds of the budget for ending
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-  """Runs parts, and writes the table after each."""
+  """Runs parts, and writes the table after each measurement."""
   options = _parser().parse_args(argv)
   known = parts(_scale(options))
   if options.list:
@@ -32,19 +32,21 @@ def main(argv: Sequence[str] | None = None) -> None:
   signal.signal(signal.SIGTERM, lambda *_: sys.exit('Stopped.'))
   options.output.mkdir(parents=True, exist_ok=True)
   run = _describe(options, argv)
-  outcomes = []
+  outcomes = {}
   for outcome in runner.run(
     chosen,
     options.output,
     60 * options.minutes - _SPARE,
     _variables(options.cache),
   ):
-    outcomes.append(outcome)
-    report.write(options.output, run, outcomes)
+    outcomes[outcome.part] = outcome
+    report.write(options.output, run, list(outcomes.values()))
+    if outcome.state == 'running':
+      continue
     print(
       f'{outcome.part}: {outcome.state}, {outcome.seconds:.0f} s', flush=True
     )
-  print(f'\n{report.table(run, outcomes)}')
+  print(f'\n{report.table(run, list(outcomes.values()))}')
 
 
 def _scale(options) -> Scale:

@@ -8,9 +8,11 @@ is there, so that what is stopped keeps what it has.
 from collections.abc import Mapping
 import dataclasses
 import json
+import os
 import pathlib
 import pkgutil
 import sys
+import threading
 import traceback
 
 from benchmarks.accelerator.record import Measured, UnavailableError
@@ -52,5 +54,12 @@ def _last(error: Exception) -> str:
   return f'{type(error).__name__}: {first}'[:_LONGEST]
 
 
+def _end_with_input() -> None:
+  """Ends this process when the one that started it is gone."""
+  sys.stdin.read()
+  os._exit(1)
+
+
 if __name__ == '__main__':
+  threading.Thread(target=_end_with_input, daemon=True).start()
   run(json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]))

@@ -23,11 +23,13 @@ class Scale:
     together: questions that D takes into a batch.
     rows: of the scheduler.
     lines: of the scheduler, by size.
-    lanes: of `extend`, by size.
+    lanes: of `extend`, the most important first.
+    few_lanes: of the largest model.
     extend: its other arguments.
     prefills: lines of it.
     cells: cache positions of a row of a prefill.
     trained: (rows, tokens, remat) of the settings of training.
+    long: likewise, with long rows.
     generated: rows of transformers, by size, and the tokens of each.
     same: questions, and their rows.
   """
@@ -41,11 +43,13 @@ class Scale:
   together: int
   rows: int
   lines: Mapping[str, int]
-  lanes: Mapping[str, tuple[int, ...]]
+  lanes: tuple[int, ...]
+  few_lanes: int
   extend: Mapping[str, int]
   prefills: tuple[int, ...]
   cells: int
   trained: tuple[tuple[int, int, str], ...]
+  long: tuple[tuple[int, int, str], ...]
   generated: tuple[Mapping[str, int], int]
   same: tuple[int, int]
 
@@ -60,21 +64,13 @@ WHOLE = Scale(
   together=16,
   rows=512,
   lines={'0.5B': 1024, '1.5B': 2048},
-  lanes={
-    '0.5B': (256, 512, 128, 64),
-    '1.5B': (256, 512, 128, 64),
-    '7B': (128,),
-  },
+  lanes=(256, 512, 128, 64),
+  few_lanes=128,
   extend=dict(cells=512, at=320, chunk=64),
   prefills=(2048, 4096, 8192),
   cells=512,
-  trained=(
-    (8, 1024, 'full'),
-    (8, 1024, 'none'),
-    (2, 4096, 'full'),
-    (2, 4096, 'none'),
-    (8, 4096, 'full'),
-  ),
+  trained=((8, 1024, 'full'), (8, 1024, 'none')),
+  long=((2, 4096, 'full'), (2, 4096, 'none'), (8, 4096, 'full')),
   generated=({'0.5B': 256, '1.5B': 256, '7B': 128}, 64),
   same=(16, 16),
 )
@@ -90,36 +86,49 @@ TINY = Scale(
   together=2,
   rows=8,
   lines={'0.5B': 64, '1.5B': 64},
-  lanes={'0.5B': (4,), '1.5B': (4,), '7B': (4,)},
+  lanes=(4, 2),
+  few_lanes=4,
   extend=dict(cells=64, at=16, chunk=8),
-  prefills=(64,),
+  prefills=(64, 128),
   cells=64,
-  trained=((2, 32, 'full'), (1, 64, 'none')),
+  trained=((2, 32, 'full'),),
+  long=((1, 64, 'none'),),
   generated=({'0.5B': 4, '1.5B': 4, '7B': 4}, 16),
   same=(2, 4),
 )
 
 
 def parts(scale: Scale) -> tuple[Part, ...]:
-  """All parts, the most important first."""
+  """All parts, the most important first.
+
+  Programs of the models take long to compile, so what a size shows best comes
+  before what fills up its picture.
+  """
+  first, others = scale.lanes[:1], scale.lanes[1:]
+  short, longer = scale.prefills[:1], scale.prefills[1:]
   return (
     _limits(scale),
     _search(scale, '0.5B', least=60),
     _strong(scale, '0.5B'),
-    _extend(scale, '7B'),
-    _train(scale, '0.5B'),
+    _extend(scale, '7B', (scale.few_lanes,)),
+    _extend(scale, '0.5B', first),
+    _train(scale, '0.5B', scale.trained),
     _search(scale, '1.5B', least=75),
     _strong(scale, '1.5B'),
-    _extend(scale, '0.5B'),
-    _prefill(scale, '1.5B'),
-    _train(scale, '1.5B'),
-    _generate(scale, '0.5B'),
-    _extend(scale, '1.5B'),
-    _prefill(scale, '0.5B'),
+    _extend(scale, '1.5B', first),
+    _prefill(scale, '1.5B', short),
+    _train(scale, '1.5B', scale.trained),
     _same(scale),
+    _generate(scale, '0.5B'),
+    _train(scale, '0.5B', scale.long, '-long'),
+    _train(scale, '1.5B', scale.long, '-long'),
+    _prefill(scale, '1.5B', longer, '-long'),
+    _extend(scale, '0.5B', others, '-lanes'),
+    _extend(scale, '1.5B', others, '-lanes'),
+    _prefill(scale, '0.5B', scale.prefills),
+    _prefill(scale, '7B', scale.prefills),
     _generate(scale, '7B'),
     _generate(scale, '1.5B'),
-    _prefill(scale, '7B'),
   )
 
 
@@ -150,8 +159,10 @@ def _search(scale: Scale, size: str, least: float) -> Part:
         protocol={**scale.protocol, 'questions': scale.questions},
         rows=scale.rows,
         line=scale.lines[size],
+        profiled=profiled,
       )
       for task in _TASKS
+      for profiled in (False, True)
     ),
     least=least,
     limit=240,
@@ -180,39 +191,48 @@ def _strong(scale: Scale, size: str) -> Part:
   )
 
 
-def _extend(scale: Scale, size: str) -> Part:
+def _extend(
+  scale: Scale, size: str, lanes: tuple[int, ...], also: str = ''
+) -> Part:
   return _part(
-    f'extend-{size}',
+    f'extend-{size}{also}',
     'sampling:extend',
     *(
-      dict(size=scale.size(size), lanes=lanes, **scale.extend)
-      for lanes in scale.lanes[size]
+      dict(size=scale.size(size), lanes=count, **scale.extend)
+      for count in lanes
     ),
     least=30,
     limit=120,
   )
 
 
-def _prefill(scale: Scale, size: str) -> Part:
+def _prefill(
+  scale: Scale, size: str, lines: tuple[int, ...], also: str = ''
+) -> Part:
   return _part(
-    f'prefill-{size}',
+    f'prefill-{size}{also}',
     'sampling:prefill',
     *(
       dict(size=scale.size(size), line=line, cells=scale.cells)
-      for line in scale.prefills
+      for line in lines
     ),
     least=25,
     limit=90,
   )
 
 
-def _train(scale: Scale, size: str) -> Part:
+def _train(
+  scale: Scale,
+  size: str,
+  steps: tuple[tuple[int, int, str], ...],
+  also: str = '',
+) -> Part:
   return _part(
-    f'train-{size}',
+    f'train-{size}{also}',
     'training:train',
     *(
       dict(size=scale.size(size), batch=batch, seq_len=seq_len, remat=remat)
-      for batch, seq_len, remat in scale.trained
+      for batch, seq_len, remat in steps
     ),
     least=30,
     limit=150,

@@ -35,7 +35,7 @@ class Outcome:
 
   Attributes:
     part: its name.
-    state: 'done', or why it is not.
+    state: 'running', 'done', or why it is not.
     seconds: that its process took.
     measured: line by line, also of a part that was stopped.
   """

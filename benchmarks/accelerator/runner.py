@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+from typing import TextIO
 
 from benchmarks import environment
 from benchmarks.accelerator.record import Measured, Outcome
 
 _LONGEST = 200  # characters of an error in the table
+_LOOK = 0.5  # seconds between two looks at what a part has found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,10 @@ def run(
   seconds: float,
   variables: Mapping[str, str],
 ) -> Iterator[Outcome]:
-  """Runs parts one after the other, and yields what became of each.
+  """Runs parts one after the other, and yields what becomes of each.
+
+  A part at work is yielded whenever it has found something, as 'running', so
+  that whatever ends this process, what there is has been seen.
 
   Args:
     parts: in the order in which they are to run.
@@ -60,43 +65,68 @@ def run(
     if missing:
       yield Outcome(part.name, f'not run: no {missing[0]}')
     elif left < part.least:
-      yield Outcome(
-        part.name,
-        f'not run: {max(left, 0):.0f} s were left, and it takes '
-        f'{part.least:.0f}',
-      )
+      why = f'{max(left, 0):.0f} s were left, and it takes {part.least:.0f}'
+      yield Outcome(part.name, f'not run: {why}')
     else:
-      yield _run(part, folder, min(left, part.limit), variables)
+      limit = min(left, part.limit)
+      yield from _run(part, folder.absolute(), limit, variables)
 
 
 def _run(
-  part: Part, folder: pathlib.Path, seconds: float, variables: Mapping[str, str]
-) -> Outcome:
+  part: Part, folder: pathlib.Path, limit: float, variables: Mapping[str, str]
+) -> Iterator[Outcome]:
   lines, log = folder / f'{part.name}.jsonl', folder / f'{part.name}.log'
   lines.unlink(missing_ok=True)
   asked = json.dumps({'function': part.function, 'settings': part.settings})
-  state, began = 'done', time.monotonic()
-  with log.open('w', encoding='utf-8') as output:
-    child = subprocess.Popen(
-      [sys.executable, '-m', 'benchmarks.accelerator.child', asked, lines],
-      cwd=environment.ROOT,
-      env={**os.environ, **variables},
-      stdin=subprocess.DEVNULL,
-      stdout=output,
-      stderr=subprocess.STDOUT,
-      start_new_session=True,
-    )
+  state, code, found, began = 'done', None, 0, time.monotonic()
+  with (
+    log.open('w', encoding='utf-8') as output,
+    _process(
+      [sys.executable, '-m', 'benchmarks.accelerator.child', asked, str(lines)],
+      {**os.environ, **variables},
+      output,
+    ) as child,
+  ):
+    while code is None:
+      left = began + limit - time.monotonic()
+      if left <= 0:
+        state = f'stopped after {limit:.0f} s'
+        break
+      with contextlib.suppress(subprocess.TimeoutExpired):
+        code = child.wait(min(left, _LOOK))
+      measured = _read(lines)
+      if code is None and len(measured) > found:
+        found = len(measured)
+        yield Outcome(part.name, 'running', time.monotonic() - began, measured)
+  if code:
+    state = f'failed: {_last_line(log) or f"exit {code}"}'
+  yield Outcome(part.name, state, time.monotonic() - began, _read(lines))
+
+
+@contextlib.contextmanager
+def _process(
+  command: Sequence[str], variables: Mapping[str, str], output: TextIO
+) -> Iterator[subprocess.Popen]:
+  """A process that ends with the block, and what it started with it.
+
+  Otherwise a device would stay taken. The process ends by itself where nobody
+  holds its standard input any more, see `child`.
+  """
+  child = subprocess.Popen(
+    command,
+    cwd=environment.ROOT,
+    env=variables,
+    stdin=subprocess.PIPE,
+    stdout=output,
+    stderr=subprocess.STDOUT,
+    start_new_session=True,
+  )
+  with child:
     try:
-      if code := child.wait(seconds):
-        state = f'failed: {_last_line(log) or f"exit {code}"}'
-    except subprocess.TimeoutExpired:
-      state = f'stopped after {seconds:.0f} s'
+      yield child
     finally:
-      # What it started too, or a device would stay taken.
       with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-      child.wait()
-  return Outcome(part.name, state, time.monotonic() - began, _read(lines))
 
 
 def _read(lines: pathlib.Path) -> list[Measured]:

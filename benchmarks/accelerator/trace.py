@@ -1,7 +1,9 @@
 """How busy a device was, from a profile of it."""
 
+import collections
 from collections.abc import Callable, Iterable
 import dataclasses
+import itertools
 import pathlib
 import re
 import tempfile
@@ -11,6 +13,7 @@ import jax
 from benchmarks.accelerator import clock
 
 _NS = 1e-9
+_MOST = 3_000_000  # kernels of a profile that are added up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,14 +26,14 @@ class Busy:
     launches: of each program.
     running: seconds in which some program ran, gaps between its own kernels
       included.
-    kernels: seconds in which some kernel ran.
+    kernels: seconds of all kernels; None if they are too many to add up.
   """
 
   wall: float
   programs: dict[str, float]
   launches: dict[str, int]
   running: float
-  kernels: float
+  kernels: float | None
 
   def shares(self) -> dict[str, float]:
     """Of the wall time, by program, the largest first."""
@@ -40,36 +43,55 @@ class Busy:
 
 def measure(run: Callable[[], object]) -> Busy | None:
   """Profiles a call; None where the platform's profile names no device."""
+  options = jax.profiler.ProfileOptions()
+  # Watching each call of Python would slow down what keeps the device busy.
+  options.python_tracer_level = 0
+  options.host_tracer_level = 1
   with tempfile.TemporaryDirectory() as folder:
-    with jax.profiler.trace(folder):
+    with jax.profiler.trace(folder, profiler_options=options):
       wall = clock.seconds(run)
     return read(pathlib.Path(folder), wall)
 
 
 def read(folder: pathlib.Path, wall: float) -> Busy | None:
-  """The first device's part of a profile."""
+  """The first device's part of a profile that took so many seconds."""
   modules, kernels = [], []
   for file in folder.rglob('*.xplane.pb'):
-    for plane in jax.profiler.ProfileData.from_file(str(file)).planes:
-      if not re.fullmatch(r'/device:(GPU|TPU):0', plane.name):
-        continue
-      for line in plane.lines:
-        events = [
-          (event.name, event.start_ns, event.start_ns + event.duration_ns)
-          for event in line.events
-        ]
-        if line.name == 'XLA Modules':
-          modules += events
-        elif line.name.startswith('Stream') or line.name == 'XLA Ops':
-          kernels += events
+    data = jax.profiler.ProfileData.from_file(str(file))
+    lines = [
+      line
+      for plane in data.planes
+      if re.fullmatch(r'/device:(GPU|TPU):0', plane.name)
+      for line in plane.lines
+    ]
+    modules += [
+      (event.name, event.start_ns, event.start_ns + event.duration_ns)
+      for line in lines
+      if line.name == 'XLA Modules'
+      for event in line.events
+    ]
+    kernels += itertools.islice(
+      (
+        event.duration_ns
+        for line in lines
+        if line.name.startswith('Stream') or line.name == 'XLA Ops'
+        for event in line.events
+      ),
+      _MOST,
+    )
   if not modules and not kernels:
     return None
-  spent, launches = {}, {}
+  spent, launches = collections.Counter(), collections.Counter()
   for name, start, end in modules:
-    name = program(name)
-    spent[name] = spent.get(name, 0.0) + (end - start) * _NS
-    launches[name] = launches.get(name, 0) + 1
-  return Busy(wall, spent, launches, union(modules), union(kernels))
+    spent[program(name)] += (end - start) * _NS
+    launches[program(name)] += 1
+  return Busy(
+    wall,
+    dict(spent),
+    dict(launches),
+    union(modules),
+    None if len(kernels) >= _MOST else sum(kernels) * _NS,
+  )
 
 
 def program(module: str) -> str:
