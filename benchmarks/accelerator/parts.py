@@ -144,7 +144,7 @@ def _limits(scale: Scale) -> Part:
     'limits:limit',
     dict(of='product', size=scale.product),
     dict(of='read', size=scale.read),
-    limit=60,
+    limit=120,
   )
 
 
