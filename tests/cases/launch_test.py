@@ -13,8 +13,8 @@ import pytest
 
 from tests.launch.clouds import Cloud
 from ttc.bindings import chosen
+from ttc.bindings.sweep_axes import axes
 from ttc.cli import configuration, main
-from ttc.cli.sweep_axes import axes
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.sweeps import jobs
 from ttc.sweeps.cells import Sweep

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ttc.cli.sweep_axes import axes
+from ttc.bindings.sweep_axes import axes
 from ttc.pipeline.experiment import _NAME, ConfigurationError
 from ttc.sweeps import cells
 from ttc.sweeps.cells import Axis, Sweep

@@ -140,7 +140,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
 
 def _expanded(options: argparse.Namespace, rest: list[str]):
   """The sweep, and the cells that --cell selects; raises ValueError."""
-  from ttc.cli.sweep_axes import axes
+  from ttc.bindings.sweep_axes import axes
   from ttc.runtime import storage
   from ttc.sweeps.cells import Sweep
 
