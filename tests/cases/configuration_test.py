@@ -268,7 +268,7 @@ def test_all_missing_macros_are_told_at_once():
   assert 'the macros SMALL, LARGE, FINETUNE_FILE and TEST_FILE have' in told
   given = ("SMALL='/a'", "LARGE='/b'", "TEST_FILE='/c'")
   told = _refusal(('gin/experiments/math_qwen2_5_1_5b.gin',), *given)
-  assert 'the macro FINETUNE_FILE has no value; bind it with' in told  # P07
+  assert 'the macro FINETUNE_FILE has no value; give --gin.F' in told  # P07
 
 
 @pytest.mark.parametrize(

@@ -30,15 +30,14 @@ class MacroError(ConfigurationError):
 
   def __init__(self, names: Sequence[str]):
     self.names = tuple(names)
-    if len(names) == 1:
-      text = f'the macro {names[0]} has no value; bind it with {names[0]} = ...'
-    else:
-      listed = f'{", ".join(names[:-1])} and {names[-1]}'
-      text = (
-        f'the macros {listed} have no value; bind each, in a gin file with '
-        f'{names[0]} = ... or by --gin.{names[0]}=...'
-      )
-    super().__init__(text)
+    listed = ', '.join(names[:-1]) + ' and ' * (len(names) > 1) + names[-1]
+    # As a shell has to be given a text, which is what most of them are.
+    flags = ' '.join(f'--gin.{name}="\'…\'"' for name in names)
+    what = f'macros {listed} have' if len(names) > 1 else f'macro {listed} has'
+    super().__init__(
+      f'the {what} no value; give {flags} (a number without the quotes), or '
+      'bind in a gin file.'
+    )
 
 
 @dataclasses.dataclass(frozen=True)
