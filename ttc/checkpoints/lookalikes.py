@@ -2,17 +2,20 @@
 
 An adapter has weights that are added to those of another model. A pointer of
 Git LFS stands where a file has not been fetched. A head beside a language model
-makes a verifier of it, which its config.json does not say.
+makes a verifier of it, which its config.json does not say. A folder may have to
+be converted yet.
 """
 
 from collections.abc import Collection
 import json
 import pathlib
 import re
+import shlex
 
 from ttc.data.text_lines import LFS_POINTER
 from ttc.runtime.safe_text import quoted
 
+_OURS = 'model.json'
 _ADAPTER = 'adapter_config.json'
 _ADAPTERS = (
   _ADAPTER,
@@ -23,6 +26,22 @@ _ADAPTERS = (
 _IN_ADAPTER = re.compile(r'(^|\.)(lora_|base_model\.model\.|modules_to_save\.)')
 _TABLE = 'model.embed_tokens.weight'
 _LANGUAGE = re.compile(r'(model\.|lm_head\.)')
+
+
+def check_converted(folder: pathlib.Path) -> None:
+  """Refuses a folder in Hugging Face's format where one of ours is read.
+
+  Raises:
+    ValueError: it is; the message is the command that converts it.
+  """
+  if (folder / 'config.json').is_file() and not (folder / _OURS).is_file():
+    target = folder.with_name(f'{folder.name}-ttc')
+    raise ValueError(
+      f'{folder} is a checkpoint in the format of Hugging Face, which stages '
+      'do not read; run `'
+      f'{shlex.join(["ttc", "convert", f"--from={folder}", f"--to={target}"])}`'
+      f' and name {target}.'
+    )
 
 
 def check_no_adapter(folder: pathlib.Path) -> None:

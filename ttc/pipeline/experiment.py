@@ -103,11 +103,6 @@ class Experiment:
         absolute or does not exist.
     """
     storage.check(name)
-    if '/' in name and not storage.is_absolute(name):  # no stage has a slash
-      whole = storage.absolute(name)
-      raise ValueError(
-        f'{reader.name} reads {name}, a relative path; write {whole}.'
-      )
     if storage.is_absolute(name):
       if not storage.path(name).exists():
         raise ValueError(f'{name}, which {reader.name} reads, does not exist.')
@@ -118,6 +113,11 @@ class Experiment:
         break
       earlier[stage.name] = stage
     if name not in earlier:
+      whole = storage.absolute(name)
+      if '/' in name or whole.is_dir():  # no stage has a slash
+        raise ValueError(
+          f'{reader.name} reads {name}, a relative path; write {whole}.'
+        )
       raise ValueError(
         f'{reader.name} reads {name!r}, which is none of the stages before '
         f'it ({", ".join(earlier) or "it is the first"}).'

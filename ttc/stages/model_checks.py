@@ -1,6 +1,6 @@
 """Checks that models fit a task, made before any parameters are loaded."""
 
-from ttc.checkpoints import orbax
+from ttc.checkpoints import lookalikes, orbax
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
@@ -34,14 +34,25 @@ def known(
     that of the one that training starts from. None for other stages.
 
   Raises:
-    ValueError: there is no such stage before `reader`, or no model at the path.
+    ValueError: there is no such stage before `reader`, or no model at the path,
+      or one that has yet to be converted.
   """
   stage = experiment.source(reader, name)
   if stage is None:
-    return orbax.load_config(str(model_folders.folder(storage.path(name))))[0]
+    return stored(name)
   if isinstance(stage, Train):
     return known(experiment, stage, stage.start)
   return stage.model if isinstance(stage, Pretrain) else None
+
+
+def stored(name: str) -> TransformerConfig:
+  """The shape of the model at an absolute path.
+
+  Raises:
+    ValueError: there is none, or one that has yet to be converted.
+  """
+  lookalikes.check_converted(storage.path(name))
+  return orbax.load_config(str(model_folders.folder(storage.path(name))))[0]
 
 
 def has_reader(name: str) -> bool:

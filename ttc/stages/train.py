@@ -3,9 +3,11 @@
 import dataclasses
 from typing import ClassVar
 
+from ttc.checkpoints import lookalikes
 from ttc.data.problems import Task
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
+from ttc.runtime import storage
 from ttc.stages import example_checks, fitting
 from ttc.stages.sources import Source
 
@@ -41,7 +43,8 @@ class Train:
         divided over the devices.
     """
     stage = experiment.source(self, self.source.stage)
-    experiment.source(self, self.start)
+    if experiment.source(self, self.start) is None:
+      lookalikes.check_converted(storage.path(self.start))
     self.fit.check(self.name)
     asked = example_checks.questions(experiment, self, self.source.stage)
     example_checks.check_split(self, self.task, self.split, asked)

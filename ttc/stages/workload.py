@@ -8,11 +8,9 @@ number of questions and the length of prompts come from bindings and options.
 from collections.abc import Mapping
 import dataclasses
 
-from ttc.checkpoints import orbax
 from ttc.inference.capacity import Capacity
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
-from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage
 from ttc.planning.sampling import Sampling
@@ -20,6 +18,7 @@ from ttc.planning.topology import Topology
 from ttc.planning.training import Training
 from ttc.runtime import storage
 from ttc.search.revisions import Chains
+from ttc.stages import model_checks
 from ttc.stages.label import Label
 from ttc.stages.pretrain import Pretrain
 from ttc.stages.probe import Probe
@@ -114,8 +113,7 @@ class Shapes:
       if name in self._shapes:
         return _stored(self._shapes[name])
       if storage.path(name).exists():
-        folder = model_folders.folder(storage.path(name))
-        return orbax.load_config(str(folder))[0]
+        return model_checks.stored(name)
       raise ValueError(
         f'nothing is at {name} and no Solver.shape says what model it is; '
         f'bind one, or give --shape={name}=SCOPE, a gin scope that binds a '

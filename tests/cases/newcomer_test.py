@@ -1,0 +1,97 @@
+"""Where people with a checkpoint of their own were stuck, and what is said."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tests.data import toys
+from ttc.cli import configuration
+from ttc.models.config import TransformerConfig
+from ttc.pipeline.experiment import ConfigurationError
+from ttc.stages import model_checks
+
+_LOOK = 'gin/experiments/first_look.gin'
+_FILES = (_LOOK, 'gin/templates/qwen.gin')
+_MODEL = TransformerConfig(400, 1, 8, 2, 1, 4, 16)
+
+
+@pytest.fixture
+def given(tmp_path):
+  """Bindings of first_look.gin, with a model as far as a check looks."""
+  rows = [
+    dict(problem=f'How many are {i}?', solution='s', answer=f'{i}', level=1)
+    for i in range(20)
+  ]
+  text = ''.join(f'{json.dumps(row)}\n' for row in rows)
+  toys.qwen(tmp_path / 'small')
+  described = {'head': 'logits', 'config': dataclasses.asdict(_MODEL)}
+  (tmp_path / 'small' / 'model.json').write_text(json.dumps(described))
+  (tmp_path / 'rows.jsonl').write_text(text)
+  return {
+    'SMALL': f"'{tmp_path / 'small'}'",
+    'FINETUNE_FILE': f"'{tmp_path / 'rows.jsonl'}'",
+    'TEST_FILE': f"'{tmp_path / 'rows.jsonl'}'",
+  }
+
+
+def _bindings(given, **others):
+  return [f'{name}={value}' for name, value in (given | others).items()]
+
+
+def _refusal(bindings, files=_FILES):
+  with pytest.raises(ConfigurationError) as refused:
+    configuration.load(files, bindings)
+  told = str(refused.value)
+  assert len(told.splitlines()) == 1
+  return told
+
+
+@pytest.fixture
+def unconverted(tmp_path):
+  toys.qwen(tmp_path / 'my model')
+  (tmp_path / 'my model' / 'config.json').write_text('{}')
+  return tmp_path / 'my model'
+
+
+def test_a_checkpoint_to_be_converted_is_told_with_the_command(
+  given, unconverted
+):
+  told = _refusal(_bindings(given, SMALL=f"'{unconverted}'"))
+  command = f"ttc convert '--from={unconverted}' '--to={unconverted}-ttc'"
+  assert f'run `{command}` and name {unconverted}-ttc.' in told
+  with pytest.raises(ValueError, match='run `ttc convert'):
+    model_checks.stored(str(unconverted))  # as ttc plan reads it
+
+
+def test_a_trained_model_may_not_start_from_one_either(unconverted):
+  told = _refusal(
+    [f"prm/Train.start='{unconverted}'"],
+    ['gin/experiments/worksheet_quickstart.gin'],
+  )
+  assert "stage 'prm': " in told
+  assert 'run `ttc convert' in told
+
+
+@pytest.mark.parametrize('name', ['small', './small', '../{}/small'])
+def test_a_relative_model_folder_is_told_with_its_absolute_path(
+  given, tmp_path, monkeypatch, name
+):
+  monkeypatch.chdir(tmp_path)
+  name = name.format(tmp_path.name)
+  told = _refusal(_bindings(given, SMALL=f"'{name}'"))
+  assert f'sample reads {name}, a relative path; write {tmp_path}' in told
+
+
+def test_values_that_are_missing_are_told_with_what_to_type():
+  told = _refusal([])
+  assert 'the macros SMALL, FINETUNE_FILE and TEST_FILE have no value' in told
+  for name in ('SMALL', 'FINETUNE_FILE', 'TEST_FILE'):
+    assert f'--gin.{name}="\'…\'"' in told
+
+
+def test_a_small_max_tokens_needs_no_other_binding(given):
+  experiment, _ = configuration.load(
+    _FILES, _bindings(given, MAX_TOKENS=16), check=True
+  )
+  assert experiment.stages[0].solver.generation.max_tokens == 16
