@@ -3,6 +3,7 @@
 import html.parser
 import json
 import re
+import shutil
 
 import pytest
 
@@ -186,3 +187,42 @@ def test_missing_stages_are_said_and_do_not_stop_it(gapped):
   assert 'revise stage' in summary['left_out']['revisions-turns']
   page = (folder / 'index.html').read_text()
   assert 'revisions-turns: needs the revise stage' in page
+
+
+@pytest.mark.parametrize('sampled', [True, False])
+def test_an_allocation_is_reported_without_best_of_n_too(tmp_path, sampled):
+  # As a cell of a sweep over strategies leaves it: one search, and all that
+  # another experiment has finished.
+  apart = ('revise', 'large_greedy', 'large_samples', 'control_samples')
+  truth = world.Truth(questions=15, width=16)
+  root = world.write(tmp_path, truth, without=apart)
+  found = records.read_rows(root / 'search')
+  shutil.copytree(root / 'search', root / 'pilot')
+  if not sampled:
+    shutil.rmtree(root / 'search')
+    rest = [r for r in found if r['strategy'] != world.BEST_OF_N]
+    world.write_stage(root / 'search', rest)
+    world.write_solver(root / 'search', 'pretrain', 'prm')
+  action = f'{world.BEAM} N=4'
+  taken = [r for r in found if (r['strategy'], r['budget']) == (world.BEAM, 4)]
+  decision = {'action': action, 'belief': 0.5, 'stop': 'safe'}
+  spent = [
+    dict(
+      problem=r['problem'], budget=4.0, round=0, decision=decision,
+      rows=r['rows'], cost=r['cost'], correct=r['rows'][0]['correct'],
+      attempts=len(r['rows']),
+    )
+    for r in taken
+  ]  # fmt: skip
+  world.write_stage(root / 'allocate', spent)
+  world.write_solver(root / 'allocate', 'pretrain', 'prm')
+  text = report.write(tmp_path / 'report', {0: root}, ABOUT)
+  tables = json.loads((tmp_path / 'report' / 'summary.json').read_text())
+  assert 'allocation, per question' in text
+  (row,) = tables['tables']['allocation']
+  assert row['stops'] == {'safe': 100.0}
+  assert bool(tables['tables']['difficulty_estimates']) is sampled
+  (figure,) = [f for f in tables['figures'] if f['id'] == 'allocation']
+  drawn = {series['name'] for series in figure['panels'][0]['series']}
+  assert {'allocation', 'best uniform arm', 'random at equal spend'} <= drawn
+  assert ('clairvoyant' in drawn) is sampled

@@ -39,12 +39,15 @@ class Comparison:
 
   Attributes:
     ledgers: what was spent, by budget.
-    curves: points by name, the cheapest first.
+    curves: points by name, the cheapest first; those that resample answers only
+      where best-of-N was recorded, for fitting and here.
     targets: the best uniform arm by generations (N).
     chosen: accuracies of the targets, with the choice made again in draws.
     fitted: FLOPs executed on fitting questions.
-    solve_rate: share of right answers among the test samples, float [Q].
-    estimates: predicted solve rates and FLOPs of predicting them, by name.
+    solve_rate: share of right answers among the test samples, float [Q]; None
+      without best-of-N.
+    estimates: predicted solve rates and FLOPs of predicting them, by name; {}
+      without a solve rate, which they are compared with.
   """
 
   ledgers: Sequence[Ledger]
@@ -52,7 +55,7 @@ class Comparison:
   targets: Mapping[int, Point]
   chosen: Mapping[int, Refitted]
   fitted: float
-  solve_rate: np.ndarray
+  solve_rate: np.ndarray | None
   estimates: Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -80,7 +83,6 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
   others = Recordings.read(*(f for f in folders if f.is_dir())).at(
     study.problem
   )
-  first = _GREEDY if _GREEDY in fitting.actions else None
   curves = {
     ALLOCATION: [
       Point(f'{own.budget:g} per question', own.flops, own.correct * 1.0)
@@ -88,27 +90,26 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
     ],
     UNIFORM: list(targets.values()),
     names.WEIGHTED: _weighted(study),
-    THRESHOLD: baselines.threshold(fitting, others, None),
-    CONSISTENCY: baselines.consistency(fitting, others),
     POLICY: _policy(study),
     RANDOM: _random(ledgers, others),
-    CLAIRVOYANT: baselines.clairvoyant(others),
   }
-  if first and first in others.actions:
-    curves[GREEDY_FIRST] = baselines.threshold(fitting, others, first)
-  estimates = _samples_estimates(study, ledgers, others)
-  probe = _probe(root, fitting, others)
-  if probe is not None:
-    probed, rate = probe
-    curves[ONE_SHOT] = one_shot.points(others, probed, rate)
-    estimates['probe of the prompt'] = rate, probed.flops
+  solve_rate, estimates = None, {}
+  if others.best_of_n is not None and fitting.best_of_n is not None:
+    solve_rate = _solve_rate(others)
+    estimates = _samples_estimates(study, ledgers, others)
+    curves |= _resampling(fitting, others)
+    probe = _probe(root, fitting, others)
+    if probe is not None:
+      probed, rate = probe
+      curves[ONE_SHOT] = one_shot.points(others, probed, rate)
+      estimates['probe of the prompt'] = rate, probed.flops
   return Comparison(
     ledgers,
     {name: points for name, points in curves.items() if points},
     targets,
     study.search_optimal.refitted(optimal.UNIFORM),
     fitting.executed,
-    _solve_rate(others),
+    solve_rate,
     estimates,
   )
 
@@ -147,6 +148,20 @@ def _uniform(study: Study) -> dict[int, Point]:
     n: Point(f'N={n}', fits.flops[optimal.UNIFORM][n], accuracy)
     for n, accuracy in sorted(fits.uniform.items())
   }
+
+
+def _resampling(
+  fitting: Recordings, others: Recordings
+) -> dict[str, list[Point]]:
+  """The rules that draw from best-of-N as they go; both have it."""
+  curves = {
+    THRESHOLD: baselines.threshold(fitting, others, None),
+    CONSISTENCY: baselines.consistency(fitting, others),
+    CLAIRVOYANT: baselines.clairvoyant(others),
+  }
+  if _GREEDY in fitting.actions and _GREEDY in others.actions:
+    curves[GREEDY_FIRST] = baselines.threshold(fitting, others, _GREEDY)
+  return curves
 
 
 def _weighted(study: Study) -> list[Point]:
