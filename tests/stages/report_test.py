@@ -57,6 +57,29 @@ def test_a_stage_that_was_not_run_is_named(tmp_path):
     else:
       with pytest.raises(RefusedError, match='reads seed-0/nothing'):
         run.work()
+      assert not run.folder.exists()
+
+
+def test_a_refused_report_leaves_what_there_was_before(tmp_path):
+  place = _place(tmp_path, (0,))
+  run = StageRun(_REPORT, place, None)
+  run.work()
+  kept = {p: p.read_bytes() for p in run.folder.rglob('*') if p.is_file()}
+  (tmp_path / 'seed-0' / 'search' / 'COMPLETE').unlink()
+  with pytest.raises(RefusedError, match='reads seed-0/search'):
+    StageRun(_REPORT, place, None).work()
+  for path, content in kept.items():
+    if path.suffix in ('.html', '.svg'):
+      assert path.read_bytes() == content
+
+
+def test_a_report_that_finds_nothing_to_tell_leaves_nothing(tmp_path):
+  world.write_stage(tmp_path / 'seed-0' / 'label', [])
+  place = Place(tmp_path, seeds=(0,), stages=('label',), command='ttc run')
+  run = StageRun(_REPORT, place, None)
+  with pytest.raises(ValueError, match='no samples of test questions'):
+    run.work()
+  assert not run.folder.exists()
 
 
 def test_the_models_it_compares_must_be_in_the_experiment():

@@ -29,6 +29,7 @@ from ttc.pipeline import (
   lease,
   provenance,
   records,
+  withdrawn,
 )
 from ttc.pipeline.origin import BusyError, FILE, Origin, RefusedError
 from ttc.pipeline.parts import one, Part, Parts
@@ -250,10 +251,10 @@ class StageRun:
 
     Raises:
       RefusedError: another run is at work in the folder, or it cannot be
-        resumed. Also what the stage itself raises.
+        resumed. Also what the stage itself raises. See `withdrawn`.
     """
-    self._make_folder()
-    with self._exclusively():
+    processes = self.place.processes.count
+    with withdrawn.if_refused(self.folder, processes), self._exclusively():
       # Process 0 begins first: no other may write a part before stage.json.
       if self.leads:
         self._begin()
@@ -378,6 +379,7 @@ class StageRun:
   @contextlib.contextmanager
   def _exclusively(self) -> Iterator[None]:
     """Holds the folder against other commands; raises RefusedError."""
+    self._make_folder()
     try:
       with lease.holding(self.folder, self.place.processes.index) as self._hold:
         yield
