@@ -2,15 +2,20 @@
 
 import dataclasses
 import json
+import pathlib
+import shlex
 
 import pytest
 
 from tests.data import toys
-from ttc.cli import configuration
+from ttc.cli import arguments, configuration, main
 from ttc.models.config import TransformerConfig
+from ttc.pipeline import fingerprint
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.stages import model_checks
 
+_REPOSITORY = pathlib.Path(__file__).parents[2]
+_QUICK = 'gin/experiments/worksheet_quickstart.gin'
 _LOOK = 'gin/experiments/first_look.gin'
 _FILES = (_LOOK, 'gin/templates/qwen.gin')
 _MODEL = TransformerConfig(400, 1, 8, 2, 1, 4, 16)
@@ -67,7 +72,7 @@ def test_a_checkpoint_to_be_converted_is_told_with_the_command(
 def test_a_trained_model_may_not_start_from_one_either(unconverted):
   told = _refusal(
     [f"prm/Train.start='{unconverted}'"],
-    ['gin/experiments/worksheet_quickstart.gin'],
+    [_QUICK],
   )
   assert "stage 'prm': " in told
   assert 'run `ttc convert' in told
@@ -95,3 +100,50 @@ def test_a_small_max_tokens_needs_no_other_binding(given):
     _FILES, _bindings(given, MAX_TOKENS=16), check=True
   )
   assert experiment.stages[0].solver.generation.max_tokens == 16
+
+
+def _documented(file):
+  """The arguments of the command in the first comment of a gin file."""
+  lines = (_REPOSITORY / file).read_text(encoding='utf-8').splitlines()
+  shown = [line[1:] for line in lines[1:] if line.startswith('#   ')]
+  end = next(i for i, line in enumerate(shown) if not line.endswith('\\'))
+  return shlex.split(' '.join(line.rstrip('\\') for line in shown[: end + 1]))
+
+
+def test_the_documented_sweep_needs_only_what_the_quickstart_makes(capsys):
+  command = _documented('gin/sweeps/worksheet_strategies.gin')
+  assert command[:2] == ['ttc', 'sweep']
+  assert command[-1] == '--run'
+  assert main.main(command[1:-1]) == 0
+  cells = [shlex.split(x)[1:] for x in capsys.readouterr().out.splitlines()]
+  assert len(cells) == 6
+  quick, _ = configuration.load([_QUICK], [], check=False)
+  made = {stage.name: fingerprint.bindings(stage) for stage in quick.stages}
+  searches = []
+  for cell in cells:
+    request = arguments.request(cell)
+    experiment, _ = configuration.load(
+      request.files, request.bindings, check=False
+    )
+    assert set(experiment.seeds) <= set(quick.seeds)
+    own = {s.name: fingerprint.bindings(s) for s in experiment.stages}
+    searches.append(own['search'])
+    read, left = set(), ['search']
+    while left:
+      # A stage names in its bindings what it reads, and itself.
+      named = {x for x in own[left.pop()].values() if x in own}
+      left += named - read - {'search'}
+      read |= named
+    assert {'pretrain', 'prm', 'label'} <= read
+    assert all(own[name] == made[name] for name in read - {'search'})
+  assert all(searches.count(search) == 1 for search in searches)
+
+
+def test_a_sweep_file_is_found_from_any_folder(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  common = ['sweep', f'--gin_file={_QUICK}', '--output=runs', '--only=search']
+  file = 'gin/sweeps/worksheet_strategies.gin'
+  assert main.main([*common, f'--sweep_file={file}']) == 0
+  assert len(capsys.readouterr().out.splitlines()) == 6
+  assert main.main([*common, f'--sweep_file={file[:-5]}']) == 2
+  assert f'(did you mean {file}?)' in capsys.readouterr().err

@@ -48,7 +48,7 @@ def of_file(file: str) -> GinSource:
   path = found(file)
   if path is None:
     raise ConfigurationError(
-      f'--gin_file={file} is not a file, {_searched(file)}.'
+      f'--gin_file={file} is not a file, {searched(file)}.'
     )
   whole = list(_whole(path, (path,), file))
   own = not _ships(path)
@@ -119,7 +119,7 @@ def _whole(
     if inner is None:
       raise ConfigurationError(
         f'{statement.place} includes {statement.file}, which is not a file, '
-        f'{_searched(statement.file)}.'
+        f'{searched(statement.file)}.'
       )
     if inner in chain:
       raise ConfigurationError(
@@ -152,8 +152,8 @@ def _refuse_overwritten(
       )
 
 
-def _searched(file: str) -> str:
-  """Where a file was looked for, and which one may have been meant."""
+def searched(file: str) -> str:
+  """Where a gin file was looked for, and which one may have been meant."""
   folders = dict.fromkeys((pathlib.Path.cwd(), REPOSITORY))
   text = f'neither from {" nor from ".join(map(str, folders))}'
   if len(folders) == 1:

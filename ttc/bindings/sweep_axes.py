@@ -1,10 +1,9 @@
 """Parses the axes of a sweep: gin syntax, each binding a list of values."""
 
 from collections.abc import Iterable
-import pathlib
 
 from gin import config_parser
-from ttc.bindings import texts
+from ttc.bindings import sources, texts
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.sweeps.cells import Axis, GIN_FILE
 
@@ -15,8 +14,8 @@ def axes(
   """Parses the axes of a sweep, those of files first.
 
   Args:
-    files: paths of files in gin syntax. Every statement is an axis: a list of
-      values, or a dict of values by name.
+    files: paths of files in gin syntax, found as gin files are. Every statement
+      is an axis: a list of values, or a dict of values by name.
     statements: such statements; one replaces an axis of a file.
     bindings: gin bindings of all cells, which no axis may bind as well.
 
@@ -26,8 +25,13 @@ def axes(
   """
   of_files, of_flags = {}, {}
   for file in files:
+    path = sources.found(file)
+    if path is None:
+      raise ConfigurationError(
+        f'--sweep_file={file} is not a file, {sources.searched(file)}.'
+      )
     try:
-      text = pathlib.Path(file).read_text(encoding='utf-8')
+      text = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
       reason = getattr(error, 'strerror', None) or error
       raise ConfigurationError(f'--sweep_file={file}: {reason}.') from error

@@ -3,7 +3,7 @@
     ttc sweep --output=runs/strategies --run \
       --gin_file=gin/experiments/worksheet_quickstart.gin \
       --gin.Experiment.reuse="'runs/quickstart'" --only=search \
-      --sweep.BUDGET='[16, 64]' --sweep.Experiment.seeds='[(0,), (1,)]'
+      --sweep.BUDGET='[16, 64]' --sweep.search/Generation.temperature='[0.7, 1]'
 
 A cell is an ordinary `ttc run` with an output folder of its own. It can be run
 on any machine and continues where it stopped; there is no scheduler here.
@@ -31,11 +31,11 @@ axes:
     --gin.Experiment.reuse="'runs/quickstart'" --only=search \\
     --sweep.search/Search.arms='{"best": (@best_of_n/arms.Arm(),),
                                  "beam": (@beam/arms.Arm(),)}' \\
-    --sweep.Experiment.seeds='[(0,), (1,), (2,)]'
+    --sweep.search/Generation.temperature='[0.7, 1.0]'
 
-makes six cells, runs/strategies/arms-best_seeds-0 and so on. With
+makes four cells, runs/strategies/arms-best_temperature-0.7 and so on. With
 Experiment.reuse a cell reuses stages that another experiment has finished with
-the same bindings, such as trained models, and runs the rest.
+the same bindings and seeds, such as trained models, and runs the rest.
 
 When run again, it skips finished cells and continues the others. A failing cell
 does not stop the others; the exit code is then 1. `ttc status` shows them all.
