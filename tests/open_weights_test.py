@@ -78,7 +78,7 @@ def run(tmp_path_factory):
 def test_attempts_are_the_tokens_that_were_sampled(run):
   _, ours, stages = run
   vocabulary = Tokenizer(str(ours), '<|quad_end|>')
-  samples = records.read_rows(stages / 'sample')
+  samples = records.read_rows(stages / 'search')
   assert len(samples) == 6
   beyond = False
   for record in samples:
@@ -98,7 +98,7 @@ def test_attempts_are_the_tokens_that_were_sampled(run):
 def test_labels_belong_to_the_samples(run):
   _, ours, stages = run
   vocabulary = Tokenizer(str(ours), '<|quad_end|>')
-  samples = {r['problem']: r for r in records.read_rows(stages / 'sample')}
+  samples = {r['problem']: r for r in records.read_rows(stages / 'search')}
   labels = records.read_rows(stages / 'label')
   assert labels
   steps = 0
@@ -120,7 +120,7 @@ def test_ttc_grade_agrees_with_the_records(run):
   source, target = folder / 'answers.jsonl', folder / 'graded.jsonl'
   expected = []
   with open(source, 'w', encoding='ascii') as file:
-    for record in records.read_rows(stages / 'sample'):
+    for record in records.read_rows(stages / 'search'):
       for row in record['rows']:
         expected.append(row['correct'])
         file.write(

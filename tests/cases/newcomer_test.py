@@ -7,11 +7,14 @@ import shlex
 
 import pytest
 
+from tests import testing
 from tests.data import toys
+from ttc.checkpoints import orbax
 from ttc.cli import arguments, configuration, main
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import fingerprint
 from ttc.pipeline.experiment import ConfigurationError
+from ttc.reporting import first_answers
 from ttc.stages import model_checks
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -147,3 +150,74 @@ def test_a_sweep_file_is_found_from_any_folder(tmp_path, monkeypatch, capsys):
   assert len(capsys.readouterr().out.splitlines()) == 6
   assert main.main([*common, f'--sweep_file={file[:-5]}']) == 2
   assert f'(did you mean {file}?)' in capsys.readouterr().err
+
+
+def _record(*rows, problem=7):
+  fields = ('answer', 'correct', 'truncated', 'text')
+  return {
+    'problem': problem,
+    'rows': [dict(zip(fields, row, strict=True)) for row in rows],
+  }
+
+
+_RIGHT = ('4', True, False, 'It is 4.')
+_LOST = (None, False, False, 'Hello')
+_CUT = (None, False, True, 'Let me think')
+
+
+def test_answers_that_make_sense_take_one_line():
+  told = first_answers.text('sample', [_record(_RIGHT, _LOST)], str)
+  assert told == (
+    'sample: of the first 2 answers 50.0% right, 0.0% cut short, 50.0% that '
+    'cannot be parsed'
+  )
+
+
+def test_without_a_template_the_first_prompt_and_answer_are_shown():
+  asked = [_record(problem=3), _record(_RIGHT), _record(_LOST, problem=8)]
+  told = first_answers.text('sample', asked, 'ask {}\n?'.format, chosen=False)
+  assert '\nThe first prompt ends:\n  | ask 7\n  | ?\n' in told
+  assert '\nIts first answer begins:\n  | It is 4.\n' in told
+  assert 'No template was chosen' in told
+  assert 'warning' not in told
+
+
+@pytest.mark.parametrize(
+  ('rows', 'cause'),
+  [
+    ((_RIGHT, _LOST, _LOST), 'cannot be parsed; choose a template'),
+    ((_RIGHT, _CUT, _CUT), '66.7% were cut short; raise Generation.max_tokens'),
+  ],
+)
+def test_where_most_answers_cannot_be_parsed_there_is_a_warning(rows, cause):
+  told = first_answers.text('sample', [_record(*rows)], str)
+  assert 'warning: 66.7% of the answers cannot be parsed' in told
+  assert cause in told
+  assert '  | 7' in told
+
+
+def test_a_part_of_which_no_question_was_asked_is_said():
+  told = first_answers.text('sample', [_record()], str)
+  assert told == 'sample: none of the first 1 questions was asked'
+
+
+@pytest.mark.slow
+def test_a_first_look_shows_an_answer_and_ends_with_a_page(
+  given, tmp_path, capsys
+):
+  cfg = dataclasses.replace(_MODEL, embed_dim=16, context=256)
+  orbax.save_model(
+    str(tmp_path / 'small'), cfg, 'logits', testing.random_params(cfg)
+  )
+  toys.qwen(tmp_path / 'small')
+  files = ('QUESTIONS=5', 'MAX_TOKENS=16', f"Experiment.output='{tmp_path}'")
+  flags = [f'--gin.{x}' for x in (*_bindings(given), *files)]
+  assert main.main(['run', f'--gin_file={_LOOK}', *flags]) == 0
+  told = capsys.readouterr().out
+  assert 'seed-0/search: of the first 20 answers' in told
+  assert '  | Problem:\n  | How many are' in told
+  assert 'No template was chosen' in told
+  assert 'warning: ' in told
+  assert told.endswith('first_look/report/index.html\n')
+  page = (tmp_path / 'first_look/report/index.html').read_text(encoding='utf-8')
+  assert 'An answer that cannot be parsed: question' in page

@@ -25,7 +25,12 @@ class Example:
 
 def read(root: pathlib.Path) -> list[Example]:
   """Examples from the stages revise and search below a seed's folder."""
-  return [*_chains(_rows(root / 'revise')), *_beams(_rows(root / 'search'))]
+  searches = _rows(root / 'search')
+  return [
+    *_chains(_rows(root / 'revise')),
+    *_beams(searches),
+    *_samples(searches),
+  ]
 
 
 def _rows(folder: pathlib.Path) -> Sequence[Mapping]:
@@ -70,6 +75,26 @@ def _beams(questions: Sequence[Mapping]) -> list[Example]:
       where = f'question {record["problem"]}, budget {record["budget"]}'
       attempt = _verdict(row), _text(row)
       examples.append(Example(f'{title}: {where}', (attempt,)))
+  return examples
+
+
+def _samples(questions: Sequence[Mapping]) -> list[Example]:
+  """The first independent answers that are right, wrong, and unparsable."""
+  wanted = {
+    'right': 'An answer that is right',
+    'wrong': 'An answer that is wrong',
+    'none': 'An answer that cannot be parsed',
+  }
+  examples = []
+  for record in questions:
+    if not record['strategy'].startswith('BestOfN'):
+      continue
+    for row in record['rows']:
+      kind = 'right' if row['correct'] else 'wrong'
+      title = wanted.pop('none' if row['answer'] is None else kind, None)
+      if title:
+        heading = f'{title}: question {record["problem"]}'
+        examples.append(Example(heading, ((_verdict(row), _text(row)),)))
   return examples
 
 

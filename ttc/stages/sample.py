@@ -3,6 +3,10 @@
 import dataclasses
 from typing import ClassVar
 
+from ttc.data.templates import Template
+from ttc.pipeline import records
+from ttc.pipeline.stage import StageRun
+from ttc.reporting import first_answers
 from ttc.runtime import limits
 from ttc.stages.arms import check_arms, run_arms, sample_arms
 from ttc.stages.solver import Solver
@@ -32,3 +36,14 @@ class Sample:
   arms = property(sample_arms)
   check = check_arms
   __call__ = run_arms
+
+  def show(self, run: StageRun) -> str:
+    """Text: how the first part's answers are; see `first_answers.text`."""
+    task, solver = self.solver.task, self.solver
+    return first_answers.text(
+      run.label,
+      records.read_part(records.part_paths(run.folder)[0]),
+      lambda problem: task.prompt(solver.by_id[problem]),
+      # Only questions of files have a template.
+      chosen=getattr(task, 'template', None) != Template(),
+    )
