@@ -44,8 +44,15 @@ def names(
   unknown = sorted(set(only) - found)
   if unknown or not found:
     have = ', '.join(f'{s.name} ({s.kind})' for s in stages)
+    kinds = {s.name: s.kind for s in stages}
     what = unknown[0] if unknown else f'of kind {kind}'
-    close = difflib.get_close_matches(what, found, n=1)
+    if what in kinds:
+      raise ConfigurationError(
+        f'--only={what} is a stage of kind {kinds[what]}, which ttc {kind} '
+        f'does not run; write ttc {kinds[what]} --only={what}, or ttc run for '
+        'stages of several kinds.'
+      )
+    close = difflib.get_close_matches(what, kinds, n=1)
     meant = f' (did you mean {close[0]}?)' if close else ''
     raise ConfigurationError(
       f'the experiment has no stage {what}{meant}; it has {have}.'
