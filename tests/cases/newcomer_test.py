@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import shlex
+import subprocess
+import sys
 
 import pytest
 
@@ -150,6 +153,42 @@ def test_a_sweep_file_is_found_from_any_folder(tmp_path, monkeypatch, capsys):
   assert len(capsys.readouterr().out.splitlines()) == 6
   assert main.main([*common, f'--sweep_file={file[:-5]}']) == 2
   assert f'(did you mean {file}?)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', ['search', 'sample'])
+def test_a_stage_of_another_kind_is_told_with_its_subcommand(kind, capsys):
+  command = [kind, f'--gin_file={_QUICK}', '--only=prm', '--check=elsewhere']
+  assert main.main(command) == 2
+  told = capsys.readouterr().err
+  assert '--only=prm is a stage of kind train, which' in told
+  assert 'write ttc train --only=prm, or ttc run for' in told
+
+
+def test_status_looks_at_the_usual_folder(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  assert main.main(['status']) == 2
+  assert "'runs' holds no experiment or sweep" in capsys.readouterr().err
+  (tmp_path / 'runs/mine/seed-0/toss').mkdir(parents=True)
+  (tmp_path / 'runs/mine/seed-0/toss/stage.json').write_text('{"seconds": 1}')
+  assert main.main(['status']) == 0
+  assert 'seed-0/toss  stopped' in capsys.readouterr().out
+
+
+def test_a_closed_pipe_ends_status_quietly(tmp_path):
+  (tmp_path / 'runs/mine/seed-0/toss').mkdir(parents=True)
+  (tmp_path / 'runs/mine/seed-0/toss/stage.json').write_text('{"seconds": 1}')
+  read, write = os.pipe()
+  os.close(read)
+  done = subprocess.run(
+    [sys.executable, '-m', 'ttc.cli.main', 'status'],
+    cwd=tmp_path,
+    env=os.environ | {'PYTHONPATH': str(_REPOSITORY)},
+    stdout=write,
+    stderr=subprocess.PIPE,
+    check=False,
+  )
+  os.close(write)
+  assert (done.returncode, done.stderr) == (0, b'')
 
 
 def _record(*rows, problem=7):

@@ -29,9 +29,16 @@ def main(argv: list[str] | None = None) -> int:
   try:
     for command in (convert, grade, status, verify):
       if options.stage == command.__name__.rsplit('.', 1)[-1]:
-        return command.run(parser.parse_args(argv))
+        code = command.run(parser.parse_args(argv))
+        sys.stdout.flush()
+        return code
     if options.stage == 'sweep':
       return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+  except BrokenPipeError:
+    # Who reads has seen enough, such as `head`. What is left in the buffer
+    # would raise again when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
   except Exception as error:
     if (told := storage.unreachable(error)) is None:
       raise

@@ -1,7 +1,7 @@
 """`ttc status`: shows how far experiments and sweeps are, from their records.
 
-    ttc status runs/strategies
-    ttc status --json runs/*
+    ttc status
+    ttc status --json runs/strategies
 
 Reads folders and writes nothing; needs no accelerator and no configuration.
 """
@@ -38,7 +38,13 @@ def add_parser(stages) -> None:
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
-  parser.add_argument('folder', nargs='+', metavar='FOLDER')
+  parser.add_argument(
+    'folder',
+    nargs='*',
+    default=['runs'],
+    metavar='FOLDER',
+    help='of an experiment, a sweep, or several of them (runs)',
+  )
   parser.add_argument(
     '--json', action='store_true', help='print one JSON object for machines'
   )
