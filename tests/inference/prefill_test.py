@@ -66,3 +66,26 @@ def test_room_is_what_fits():
       assert count <= tokens
       assert prefill.num_segments(count) <= segments
       assert count == tokens or prefill.num_segments(count + 1) > segments
+
+
+def test_what_waits_is_read_by_calls_worth_making():
+  """Small calls where tokens cost, large ones where calls do."""
+  sizes = 64, 512
+  for backlog in range(1, 1200):
+    for platform in 'cpu', 'tpu', 'gpu':
+      size = prefill.best_size(backlog, sizes, platform)
+      calls = -(-backlog // size)
+      other = sum(sizes) - size
+      assert calls * size <= -(-backlog // other) * other or calls <= -(
+        -backlog // other
+      )
+  assert [prefill.best_size(n, sizes, 'cpu') for n in (64, 300, 500)] == [
+    64,
+    64,
+    512,
+  ]
+  assert [prefill.best_size(n, sizes, 'gpu') for n in (64, 300, 500)] == [
+    64,
+    512,
+    512,
+  ]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from tests import testing
-from ttc.inference import engine, keys
+from ttc.inference import engine, keys, kv_pools
 from ttc.inference.capacity import Capacity
 from ttc.inference.requests import Extend, fork, Prefill
 from ttc.inference.scheduler import Scheduler
-from ttc.models import partitioning
+from ttc.models import moves, partitioning
 from ttc.search.allocate import Beam, Dvts, Rebase
 from ttc.search.mcts import Mcts
 from ttc.search.rescoring import final_values
@@ -79,8 +79,32 @@ def test_rescoring_equals_scoring():
     )
 
 
+@pytest.fixture(params=['cpu', 'gpu'])
+def copies_of(request, monkeypatch):
+  """Copies as a platform makes them; none is in the way of another."""
+  monkeypatch.setattr(moves, 'platform', lambda: request.param)
+  monkeypatch.setattr(kv_pools, 'tables', lambda _: (3, 8))
+  make = engine.copy
+
+  def checked(source, target, pieces, **how):
+    made = [tuple(piece) for piece in pieces.tolist() if piece[0] >= 0]
+    written = {(write, position) for _, write, position in made}
+    assert len(written) == len(made)
+    if source is None:
+      assert not written & {(read, position) for read, _, position in made}
+    seen.append(len(made))
+    return make(source, target, pieces, **how)
+
+  seen = []
+  monkeypatch.setattr(engine, 'copy', checked)
+  make.clear_cache()
+  yield
+  make.clear_cache()
+  assert seen
+
+
 @pytest.mark.parametrize('seed', range(3))
-def test_many_questions_few_slots(seed):
+def test_many_questions_few_slots(copies_of, seed):
   """Copy on write under pressure: no row writes into another's cache.
 
   A random model sees its whole past, so a wrong cell changes the text.

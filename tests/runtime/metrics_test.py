@@ -2,7 +2,6 @@
 
 import json
 import struct
-import types
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +9,7 @@ import pytest
 
 from tests import disks
 from tests.testing import small_config
+from ttc.inference.utilization import Utilization
 from ttc.runtime import metrics, storage
 from ttc.runtime.metrics import MetricsFile, StageMetrics
 from ttc.runtime.profiling import Profile
@@ -123,13 +123,12 @@ def test_the_pace_of_training():
 def test_the_pace_of_sampling():
   now = iter([0.0, 2.0, 4.0, 5.0])
   pace = SamplingPace(clock=lambda: next(now))
-  load = types.SimpleNamespace(
-    useful=0, executed=0, lanes=0, lane_capacity=0, rows=0, slots=8
-  )
+  load = Utilization(slots=8)
   for rows in (4, 8):
     load.useful, load.executed, load.rows = load.useful + 50, 150, rows
     load.lanes += 10
     load.lane_capacity += 40
+    load.busy_s += 0.75
     pace.see(load)
   told = pace.take()
   assert told['forwards_per_second'] == 50
@@ -137,6 +136,10 @@ def test_the_pace_of_sampling():
   assert told['lanes_used'] == 0.25
   assert told['lane_tokens_per_second'] == 10
   assert told['slots_used'] == 0.75
+  assert told['devices_busy'] == 0.75
+  assert 'devices' not in str(load)  # no run has taken time yet
+  load.seconds = 3.0
+  assert str(load).startswith('devices 50% busy, 8 rows in flight')
   assert pace.take() == {'seconds': 2.0}
   load.useful += 7
   load.executed += 7

@@ -14,13 +14,13 @@ class BusyTime:
   since the scheduler looks at results when it comes to them.
 
   Attributes:
-    seconds: so far; None on a CPU, whose programs run while they are launched
+    seconds: so far; none on a CPU, whose programs run while they are launched
       and which the host needs itself.
   """
 
   def __init__(self, platform: str):
     """Starts the thread, where there is something to tell."""
-    self.seconds = None if platform == 'cpu' else 0.0
+    self.seconds = 0.0
     self._ended = 0.0
     self._thread = None if platform == 'cpu' else ThreadPoolExecutor(1, 'busy')
 

@@ -15,6 +15,7 @@ import bisect
 from collections.abc import Callable, Iterable, Iterator
 import functools
 import math
+import time
 
 from ttc.inference import accounting
 from ttc.inference.capacity import Capacity
@@ -101,13 +102,16 @@ class Scheduler:
       group.occupants = [{} for _ in queues]
     self._in_flight, self._read_early = [], []
     pending = iter(plans)
-    waiting = next(pending, None)
+    waiting, seen = next(pending, None), time.monotonic()
     while waiting or any(queue.jobs for queue in queues):
       while waiting and (queue := self._least_busy(queues, waiting[2])):
         queue.start(Job(*waiting))
         queue.resume_ready()
         waiting = next(pending, None)
       self._round(queues)
+      now = time.monotonic()
+      self.utilization.seconds += now - seen
+      self.utilization.busy_s, seen = self._programs.busy.seconds, now
       self._watch(self.utilization)
       yield from finished
       finished.clear()
@@ -168,7 +172,6 @@ class Scheduler:
     _collect(launched + self._in_flight, queues)
     self._in_flight = [extending] if extending else []
     self._lane_groups.reverse()
-    self.utilization.busy_s = self._programs.busy.seconds
 
   def _prefills(
     self, queues: list[DeviceQueues], starving: bool

@@ -10,7 +10,7 @@ from ttc.models.transformer import Head
 from ttc.runtime.chips import CHIPS
 
 # Fields of a scheduler's Utilization that only ever grow.
-_COUNTS = ('useful', 'executed', 'lanes', 'lane_capacity')
+_COUNTS = ('useful', 'executed', 'lanes', 'lane_capacity', 'busy_s')
 # From jax.Device.device_kind to the names in CHIPS.
 _KINDS = {
   'TPU v4': 'v4',
@@ -124,7 +124,8 @@ class SamplingPace:
       `executed_per_useful`, all token-forwards per used one;
       `lane_tokens_per_second`, tokens drawn by lanes with a row;
       `lanes_used` and `slots_used`, shares of the lanes that had a row and of
-      the slots that were held; and the numbers of `memory`.
+      the slots that were held; `devices_busy`, the share of the time in which
+      they had a program, where that is known; and the numbers of `memory`.
     """
     now = self._clock()
     seconds, self._since = max(now - self._since, 1e-9), now
@@ -145,6 +146,8 @@ class SamplingPace:
         'lane_tokens_per_second': fresh['lanes'] / seconds,
         'lanes_used': fresh['lanes'] / fresh['lane_capacity'],
       }
+    if fresh['busy_s']:
+      metrics['devices_busy'] = fresh['busy_s'] / seconds
     if self._slots:
       metrics['slots_used'] = self._rows / self._slots
     self._rows = self._slots = 0
