@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 import dataclasses
 import datetime
+import os
 import pathlib
 import shlex
 import signal
@@ -14,6 +15,7 @@ from benchmarks.accelerator import report, runner
 from benchmarks.accelerator.parts import parts, Scale, TINY, WHOLE
 from benchmarks.accelerator.runner import Part
 
+_LIMITS = 'limits'  # the part that all others are measured by
 _SPARE = 5.0  # seconds of the budget for ending
 
 
@@ -24,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
   if options.list:
     for part in known:
       print(
-        f'{part.name:<14} {len(part.settings)} settings, {part.limit:.0f} s'
+        f'{part.name:<18} {len(part.settings)} settings, from '
+        f'{part.least:.0f} to {part.limit:.0f} s'
       )
     return
   chosen = _chosen(known, options.parts)
@@ -32,13 +35,16 @@ def main(argv: Sequence[str] | None = None) -> None:
   signal.signal(signal.SIGTERM, lambda *_: sys.exit('Stopped.'))
   options.output.mkdir(parents=True, exist_ok=True)
   run = _describe(options, argv)
-  outcomes = {}
+  outcomes = report.read(options.output, run)
+  device = report.device(outcomes.values())
   for outcome in runner.run(
     chosen,
     options.output,
     60 * options.minutes - _SPARE,
     _variables(options.cache),
   ):
+    if outcome.part == _LIMITS and report.device([outcome]) != device:
+      outcomes = {}  # on another device
     outcomes[outcome.part] = outcome
     report.write(options.output, run, list(outcomes.values()))
     if outcome.state == 'running':
@@ -65,7 +71,7 @@ def _chosen(known: Sequence[Part], names: Sequence[str] | None) -> list[Part]:
   """
   if not names:
     return list(known)
-  chosen = [known[0]]
+  chosen = [part for part in known if part.name == _LIMITS]
   for name in names:
     found = [part for part in known if part.name.startswith(name)]
     if not found:
@@ -79,13 +85,15 @@ def _chosen(known: Sequence[Part], names: Sequence[str] | None) -> list[Part]:
 
 def _variables(cache: pathlib.Path) -> dict[str, str]:
   """Of the parts: one folder of compiled programs, most of the memory."""
-  return {
+  made = {
     'JAX_COMPILATION_CACHE_DIR': str(cache.absolute()),
     'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.5',
-    'XLA_PYTHON_CLIENT_MEM_FRACTION': '0.92',
     'TF_CPP_MIN_LOG_LEVEL': '2',
     'PYTHONUNBUFFERED': '1',
   }
+  if 'XLA_PYTHON_CLIENT_MEM_FRACTION' not in os.environ:
+    made['XLA_CLIENT_MEM_FRACTION'] = '0.92'  # JAX takes 0.75 by itself
+  return made
 
 
 def _describe(options, argv) -> dict:
@@ -95,6 +103,7 @@ def _describe(options, argv) -> dict:
   return {
     'command': shlex.join(['python', '-m', 'benchmarks.accelerator', *words]),
     'date': datetime.date.today().isoformat(),
+    'tiny': options.tiny,
     'machine': machine,
   }
 
@@ -112,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
   made.add_argument(
     '--tiny', action='store_true', help='small shapes, to try it on a CPU'
   )
-  made.add_argument('--questions', type=int, default=WHOLE.questions)
+  made.add_argument(
+    '--questions', type=int, default=WHOLE.questions, help='of the protocol'
+  )
   made.add_argument(
     '--rows', type=int, default=WHOLE.rows, help='as Solver.rows'
   )
@@ -135,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     '--output',
     type=pathlib.Path,
     default=environment.ROOT / 'runs/benchmarks/accelerator',
-    help='folder of table.md, results.json and the logs of the parts',
+    help='folder of table.md, results.json and logs; other parts of the same '
+    'revision that it has results of stay in the table',
   )
   return made
 

@@ -61,6 +61,11 @@ def _normal(key, shape, dtype):
   return _SPREAD * jax.random.normal(key, shape, dtype)
 
 
+def _placed(cache: KVCache) -> KVCache:
+  """Laid out as the programs leave it, or they would be compiled twice."""
+  return jax.device_put(cache, NamedSharding(mesh(), PartitionSpec()))
+
+
 def weight_bytes(cfg: TransformerConfig) -> int:
   """Bytes that each token of `extend` reads of the weights.
 
@@ -93,7 +98,7 @@ def extend(
   rows = [(1, at, chunk, 0, 0, lane) for lane in range(lanes)]
   batch = engine.LaneBatch.pack(rows, [_TEMPERATURE] * lanes, 0)
   batch = jax.tree.map(jnp.asarray, batch)
-  cache = KVCache.empty(cfg, lanes, cells)
+  cache = _placed(KVCache.empty(cfg, lanes, cells))
 
   def run() -> None:
     nonlocal cache
@@ -139,7 +144,7 @@ def prefill(
     [(slot, start, new) for slot in range(slots)], line, slots
   )
   packed = jax.tree.map(jnp.asarray, packed)
-  pool = KVCache.empty(cfg, slots + 1, cells)
+  pool = _placed(KVCache.empty(cfg, slots + 1, cells))
 
   def run() -> np.ndarray:
     nonlocal pool

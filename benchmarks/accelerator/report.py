@@ -1,6 +1,6 @@
 """The table of all parts, as markdown, and the JSON beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import dataclasses
 import json
 import pathlib
@@ -29,6 +29,39 @@ def write(
   made = table(run, outcomes)
   (folder / 'table.md').write_text(made + '\n', encoding='utf-8')
   return made
+
+
+def read(folder: pathlib.Path, run: Mapping) -> dict[str, Outcome]:
+  """What an earlier command left in the folder, by part.
+
+  Empty where it was another host or revision, or other shapes.
+  """
+  try:
+    kept = json.loads((folder / 'results.json').read_text(encoding='utf-8'))
+  except (FileNotFoundError, json.JSONDecodeError):
+    return {}
+  if any(kept.get(name) != run[name] for name in ('machine', 'tiny')):
+    return {}
+  return {
+    part['part']: Outcome(
+      **{**part, 'measured': [Measured(**m) for m in part['measured']]}
+    )
+    for part in kept['parts']
+    if part['measured']
+  }
+
+
+def device(outcomes: Iterable[Outcome]) -> str:
+  """What the parts ran on; empty where none of them says."""
+  return next(
+    (
+      measured.numbers['device']
+      for outcome in outcomes
+      for measured in outcome.measured
+      if 'device' in measured.numbers
+    ),
+    '',
+  )
 
 
 def table(run: Mapping, outcomes: Sequence[Outcome]) -> str:
@@ -60,16 +93,8 @@ def table(run: Mapping, outcomes: Sequence[Outcome]) -> str:
 
 def _machine(run: Mapping, outcomes: Sequence[Outcome]) -> str:
   """One line that says where and of what this was measured."""
-  found = next(
-    (
-      measured.numbers['device']
-      for outcome in outcomes
-      for measured in outcome.measured
-      if 'device' in measured.numbers
-    ),
-    'unknown device',
-  )
   machine = run['machine']
+  found = device(outcomes) or 'unknown device'
   return (
     f'{found}, JAX {machine["jax"]}, Python {machine["python"]}, revision '
     f'{machine["revision"] or "unknown"}, {run["date"]}.'

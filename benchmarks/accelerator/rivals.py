@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import contextlib
+import dataclasses
 import functools
 
 import torch
@@ -18,7 +19,7 @@ _PROMPT, _FEW = 256, 8  # tokens
 def strong(
   size: str, task: str, protocol: dict, most: int, together: int
 ) -> Measured:
-  """D on the protocol, after one batch that does not count.
+  """D on the protocol, after one round that does not count.
 
   Args:
     size: of proposer and verifier.
@@ -30,9 +31,10 @@ def strong(
   workload = Protocol(**protocol)
   with _torch():
     side = _side(size, Protocol(**{**protocol, 'questions': most}), most)
-    side.task, side.protocol, side.together = task, workload, together
-    questions = workload.questions
-    side.answer(min(together, questions))
+    side.task, side.together = task, together
+    side.protocol = dataclasses.replace(workload, rounds=1)
+    side.answer(together)
+    side.protocol, questions = workload, workload.questions
     executed, new = side.executed, 0
 
     def answer():

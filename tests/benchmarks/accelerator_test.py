@@ -21,6 +21,7 @@ from benchmarks.accelerator.runner import Part
 _RUN = {
   'command': 'python -m benchmarks.accelerator',
   'date': '2026-01-02',
+  'tiny': False,
   'machine': {'jax': '1', 'python': '3', 'revision': 'abc'},
 }
 
@@ -141,6 +142,12 @@ def test_the_table_has_parts_of_the_limit_and_ratios_to_ours(tmp_path):
   kept = json.loads((tmp_path / 'results.json').read_text())
   assert [part['part'] for part in kept['parts']] == [*lines, 'same']
   assert kept['machine'] == _RUN['machine']
+  again = report.read(tmp_path, _RUN)
+  assert list(again.values()) == outcomes[:-1]  # what was not run says nothing
+  other = {**_RUN, 'machine': {**_RUN['machine'], 'revision': 'abd'}}
+  assert report.read(tmp_path, other) == {}
+  assert report.read(tmp_path, {**_RUN, 'tiny': True}) == {}
+  assert report.read(tmp_path / 'nothing', _RUN) == {}
 
 
 def test_a_killed_command_leaves_the_table_of_what_there_was(tmp_path):
