@@ -65,7 +65,7 @@ def _scale(options) -> Scale:
 
 
 def _chosen(known: Sequence[Part], names: Sequence[str] | None) -> list[Part]:
-  """The parts whose names begin so, in that order, after the limits.
+  """The parts of these names or beginnings, in that order, after the limits.
 
   Without the limits no row could say what part of them it is.
   """
@@ -73,7 +73,9 @@ def _chosen(known: Sequence[Part], names: Sequence[str] | None) -> list[Part]:
     return list(known)
   chosen = [part for part in known if part.name == _LIMITS]
   for name in names:
-    found = [part for part in known if part.name.startswith(name)]
+    found = [part for part in known if part.name == name] or [
+      part for part in known if part.name.startswith(name)
+    ]
     if not found:
       raise SystemExit(
         f'--parts: there is no {name!r}; choose from '
