@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tests.planning import tpu
+from ttc.models import partitioning
 from ttc.planning import layers, measure, plan, topology
 from ttc.planning.costs import Costs
 from ttc.planning.programs import nbytes
@@ -78,6 +79,21 @@ def test_a_sampler_multiplies_weights_for_each_token():
 
 def test_forks_exchange_nothing():
   assert not compiled(tpu.sampling(2), 'fork')[1].costs.collectives
+
+
+@pytest.mark.parametrize('model', [1, 2])
+def test_forks_make_all_their_copies_at_once(model):
+  """A loop would be hundreds of small transfers, one after the other."""
+  fork = next(
+    program
+    for program, _ in tpu.sampling(model).programs()
+    if program.name.startswith('fork')
+  )
+  with partitioning.use(fork.mesh):
+    text = fork.trace().lower().compile().as_text()
+  assert ' gather(' in text
+  assert ' scatter(' in text
+  assert ' while(' not in text
 
 
 def small(hbm):
