@@ -25,7 +25,7 @@ def task(read, slot=None, done=False, keep=False):
 
 
 def group(width=6, cache_len=32):
-  made = LaneGroup(1, COPY_SIZE)
+  made = LaneGroup(1, COPY_SIZE, 'cpu')
   made.width, made.cache_len = width, cache_len
   return made
 

@@ -42,7 +42,7 @@ class KvPools:
     """Makes the pools; `capacity.check` has said that they fit."""
     self._models, self._copy_size = models, capacity.copy_size
     self._launcher = launcher
-    self._tables = tables(models.mesh.devices.flat[0].platform)
+    self._tables = tables(models.platform)
     self.arrays = {
       role: self._empty(model.cfg, capacity.slots + 1, capacity.cache_len)
       for role, model in models.present.items()

@@ -20,8 +20,10 @@ from ttc.models.cache import KVCache
 Copy = tuple[int, int, int]  # row to read, row to write, first position
 
 # A call returns when one lane in so many has nothing to do: sooner would cost
-# more launches and copies, later more idle lanes.
-_IDLE_SHARE = 8
+# more launches and copies, later more idle lanes. An accelerator, which reads
+# all weights for any number of lanes, pays more for a launch and less for one.
+_IDLE_SHARE = {'cpu': 8}
+_IDLE_SHARE_ELSEWHERE = 4
 
 
 @dataclasses.dataclass(eq=False)
@@ -47,13 +49,15 @@ class LaneGroup:
     occupants: rows by lane, one dict per device.
   """
 
-  def __init__(self, devices: int, copy_size: int):
+  def __init__(self, devices: int, copy_size: int, platform: str):
     """Begins without a lane.
 
     Args:
       devices: number of devices on the mesh's data axis.
       copy_size: cache positions that one copy moves.
+      platform: of the devices, e.g. 'cpu'.
     """
+    self._idle_share = _IDLE_SHARE.get(platform, _IDLE_SHARE_ELSEWHERE)
     self.width = self.cache_len = 0
     self.cache: KVCache | None = None
     self.occupants: list[dict[int, Occupant]] = [{} for _ in range(devices)]
@@ -146,7 +150,8 @@ class LaneGroup:
       temperature: of rows whose request names none.
     """
     return [
-      _batch(occupants, self.width, temperature) for occupants in self.occupants
+      _batch(occupants, self.width, temperature, self._idle_share)
+      for occupants in self.occupants
     ]
 
   def _leave(self, occupants: dict[int, Occupant], lane: int) -> list[Copy]:
@@ -166,7 +171,10 @@ class LaneGroup:
 
 
 def _batch(
-  occupants: dict[int, Occupant], width: int, temperature: float
+  occupants: dict[int, Occupant],
+  width: int,
+  temperature: float,
+  idle_share: int,
 ) -> LaneBatch:
   """The lanes of one device."""
   rows, temperatures = [(0,) * 6] * width, [temperature] * width
@@ -181,5 +189,5 @@ def _batch(
     )
     if task.temperature is not None:
       temperatures[lane] = task.temperature
-  min_live = len(occupants) - math.ceil(len(occupants) / _IDLE_SHARE)
+  min_live = len(occupants) - math.ceil(len(occupants) / idle_share)
   return LaneBatch.pack(rows, temperatures, min_live)

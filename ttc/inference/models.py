@@ -97,6 +97,11 @@ class Models:
     return self.step_end.tolist(), self.end.tolist()
 
   @property
+  def platform(self) -> str:
+    """Of the devices, e.g. 'cpu'."""
+    return self.mesh.devices.flat[0].platform
+
+  @property
   def present(self) -> dict[str, Model]:
     """The models that there are, as 'proposer' and 'verifier'."""
     both = {'proposer': self.proposer, 'verifier': self.verifier}

@@ -43,7 +43,7 @@ class Programs:
     self._models = models
     self._launcher = Launcher(models.mesh)
     self.kv = KvPools(models, capacity, self._launcher)
-    self.busy = BusyTime(models.mesh.devices.flat[0].platform)
+    self.busy = BusyTime(models.platform)
     self._stops = self._replicate(Stops(models.step_end, models.end))
     top_p = models.generation.top_p
     self._top_p = None if top_p == 1 else np.float32(top_p)

@@ -65,10 +65,10 @@ class Scheduler:
     self._devices = models.mesh.shape['data']
     self.utilization = Utilization(slots=capacity.slots * self._devices)
     self._sizes = capacity.prefill_sizes
-    self._platform = models.mesh.devices.flat[0].platform
     self._programs = Programs(models, capacity)
     self._lane_groups = [
-      LaneGroup(self._devices, capacity.copy_size) for _ in range(2)
+      LaneGroup(self._devices, capacity.copy_size, models.platform)
+      for _ in range(2)
     ]
     self._in_flight = []  # a call to extend that devices are at work on
     self._read_early = []  # prefills launched for the rows of the last one
@@ -190,7 +190,7 @@ class Scheduler:
     while backlog := max(queue.backlog(role, full) for queue in queues):
       if backlog < full and not starving:
         break
-      size = best_size(backlog, self._sizes, self._platform)
+      size = best_size(backlog, self._sizes, self._models.platform)
       finish = self._packed_prefill(queues, role, size)
       if finish is None:
         break
