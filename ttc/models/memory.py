@@ -16,9 +16,9 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from ttc.models import kernels
 from ttc.models.attention import mix, platform
 from ttc.models.cache import KVCache
-from ttc.models.config import TransformerConfig
 
 # Bytes of keys and values that `Segments` gathers at a time. On a CPU they and
 # their scores fit the cache of a core, which is twice as fast as memory. An
@@ -30,33 +30,11 @@ _TOGETHER_ELSEWHERE = 2**26
 
 @flax.struct.dataclass
 class Whole:
-  """Whole sequences without a KV cache, as in training."""
+  """Whole causal sequences without a KV cache, as in training."""
 
-  seen: jax.Array  # [B, T, T] bool, which keys a query sees
-  near: jax.Array | None  # [B, T, T] bool, likewise in sliding layers
-
-  @classmethod
-  def create(
-    cls,
-    cfg: TransformerConfig,
-    shape: tuple[int, int],
-    segment_ids: jax.Array | None,
-  ) -> 'Whole':
-    """A memory of causal sequences.
-
-    Args:
-      cfg: of the model.
-      shape: (B, T).
-      segment_ids: packed sequence of each token [B, T]; tokens see only their
-        own. None is one sequence per row.
-    """
-    index = jnp.arange(shape[1])
-    distance = (index[:, None] - index[None, :])[None]  # [1, T, T]
-    seen = jnp.broadcast_to(distance >= 0, (*shape, shape[1]))
-    if segment_ids is not None:
-      seen &= segment_ids[:, :, None] == segment_ids[:, None, :]
-    near = seen & (distance < cfg.window) if cfg.sliding else None
-    return cls(seen, near)
+  # [B, T] packed sequence of each token; tokens see only their own. None is one
+  # sequence per row.
+  segment_ids: jax.Array | None
 
   def attend(self, layer, sliding, q, k, v, cfg) -> tuple['Whole', jax.Array]:
     """Attends from all tokens of the sequences.
@@ -73,11 +51,7 @@ class Whole:
       The memory, and attention outputs [B, T, N, H].
     """
     del layer
-    mask = self.seen
-    if cfg.sliding:
-      mask = jnp.where(sliding, self.near, self.seen)
-    heads_first = lambda x: x.swapaxes(1, 2)
-    return self, mix(q, heads_first(k), heads_first(v), mask, cfg)
+    return self, kernels.attend(q, k, v, self.segment_ids, sliding, cfg)
 
 
 @flax.struct.dataclass

@@ -275,7 +275,7 @@ class Transformer(nn.Module):
       positions = jnp.broadcast_to(
         jnp.arange(tokens.shape[1])[None], tokens.shape
       )
-    memory = Whole.create(self.cfg, tokens.shape, segment_ids)
+    memory = Whole(segment_ids)
     angles = Angles.create(self.cfg, positions)
     return self.extend(tokens, angles, memory, deterministic)[0]
 
