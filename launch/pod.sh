@@ -49,6 +49,11 @@ parse() {
         usage "$HERE/pod.sh"
         exit 0
         ;;
+      --tpu | --zone | --project | --hosts | --port | --extras | --archive)
+        [[ $# -gt 1 && "$2" != -* ]] || fail "$1 needs a value: $1=..."
+        set -- "$1=$2" "${@:3}"
+        continue
+        ;;
       --)
         shift
         COMMAND=("$@")

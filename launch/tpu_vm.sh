@@ -60,6 +60,12 @@ parse() {
         usage "$HERE/tpu_vm.sh"
         exit 0
         ;;
+      --name | --zone | --type | --output | --project | --runtime | --owner | \
+        --mounted | --fetch | --attempts)
+        [[ $# -gt 1 && "$2" != -* ]] || fail "$1 needs a value: $1=..."
+        set -- "$1=$2" "${@:3}"
+        continue
+        ;;
       --)
         shift
         COMMAND=("$@")

@@ -216,6 +216,8 @@ def test_hosts_that_do_not_answer(cloud):
     (('tpu_vm.sh', *_SLICE[:3], '--output=runs', *_WORK), 'must be gs://'),
     (('tpu_vm.sh', *_SLICE, '--type=v9-8', *_WORK), 'no image is known'),
     (('tpu_vm.sh', '--nmae=a'), 'unknown option --nmae=a'),
+    (('tpu_vm.sh', '--name=a', '--zone'), '--zone needs a value'),
+    (('tpu_vm.sh', '--name', '--zone=z'), '--name needs a value'),
     (('pod.sh', *_WORK), 'give --tpu=NAME --zone=ZONE, or --hosts=A,B'),
     (('pod.sh', '--hosts=-oProxyCommand=x', *_WORK), 'names no host'),
     (('pod.sh', '--tpu=a', *_WORK), '--tpu needs --zone'),
@@ -229,9 +231,21 @@ def test_wrong_usage_is_told_before_any_call(cloud, arguments, message):
   assert cloud.calls() == []
 
 
-@pytest.mark.parametrize('script', ['tpu_vm.sh', 'pod.sh'])
+def test_values_may_follow_their_options(cloud):
+  apart = [word for option in _SLICE for word in option.split('=', 1)]
+  code, output, errors = cloud.launch('launch/tpu_vm.sh', *apart, *_WORK)
+  assert code == 0, errors
+  assert output.count('it runs') == 2
+  assert "--gin.Experiment.output='gs://b/my runs'" in cloud.runs()[0]
+  apart = ('--hosts', 'one,two', '--port', '80')
+  code, _, errors = cloud.launch('launch/pod.sh', *apart, *_WORK)
+  assert code == 0, errors
+
+
+@pytest.mark.parametrize('script', ['tpu_vm.sh', 'pod.sh', 'quickstart.sh'])
 def test_help_is_the_head_of_the_script(cloud, script):
   code, output, _ = cloud.launch(f'launch/{script}', '--help')
   assert code == 0
   assert f'launch/{script}' in output
   assert 'set -euo' not in output
+  assert not (cloud.repository / '.venv').exists()
