@@ -26,7 +26,7 @@ def _in_log(seconds, total, **options):
   )
   for _ in range(total - options.get('done', 0)):
     clock.now += seconds
-    progress.advance(1, right=1, judged=4)
+    progress.advance(1, grades={'accuracy': (1, 4)})
   progress.close()
   return stream.getvalue().splitlines()
 
@@ -38,6 +38,23 @@ def test_a_log_gets_whole_lines_that_grow_rarer():
   assert '10000/10000 questions' in lines[-1]
   assert 'accuracy 0.250' in lines[-1]
   assert '2 questions/s' in lines[-1]
+
+
+def test_shares_of_one_name_add_up_and_another_begins_anew():
+  stream = io.StringIO()
+  progress = Progress('search', 4, stream=stream, clock=_Clock())
+  progress.advance(2, grades={'accuracy of beam': (1, 2), 'attempts': (1, 8)})
+  progress.advance(2, grades={'accuracy of beam': (2, 2), 'attempts': (4, 8)})
+  progress.close()
+  shown = 'accuracy of beam 0.750, attempts 0.312'
+  assert stream.getvalue().endswith(f'{shown}\n')
+  progress.judge({'accuracy of DVTS': (1, 4), 'attempts': (0, 16)})
+  progress.judge({})
+  progress.advance(1)
+  progress.close()
+  assert 'beam' not in stream.getvalue().splitlines()[-1]
+  shown = 'accuracy of DVTS 0.250, attempts 0.000'
+  assert stream.getvalue().endswith(f'{shown}\n')
 
 
 def test_the_time_left_is_what_is_left_over_the_rate():

@@ -140,7 +140,7 @@ def _run(options: argparse.Namespace) -> str:
       gradable = [row for row in chunk if row.gold]
       verdicts = grader.grade_many((r.gold, r.pred, r.kind) for r in gradable)
       for verdict in verdicts:
-        progress.judge(verdict.correct, 1)
+        progress.judge({'accuracy': (verdict.correct, 1)})
       following = iter(verdicts)
       for row in chunk:
         verdict = next(following) if row.gold else None

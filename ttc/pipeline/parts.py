@@ -21,13 +21,19 @@ from ttc.pipeline import journal, records
 from ttc.pipeline.journal import Journal
 from ttc.runtime import checksums, storage
 from ttc.runtime.process_group import Processes
-from ttc.runtime.progress import Progress
+from ttc.runtime.progress import Grades, Progress
 
 
 def one(item: Any) -> int:
   """The rows of an item in most stages."""
   del item
   return 1
+
+
+def attempts(rows: Sequence[dict]) -> Grades:
+  """How many of the attempts in rows are right, of those that have a grade."""
+  right = [row['correct'] for row in records.answers(rows) if 'correct' in row]
+  return {'attempts right': (sum(map(bool, right)), len(right))}
 
 
 class Part:
@@ -64,6 +70,7 @@ class Parts:
     processes: the processes of the run.
     rows: the number of rows that an item has.
     check: called before each write; raises where this run may not write.
+    grades: of the rows of a part, for the progress line.
 
   Attributes:
     count: number of parts of the stage, over all processes.
@@ -83,6 +90,7 @@ class Parts:
     processes: Processes,
     rows: Callable[[Any], int] = one,
     check: Callable[[], None] = lambda: None,
+    grades: Callable[[Sequence[dict]], Grades] = attempts,
   ):
     if size < 1:
       raise ValueError(f'A part of {size} items; it must have at least one.')
@@ -97,7 +105,7 @@ class Parts:
         f'{folder} was begun as {begun} parts and is now {self.count} '
         f'({len(items)} items, {size} per part); delete it to begin again.'
       )
-    self._right, self._judged = 0.0, 0
+    self._grades, self._earlier = grades, []
     self._journal = Journal(folder, processes.index)
     self._written = journal.read(folder)
     self.notes: list[str] = []
@@ -136,7 +144,8 @@ class Parts:
     Raises:
       ValueError: the next part is requested before the last one was written.
     """
-    progress.judge(self._right, self._judged)
+    for grades in self._earlier:
+      progress.judge(grades)
     for note in self.notes:
       progress.note(note)
     for index in self.mine:
@@ -171,8 +180,7 @@ class Parts:
       self._check()
       self._journal.add(self._path(index).name, checksums.of_bytes(data))
       storage.write_atomic(self._path(index), data)
-      right, judged = _accuracy(rows)
-      progress.advance(len(items), right=right, judged=judged)
+      progress.advance(len(items), grades=self._grades(rows))
 
     return Part(index, items, write)
 
@@ -216,9 +224,7 @@ class Parts:
       path.unlink()
       self.notes.append(f'{str(error).rstrip(".")}. That part is done again.')
       return False
-    right, judged = _accuracy(rows)
-    self._right += right
-    self._judged += judged
+    self._earlier.append(self._grades(rows))
     return True
 
 
@@ -230,13 +236,3 @@ def _question(item: Any) -> Any:
   if isinstance(item, dict):
     return item.get('problem')
   return getattr(item, 'id', None)
-
-
-def _accuracy(rows: list[dict]) -> tuple[float, int]:
-  """(number correct, number graded) over the answers that have a grade."""
-  correct = [
-    bool(answer['correct'])
-    for answer in records.answers(rows)
-    if 'correct' in answer
-  ]
-  return float(sum(correct)), len(correct)

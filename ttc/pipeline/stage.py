@@ -32,11 +32,11 @@ from ttc.pipeline import (
   withdrawn,
 )
 from ttc.pipeline.origin import BusyError, FILE, Origin, RefusedError
-from ttc.pipeline.parts import one, Part, Parts
+from ttc.pipeline.parts import attempts, one, Part, Parts
 from ttc.pipeline.place import Place
 from ttc.runtime import source, storage, waiting
 from ttc.runtime.metrics import StageMetrics
-from ttc.runtime.progress import Progress
+from ttc.runtime.progress import Grades, Progress
 
 _RESULTS = ('checkpoints', 'data', 'model')  # folders of what code made
 
@@ -140,15 +140,14 @@ class StageRun:
     size: int,
     unit: str = 'questions',
     rows: Callable[[Any], int] = one,
+    grades: Callable[[Sequence[dict]], Grades] = attempts,
   ) -> Iterator[Part]:
     """Yields the parts that this process has to do; write each in turn.
 
     Args:
-      items: all items of the stage, in the same order in every run; None
-        fills up a part, see `Parts`.
-      size: number of items per part; the last part may have fewer.
+      items, size, rows, grades: see `Parts`; items in the same order in every
+        run.
       unit: what an item is, in the plural, for the progress line.
-      rows: the number of rows that an item has.
 
     Raises:
       ValueError: see `Parts`; or the method is called twice.
@@ -156,8 +155,9 @@ class StageRun:
     if self._parts is not None:
       raise ValueError(f'{self.label} asked for its parts twice.')
     check = self._hold.check if self._hold else lambda: None
+    processes = self.place.processes
     self._parts = Parts(
-      self.folder, items, size, self.place.processes, rows, check
+      self.folder, items, size, processes, rows, check, grades
     )
     done, left = self._parts.items_done, self._parts.items_to_do
     progress = self.progress(done + left, unit, done)

@@ -5,7 +5,7 @@ time spent, but at least one second and at most five minutes: lines are frequent
 at first and rare in a run of days.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import shutil
 import sys
 import time
@@ -16,6 +16,8 @@ from ttc.runtime.safe_text import printable
 _REDRAW_S = 0.1
 _FIRST_LINE_S = 1.0
 _LONGEST_WAIT_S = 300.0
+
+Grades = Mapping[str, tuple[float, int]]  # (right, of so many) by their name
 
 
 class Progress:
@@ -51,7 +53,7 @@ class Progress:
     self._label = f'[{index}/{count}] {label}' if count > 1 else label
     self._total, self._unit = total, unit
     self._earlier, self._done = done, done
-    self._right, self._judged = 0.0, 0
+    self._grades: dict[str, tuple[float, int]] = {}
     self._extra: object = ''
     self._start = self._shown = clock()
     self._shown_done: int | None = None
@@ -66,30 +68,32 @@ class Progress:
     self,
     items: int = 1,
     *,
-    right: float = 0.0,
-    judged: int = 0,
+    grades: Grades | None = None,
     extra: object = '',
   ) -> None:
     """Counts finished items, and shows progress if it is time to.
 
     Args:
       items: number of items finished since the last call.
-      right: number of correct answers among them.
-      judged: number of graded answers among them.
+      grades: of their answers, see `judge`.
       extra: shown at the end of the line from now on, e.g. 'loss 1.23'; ''
         keeps the last one. It is formatted only when the line is shown.
     """
     self._done += items
-    self.judge(right, judged)
+    self.judge(grades or {})
     self._extra = extra or self._extra
     now = self._clock()
     if now - self._shown >= self._wait(now):
       self._show(now)
 
-  def judge(self, right: float, judged: int) -> None:
-    """Adds `judged` answers, `right` of them correct, to the accuracy."""
-    self._right += right
-    self._judged += judged
+  def judge(self, grades: Grades) -> None:
+    """Adds to shares of the same names; with another name all begin anew."""
+    if grades:
+      before = self._grades if self._grades.keys() == grades.keys() else {}
+      self._grades = {
+        name: tuple(map(sum, zip(pair, before.get(name, (0, 0)), strict=True)))
+        for name, pair in grades.items()
+      }
 
   def note(self, text: str) -> None:
     """Prints a line of its own; the redrawn line continues below it."""
@@ -139,8 +143,9 @@ class Progress:
       parts.append(
         f'{duration(left / rate)} left' if left > 0 else duration(seconds)
       )
-    if self._judged:
-      parts.append(f'accuracy {self._right / self._judged:.3f}')
+    for name, (right, count) in self._grades.items():
+      if count:
+        parts.append(f'{name} {right / count:.3f}')
     return ', '.join([*parts, *([str(self._extra)] if self._extra else [])])
 
   def _end_line(self) -> None:

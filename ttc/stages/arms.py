@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import Protocol
 
+from ttc.allocation import grades
 from ttc.data.problems import Problem
 from ttc.inference import engine
 from ttc.inference.models import Models
@@ -111,7 +112,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
     for item in [*((*setting, p) for p in solver.problems), *padding]
   ]
   scheduler = None
-  for part in run.parts(items, size):
+  for part in run.parts(items, size, grades=grades.of_arm):
     if scheduler is None:  # loads nothing where no part is left
       solver.say_if_equal(run, max(budget for _, budget in settings))
       models = solver.load(run)

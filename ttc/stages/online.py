@@ -5,6 +5,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar, Literal
 
+from ttc.allocation import grades
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.ceiling import ceiling
 from ttc.allocation.controller import Controller, Decision, Result
@@ -138,7 +139,9 @@ class Allocate:
       for budget in self.budgets
     }
     sampler = _Sampler(self, run, costs)
-    parts = run.parts(self._items(), self.size, 'decisions')
+    parts = run.parts(
+      self._items(), self.size, 'decisions', grades=grades.of_allocation
+    )
     part = next(parts, None)
     for round_ in range(self.rounds):
       decided = {}
