@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,9 @@ def test_an_experiment_runs_then_is_skipped_and_shown_again(tmp_path, capsys):
   first = capsys.readouterr()
   made = _hashes(tmp_path)
   assert 'seed-1/count: complete' in first.err
+  assert re.search(r'seed-0/toss: complete, .* s; 4 stages left\b', first.err)
+  assert re.search(r'seed-1/toss: .* s; 2 stages left, more than ', first.err)
+  assert re.search(r'^report: complete, [0-9.]+ s$', first.err, re.M)
   assert 'skipped' not in first.err
   times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*')}
   assert main.main(arguments) == 0

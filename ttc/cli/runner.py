@@ -9,7 +9,8 @@ import traceback
 
 from ttc.bindings import chosen
 from ttc.cli import configuration
-from ttc.pipeline import agreement, fingerprint, reuse
+from ttc.cli.forecast import Forecast
+from ttc.pipeline import agreement, fingerprint, records, reuse
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.pipeline.origin import BusyError
 from ttc.pipeline.place import Place
@@ -209,16 +210,19 @@ def _run(request: Request, session: _Session) -> None:
   if experiment.reuse:
     for text in reuse.take(experiment, root):
       print(text, file=sys.stderr, flush=True)
+  forecast = Forecast(stage.name for stage, _ in runs)
   for stage, run in runs:
     # Process 0 decides for all, so that all work on the same stages.
     complete = run.is_complete() if run.leads else None
     if processes.meet(f'{run.label} complete', complete)[0]:
-      _report(run, 'complete, skipped')
+      seconds, told = _took(run), 'skipped'
     else:
       log.stage(run.label)
       session.label = run.label
       seconds = run.work()
-      _report(run, f'complete, {duration(seconds)}')
+      told = duration(seconds)
+    left = forecast.after(stage.name, seconds)
+    _report(run, f'complete, {told}{left}')
     if hasattr(stage, 'show') and run.leads:
       _show(stage, run)
   processes.meet('end')
@@ -284,6 +288,12 @@ def _show(stage, run: StageRun) -> None:
     # It is only told to people, and must not keep later stages from running.
     text = f'{run.label}: complete, but cannot be shown ({error!r})'
   print(printable(text), flush=True)
+
+
+def _took(run: StageRun) -> float:
+  """Seconds that a complete stage took, of whichever command."""
+  mark = records.read_mark(run.folder) or {}
+  return mark.get('seconds', 0.0)
 
 
 def _report(run: StageRun, text: str) -> None:
