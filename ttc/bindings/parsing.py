@@ -1,8 +1,11 @@
 """Reads gin files and flags into gin's tables, and checks what they bind."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+import contextlib
 import logging
+import pathlib
 import sys
+from typing import TextIO
 
 import gin
 from gin import config as gin_config
@@ -21,8 +24,7 @@ def parse(
   """Reads all sources into gin; says on stderr what has no effect.
 
   Args:
-    files: gin files; later files override earlier ones. Paths are relative to
-      the working directory or else to the repository.
+    files: gin files; later files override earlier ones. See `sources.found`.
     bindings: `Name.parameter=value` or `MACRO=value`; they override the files.
     assumed: further bindings, which override all others and may be of no use.
     scopes: scopes in which a TransformerConfig is made besides.
@@ -37,14 +39,13 @@ def parse(
     ValueError, ImportError, ...: gin's own errors, of several lines.
   """
   gin.clear_config()
-  if str(origins.REPOSITORY) not in gin_config._LOCATION_PREFIXES:
-    gin.add_config_file_search_path(str(origins.REPOSITORY))
   sources, tables = [], []
   logging.disable(logging.ERROR)  # gin logs what it then raises
   try:
     for file in files:
       sources.append(origins.of_file(file))
-      gin.parse_config_file(str(sources[-1].files[0]))
+      with _finding():
+        gin.parse_config_file(str(sources[-1].files[0]))
       tables.append(_table())
     for binding in bindings:
       sources.append(origins.of_flag(binding))
@@ -62,6 +63,29 @@ def parse(
   if used.macros:
     raise use.MacroError(used.macros)
   return used
+
+
+@contextlib.contextmanager
+def _finding() -> Iterator[None]:
+  """Has gin find what a file includes where `sources.found` does."""
+  reading: list[pathlib.Path] = []  # the file at its end is the innermost
+
+  def place(name: str) -> pathlib.Path | None:
+    return origins.found(name, reading[-1] if reading else None)
+
+  @contextlib.contextmanager
+  def opened(name: str) -> Iterator[TextIO]:
+    reading.append(place(name))
+    with open(reading[-1], encoding='utf-8') as file:
+      yield file
+    reading.pop()
+
+  reader = opened, lambda name: place(name) is not None
+  gin_config._FILE_READERS.insert(0, reader)
+  try:
+    yield
+  finally:
+    gin_config._FILE_READERS.remove(reader)
 
 
 def _table() -> use.Table:

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import pathlib
 
+from gin import config as gin_config
 from ttc.bindings import texts
 from ttc.bindings.texts import Binding, Include, MacroName
 from ttc.pipeline.experiment import ConfigurationError
@@ -39,7 +40,7 @@ def of_file(file: str) -> GinSource:
   """Reads a gin file, and what it includes.
 
   Args:
-    file: relative to the working directory, or else to the repository.
+    file: relative to one of the folders of `found`.
 
   Raises:
     ConfigurationError: it, or a file that it includes, is missing, cannot be
@@ -72,8 +73,24 @@ def of_flag(flag: str) -> GinSource:
   return GinSource((), tuple(own), mentioned=_mentioned(own))
 
 
-def found(file: str) -> pathlib.Path | None:
-  """Where gin finds a file: in the working directory, or else the repository.
+def search_in(folders: Sequence[str]) -> None:
+  """Sets the folders in which gin files are looked for, among others.
+
+  Args:
+    folders: looked in after the working directory; gin keeps them.
+  """
+  gin_config._LOCATION_PREFIXES[:] = ['', *folders]
+
+
+def found(file: str, beside: pathlib.Path | None = None) -> pathlib.Path | None:
+  """Where a gin file is: see `_folders` for the places, in their order.
+
+  Args:
+    file: its name.
+    beside: the file that includes it.
+
+  Returns:
+    The path; None if there is none.
 
   Raises:
     ConfigurationError: it is in a bucket, or misspelt.
@@ -82,7 +99,7 @@ def found(file: str) -> pathlib.Path | None:
     path = storage.local(file)
   except ValueError as error:
     raise ConfigurationError(f'gin file {error}') from error
-  for folder in (pathlib.Path(), REPOSITORY):
+  for folder in _folders(beside):
     if (folder / path).is_file():
       return folder / path
   return None
@@ -115,13 +132,13 @@ def _whole(
     if not isinstance(statement, Include):
       yield path, statement
       continue
-    inner = found(statement.file)
+    inner = found(statement.file, path)
     if inner is None:
       raise ConfigurationError(
         f'{statement.place} includes {statement.file}, which is not a file, '
-        f'{searched(statement.file)}.'
+        f'{searched(statement.file, path)}.'
       )
-    if inner in chain:
+    if inner.resolve() in [earlier.resolve() for earlier in chain]:
       raise ConfigurationError(
         f'{statement.place} includes {statement.file}, which is about to be '
         'read already; remove one of the includes.'
@@ -152,9 +169,15 @@ def _refuse_overwritten(
       )
 
 
-def searched(file: str) -> str:
+def _folders(beside: pathlib.Path | None = None) -> list[pathlib.Path]:
+  """Of the including file, the working one, gin's own, and the repository."""
+  own = [beside.parent] if beside else []
+  return [*own, *map(pathlib.Path, gin_config._LOCATION_PREFIXES), REPOSITORY]
+
+
+def searched(file: str, beside: pathlib.Path | None = None) -> str:
   """Where a gin file was looked for, and which one may have been meant."""
-  folders = dict.fromkeys((pathlib.Path.cwd(), REPOSITORY))
+  folders = dict.fromkeys(path.absolute() for path in _folders(beside))
   text = f'neither from {" nor from ".join(map(str, folders))}'
   if len(folders) == 1:
     text = f'seen from {REPOSITORY}'

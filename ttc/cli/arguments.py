@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+import pathlib
 import shlex
 
 from ttc.bindings.kinds import KINDS
@@ -10,6 +11,9 @@ from ttc.runtime import profiling
 _GIN_HELP = """\
 configuration:
   --gin_file=PATH       gin file; may be repeated, later files override
+  --gin_search_paths=FOLDER,FOLDER
+                        where gin files are looked for, after the working
+                        directory; what one includes, first beside it
   --gin.NAME=VALUE      one binding or macro, overrides the files; for example
                         --gin.Experiment.seeds='(0, 1, 2)'
                         --gin.Experiment.output="'/tmp/runs'"
@@ -21,6 +25,9 @@ def common() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
   parser.add_argument(
     '--gin_file', action='append', default=[], help=argparse.SUPPRESS
+  )
+  parser.add_argument(
+    '--gin_search_paths', type=_folders, default=(), help=argparse.SUPPRESS
   )
   parser.add_argument(
     '--only',
@@ -140,7 +147,10 @@ def request(argv: Sequence[str]):
     bindings.append(argument.removeprefix('--gin.'))
   if not options.gin_file:
     parser.error('name the experiment to run with --gin_file=PATH')
+  from ttc.bindings import sources
   from ttc.cli import runner
+
+  sources.search_in(options.gin_search_paths)
 
   return runner.Request(
     kind=None if options.stage == 'run' else options.stage,
@@ -174,6 +184,14 @@ def _cluster(parser: argparse.ArgumentParser, options: argparse.Namespace):
   if None in members and members != (None,) * 3:
     parser.error('give all of --coordinator, --processes and --process')
   return Cluster(*members, **({} if timeout is None else {'timeout': timeout}))
+
+
+def _folders(text: str) -> tuple[str, ...]:
+  folders = tuple(filter(None, text.split(',')))
+  for folder in folders:
+    if not pathlib.Path(folder).is_dir():
+      raise argparse.ArgumentTypeError(f'there is no folder {folder}')
+  return folders
 
 
 def _steps(text: str) -> int:

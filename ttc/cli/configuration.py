@@ -30,8 +30,7 @@ def load(
   """Builds the experiment that gin files and bindings describe.
 
   Args:
-    files: gin files; later files override earlier ones. Paths are relative to
-      the working directory or else to the repository.
+    files: gin files; later files override earlier ones. See `sources.found`.
     bindings: `Name.parameter=value` or `MACRO=value`; they override the files.
     check: whether to check that the stages' inputs exist.
     assumed: further bindings, which override all others and may be of no use.

@@ -79,8 +79,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
   os.environ['JAX_PLATFORMS'] = 'cpu'
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+  from ttc.bindings import sources
   from ttc.cli import plan_report
 
+  sources.search_in(options.gin_search_paths)
   try:
     plans, topology = plan_report.plans(options, bindings, _report)
   except ValueError as error:

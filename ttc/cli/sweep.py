@@ -140,6 +140,7 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
 
 def _expanded(options: argparse.Namespace, rest: list[str]):
   """The sweep, and the cells that --cell selects; raises ValueError."""
+  from ttc.bindings import sources
   from ttc.bindings.sweep_axes import axes
   from ttc.runtime import storage
   from ttc.sweeps.cells import Sweep
@@ -161,6 +162,7 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
         f'a sweep binds Experiment.{name} itself, from --output and the '
         f'values of a cell; remove --gin.Experiment.{name}.'
       )
+  sources.search_in(options.gin_search_paths)
   table = axes(
     options.sweep_file,
     [text[len('--sweep.') :] for text in swept],
@@ -173,13 +175,6 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
     )
   if not options.gin_file and not any(a.binding == 'gin_file' for a in table):
     raise ValueError('name the experiment to run with --gin_file=PATH')
-  flags = [f'--only={name}' for name in options.only]
-  flags += ['--distributed'] * options.distributed
-  flags += ['--debug'] * options.debug
-  if options.profile:
-    flags.append(f'--profile={options.profile}')
-  if options.join_timeout:
-    flags.append(f'--join_timeout={options.join_timeout:g}')
   if not options.output.strip():
     raise ValueError(f'--output={options.output!r} names no folder.')
   sweep = Sweep(
@@ -187,7 +182,7 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
     axes=table,
     files=tuple(options.gin_file),
     bindings=tuple(text[len('--gin.') :] for text in bindings),
-    options=tuple(flags),
+    options=tuple(_flags(options)),
   )
   cells = sweep.cells()
   chosen = [
@@ -202,6 +197,20 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
       f'are called {cells[0].name} and so on.'
     )
   return sweep, chosen
+
+
+def _flags(options: argparse.Namespace) -> list[str]:
+  """The options that each cell's command gets too."""
+  flags = [f'--only={name}' for name in options.only]
+  flags += ['--distributed'] * options.distributed
+  flags += ['--debug'] * options.debug
+  if options.profile:
+    flags.append(f'--profile={options.profile}')
+  if options.gin_search_paths:
+    flags.append(f'--gin_search_paths={",".join(options.gin_search_paths)}')
+  if options.join_timeout:
+    flags.append(f'--join_timeout={options.join_timeout:g}')
+  return flags
 
 
 def _check(cells, mounted: list[str] | None) -> None:
