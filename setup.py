@@ -1,19 +1,39 @@
 """What `pip install .` installs. Exact versions stand in constraints.txt."""
 
 import pathlib
+import subprocess
 
 import setuptools
+from setuptools.command import build_py
+
+_HERE = pathlib.Path(__file__).parent
+
+
+class _Build(build_py.build_py):
+  """Records the revision that a wheel is made of, for `ttc --version`."""
+
+  def run(self):
+    super().run()
+    # As ttc/cli/version.py asks in a checkout.
+    command = ('git', 'describe', '--always', '--dirty', '--abbrev=12')
+    command += ('--exclude=*',)
+    if (_HERE / '.git').exists() and not self.editable_mode:
+      done = subprocess.run(
+        command, cwd=_HERE, capture_output=True, check=False
+      )
+      target = pathlib.Path(self.build_lib, 'ttc', 'revision.txt')
+      target.write_bytes(done.stdout)
+
 
 setuptools.setup(
   name='ttc',
   version='0.1.0',
   description='Spend test-time compute where it helps, and measure it.',
-  long_description=pathlib.Path(__file__)
-  .with_name('README.md')
-  .read_text(encoding='utf-8'),
+  long_description=(_HERE / 'README.md').read_text(encoding='utf-8'),
   long_description_content_type='text/markdown',
   license='Apache-2.0',
   packages=setuptools.find_namespace_packages(include=['ttc', 'ttc.*']),
+  cmdclass={'build_py': _Build},
   python_requires='>=3.11',
   install_requires=[
     'array-record',

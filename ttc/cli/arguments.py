@@ -83,6 +83,10 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
+  # Answered by main before this parser asks for a stage.
+  parser.add_argument(
+    '--version', action='store_true', help='print version and git revision'
+  )
   stages = parser.add_subparsers(
     dest='stage', required=True, metavar='STAGE', title='stages'
   )

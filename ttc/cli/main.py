@@ -24,6 +24,11 @@ def main(argv: list[str] | None = None) -> int:
     is wrong, 128 + signal number if stopped.
   """
   argv = sys.argv[1:] if argv is None else argv
+  if argv[:1] == ['--version']:
+    from ttc.cli import version
+
+    print(version.text())
+    return 0
   parser = _parser()
   options, rest = parser.parse_known_args(argv)
   try:
