@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from tests import testing
 from tests.data import toys
 from ttc.checkpoints import orbax
-from ttc.cli import arguments, configuration, main
+from ttc.cli import arguments, configuration, main, plan
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import fingerprint
 from ttc.pipeline.experiment import ConfigurationError
@@ -189,6 +190,75 @@ def test_a_closed_pipe_ends_status_quietly(tmp_path):
   )
   os.close(write)
   assert (done.returncode, done.stderr) == (0, b'')
+
+
+def _help(command, capsys):
+  with pytest.raises(SystemExit, match='0'):
+    main.main([command, '--help'])
+  return capsys.readouterr().out
+
+
+def _example(text, command):
+  """The words of the example in a help."""
+  shown = text[text.index(f'  ttc {command} ') :]
+  return shlex.split(shown.split('\n\n', 1)[0].replace('\\\n', ' '))[1:]
+
+
+@pytest.mark.parametrize(
+  ('command', 'others'),
+  [
+    ('plan', ('--distributed', '--coordinator', '--profile', '--allow_mixed')),
+    ('sweep', ('--coordinator', '--processes', '--process ')),
+    ('grade', ('--gin', '--only', '--distributed')),
+  ],
+)
+def test_help_lists_what_applies_with_an_example(command, others, capsys):
+  told = _help(command, capsys)
+  assert not [option for option in others if option in told]
+  options = re.findall(r'\n  (--\w+(?: [^ \n]+)*)(\n {10,}|  +)(\S.*)', told)
+  assert len(options) > 8  # each with a text beside or below it
+  example = _example(told, command)
+  assert example[0] == command
+  assert any(word.startswith('--') for word in example)
+  assert max(map(len, told.splitlines())) <= 80
+
+
+def test_the_example_of_plan_is_one_that_it_understands(capsys):
+  example = _example(_help('plan', capsys), 'plan')
+  parser, stages = arguments.program()
+  plan.add_parser(stages)
+  options, rest = parser.parse_known_args(example)
+  assert options.names == ['prm']
+  assert all(word.startswith('--gin.') for word in rest)
+  for file in options.gin_file:
+    assert (_REPOSITORY / file).is_file()
+
+
+def test_the_example_of_sweep_makes_the_cells_it_says(capsys):
+  told = _help('sweep', capsys)
+  example = [x for x in _example(told, 'sweep') if x != '--run']
+  assert main.main(example) == 0
+  cells = capsys.readouterr().out.splitlines()
+  assert len(cells) == 4
+  assert 'makes four cells' in told
+  assert "Experiment.name='\"'\"'arms-best_temperature-0.7'" in cells[0]
+
+
+def test_the_example_of_grade_grades(tmp_path, monkeypatch, capsys):
+  told = _help('grade', capsys)
+  rows = [x.strip() for x in told.splitlines() if x.startswith('  {"gold"')]
+  (tmp_path / 'answers.jsonl').write_text('\n'.join(rows) + '\n')
+  monkeypatch.chdir(tmp_path)
+  assert main.main(_example(told, 'grade')) == 0
+  graded = (tmp_path / 'graded.jsonl').read_text().splitlines()
+  assert [json.loads(line)['correct'] for line in graded] == [True, False]
+
+
+def test_cells_of_a_sweep_continue_what_other_code_began_if_told_to(capsys):
+  command = ['sweep', f'--gin_file={_QUICK}', '--output=runs', '--only=search']
+  command += ['--sweep.BUDGET=[16]', '--allow_mixed']
+  assert main.main(command) == 0
+  assert '--allow_mixed' in capsys.readouterr().out
 
 
 def _record(*rows, problem=7):

@@ -8,7 +8,7 @@ import shlex
 from ttc.bindings.kinds import KINDS
 from ttc.runtime import profiling
 
-_GIN_HELP = """\
+GIN_HELP = """\
 configuration:
   --gin_file=PATH       gin file; may be repeated, later files override
   --gin_search_paths=FOLDER,FOLDER
@@ -20,7 +20,7 @@ configuration:
 """
 
 
-def common() -> argparse.ArgumentParser:
+def configuration() -> argparse.ArgumentParser:
   """A parent parser with the options of every command that reads gin files."""
   parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
   parser.add_argument(
@@ -28,6 +28,21 @@ def common() -> argparse.ArgumentParser:
   )
   parser.add_argument(
     '--gin_search_paths', type=_folders, default=(), help=argparse.SUPPRESS
+  )
+  parser.add_argument(
+    '--debug', action='store_true', help='show where an error came from'
+  )
+  return parser
+
+
+def common(here: bool = True) -> argparse.ArgumentParser:
+  """A parent parser with the options of commands that run stages.
+
+  Args:
+    here: whether the process itself runs them, and may be one of several.
+  """
+  parser = argparse.ArgumentParser(
+    add_help=False, allow_abbrev=False, parents=[configuration()]
   )
   parser.add_argument(
     '--only',
@@ -39,8 +54,8 @@ def common() -> argparse.ArgumentParser:
   parser.add_argument(
     '--distributed',
     action='store_true',
-    help='first join the other processes of a pod, or of the run that the '
-    'options below describe',
+    help='first join the other processes of a pod'
+    + ', or of the run that the options below describe' * here,
   )
   for option, kind, metavar, text in (
     ('coordinator', str, 'HOST:PORT', 'where process 0 listens'),
@@ -48,12 +63,13 @@ def common() -> argparse.ArgumentParser:
     ('process', int, 'I', 'number of this process, from 0'),
     ('join_timeout', float, 'SECONDS', 'how long to wait for the others (300)'),
   ):
+    shown = here or option == 'join_timeout'
     parser.add_argument(
-      f'--{option}', type=kind, metavar=metavar, help=f'--distributed: {text}'
+      f'--{option}',
+      type=kind,
+      metavar=metavar,
+      help=f'--distributed: {text}' if shown else argparse.SUPPRESS,
     )
-  parser.add_argument(
-    '--debug', action='store_true', help='show where an error came from'
-  )
   parser.add_argument(
     '--allow_mixed',
     action='store_true',
@@ -79,7 +95,7 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
   parser = argparse.ArgumentParser(
     prog='ttc',
     description='Spend test-time compute where it helps, and measure it.',
-    epilog=_GIN_HELP,
+    epilog=GIN_HELP,
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
@@ -97,7 +113,7 @@ def program() -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:
       kind,
       help=text,
       description=f'{text[0].upper()}{text[1:]}.',
-      epilog=_GIN_HELP,
+      epilog=GIN_HELP,
       parents=[shared],
       formatter_class=argparse.RawDescriptionHelpFormatter,
       allow_abbrev=False,

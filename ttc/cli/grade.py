@@ -55,6 +55,19 @@ class AnswerRow:
   truncated: bool
 
 
+_EXAMPLE = """\
+for example, from answers.jsonl with rows such as
+
+  {"gold": "1/2", "pred": "So it is \\\\boxed{0.5}", "kind": "response"}
+  {"gold": "12", "pred": "13"}
+
+  ttc grade --input=answers.jsonl --output=graded.jsonl
+
+writes them with "correct" and "reason", and prints the accuracy. Where fields
+have other names: --gold_field=answer --pred_field=output --kind=response
+"""
+
+
 class InputError(ValueError):
   """The command line or the input is wrong; nothing has been written."""
 
@@ -64,12 +77,18 @@ def add_parser(stages) -> None:
   parser = stages.add_parser(
     'grade',
     help='grade the answers in a JSONL file',
-    description='Grade the answers in a JSONL file: add `correct` and `reason` '
-    'to each row, and print accuracy, timeouts and truncated answers.',
+    description='Grade the answers in a JSONL file: add `correct` and\n'
+    '`reason` to each row, and print accuracy, timeouts and truncated answers.',
+    epilog=_EXAMPLE,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
-  parser.add_argument('--input', required=True, metavar='PATH')
-  parser.add_argument('--output', required=True, metavar='PATH')
+  parser.add_argument(
+    '--input', required=True, metavar='PATH', help='JSON lines, maybe .gz'
+  )
+  parser.add_argument(
+    '--output', required=True, metavar='PATH', help='a new file'
+  )
   for name, text in {
     'gold': 'the reference answer',
     'pred': 'the answer or response',
@@ -79,7 +98,10 @@ def add_parser(stages) -> None:
     'reason': 'where the reason for it is written',
   }.items():
     parser.add_argument(
-      f'--{name}_field', default=name, metavar='NAME', help=f'field of {text}'
+      f'--{name}_field',
+      default=name,
+      metavar='NAME',
+      help=f'field of {text} ({name})',
     )
   parser.add_argument(
     '--kind',

@@ -60,12 +60,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
   parser, stages = arguments.program()
-  common = arguments.common()
   convert.add_parser(stages)
   grade.add_parser(stages)
-  plan.add_parser(stages, common)
+  plan.add_parser(stages)
   status.add_parser(stages)
-  sweep.add_parser(stages, common)
+  sweep.add_parser(stages)
   verify.add_parser(stages)
   return parser
 

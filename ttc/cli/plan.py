@@ -15,37 +15,62 @@ import json
 import os
 import sys
 
+from ttc.cli import arguments
+
 _CANNOT_START, _DOES_NOT_FIT = 2, 1
+_EXAMPLE = """
+for example:
+  ttc plan --topology=v5e:4x4 --price=1.2 --stage=prm \\
+    --gin_file=gin/experiments/math_qwen2_5_1_5b.gin \\
+    --gin.SMALL="'/models/small'" --gin.LARGE="'/models/large'" \\
+    --gin.FINETUNE_FILE="'train.jsonl'" --gin.TEST_FILE="'test.jsonl'"
+
+Models and files need not exist; `pip install 'ttc[plan]'` brings the compiler.
+"""
 
 
-def add_parser(stages, common: argparse.ArgumentParser) -> None:
+def add_parser(stages) -> None:
   """Adds `plan` to the subparsers of `ttc`."""
   parser = stages.add_parser(
     'plan',
     help='estimate what a run needs of a TPU slice, without one',
-    description='Compile the programs of stages for a TPU slice, without one, '
+    description='Compile the programs of stages for a TPU slice, without one,\n'
     'and print their memory, cost and time.',
-    parents=[common],
+    epilog=arguments.GIN_HELP + _EXAMPLE,
+    parents=[arguments.configuration()],
+    formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
   add = parser.add_argument
-  add('--topology', required=True, metavar='NAME', help='e.g. v5e:4x4')
+  add(
+    '--topology',
+    required=True,
+    metavar='NAME',
+    help='generation and shape of the slice, such as v5e:4x4',
+  )
   add(
     '--stage',
+    '--only',
     dest='names',
     action='append',
     default=[],
     metavar='NAME',
-    help='plan only the stage with this name; may be repeated',
+    help='plan only the stage with this name; may be repeated (all stages)',
   )
-  add('--price', type=float, metavar='USD', help='USD per chip-hour')
+  add(
+    '--price',
+    type=float,
+    metavar='USD',
+    help='USD per chip-hour (no costs are shown)',
+  )
   add('--json', action='store_true', help='print one JSON object for machines')
   add(
     '--shape',
     action='append',
     default=[],
     metavar='PATH=SCOPE',
-    help='model PATH has the TransformerConfig of gin scope SCOPE',
+    help='model PATH has the TransformerConfig of gin scope SCOPE, such as '
+    "small; may be repeated (the solvers' shapes, or what is there)",
   )
   for name, text in (
     ('questions', 'per split, if neither task nor binding gives it (500)'),
@@ -81,6 +106,7 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.bindings import sources
   from ttc.cli import plan_report
+  from ttc.planning import summary
 
   sources.search_in(options.gin_search_paths)
   try:
@@ -91,10 +117,10 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
     _report(f'ttc: {error}')
     return _CANNOT_START
   if options.json:
-    facts = plan_report.facts(plans, topology, options.price)
+    facts = summary.facts(plans, topology, options.price)
     print(json.dumps(facts, indent=1))
   else:
-    print(plan_report.table(plans, topology, options.price))
+    print(summary.table(plans, topology, options.price))
   return 0 if all(plan.fits for plan in plans.values()) else _DOES_NOT_FIT
 
 

@@ -42,14 +42,14 @@ does not stop the others; the exit code is then 1. `ttc status` shows them all.
 """
 
 
-def add_parser(stages, common: argparse.ArgumentParser) -> None:
+def add_parser(stages) -> None:
   """Adds `sweep` to the subparsers of `ttc`."""
   parser = stages.add_parser(
     'sweep',
     help='run an experiment for every combination of some bindings',
     description='Run an experiment for every combination of some bindings.',
-    epilog=_HELP,
-    parents=[common],
+    epilog=f'{arguments.GIN_HELP}\n{_HELP}',
+    parents=[arguments.common(here=False)],
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
   )
@@ -204,6 +204,7 @@ def _flags(options: argparse.Namespace) -> list[str]:
   flags = [f'--only={name}' for name in options.only]
   flags += ['--distributed'] * options.distributed
   flags += ['--debug'] * options.debug
+  flags += ['--allow_mixed'] * options.allow_mixed
   if options.profile:
     flags.append(f'--profile={options.profile}')
   if options.gin_search_paths:
