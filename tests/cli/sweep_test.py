@@ -206,7 +206,7 @@ def test_a_cell_that_another_process_has_is_left_to_it(tmp_path, sweep, capsys):
       '--run is for one machine',
     ),
     (['--sweep.Coin.bias=[1]', '--cell=x'], '--cell=x is none of the 1 cells'),
-    (['--sweep_file=missing'], '--sweep_file=missing: No such file'),
+    (['--sweep_file=missing'], '--sweep_file=missing is not a file'),
     (
       ['--sweep.Toss.size=["x"]', '--only=tos'],
       'no stage tos (did you mean to',
