@@ -1,6 +1,9 @@
 """The progress line tells how right an arm is, and its attempts beside it."""
 
+import numpy as np
+
 from ttc.allocation import grades
+from ttc.analysis import aggregate
 
 
 def _record(*attempts, strategy='Greedy()', budget=3, **more):
@@ -30,6 +33,27 @@ def test_an_allocation_answers_where_questions_stop():
     _record(budget=4.0, correct=False),
   ]
   assert grades.of_allocation(rows) == {
-    'accuracy at 4': (1, 2),
+    'accuracy of 4 per question': (1, 2),
     'attempts right': (1, 3),
   }
+
+
+def test_chains_answer_by_the_vote_of_the_paper():
+  rng = np.random.default_rng(0)
+  for _ in range(200):
+    answer = rng.integers(-1, 4, (3, 4))
+    score = rng.random((3, 4))
+    rows = [
+      {
+        'answer': None if answer[c, t] < 0 else str(answer[c, t]),
+        'correct': bool(answer[c, t] == 0),
+        'values': [0.5, score[c, t]],
+        'chain': c,
+      }
+      for c in range(3)
+      for t in range(4)
+    ]
+    place = aggregate.hierarchical(answer, score)
+    told = grades.of_chains([{'budget': 12, 'rows': rows}])
+    assert told['accuracy of N=12'] == (rows[place]['correct'], 1)
+    assert told['attempts right'] == ((answer == 0).sum(), 12)

@@ -1,6 +1,7 @@
 """How right a stage is so far, for its progress line: what it answers with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+import itertools
 
 from ttc.allocation import evidence
 from ttc.analysis import names
@@ -15,11 +16,22 @@ def of_arm(rows: Sequence[Mapping]) -> Grades:
     rows: records of questions, all of one strategy and budget.
   """
   arm = names.short(rows[0]['strategy']).removesuffix('()')
-  right = [
-    bool(evidence.answer(row['rows'])['correct']) for row in rows if row['rows']
+  chosen = [evidence.answer(row['rows']) for row in rows if row['rows']]
+  return _told(f'{arm} N={rows[0]["budget"]}', chosen, rows)
+
+
+def of_chains(rows: Sequence[Mapping]) -> Grades:
+  """The accuracy of a vote within each chain, and then among chains.
+
+  Args:
+    rows: records of questions, whose attempts tell their chain.
+  """
+  chosen = [
+    evidence.answer([evidence.answer(chain) for chain in _chains(row)])
+    for row in rows
+    if row['rows']
   ]
-  told = {f'accuracy of {arm} N={rows[0]["budget"]}': (sum(right), len(right))}
-  return told | attempts(rows)
+  return _told(f'N={rows[0]["budget"]}', chosen, rows)
 
 
 def of_allocation(rows: Sequence[Mapping]) -> Grades:
@@ -28,6 +40,18 @@ def of_allocation(rows: Sequence[Mapping]) -> Grades:
   Args:
     rows: of one budget; a question has "correct" in the row where it stops.
   """
-  right = [bool(row['correct']) for row in rows if 'correct' in row]
-  told = {f'accuracy at {rows[0]["budget"]:g}': (sum(right), len(right))}
-  return told | attempts(rows)
+  chosen = [row for row in rows if 'correct' in row]
+  return _told(f'{rows[0]["budget"]:g} per question', chosen, rows)
+
+
+def _chains(row: Mapping) -> Iterator[list[Mapping]]:
+  """The attempts of each chain, which stand together."""
+  for _, chain in itertools.groupby(row['rows'], lambda x: x['chain']):
+    yield list(chain)
+
+
+def _told(
+  what: str, chosen: Sequence[Mapping], rows: Sequence[Mapping]
+) -> Grades:
+  right = sum(bool(answer['correct']) for answer in chosen)
+  return {f'accuracy of {what}': (right, len(chosen))} | attempts(rows)

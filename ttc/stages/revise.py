@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 from typing import ClassVar
 
+from ttc.allocation import grades
 from ttc.analysis.chains import turns_needed
 from ttc.data.problems import Problem
 from ttc.examples.context import KEEP
@@ -79,7 +80,9 @@ class Revise:
     """
     chains = Chains(self.plan(), self.solver.task.vocabulary, self.keep)
     scheduler = None
-    for part in run.parts(self.solver.problems, self.size):
+    for part in run.parts(
+      self.solver.problems, self.size, grades=grades.of_chains
+    ):
       if scheduler is None:
         self.solver.say_if_equal(run, len(self.plan()))
         models = self.solver.load(run)
