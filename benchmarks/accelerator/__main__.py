@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     '--line',
     type=int,
     default=0,
-    help='as Solver.line; 0 for 1024 at 0.5B and 2048 at 1.5B',
+    help='as Solver.line; 0 for 1024',
   )
   made.add_argument(
     '--revision', default='', help='in the table, where git cannot tell'

@@ -29,7 +29,10 @@ _LEAST = 128  # tokens below which scores are small, and the plain path is used
 _BLOCK = 512  # queries or keys of one step of splash attention, at most
 _LANES = 128  # splash attention wants multiples of this
 _TRITON = 'jax.experimental.pallas.ops.gpu.attention'
-_TRITON_BLOCK = 128
+# Of queries and keys, forward and backward: on an H200 forward and backward of
+# 8 x 1,024 tokens, 14 heads of 64, take 0.41 ms; with mha's own blocks 0.61 ms,
+# by the plain path 2.03 ms, by cuDNN with a mask 0.54 ms.
+_TRITON_BLOCK = 64
 _HEADS = PartitionSpec(partitioning.ROWS, None, 'model', None)
 _log = logging.getLogger(__name__)
 
@@ -212,6 +215,8 @@ def triton(
     segment_ids,
     sm_scale=1.0,
     causal=True,
+    block_sizes=pallas.BlockSizes(*[_TRITON_BLOCK] * 6),
+    num_warps=4,
     interpret=interpret,
   )
   return out[:, :length]
