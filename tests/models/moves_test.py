@@ -46,7 +46,7 @@ def test_every_piece_is_where_it_belongs_and_nothing_else_changed(how, seed):
     ):
       y[w, :, first : first + SIZE] = x[r, :, first : first + SIZE]
   got = jax.jit(how, static_argnames='size')(
-    source, target, jnp.asarray(table), size=SIZE
+    None if within else source, target, jnp.asarray(table), size=SIZE
   )
   jax.tree.map(np.testing.assert_array_equal, got, wanted)
 
@@ -63,3 +63,15 @@ def test_accelerators_get_no_loop_over_pieces():
   assert text.count('stablehlo.while') == 0
   assert text.count('"stablehlo.gather"') == 2 * LAYERS
   assert text.count('"stablehlo.scatter"') == 2 * LAYERS
+
+
+def test_nothing_is_copied_but_pieces():
+  """In place: temporaries are a few pieces, not a cache."""
+  cache = _cache(64, 240, np.random.default_rng(0))
+  compiled = (
+    jax.jit(moves.one_by_one, static_argnames='size', donate_argnums=1)
+    .lower(None, cache, jnp.zeros((16, 3), jnp.int32), size=SIZE)
+    .compile()
+  )
+  temporaries = compiled.memory_analysis().temp_size_in_bytes
+  assert temporaries < sum(x.nbytes for x in jax.tree.leaves(cache)) / 100

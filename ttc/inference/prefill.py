@@ -15,7 +15,7 @@ _TOKENS_PER_SEGMENT = 12  # a packed prefill has one segment per this many
 # Tokens that take as long as a call takes beside its tokens: on an accelerator
 # weights are read, which is what a few hundred tokens compute at the ratio of
 # its FLOPs to its bandwidth; on a CPU a program is launched.
-_CALL = {'cpu': 10}
+_CALL = {'cpu': 5}
 _CALL_ELSEWHERE = 256
 
 

@@ -157,9 +157,10 @@ class Scheduler:
     launched = self._prefills(queues, starving)
     progress = progress or bool(launched)
     if starving and launched:
-      # Devices are through with that call before they are with the prefills.
-      _collect(self._in_flight, queues)
-      self._read_early = self._prefills(queues, starving)
+      if self._models.platform != 'cpu':  # whose cores the host needs itself
+        # Devices are through with that call before they are with the prefills.
+        _collect(self._in_flight, queues)
+        self._read_early = self._prefills(queues, starving)
       _collect(launched, queues)
     extending = self._extend(queues)
     self._starved = extending is None

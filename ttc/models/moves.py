@@ -30,13 +30,12 @@ def move(
       another writes.
     size: positions that each piece has.
   """
-  source = target if source is None else source
   how = one_by_one if platform() == 'cpu' else together
   return how(source, target, pieces, size)
 
 
 def one_by_one(
-  source: KVCache, target: KVCache, pieces: jax.Array, size: int
+  source: KVCache | None, target: KVCache, pieces: jax.Array, size: int
 ) -> KVCache:
   """`move` by a loop over the pieces that there are."""
 
@@ -49,13 +48,15 @@ def one_by_one(
       )
       return jax.lax.dynamic_update_slice(y, piece, (write, 0, position, 0))
 
-    return jax.tree.map(one, source, target)
+    # Within the target, from what the loop carries: the target as it was would
+    # have to be kept, which is a copy of all of it.
+    return jax.tree.map(one, target if source is None else source, target)
 
   return jax.lax.fori_loop(0, jnp.sum(pieces[:, 0] >= 0), body, target)
 
 
 def together(
-  source: KVCache, target: KVCache, pieces: jax.Array, size: int
+  source: KVCache | None, target: KVCache, pieces: jax.Array, size: int
 ) -> KVCache:
   """`move` by a gather and a scatter of whole pieces in each array."""
   read, write, position = pieces.T
@@ -70,7 +71,7 @@ def together(
     )
     return moved.reshape(y.shape)
 
-  return jax.tree.map(one, source, target)
+  return jax.tree.map(one, target if source is None else source, target)
 
 
 def _parted(x: jax.Array, size: int) -> jax.Array:
