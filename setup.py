@@ -34,7 +34,7 @@ setuptools.setup(
   license='Apache-2.0',
   packages=setuptools.find_namespace_packages(include=['ttc', 'ttc.*']),
   cmdclass={'build_py': _Build},
-  python_requires='>=3.11',
+  python_requires='>=3.11,<3.14',  # as tensorflow-text has files for
   install_requires=[
     'array-record',
     'chex',

@@ -7,28 +7,28 @@ fail() {
   exit 2
 }
 
-is_recent_python() {
-  "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
-    >/dev/null 2>&1
+is_fit_python() {
+  "$1" -c 'import sys, venv, ensurepip
+sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1
 }
 
-# Prints a Python of at least 3.11 that can make virtual environments.
+# Prints a Python, 3.11 to 3.13, that can make virtual environments.
 find_python() {
   local candidate
   if [[ -n "${PYTHON:-}" ]]; then
-    is_recent_python "$PYTHON" ||
-      fail "PYTHON=$PYTHON is not Python 3.11 or later with venv."
+    is_fit_python "$PYTHON" ||
+      fail "PYTHON=$PYTHON is not Python 3.11, 3.12 or 3.13 with venv."
     printf '%s\n' "$PYTHON"
     return
   fi
   for candidate in python3.11 python3.12 python3.13 python3 python; do
-    if is_recent_python "$candidate"; then
+    if is_fit_python "$candidate"; then
       printf '%s\n' "$candidate"
       return
     fi
   done
-  fail "no Python 3.11 or later with venv was found; install one (on Debian
-and Ubuntu: apt install python3 python3-venv), or say where it is by
+  fail "no Python 3.11, 3.12 or 3.13 with venv was found; install one (on
+Debian and Ubuntu: apt install python3 python3-venv), or say where it is by
 PYTHON=/path/to/python3.11."
 }
 

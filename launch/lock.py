@@ -3,8 +3,8 @@
     python launch/lock.py
 
 is to be run after a change of constraints.txt or of what setup.py requires.
-pip is asked which packages it would install here, and then, for each platform
-of the files, which file of each package it would take; nothing is installed.
+pip is asked which packages it would install here, and then, for each Python and
+machine, which file of each package it would take; nothing is installed.
 """
 
 import collections
@@ -15,7 +15,12 @@ import subprocess
 import sys
 import tempfile
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 _FOLDER = pathlib.Path(__file__).parent
+# Not 3.13: editdistance, of seqio, has no file for it, and is built by tools
+# that would have to be locked as well.
 _PYTHONS, _MACHINES = ('3.11', '3.12'), ('x86_64', 'aarch64')
 _GLIBC = 28  # of 2.28, the oldest for which TensorFlow has files
 # What builds packages that have no wheels, and this one.
@@ -41,37 +46,49 @@ def _platform(python: str, machine: str) -> list[str]:
   """Options by which pip chooses files for another platform."""
   tags = [f'manylinux_2_{minor}_{machine}' for minor in range(_GLIBC, 4, -1)]
   tags += [f'manylinux{tag}_{machine}' for tag in ('2014', '2010', '1')]
-  return [f'--python-version={python}', *(f'--platform={tag}' for tag in tags)]
+  # pip would hold what a package requires against the Python that it runs in.
+  options = ['--ignore-requires-python', f'--python-version={python}']
+  return [*options, *(f'--platform={tag}' for tag in tags)]
+
+
+def _pins(python: str) -> dict[str, str]:
+  """What constraints.txt says for a Python, by name: `name==1.2; marker`."""
+  text = (_FOLDER.parent / 'constraints.txt').read_text(encoding='utf-8')
+  pins = {}
+  for line in text.splitlines():
+    if not line.startswith('#'):
+      pin = Requirement(line)
+      if not pin.marker or pin.marker.evaluate({'python_version': python}):
+        name = canonicalize_name(pin.name)
+        pins[name] = name + line.removeprefix(pin.name)
+  return pins
 
 
 def main() -> None:
   """Asks pip and writes both files."""
-  pins = {}
-  for item in _report('--constraint=constraints.txt', '.'):
-    name = item['metadata']['name'].lower().replace('_', '-')
-    pins[name] = item['metadata']['version']
-  del pins['ttc']
-  hashes = collections.defaultdict(set)
+  items = _report('--constraint=constraints.txt', '.')
+  names = {canonicalize_name(item['metadata']['name']) for item in items}
+  names.remove('ttc')
+  hashes = collections.defaultdict(set)  # by pin
   for python, machine in itertools.product(_PYTHONS, _MACHINES):
-    wanted = [f'{name}=={version}' for name, version in pins.items()]
+    pins = _pins(python)
+    # Markers, too, pip evaluates for its own.
+    wanted = [pins[name].partition(';')[0] for name in sorted(names)]
     for item in _report('--no-deps', *_platform(python, machine), *wanted):
-      name = item['metadata']['name'].lower().replace('_', '-')
-      hashes[name].add(
+      name = canonicalize_name(item['metadata']['name'])
+      hashes[pins[name]].add(
         item['download_info']['archive_info']['hashes']['sha256']
       )
       if not item['download_info']['url'].endswith('.whl'):
         print(f'{python}, {machine}: {name} is built from source')
-  parts = {
-    'locked_build.txt': [name for name in sorted(pins) if name in _BUILD],
-    'locked.txt': [name for name in sorted(pins) if name not in _BUILD],
-  }
-  for file, names in parts.items():
+  for file, build in (('locked_build.txt', True), ('locked.txt', False)):
     lines = [_HEADER.rstrip('\n')]
-    if file == 'locked.txt':
+    if not build:
       lines.append('--requirement locked_build.txt')
-    for name in names:
-      digests = [f'--hash=sha256:{digest}' for digest in sorted(hashes[name])]
-      lines.append(' \\\n    '.join([f'{name}=={pins[name]}', *digests]))
+    for pin in sorted(hashes, key=lambda pin: pin.partition('==')):
+      if (pin.partition('==')[0] in _BUILD) == build:
+        digests = [f'--hash=sha256:{digest}' for digest in sorted(hashes[pin])]
+        lines.append(' \\\n    '.join([pin, *digests]))
     text = '\n'.join(lines)
     (_FOLDER / file).write_text(f'{text}\n', encoding='utf-8')
 

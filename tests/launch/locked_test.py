@@ -14,8 +14,9 @@ import pytest
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _LOCKS = ('launch/locked_build.txt', 'launch/locked.txt')
+_PYTHONS = ('3.11', '3.12')
 _PIN = re.compile(
-  r'([\w.-]+)==([\w.]+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)'
+  r'([\w.-]+==[\w.]+(?:; .*?)?)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)'
 )
 
 
@@ -25,21 +26,29 @@ def _lines(name):
   return re.sub(r'^#.*\n', '', text, flags=re.MULTILINE)
 
 
-def _constraints():
-  pins = (line.split('==') for line in _lines('constraints.txt').splitlines())
-  return {canonicalize_name(name): version for name, version in pins}
-
-
-def _locked():
+def _versions(lines, python):
+  """Version by name, of the pins that hold for a Python."""
   pins = {}
+  for pin in map(Requirement, lines):
+    if not pin.marker or pin.marker.evaluate({'python_version': python}):
+      name = canonicalize_name(pin.name)
+      assert name not in pins
+      pins[name] = str(pin.specifier)
+  return pins
+
+
+def _constraints(python):
+  return _versions(_lines('constraints.txt').splitlines(), python)
+
+
+def _locked(python):
+  pins = []
   for lock in _LOCKS:
     text = _lines(lock)
-    for name, version, _ in _PIN.findall(text):
-      assert name not in pins
-      pins[name] = version
+    pins += [pin for pin, _ in _PIN.findall(text)]
     rest = _PIN.sub('', text).split()
     assert rest in ([], ['--requirement', 'locked_build.txt'])
-  return pins
+  return _versions(pins, python)
 
 
 def _required():
@@ -53,10 +62,15 @@ def _required():
   return [Requirement(text) for text in texts]
 
 
-def test_versions_are_those_of_the_constraints():
-  constraints = _constraints()
-  locked = _locked()
+@pytest.mark.parametrize('python', _PYTHONS)
+def test_versions_are_those_of_the_constraints(python):
+  constraints = _constraints(python)
+  locked = _locked(python)
   assert {name: constraints.get(name) for name in locked} == locked
+
+
+def test_each_python_has_the_same_packages():
+  assert len({frozenset(_locked(python)) for python in _PYTHONS}) == 1
 
 
 def test_exactly_the_default_install_is_locked():
@@ -74,7 +88,8 @@ def test_exactly_the_default_install_is_locked():
         needed.marker.evaluate({'extra': extra}) for extra in ('', *asked)
       ):
         waiting.append(needed)
-  assert names == _locked().keys()
+  python = '.'.join(map(str, sys.version_info[:2]))
+  assert names == _locked(python).keys()
 
 
 # Stands in for the Python of a virtual environment.
