@@ -45,9 +45,19 @@ def small_config(**changes) -> TransformerConfig:
 
 def random_params(cfg, head='logits', seed=0):
   """Unboxed random parameters."""
+  return jax.tree.map(jnp.array, _drawn(cfg, head, seed))
+
+
+@functools.cache
+def _drawn(cfg, head, seed):
+  """On the host, where modules share them and none can give them away.
+
+  To draw them takes seconds of compilation, an operation at a time.
+  """
   tokens = jnp.zeros((1, 2), jnp.int32)
   model = Transformer(cfg, head=head)
-  return nn.unbox(model.init(jax.random.key(seed), tokens))['params']
+  params = nn.unbox(model.init(jax.random.key(seed), tokens))['params']
+  return jax.device_get(params)
 
 
 def scripted_config() -> TransformerConfig:
