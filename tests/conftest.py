@@ -29,7 +29,7 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
   _programs = tempfile.mkdtemp(prefix='ttc-programs-')
   os.environ['JAX_COMPILATION_CACHE_DIR'] = _programs
   atexit.register(shutil.rmtree, _programs, ignore_errors=True)
-os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
+os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
 
 
 @pytest.fixture(scope='session')
