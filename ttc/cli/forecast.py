@@ -1,6 +1,6 @@
 """How long the stages that are left of a command will take."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import statistics
 
 from ttc.runtime.progress import duration
@@ -10,31 +10,43 @@ class Forecast:
   """Stages to do, and what those of their names took with other seeds.
 
   Args:
-    names: of all stages, in any order; a name for each seed.
+    names: of all stages, in their order; a name for each seed.
   """
 
   def __init__(self, names: Iterable[str]):
     self._left = list(names)
     self._took: dict[str, list[float]] = {}
 
-  def after(self, name: str, seconds: float) -> str:
+  def after(self, seconds: float) -> str:
     """What is left when a stage is complete, as the end of a line.
 
     Args:
-      name: of the stage.
-      seconds: that it took.
+      seconds: that the next stage took.
     """
-    self._left.remove(name)
-    self._took.setdefault(name, []).append(seconds)
+    self._took.setdefault(self._left.pop(0), []).append(seconds)
     if not self._left:
       return ''
+    told = f'; {len(self._left)} stage{"s" * (len(self._left) > 1)} left'
+    known = self._sum(self._left)
+    return f'{told}, {known}' if known else told
+
+  def whole(self, seconds: float) -> str:
+    """The time left of all, as what follows the time left of the next stage.
+
+    Args:
+      seconds: left of the next stage.
+    """
+    known = self._sum(self._left[1:], seconds)
+    return f' ({known} of the experiment)' if known else ''
+
+  def _sum(self, names: Sequence[str], more: float = 0.0) -> str:
+    """What stages take and `more`, in words; '' where none of them is known."""
     known = [
       statistics.median(self._took[name])
-      for name in self._left
+      for name in names
       if name in self._took
     ]
-    told = f'; {len(self._left)} stage{"s" * (len(self._left) > 1)} left'
-    if known:
-      how = 'about' if len(known) == len(self._left) else 'more than'
-      told += f', {how} {duration(sum(known))}'
-    return told
+    if not known:
+      return ''
+    how = 'about' if len(known) == len(names) else 'more than'
+    return f'{how} {duration(sum(known) + more)}'

@@ -219,10 +219,10 @@ def _run(request: Request, session: _Session) -> None:
     else:
       log.stage(run.label)
       session.label = run.label
+      run.place = dataclasses.replace(run.place, whole=forecast.whole)
       seconds = run.work()
       told = duration(seconds)
-    left = forecast.after(stage.name, seconds)
-    _report(run, f'complete, {told}{left}')
+    _report(run, f'complete, {told}{forecast.after(seconds)}')
     if hasattr(stage, 'show') and run.leads:
       _show(stage, run)
   processes.meet('end')

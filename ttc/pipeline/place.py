@@ -1,5 +1,6 @@
 """Where an experiment runs: what the runs of all its stages have in common."""
 
+from collections.abc import Callable
 import dataclasses
 import pathlib
 
@@ -19,6 +20,7 @@ class Place:
     profile: number of steps of each stage to trace; None for no trace.
     processes: the processes of the run, this one among them.
     mixed: whether a stage may go on with results of other code or devices.
+    whole: tells of the time left of all stages, given that of the one at work.
   """
 
   root: pathlib.Path
@@ -29,3 +31,4 @@ class Place:
   profile: int | None = None
   processes: Processes = Alone()
   mixed: bool = False
+  whole: Callable[[float], str] = lambda seconds: ''

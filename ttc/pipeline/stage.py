@@ -175,10 +175,10 @@ class StageRun:
       done: number of items that earlier runs finished.
     """
     self._close()
-    processes = self.place.processes
-    process = (processes.index, processes.count)
+    place = self.place
+    process = (place.processes.index, place.processes.count)
     self._progress = Progress(
-      self.label, total, unit, done=done, process=process
+      self.label, total, unit, done=done, process=process, whole=place.whole
     )
     return self._progress
 

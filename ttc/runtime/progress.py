@@ -30,6 +30,7 @@ class Progress:
     done: number of items finished by an earlier run; they do not count for the
       rate.
     process: (index, count) of this process; shown when there are several.
+    whole: what to add to the time left, given its seconds.
     stream: where to write, standard error by default; a terminal gets the
       redrawn line.
     clock: returns seconds, monotonic.
@@ -43,6 +44,7 @@ class Progress:
     *,
     done: int = 0,
     process: tuple[int, int] = (0, 1),
+    whole: Callable[[float], str] = lambda seconds: '',
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
   ):
@@ -51,7 +53,7 @@ class Progress:
     self._clock = clock
     index, count = process
     self._label = f'[{index}/{count}] {label}' if count > 1 else label
-    self._total, self._unit = total, unit
+    self._total, self._unit, self._whole = total, unit, whole
     self._earlier, self._done = done, done
     self._grades: dict[str, tuple[float, int]] = {}
     self._extra: object = ''
@@ -139,10 +141,9 @@ class Progress:
       ]
     if rate:
       parts.append(f'{rate:.3g} {self._unit}/s')
-      left = (self._total or 0) - self._done
-      parts.append(
-        f'{duration(left / rate)} left' if left > 0 else duration(seconds)
-      )
+      left = ((self._total or 0) - self._done) / rate
+      told = f'{duration(left)} left{self._whole(left)}'
+      parts.append(told if left > 0 else duration(seconds))
     for name, (right, count) in self._grades.items():
       if count:
         parts.append(f'{name} {right / count:.3f}')
