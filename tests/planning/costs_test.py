@@ -1,10 +1,13 @@
 """Costs of programs whose products, loops and exchanges are known."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 import pytest
 
+from ttc.models import partitioning
 from ttc.planning.costs import Collective, Costs
 
 B, D, TURNS, INNER = 8, 32, 7, 3
@@ -34,6 +37,15 @@ def test_products_count_as_often_as_their_loops_turn():
   assert not Costs.of(program).unknown
 
 
+def test_attributes_that_span_lines_end_no_computation():
+  program = text(loops, (B, D), (D, D))
+  kernels = re.sub(
+    r'(.* dot\(.*)', r'\1, frontend_attributes={a={\n"b":"{}"\n}}, c=1', program
+  )
+  assert kernels.count('\n}}') > program.count('\n}}')
+  assert Costs.of(kernels) == Costs.of(program)
+
+
 def test_products_are_counted_before_compiling_too():
   traced = jax.jit(jax.grad(lambda x, w: loops(x, w).sum(), 1)).trace(
     jnp.ones((B, D)), jnp.ones((D, D))
@@ -43,6 +55,19 @@ def test_products_are_counted_before_compiling_too():
   # Forward, and two products each backward, but for the first input's.
   turns = TURNS * INNER + 1
   assert 2.5 * turns * PRODUCT / 4 <= found.flops <= 3 * turns * PRODUCT / 4
+
+
+def test_products_by_hand_on_devices_count_on_each():
+  with partitioning.use(partitioning.make_mesh(data=2, model=2)):
+    traced = jax.jit(
+      jax.shard_map(
+        lambda x, w: x @ w,
+        in_specs=(PartitionSpec('data'), PartitionSpec()),
+        out_specs=PartitionSpec('data'),
+        axis_names={'data'},
+      )
+    ).trace(jnp.ones((B, D)), jnp.ones((D, D)))
+  assert Costs.traced(traced.jaxpr, 1).flops == PRODUCT
 
 
 def test_nothing_is_known_of_loops_that_only_data_end():

@@ -163,16 +163,21 @@ def _traced(jaxpr: Any) -> float:
       raise _EndlessError
     if equation.primitive.name == 'dot_general':
       over = equation.params['dimension_numbers'][0][0]
-      left = equation.invars[0].aval.shape
-      total += (
-        2.0
-        * math.prod(equation.outvars[0].aval.shape)
-        * math.prod(left[i] for i in over)
-      )
-    # Only a scan has a 'length'.
+      left, out = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+      total += 2.0 * math.prod(out) * math.prod(left[i] for i in over)
     for inner in jaxprs_in_params(equation.params):
-      total += _traced(inner) * equation.params.get('length', 1)
+      total += _traced(inner) * _turns(equation)
   return total
+
+
+def _turns(equation: Any) -> int:
+  """How often, over all devices, a jaxpr of an equation's parameters runs."""
+  params = equation.params
+  if 'newly_manual_axes' in params:  # a shard_map
+    return math.prod(map(params['mesh'].shape.get, params['newly_manual_axes']))
+  if 'grid_mapping' in params:  # a Pallas kernel
+    return math.prod(params['grid_mapping'].grid)
+  return params.get('length', 1)  # only a scan has one
 
 
 def _run(module: Module, computation: Computation, loops: bool) -> Costs:

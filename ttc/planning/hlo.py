@@ -112,7 +112,8 @@ class Module:
       if head := (not line.startswith(' ') and _HEAD.match(line)):
         name, lines = head[2], {}
         entry = name if head[1] else entry
-      elif line.startswith('}') and name:
+      # Attributes of a Pallas kernel span lines, of which one begins with '}}'.
+      elif name and line.startswith('}') and not line.startswith('}}'):
         computations[name] = Computation(name, lines)
         name = ''
       elif name and (match := _NAMED.match(line.strip())):
