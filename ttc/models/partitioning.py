@@ -209,6 +209,11 @@ def _spec(box: nn.LogicallyPartitioned, mesh: Mesh) -> PartitionSpec:
   )
 
 
+def own_rows():
+  """A context of rules for code that sees the rows of one device only."""
+  return nn.logical_axis_rules([r for r in RULES if r[1] != ROWS])
+
+
 def rows(mesh: Mesh) -> NamedSharding:
   """The sharding of arrays [rows, ...]: rows over `data` and `fsdp`."""
   return NamedSharding(mesh, PartitionSpec(ROWS))

@@ -194,6 +194,13 @@ def unstack(params: dict, consume: bool = False) -> dict:
   return {**params, 'backbone': backbone}
 
 
+def head_params(params: dict) -> dict:
+  """The parameters that `Transformer.read` needs for logits."""
+  if 'logits' in params:
+    return {'logits': params['logits']}
+  return {'backbone': {'embedding': params['backbone']['embedding']}}
+
+
 class Transformer(nn.Module):
   """A backbone and one head: next-token logits, or a scalar value.
 
@@ -271,13 +278,25 @@ class Transformer(nn.Module):
       Logits [B, T, V] of the next token, or value logits [B, T], whose sigmoid
       is a value in [0, 1]. Both are float32.
     """
+    return self.read(
+      self.states(
+        tokens,
+        positions=positions,
+        segment_ids=segment_ids,
+        deterministic=deterministic,
+      )
+    )
+
+  def states(
+    self, tokens, *, positions=None, segment_ids=None, deterministic=True
+  ):
+    """As `__call__`, but returns the normed activations [B, T, D]."""
     if positions is None:
       positions = jnp.broadcast_to(
         jnp.arange(tokens.shape[1])[None], tokens.shape
       )
-    memory = Whole(segment_ids)
     angles = Angles.create(self.cfg, positions)
-    return self.extend(tokens, angles, memory, deterministic)[0]
+    return self.backbone(tokens, angles, Whole(segment_ids), deterministic)[0]
 
   def extend(self, tokens, angles, memory, deterministic=True):
     """Reads new tokens that attend to a memory.
@@ -292,9 +311,9 @@ class Transformer(nn.Module):
       (outputs as of `__call__`, the memory with the tokens in it).
     """
     x, memory = self.backbone(tokens, angles, memory, deterministic)
-    return self._read(x), memory
+    return self.read(x), memory
 
-  def _read(self, x):
+  def read(self, x):
     """The head's outputs in float32, from normed activations [B, T, D]."""
     if self.head == 'value':
       x = x.astype(jnp.float32)

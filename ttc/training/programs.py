@@ -11,8 +11,8 @@ import numpy as np
 import optax
 
 from ttc.models.transformer import Transformer
-from ttc.training import losses
 from ttc.training import state as states
+from ttc.training import vocabulary
 from ttc.training.state import TrainState
 
 # Arrays [steps_per_call, B, T], on the host with this process's rows only.
@@ -58,15 +58,7 @@ def build(
   )
 
   def sums_of(params, batch, key):
-    outputs = model.apply(
-      {'params': params},
-      batch['decoder_input_tokens'],
-      positions=batch['decoder_positions'],
-      segment_ids=batch['decoder_segment_ids'],
-      deterministic=key is None or not model.cfg.dropout,
-      rngs=None if key is None else {'dropout': key},
-    )
-    sums = losses.measure(model.head, outputs, batch)
+    sums = vocabulary.measure(model, params, batch, key)
     return sums['loss'], sums
 
   def gradient(params, batch, key):
