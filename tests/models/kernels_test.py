@@ -57,8 +57,11 @@ def _agree(kernel, length=256, kv=2, packed=True, window=None, softcap=None):
     found = both(
       functools.partial(kernel, window=window, softcap=softcap, interpret=True)
     )
+  masks = kernels.plain_masks((rows, length), ids, cfg)
   wanted = both(
-    functools.partial(kernels.attend, sliding=bool(window), cfg=cfg)
+    functools.partial(
+      kernels.attend, masks=masks, sliding=bool(window), cfg=cfg
+    )
   )
   for a, b in zip(found, wanted, strict=True):
     assert np.abs(a - b).max() < _CLOSE * np.abs(b).max()

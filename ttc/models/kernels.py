@@ -17,6 +17,7 @@ import logging
 import math
 import warnings
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
@@ -40,11 +41,20 @@ _log = logging.getLogger(__name__)
 Kernel = Callable[..., jax.Array]
 
 
+@flax.struct.dataclass
+class Masks:
+  """Which keys a query sees, where the plain path attends."""
+
+  seen: jax.Array  # [B, T, T] bool
+  near: jax.Array | None  # [B, T, T] bool, likewise in sliding layers
+
+
 def attend(
   q: jax.Array,
   k: jax.Array,
   v: jax.Array,
   segment_ids: jax.Array | None,
+  masks: Masks | None,
   sliding: bool | jax.Array,
   cfg: TransformerConfig,
 ) -> jax.Array:
@@ -56,6 +66,7 @@ def attend(
     v: values [B, T, K, H].
     segment_ids: packed sequence of each token, int32 [B, T]; tokens see only
       their own. None is one sequence per row.
+    masks: those of `plain_masks`.
     sliding: whether a query sees only the last `cfg.window` keys; may be
       traced.
     cfg: of the model.
@@ -63,11 +74,12 @@ def attend(
   Returns:
     Attention outputs [B, T, N, H].
   """
-  kernel, why = choose(q.shape[:2], cfg)
-  if kernel is None:
-    if why:
-      _say(f'{why}; attention of {q.shape[1]} tokens takes the plain path.')
-    return _plain(q, k, v, segment_ids, sliding, cfg)
+  if masks is not None:
+    mask = masks.seen
+    if cfg.sliding:
+      mask = jnp.where(sliding, masks.near, mask)
+    return mix(q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask, cfg)
+  kernel, _ = choose(q.shape[:2], cfg)
   attend_kind = lambda kind: _on_each_device(
     functools.partial(
       kernel, window=cfg.window if kind else None, softcap=cfg.attn_softcap
@@ -85,6 +97,35 @@ def attend(
   return jax.lax.cond(
     sliding, lambda: attend_kind(True), lambda: attend_kind(False)
   )
+
+
+def plain_masks(
+  shape: tuple[int, int],
+  segment_ids: jax.Array | None,
+  cfg: TransformerConfig,
+) -> Masks | None:
+  """Masks of the plain path, made once for all layers.
+
+  Args:
+    shape: (B, T) of the tokens.
+    segment_ids: see `attend`.
+    cfg: of the model.
+
+  Returns:
+    None where a kernel attends. Where one might be expected and there is none,
+    the log says why.
+  """
+  kernel, why = choose(shape, cfg)
+  if kernel is not None:
+    return None
+  if why:
+    _say(f'{why}; attention of {shape[1]} tokens takes the plain path.')
+  index = jnp.arange(shape[1])
+  distance = (index[:, None] - index[None, :])[None]  # [1, T, T]
+  seen = jnp.broadcast_to(distance >= 0, (*shape, shape[1]))
+  if segment_ids is not None:
+    seen &= segment_ids[:, :, None] == segment_ids[:, None, :]
+  return Masks(seen, seen & (distance < cfg.window) if cfg.sliding else None)
 
 
 def choose(
@@ -220,18 +261,6 @@ def triton(
     interpret=interpret,
   )
   return out[:, :length]
-
-
-def _plain(q, k, v, segment_ids, sliding, cfg):
-  """As `attend`, with a mask [B, T, T]."""
-  index = jnp.arange(q.shape[1])
-  distance = (index[:, None] - index[None, :])[None]  # [1, T, T]
-  mask = jnp.broadcast_to(distance >= 0, (*q.shape[:2], q.shape[1]))
-  if segment_ids is not None:
-    mask &= segment_ids[:, :, None] == segment_ids[:, None, :]
-  if cfg.sliding:
-    mask = jnp.where(sliding, mask & (distance < cfg.window), mask)
-  return mix(q, k.swapaxes(1, 2), v.swapaxes(1, 2), mask, cfg)
 
 
 def _kinds(cfg: TransformerConfig, length: int) -> set[bool]:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from ttc.models import kernels
 from ttc.models.attention import mix, platform
 from ttc.models.cache import KVCache
+from ttc.models.config import TransformerConfig
 
 # Bytes of keys and values that `Segments` gathers at a time. On a CPU they and
 # their scores fit the cache of a core, which is twice as fast as memory. An
@@ -32,9 +33,25 @@ _TOGETHER_ELSEWHERE = 2**26
 class Whole:
   """Whole causal sequences without a KV cache, as in training."""
 
-  # [B, T] packed sequence of each token; tokens see only their own. None is one
-  # sequence per row.
-  segment_ids: jax.Array | None
+  segment_ids: jax.Array | None  # see `create`
+  masks: kernels.Masks | None  # where no kernel attends
+
+  @classmethod
+  def create(
+    cls,
+    cfg: TransformerConfig,
+    shape: tuple[int, int],
+    segment_ids: jax.Array | None,
+  ) -> 'Whole':
+    """A memory of causal sequences.
+
+    Args:
+      cfg: of the model.
+      shape: (B, T).
+      segment_ids: packed sequence of each token [B, T]; tokens see only their
+        own. None is one sequence per row.
+    """
+    return cls(segment_ids, kernels.plain_masks(shape, segment_ids, cfg))
 
   def attend(self, layer, sliding, q, k, v, cfg) -> tuple['Whole', jax.Array]:
     """Attends from all tokens of the sequences.
@@ -51,7 +68,8 @@ class Whole:
       The memory, and attention outputs [B, T, N, H].
     """
     del layer
-    return self, kernels.attend(q, k, v, self.segment_ids, sliding, cfg)
+    out = kernels.attend(q, k, v, self.segment_ids, self.masks, sliding, cfg)
+    return self, out
 
 
 @flax.struct.dataclass

@@ -296,7 +296,8 @@ class Transformer(nn.Module):
         jnp.arange(tokens.shape[1])[None], tokens.shape
       )
     angles = Angles.create(self.cfg, positions)
-    return self.backbone(tokens, angles, Whole(segment_ids), deterministic)[0]
+    memory = Whole.create(self.cfg, tokens.shape, segment_ids)
+    return self.backbone(tokens, angles, memory, deterministic)[0]
 
   def extend(self, tokens, angles, memory, deterministic=True):
     """Reads new tokens that attend to a memory.

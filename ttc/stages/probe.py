@@ -86,7 +86,7 @@ def _read(params, tokens, last, cfg):
   positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
 
   def read(model):
-    memory = Whole(None)
+    memory = Whole.create(cfg, tokens.shape, None)
     angles = Angles.create(cfg, positions)
     return model.backbone(tokens, angles, memory, True)[0]
 

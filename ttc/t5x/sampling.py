@@ -60,7 +60,9 @@ def prefill(params: Any, cfg: TransformerConfig, prompt: jax.Array) -> Cache:
     which are overwritten before they are attended to.
   """
   positions = jnp.broadcast_to(jnp.arange(prompt.shape[1])[None], prompt.shape)
-  memory = _Kept(Whole(None), KVCache.empty(cfg, *prompt.shape))
+  memory = _Kept(
+    Whole.create(cfg, prompt.shape, None), KVCache.empty(cfg, *prompt.shape)
+  )
   _, memory = Transformer(cfg, scan=False).apply(
     {'params': params},
     prompt,
