@@ -77,6 +77,64 @@ def test_best_is_the_highest_scored_parsable_row():
     assert i == max(rows, key=lambda j: (s[j], -j))
 
 
+def _pessimistic(answer, score, doubt):
+  kinds = [a for a in set(answer) if a >= 0] or [-1]
+  rows = lambda a: [i for i, b in enumerate(answer) if a == b]
+  worth = {
+    a: sum(score[i] for i in rows(a)) / len(rows(a))
+    - doubt * np.log(len(answer)) / (len(rows(a)) + 1)
+    for a in kinds
+  }
+  winners = [a for a in kinds if worth[a] == max(worth.values())]
+  return max(
+    (i for a in winners for i in rows(a)), key=lambda i: (score[i], -i)
+  )
+
+
+@pytest.mark.parametrize('doubt', [0.0, 0.1, 1.0])
+@pytest.mark.parametrize('ids', [2, 4, 1000])
+def test_pessimistic_is_the_plain_bound(doubt, ids):
+  answer, score = _pool(np.random.default_rng(11), 20, 30, 6, ids=ids)
+  chosen = aggregate.pessimistic(answer, score, doubt=doubt)
+  for at in np.ndindex(20, 30):
+    assert chosen[at] == _pessimistic(
+      answer[at].tolist(), score[at].tolist(), doubt
+    )
+
+
+@pytest.mark.parametrize('copies', [1, 5, 64])
+def test_pessimism_about_equally_frequent_answers_is_the_weighted_vote(copies):
+  """Also where each was given many times with one score, and none is rare."""
+  _, score = _pool(np.random.default_rng(12), 200, 4)
+  answer = np.tile(np.repeat(np.arange(4), copies), [200, 1])
+  score = np.repeat(score, copies, axis=1)
+  np.testing.assert_array_equal(
+    aggregate.pessimistic(answer, score, doubt=3.0),
+    aggregate.weighted(answer, score),
+  )
+
+
+def test_much_doubt_leaves_the_majority():
+  answer, score = _pool(np.random.default_rng(13), 500, 7)
+  chosen = aggregate.pessimistic(answer, score, doubt=1e3)
+  for a, i in zip(answer.tolist(), chosen, strict=True):
+    sums = _sums(a, np.ones(7))
+    assert sums[a[i]] == max(sums.values())
+
+
+def test_a_lone_answer_that_is_liked_is_doubted():
+  answer, score = [0, 1, 1, 1, 1], [0.9, 0.85, 0.8, 0.85, 0.8]
+  assert aggregate.pessimistic(answer, score, doubt=0.0) == 0
+  assert aggregate.pessimistic(answer, score, doubt=0.3) == 1
+
+
+@pytest.mark.parametrize(
+  'select', [aggregate.weighted, aggregate.best, aggregate.pessimistic]
+)
+def test_no_questions_have_no_selection(select):
+  assert select(np.zeros((0, 3), int), np.zeros((0, 3))).shape == (0,)
+
+
 def test_majority_breaks_ties_evenly_between_answers():
   answer = np.tile([5, 3, 5, 3, 2, -1, -1, -1], [9000, 1])
   rng = np.random.default_rng(4)
@@ -95,7 +153,9 @@ def test_majority_wins_by_count():
     assert sums[a[i]] == max(sums.values())
 
 
-@pytest.mark.parametrize('select', [aggregate.weighted, aggregate.best])
+@pytest.mark.parametrize(
+  'select', [aggregate.weighted, aggregate.best, aggregate.pessimistic]
+)
 def test_order_of_rows_does_not_matter(select):
   rng = np.random.default_rng(7)
   answer, _ = _pool(rng, 1, 6)
@@ -115,7 +175,13 @@ def test_order_of_attempts_does_not_matter_to_the_flat_majority():
 
 
 @pytest.mark.parametrize(
-  'select', [aggregate.weighted, aggregate.best, aggregate.majority]
+  'select',
+  [
+    aggregate.weighted,
+    aggregate.best,
+    aggregate.pessimistic,
+    aggregate.majority,
+  ],
 )
 def test_unparsable_wins_only_alone(select):
   rng = np.random.default_rng(9)
@@ -163,7 +229,13 @@ def test_what_is_not_a_value_is_refused(value):
 
 
 @pytest.mark.parametrize(
-  'select', [aggregate.weighted, aggregate.best, aggregate.hierarchical]
+  'select',
+  [
+    aggregate.weighted,
+    aggregate.best,
+    aggregate.pessimistic,
+    aggregate.hierarchical,
+  ],
 )
 def test_scores_that_cannot_weigh_are_refused(select):
   with pytest.raises(ValueError, match='at least 0'):

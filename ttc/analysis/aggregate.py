@@ -113,6 +113,28 @@ def weighted(answer, score, rng=None) -> np.ndarray:
   return np.where(_winners(answer, score), score, -1.0).argmax(axis=-1)
 
 
+def pessimistic(answer, score, rng=None, doubt: float = 0.1) -> np.ndarray:
+  """The answer with the largest mean score after a doubt of rare answers.
+
+  The Pessimistic Verification of Shi and Jin 2025 (arXiv 2504.10337): the mean
+  score of an answer that n of W attempts give, less doubt * ln(W) / (n + 1). An
+  answer that a search made up once and liked counts less than one that it found
+  often. Without doubt the largest mean wins, with much of it the majority.
+
+  Its occurrence with the highest score is selected; ties as in `weighted`.
+
+  Args:
+    answer, score, rng: see the module.
+    doubt: what is taken off, at least 0.
+  """
+  del rng
+  answer, score = _checked(answer, score)
+  count = _totals(answer, np.ones(answer.shape))
+  taken = doubt * np.log(answer.shape[-1]) / (count + 1)
+  winners = _leading(answer, _totals(answer, score) / count - taken)
+  return np.where(winners, score, -1.0).argmax(axis=-1)
+
+
 def majority(answer, score, rng: np.random.Generator) -> np.ndarray:
   """A random occurrence of the most frequent answer; ties are random too."""
   del score
@@ -144,9 +166,14 @@ def flat_majority(answer, score, rng: np.random.Generator) -> np.ndarray:
 
 def _winners(answer: np.ndarray, weight: np.ndarray) -> np.ndarray:
   """Which entries hold an answer of the largest total weight, bool [..., W]."""
-  # Other totals are at least 0: unparsable answers win only if all are.
-  total = np.where(answer == UNPARSABLE, -1.0, _totals(answer, weight))
-  return total == total.max(axis=-1, keepdims=True)
+  return _leading(answer, _totals(answer, weight))
+
+
+def _leading(answer: np.ndarray, worth: np.ndarray) -> np.ndarray:
+  """Which entries hold an answer of the largest worth, bool [..., W]."""
+  # Unparsable answers win only if all are.
+  worth = np.where(answer == UNPARSABLE, -np.inf, worth)
+  return worth == worth.max(axis=-1, keepdims=True)
 
 
 def _totals(answer: np.ndarray, weight: np.ndarray) -> np.ndarray:
