@@ -60,6 +60,22 @@ def test_cells(tmp_path):
     pool.at(np.array([3, 4]))
 
 
+def test_likelihood_is_that_of_the_mean_token(tmp_path):
+  rows = [
+    answer('a', True, tokens=[1, 2, 3, 4], logprob=-2.0),
+    answer('b', False, tokens=[], logprob=0.0),
+    answer('c', False, tokens=[7], logprob=-800.0),
+  ]
+  world.write_stage(tmp_path / 's', [world.record(0, 'BestOfN()', 3, rows)])
+  (pool,) = pools.read(tmp_path / 's')
+  np.testing.assert_allclose(pool.likelihood, [[np.exp(-0.5), 0, 0]])
+  assert pool.at(np.array([0])).likelihood.shape == (1, 3)
+  del rows[1]['logprob']
+  world.write_stage(tmp_path / 't', [world.record(0, 'BestOfN()', 3, rows)])
+  (pool,) = pools.read(tmp_path / 't')
+  assert pool.likelihood is None
+
+
 def test_pools_of_a_stage(tmp_path):
   folder = world.write(tmp_path) / 'search'
   found = pools.read(folder)

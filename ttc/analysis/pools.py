@@ -44,6 +44,10 @@ class AnswerPool:
     spent: for chains, the counts of the prompt and then of each turn over all
       chains, [Q, 1 + turns, 4] by kind; {} if the records have none.
     models: configs of the models that sampled and scored; None if unknown.
+    likelihood: geometric mean of the proposer's probabilities of the tokens of
+      an answer at temperature 1, float [Q, W] in [0, 1], 0 of an answer without
+      tokens; None if the records lack it. Its logarithm is the mean
+      log-probability, which it orders and, unlike it, can weigh a vote.
   """
 
   strategy: str
@@ -60,6 +64,7 @@ class AnswerPool:
   cost: Cost
   spent: Cost
   models: model_folders.ModelShapes | None
+  likelihood: np.ndarray | None = None
 
   @property
   def width(self) -> int:
@@ -119,6 +124,7 @@ class AnswerPool:
       turn=pick(self.turn),
       cost=table(self.cost),
       spent=table(self.spent),
+      likelihood=pick(self.likelihood),
     )
 
 
@@ -178,7 +184,10 @@ def largest(pools: Sequence[AnswerPool], kind: str) -> AnswerPool | None:
 def _slim(record: Mapping) -> Mapping:
   """The record without tokens and texts, which are most of its size."""
   rows = [
-    {k: v for k, v in row.items() if k not in ('tokens', 'text')}
+    {
+      'length': len(row.get('tokens', ())),
+      **{k: v for k, v in row.items() if k not in ('tokens', 'text')},
+    }
     for row in record['rows']
   ]
   return {**record, 'rows': rows}
@@ -227,6 +236,22 @@ def _pool(where, strategy, budget, seed, group, models) -> AnswerPool:
     cost=_cost(where, [record.get('cost') for record in group]),
     spent=_spent(where, [record.get('spent') for record in group]),
     models=models,
+    likelihood=_likelihood(rows),
+  )
+
+
+def _likelihood(rows) -> np.ndarray | None:
+  """Likelihood of the mean token [Q, W]; None unless all answers have it."""
+  if any(row.get('logprob') is None for q in rows for row in q):
+    return None
+  return np.array(
+    [
+      [
+        np.exp(row['logprob'] / row['length']) if row['length'] else 0.0
+        for row in q
+      ]
+      for q in rows
+    ]
   )
 
 
