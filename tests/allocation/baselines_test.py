@@ -76,6 +76,26 @@ def test_consistency_reads_no_verifier(halves):
     assert attempts.min() >= 1
 
 
+def test_consistency_stops_where_its_majority_is_safe(halves):
+  """Attempt by attempt, in plain Python."""
+  fitting, others = halves
+  pool = others.actions[worlds.ladder(64)[0]]
+  for point in baselines.consistency(fitting, others):
+    _, cap, _, confidence = point.setting.replace(',', '').split()
+    for q, rows in enumerate(pool.rows):
+      given = []
+      for row in rows[: int(cap)]:
+        given.append(row['answer'])
+        first, second, *_ = [
+          *sorted(map(given.count, set(given)), reverse=True),
+          0,
+        ]
+        if baselines.lead_probability(first, second) >= float(confidence):
+          break
+      spent = pool.proposer[q] * pool.rate / 64 * len(given)
+      assert point.flops[q] == pytest.approx(spent)
+
+
 def test_the_clairvoyant_needs_what_geometry_says(halves):
   others = halves[1]
   points = baselines.clairvoyant(others)
