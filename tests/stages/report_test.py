@@ -1,5 +1,6 @@
 """Tests of the report stage, on a world whose truth is known."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from ttc.data.worksheet import Worksheet
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import RefusedError, StageRun
+from ttc.reporting.selections import Likely, Pessimistic
 from ttc.stages.report import Report
 from ttc.stages.revise_data import ReviseData
 
@@ -44,6 +46,17 @@ def test_all_seeds_go_into_one_report_and_a_new_seed_into_a_new_one(tmp_path):
   shown = _REPORT.show(more)
   assert 'accuracy' in shown
   assert shown.splitlines()[-1].endswith('index.html')
+
+
+def test_selections_that_were_asked_for_are_shown(tmp_path):
+  place = _place(tmp_path, (0,))
+  asked = (Pessimistic(), Likely())
+  run = StageRun(dataclasses.replace(_REPORT, selections=asked), place, None)
+  run.work()
+  shown = _REPORT.show(run)
+  for selection in asked:
+    assert selection.name in _summary(run)['tables']['accuracy']['search']
+    assert selection.name in shown
 
 
 def test_a_stage_that_was_not_run_is_named(tmp_path):

@@ -188,7 +188,7 @@ class Study:
     )
     return {
       arm: {
-        n: _charged(self._subsets(pool, score, n, arm, select), spent(arm, n))
+        n: _charged(self.selected(pool, score, n, arm, select), spent(arm, n))
         for n in curves.powers(pool.width)
       }
       for arm, select in arms.items()
@@ -251,8 +251,8 @@ class Study:
           )
     return table
 
-  def _subsets(self, pool, score, n, arm, select) -> Accuracy:
-    """Accuracy of a selector on n of the pool's answers."""
+  def selected(self, pool, score, n, arm, select) -> Accuracy:
+    """Accuracy of a selector on n of the pool's answers, FLOPs unknown."""
     # As in `split`: one draw is enough where each is the whole pool.
     exact = n == pool.width and arm != names.MAJORITY
     point = curves.subset_accuracy(

@@ -18,6 +18,7 @@ from ttc.claims.verdicts import Claim
 from ttc.pipeline import records
 from ttc.reporting import examples, page, plots, tables, terminal
 from ttc.reporting.figures import catalogue as all_figures
+from ttc.reporting.selections import Selection
 from ttc.runtime import storage
 
 
@@ -34,6 +35,7 @@ class About:
       where there is no large model.
     subsets: number of random subsets, see `study.Study`.
     stages: folder names by stage, see `study.load`; {} for the usual names.
+    selections: to show beside those that every report shows.
   """
 
   experiment: str
@@ -43,6 +45,7 @@ class About:
   size_ratio: float | None = None
   subsets: int = 100
   stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  selections: Sequence[Selection] = ()
 
 
 def write(
@@ -75,7 +78,7 @@ def write(
     for f in catalogue.figures
   ]
   numbers = {
-    'accuracy': tables.accuracy(studies),
+    'accuracy': tables.accuracy(studies, about.selections),
     'bins': tables.bins(studies),
     'policy': tables.policies(studies),
     'allocation': accounts.budgets(compared, studies),

@@ -9,6 +9,7 @@ import numpy as np
 from ttc.analysis import difficulty, names, pools
 from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.study import along, Curve, questions, Study
+from ttc.reporting import selections
 from ttc.reporting.figures import common
 
 # Folders with samples of the base model, by question set.
@@ -22,23 +23,31 @@ _GREEDY = 'large model, greedy'
 Lines = dict[str, list[Curve]]  # one curve per seed, by name
 
 
-def lines(studies: Sequence[Study]) -> dict[str, Lines]:
+def lines(
+  studies: Sequence[Study], asked: Sequence[selections.Selection] = ()
+) -> dict[str, Lines]:
   """All curves of accuracy by budget, in the groups search and revisions."""
   groups = {
-    'search': _search_lines(studies),
+    'search': _search_lines(studies, asked),
     'revisions': _revision_lines(studies),
   }
   return {name: group for name, group in groups.items() if group}
 
 
-def accuracy(studies: Sequence[Study]) -> dict[str, Any]:
+def accuracy(
+  studies: Sequence[Study], asked: Sequence[selections.Selection] = ()
+) -> dict[str, Any]:
   """The curves of `lines` in percent, and the large model's greedy accuracy.
+
+  Args:
+    studies: one per seed.
+    asked: selections to show beside majority, best-of-N and weighted.
 
   Returns:
     [group][name], rows of 'budget', 'accuracy' and its band, 'low' and 'high'.
   """
   table: dict[str, Any] = {}
-  for group, by_name in lines(studies).items():
+  for group, by_name in lines(studies, asked).items():
     table[group] = {}
     for name, curves in by_name.items():
       series = common.curve(name, curves)
@@ -131,12 +140,17 @@ def question_sets(
   return table
 
 
-def _search_lines(studies: Sequence[Study]) -> Lines:
+def _search_lines(
+  studies: Sequence[Study], asked: Sequence[selections.Selection]
+) -> Lines:
   curves: Lines = {}
   bases = [questions(s.base_arms) for s in studies]
   for arm in (names.MAJORITY, names.BEST, names.WEIGHTED):
     if all(arm in b for b in bases):
       curves[arm] = [b[arm] for b in bases]
+  chosen = [questions(selections.table(s, asked)) for s in studies]
+  for arm in common.shared_arms(chosen):
+    curves[arm] = [c[arm] for c in chosen]
   tables = [questions(s.search_arms) for s in studies]
   for arm in common.shared_arms(tables):
     curves.setdefault(arm, [t[arm] for t in tables])

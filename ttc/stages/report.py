@@ -9,6 +9,7 @@ from ttc.pipeline import completed, model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.reporting import report
+from ttc.reporting.selections import Selection
 from ttc.runtime import limits, storage
 
 _TABLE = 'table.txt'
@@ -25,6 +26,7 @@ class Report:
       a larger pool.
     stages: names of the stages to read; () for all of the experiment.
     name: name of the stage.
+    selections: ways to choose an answer that are shown beside the usual ones.
   """
 
   kind: ClassVar[str] = 'report'
@@ -34,6 +36,9 @@ class Report:
   subsets: int = 100
   stages: tuple[str, ...] = ()
   name: str = 'report'
+  selections: tuple[Selection, ...] = dataclasses.field(
+    default=(), metadata={'recorded': 'changed'}
+  )
 
   def __post_init__(self):
     limits.whole(self, 'subsets')
@@ -60,6 +65,7 @@ class Report:
       size_ratio=self._size_ratio(run),
       subsets=self.subsets,
       stages={name: name for name in names if name in study.STAGES},
+      selections=self.selections,
     )
     table = report.write(run.folder, roots, about)
     records.write_atomic(run.folder / _TABLE, f'{table}\n'.encode())
