@@ -92,7 +92,7 @@ def test_a_relative_model_folder_is_told_with_its_absolute_path(
   monkeypatch.chdir(tmp_path)
   name = name.format(tmp_path.name)
   told = _refusal(_bindings(given, SMALL=f"'{name}'"))
-  assert f'sample reads {name}, a relative path; write {tmp_path}' in told
+  assert f' reads {name}, a relative path; write {tmp_path}' in told
 
 
 def test_values_that_are_missing_are_told_with_what_to_type():
