@@ -22,8 +22,9 @@ from ttc.data.sentencepiece import SentencePiece
 from ttc.data.templates import foreign_marker, Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.grading import extraction
-from ttc.grading.grader import Grader
+from ttc.grading.grader import Grader, Verdict
 from ttc.runtime import limits
+from ttc.runtime.safe_text import quoted
 
 SPLITS = ('test', 'finetune', 'pretrain')
 HOW = ('boxed', 'marked', 'said', 'number')
@@ -95,6 +96,21 @@ class Questions:
   def left_out(self, split: str) -> dict[str, int]:
     return dict(self._splits[_known(split)][1])
 
+  def check_asked(self, questions: Sequence[str]) -> None:
+    """Checks that questions that are in no file can be asked.
+
+    Raises:
+      ValueError: template or delimiter do not fit the tokenizer, or a question
+        spells a special token.
+    """
+    self._check()
+    for question in questions:
+      if special := self.vocabulary.spelt_special(question):
+        raise ValueError(
+          f'the question {quoted(question, 60)} spells the special token '
+          f'{special}; take it out.'
+        )
+
   def prompt(self, problem: Problem) -> str:
     return self.template(problem.question)
 
@@ -112,7 +128,8 @@ class Questions:
     """Grades attempts, with equal answers wherever a rule finds them equal.
 
     Equal answers form a class, which is called by the least canonical form of
-    its members. The reference answer does not influence the classes.
+    its members. The reference answer does not influence the classes; without
+    one no attempt is correct.
     """
     answers = [self._answer(text) for text in texts]
     parsed = [answer for answer in answers if answer is not None]
@@ -120,6 +137,8 @@ class Questions:
       self._grader.grade_many(
         (problem.answer, answer, 'answer') for answer in parsed
       )
+      if problem.answer
+      else [Verdict('no reference')] * len(parsed)
     )
     classes = iter(self._grader.classes(parsed))
     names: dict[int, str] = {}

@@ -44,8 +44,8 @@ class Verdict:
     reason: 'equal' or, for wrong answers, 'different', 'no answer', 'cut short'
       (the text ends within its answer), 'too long', 'unsure' (no digits or
       rules that we have tell it from the reference), 'timeout', 'memory' and
-      'too deep' (a worker reached that limit), or 'crash' (a worker died, or
-      grading raised an exception).
+      'too deep' (a worker reached that limit), 'crash' (a worker died, or
+      grading raised an exception), or 'no reference' where there was none.
     answer: the answer that was graded, or None.
   """
 
