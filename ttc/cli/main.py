@@ -4,12 +4,20 @@ Slow imports (jax, gin, TensorFlow) wait until the command line is parsed, so
 that `ttc --help` and a mistyped option answer at once.
 """
 
-import argparse
 import os
 import shlex
 import sys
 
-from ttc.cli import arguments, convert, grade, plan, status, sweep, verify
+from ttc.cli import (
+  arguments,
+  convert,
+  grade,
+  plan,
+  solve,
+  status,
+  sweep,
+  verify,
+)
 from ttc.runtime import storage
 
 
@@ -29,8 +37,12 @@ def main(argv: list[str] | None = None) -> int:
 
     print(version.text())
     return 0
-  parser = _parser()
+  parser, stages = arguments.program()
+  for command in (convert, grade, plan, solve, status, sweep, verify):
+    command.add_parser(stages)
   options, rest = parser.parse_known_args(argv)
+  # Must precede the import of TensorFlow, which otherwise logs a page.
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   try:
     for command in (convert, grade, status, verify):
       if options.stage == command.__name__.rsplit('.', 1)[-1]:
@@ -39,6 +51,8 @@ def main(argv: list[str] | None = None) -> int:
         return code
     if options.stage == 'sweep':
       return sweep.run(options, rest, shlex.join(['ttc', *argv]))
+    if options.stage == 'solve':
+      return solve.run(options, rest)
   except BrokenPipeError:
     # Who reads has seen enough, such as `head`. What is left in the buffer
     # would raise again when Python ends.
@@ -51,22 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     return 2
   if options.stage == 'plan':
     return plan.run(options, rest)
-  # Must precede the import of TensorFlow, which otherwise logs a page.
-  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import runner
 
   return runner.run(arguments.request(argv))
-
-
-def _parser() -> argparse.ArgumentParser:
-  parser, stages = arguments.program()
-  convert.add_parser(stages)
-  grade.add_parser(stages)
-  plan.add_parser(stages)
-  status.add_parser(stages)
-  sweep.add_parser(stages)
-  verify.add_parser(stages)
-  return parser
 
 
 if __name__ == '__main__':

@@ -1,0 +1,189 @@
+"""Answers are those that the stages of a run record for the same questions."""
+
+import pytest
+
+from tests.stages.random_models import stored
+from ttc.allocation.evidence import answer
+from ttc.answering import asked, offers
+from ttc.answering.replies import BELIEF, replies, VOTE, WEIGHTED_VOTE
+from ttc.data.problems import Grade
+from ttc.data.worksheet import Worksheet
+from ttc.inference.generation import Generation
+from ttc.pipeline import records
+from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.place import Place
+from ttc.pipeline.stage import StageRun
+from ttc.search.allocate import Beam
+from ttc.search.strategies import BestOfN, Greedy, StepSearch
+from ttc.stages.arms import Arm
+from ttc.stages.fit_allocation import FitAllocation, Ladder
+from ttc.stages.online import Allocate
+from ttc.stages.search import Search
+from ttc.stages.solver import Solver
+
+
+class Initials(Worksheet):
+  """Worksheets whose answers, also those of random models, are a letter."""
+
+  def grade(self, problem, text):
+    return Grade(text[:1].strip() or None, text[:1] == '1')
+
+
+TASK = Initials(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
+SEED = 3
+BEAM = StepSearch(allocator=Beam(width=2))
+LADDERS = (Ladder((Arm(Greedy(), (1,)), Arm(BestOfN(), (4,)))),)
+
+
+def _experiment(verifier):
+  solver = lambda **changes: Solver(
+    TASK,
+    Generation(max_tokens=6, max_step_tokens=3),
+    **dict(verifier=verifier, rows=8) | changes,
+  )
+  pilot = solver(split='finetune')
+  return Experiment(
+    'e',
+    (
+      Search(solver(), (Arm(BestOfN(), (4,)), Arm(BEAM, (4,)))),
+      Search(solver(verifier=''), (Arm(Greedy(), (1,)),), name='greedy'),
+      Search(pilot, LADDERS[0].arms, name='pilot'),
+      FitAllocation(LADDERS),
+      Allocate(solver(), LADDERS, (3,)),
+    ),
+    seeds=(SEED,),
+  )
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+  """A finished run: its experiment, and its root."""
+  root = tmp_path_factory.mktemp('run')
+  folder = root / f'seed-{SEED}'
+  stored(folder / 'pretrain')
+  experiment = _experiment(stored(folder / 'prm', 'value'))
+  names = tuple(stage.name for stage in experiment.stages)
+  for stage in experiment.stages:
+    StageRun(stage, Place(root, (SEED,), names), SEED).work()
+  return experiment, root
+
+
+def _asked(run, strategy, budget, problems, only=''):
+  experiment, root = run
+  offer = offers.chosen(offers.of(experiment, only), strategy)
+  folder = offers.finished(root, SEED)
+  stage = offer.stage_for(problems, budget, folder)
+  return replies(stage, problems, SEED)
+
+
+def _recorded(run, stage, strategy=None):
+  rows = records.read_rows(run[1] / f'seed-{SEED}' / stage)
+  return {
+    row['problem']: row
+    for row in rows
+    if strategy is None or row['strategy'] == repr(strategy)
+  }
+
+
+@pytest.mark.parametrize(
+  ('name', 'strategy'), [('best-of-N', BestOfN()), ('Beam M=2', BEAM)]
+)
+def test_a_strategy_gives_what_the_search_stage_recorded(run, name, strategy):
+  kept = _recorded(run, 'search', strategy)
+  # Other questions beside them, and another order, change nothing.
+  questions = [p.question for p in TASK.problems('test')[3:0:-1]]
+  questions.append('13: 7 2 1 17: 5 4 3')
+  problems = asked.posed(TASK, 'test', questions)
+  found = _asked(run, name, 4, problems)
+  assert [reply.question for reply in found] == questions
+  for problem, reply in zip(problems[:-1], found, strict=False):
+    row = kept[problem.id]
+    assert list(reply.attempts) == row['rows']
+    best = answer(row['rows'])
+    assert (reply.answer, reply.text) == (best['answer'], best['text'])
+    assert reply.attempts[reply.chosen] == best
+    assert reply.score == best['values'][-1]
+    assert reply.measure == WEIGHTED_VOTE
+    scores = [(a['answer'], a['values'][-1]) for a in row['rows']]
+    share = sum(s for a, s in scores if a == reply.answer)
+    assert reply.confidence == pytest.approx(share / sum(s for _, s in scores))
+    assert (reply.generations, reply.stop) == (4, 'budget spent')
+    used = sum(count[0] for count in row['cost'].values())
+    assert reply.tokens >= used > 0
+    assert reply.flops > 0
+  assert len(found[-1].attempts) == 4
+
+
+def test_an_allocation_gives_what_its_stage_recorded(run):
+  kept = records.read_rows(run[1] / f'seed-{SEED}' / 'allocate')
+  problems = TASK.problems('test')
+  found = _asked(run, 'allocation', 3, problems)
+  for problem, reply in zip(problems, found, strict=True):
+    rows = [row for row in kept if row['problem'] == problem.id]
+    last = next(row for row in rows if 'correct' in row)
+    own = [attempt for row in rows for attempt in row.get('rows', ())]
+    assert list(reply.attempts) == own
+    assert reply.answer == last['answer']
+    assert reply.stop == last['decision']['stop']
+    assert reply.measure == BELIEF
+    assert reply.answer is not None
+    assert reply.confidence == last['decision']['belief']
+    assert reply.generations == len(own) == last['attempts']
+
+
+def test_without_a_verifier_votes_count_alone(run):
+  problems = TASK.problems('test')[:2]
+  kept = _recorded(run, 'greedy')
+  for problem, reply in zip(
+    problems, _asked(run, 'greedy', 1, problems, 'greedy'), strict=True
+  ):
+    assert list(reply.attempts) == kept[problem.id]['rows']
+    assert (reply.measure, reply.score) == (VOTE, None)
+    assert reply.confidence == (reply.answer is not None)
+
+
+def test_the_names_that_can_answer(run):
+  assert list(offers.of(run[0])) == [
+    'best-of-n',
+    'beam-m2',
+    'greedy',
+    'allocation',
+  ]
+  assert offers.written('lookahead k=1, M=√N') == 'lookahead-k1-msqrtn'
+  assert offers.written('best-of-N T=0.4') == 'best-of-n-t0.4'
+
+
+@pytest.mark.parametrize(
+  ('strategy', 'budget', 'only', 'told'),
+  [
+    ('beem', 4, '', "'beem' is none .*: best-of-n, beam-m2, greedy, alloc"),
+    ('best-of-n', 4, 'label', 'label is no stage .*; there is search, greedy'),
+    ('best-of-n', 2.5, '', r'--budget=2\.5 .* give a whole one'),
+    ('best-of-n', 0, '', '--budget=0 .* positive'),
+    ('greedy', 4, '', 'its budget is 1, not 4'),
+    ('beam M=2', 3, '', 'does not divide 3 rows.* multiple of 2'),
+    ('allocation', -1, '', '--budget=-1 .* positive'),
+    ('best-of-n', float('inf'), '', '--budget=inf .* positive'),
+    ('best-of-n', float('nan'), '', '--budget=nan .* positive'),
+  ],
+)
+def test_what_cannot_answer(run, strategy, budget, only, told):
+  problems = TASK.problems('test')[:1]
+  with pytest.raises(ValueError, match=told):
+    _asked(run, strategy, budget, problems, only)
+
+
+def test_a_run_without_a_model(run, tmp_path):
+  offer = offers.of(run[0])['best-of-n']
+  with pytest.raises(ValueError, match='seed-3/pretrain is not complete'):
+    offer.stage_for(
+      TASK.problems('test')[:1], 4, offers.finished(tmp_path, SEED)
+    )
+
+
+def test_a_question_that_leaves_no_room(run):
+  question = ' '.join(['13: 7 2 1'] * 63)
+  problems = asked.posed(TASK, 'test', [question])
+  told = r'prompt of 253 tokens, more than 250 \(the context of .*256'
+  with pytest.raises(ValueError, match=told):
+    _asked(run, 'greedy', 1, problems)
