@@ -1,9 +1,10 @@
 """The quickstart's sampling stages, here and at another revision.
 
-    python -m benchmarks.stages --against=c98b3eb
+    python -m benchmarks.stages --against=8f5be9a
 
 Each side trains its own models first, by fewer steps than the quickstart does:
-what is compared needs models that write worksheets, not good ones.
+what is compared needs models that write worksheets, not good ones. Revisions
+before 8f5be9a have another quickstart, with another task.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,6 @@ from benchmarks.harness import spread
 _TRAINED = (
   'pretrain',
   'prm',
-  'orm',
   'revise_data',
   'successes',
   'revision',
@@ -34,20 +34,20 @@ _SAMPLED = (
   'difficulty',
   'greedy',
   'search',
+  'pilot',
   'revise',
   'control_samples',
 )
 _STEPS = {
   'PRETRAIN_STEPS': 1200,
   'PRM_STEPS': 300,
-  'ORM_STEPS': 100,
   'REVISION_STEPS': 200,
 }
 
 
 def main() -> None:
   """Prints a table and writes the results."""
-  options = revisions.parser('stages', against='c98b3eb', runs=3).parse_args()
+  options = revisions.parser('stages', against='8f5be9a', runs=3).parse_args()
   print(
     table(
       revisions.compare(
