@@ -113,6 +113,41 @@ def scripted_models(table, values=None, devices=1, **generation) -> Models:
   )
 
 
+def looking_back(**generation) -> Models:
+  """Random models that see their whole past; every third token ends a step."""
+  cfg = small_config(context=None)
+  ids = np.arange(cfg.vocab_size)
+  return Models(
+    Model(random_params(cfg), cfg),
+    Model(random_params(cfg, 'value', seed=1), cfg),
+    step_end=(ids == END) | (ids % 3 == 0),
+    end=ids == END,
+    generation=Generation(1.0, 1.0, max_tokens=12, **generation),
+    mesh=mesh(),
+  )
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _whole(cfg, head, params, text):
+  return Transformer(cfg, head).apply({'params': params}, text)[0]
+
+
+def read_whole(models, prompt, tokens):
+  """Log-probability and value of each token, of an attempt read at once."""
+  text = np.zeros((1, 16), int)
+  text[0, : len(prompt) + len(tokens)] = [*prompt, *tokens]
+  at = len(prompt) + np.arange(len(tokens))
+  logits, values = (
+    _whole(model.cfg, head, model.params, text)
+    for head, model in (
+      ('logits', models.proposer),
+      ('value', models.verifier),
+    )
+  )
+  log = jax.nn.log_softmax(logits)[at - 1, np.asarray(tokens)]
+  return np.asarray(log), np.asarray(jax.nn.sigmoid(values)[at])
+
+
 def scheduler(models, lanes=8, slots=32, cache_len=64, line=32, chunk=4):
   """Small programs, the same for most tests: they compile once."""
   with partitioning.use(models.mesh):

@@ -12,11 +12,8 @@ from tests import testing
 from tests.search import reference
 from tests.testing import tokens
 from ttc.inference.capacity import Capacity
-from ttc.inference.generation import Generation
-from ttc.inference.models import Model, Models
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
-from ttc.models.transformer import Transformer
 from ttc.search.backtrack import Backtrack
 
 RNG = np.random.default_rng(2)
@@ -172,39 +169,18 @@ def test_the_prompt_is_read_once_and_a_prefix_once_a_turn():
 
 def test_what_was_read_again_is_what_was_there():
   """With models that look back: probability and values of whole attempts."""
-  cfg = testing.small_config(context=None)
-  ids = np.arange(cfg.vocab_size)
-  models = Models(
-    Model(testing.random_params(cfg), cfg),
-    Model(testing.random_params(cfg, 'value', seed=1), cfg),
-    step_end=(ids == testing.END) | (ids % 3 == 0),
-    end=ids == testing.END,
-    generation=Generation(1.0, 1.0, max_tokens=12, max_step_tokens=12),
-    mesh=testing.mesh(),
-  )
-  read = jax.jit(
-    lambda head, params, t: Transformer(cfg, head).apply({'params': params}, t),
-    static_argnums=0,
-  )
+  models = testing.looking_back(max_step_tokens=12)
   strategy = Backtrack(first=2, width=3, threshold=0.0)
   resumed = 0
   for solution in testing.solve(strategy, 14, models, *PROMPTS):
     prompt = solution.question.prompt
     resumed += solution.cost['proposer_prefill'][0] - len(prompt) + 1
     for attempt in solution.attempts:
-      whole = np.zeros((1, 16), int)
-      whole[0, : len(prompt) + len(attempt.tokens)] = [*prompt, *attempt.tokens]
-      at = len(prompt) + np.arange(len(attempt.tokens))
-      log = jax.nn.log_softmax(read('logits', models.proposer.params, whole))
-      np.testing.assert_allclose(
-        attempt.logprob, log[0, at - 1, attempt.tokens].sum(), rtol=1e-3
-      )
-      logits = read('value', models.verifier.params, whole)[0, at]
+      log, values = testing.read_whole(models, prompt, attempt.tokens)
+      np.testing.assert_allclose(attempt.logprob, log.sum(), rtol=1e-3)
       ends = models.step_end[attempt.tokens]
       ends[-1] = True
-      np.testing.assert_allclose(
-        attempt.values, jax.nn.sigmoid(logits)[ends], atol=1e-4
-      )
+      np.testing.assert_allclose(attempt.values, values[ends], atol=1e-4)
   assert resumed > 0
 
 

@@ -8,16 +8,12 @@ from collections.abc import Callable, Sequence
 import dataclasses
 from typing import ClassVar
 
-import jax
 import numpy as np
 import pytest
 
 from tests import testing
 from tests.search import reference
-from ttc.inference.generation import Generation
-from ttc.inference.models import Model, Models
 from ttc.inference.requests import Extend, fork, Plan, Prefill, Question
-from ttc.models.transformer import Transformer
 
 RNG = np.random.default_rng(11)
 TABLE = RNG.normal(size=(testing.WORDS, testing.WORDS))
@@ -126,39 +122,16 @@ def test_its_text_is_read_and_not_sampled():
 
 def test_models_that_look_back_see_it():
   """Probability of the sampled tokens and values of all, in whole attempts."""
-  cfg = testing.small_config(context=None)
-  ids = np.arange(cfg.vocab_size)
-  models = Models(
-    Model(testing.random_params(cfg), cfg),
-    Model(testing.random_params(cfg, 'value', seed=1), cfg),
-    step_end=(ids == testing.END) | (ids % 3 == 0),
-    end=ids == testing.END,
-    generation=Generation(1.0, 1.0, max_tokens=12, max_step_tokens=4),
-    mesh=testing.mesh(),
-  )
-  read = jax.jit(
-    lambda head, params, t: Transformer(cfg, head).apply({'params': params}, t),
-    static_argnums=0,
-  )
+  models = testing.looking_back(max_step_tokens=4)
   heard = 0
   for solution in testing.solve(Asking(), 4, models, *PROMPTS):
     prompt = solution.question.prompt
     for attempt in solution.attempts:
       own = said(attempt.tokens, models.step_end, most=4, room=12)
-      whole = np.zeros((1, 16), int)
-      whole[0, : len(prompt) + len(own)] = [*prompt, *attempt.tokens]
-      at = len(prompt) + np.arange(len(own))
-      log = jax.nn.log_softmax(read('logits', models.proposer.params, whole))
-      np.testing.assert_allclose(
-        attempt.logprob,
-        log[0, at - 1, attempt.tokens][~own].sum(),
-        rtol=1e-3,
-      )
-      logits = read('value', models.verifier.params, whole)[0, at]
+      log, values = testing.read_whole(models, prompt, attempt.tokens)
+      np.testing.assert_allclose(attempt.logprob, log[~own].sum(), rtol=1e-3)
       ended = models.step_end[attempt.tokens]
       ended[-1] = True
-      np.testing.assert_allclose(
-        attempt.values, jax.nn.sigmoid(logits)[ended], rtol=1e-3
-      )
+      np.testing.assert_allclose(attempt.values, values[ended], rtol=1e-3)
       heard += own.sum()
   assert heard
