@@ -58,9 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _scale(options) -> Scale:
   if options.tiny:
     return TINY
-  lines = {size: options.line or line for size, line in WHOLE.lines.items()}
   return dataclasses.replace(
-    WHOLE, questions=options.questions, rows=options.rows, lines=lines
+    WHOLE, questions=options.questions, rows=options.rows, line=options.line
   )
 
 
@@ -130,10 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     '--rows', type=int, default=WHOLE.rows, help='as Solver.rows'
   )
   made.add_argument(
-    '--line',
-    type=int,
-    default=0,
-    help='as Solver.line; 0 for 1024',
+    '--line', type=int, default=WHOLE.line, help='as Solver.line'
   )
   made.add_argument(
     '--revision', default='', help='in the table, where git cannot tell'

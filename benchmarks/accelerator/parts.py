@@ -22,7 +22,7 @@ class Scale:
     few: questions of opponent D one by one.
     together: questions that D takes into a batch.
     rows: of the scheduler.
-    lines: of the scheduler, by size.
+    line: of the scheduler.
     lanes: of `extend`, the most important first.
     few_lanes: of the largest model.
     extend: its other arguments.
@@ -42,7 +42,7 @@ class Scale:
   few: int
   together: int
   rows: int
-  lines: Mapping[str, int]
+  line: int
   lanes: tuple[int, ...]
   few_lanes: int
   extend: Mapping[str, int]
@@ -63,7 +63,7 @@ WHOLE = Scale(
   few=2,
   together=16,
   rows=256,
-  lines={'0.5B': 1024, '1.5B': 1024},
+  line=1024,
   lanes=(256, 512, 128, 64),
   few_lanes=128,
   extend=dict(cells=512, at=320, chunk=64),
@@ -85,7 +85,7 @@ TINY = Scale(
   few=1,
   together=2,
   rows=8,
-  lines={'0.5B': 64, '1.5B': 64},
+  line=64,
   lanes=(4, 2),
   few_lanes=4,
   extend=dict(cells=64, at=16, chunk=8),
@@ -158,7 +158,7 @@ def _search(scale: Scale, size: str, least: float) -> Part:
         task=task,
         protocol={**scale.protocol, 'questions': scale.questions},
         rows=scale.rows,
-        line=scale.lines[size],
+        line=scale.line,
         profiled=profiled,
       )
       for task in _TASKS
