@@ -32,6 +32,7 @@ _ROOMS = (
   'stages',
   'answering',
   'bindings',
+  'estimates',
   'cli',
   't5x',
 )
@@ -64,6 +65,7 @@ _KINDS = (
   ('ttc.stages', 'edge'),
   ('ttc.answering', 'edge'),
   ('ttc.bindings', 'edge'),
+  ('ttc.estimates', 'edge'),
   ('ttc.cli', 'edge'),
   ('ttc.t5x', 'edge'),
 )

@@ -12,47 +12,25 @@ import argparse
 import collections
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import itertools
 import json
 import os
 import pathlib
-import re
 import signal
 import sys
-from typing import Any, TextIO
+from typing import TextIO
 import uuid
 
-from ttc.data import jsonl, text_lines
-from ttc.grading import extraction
+from ttc.data import answer_rows
+from ttc.data.answer_rows import AnswerFields, AnswerRow
 from ttc.runtime import storage, termination
 from ttc.runtime.safe_text import printable
 from ttc.runtime.termination import Terminated
 
 _CHUNK = 512  # rows graded together
 _SHOWN_ERRORS = 5
-_KINDS = ('answer', 'response')
 _STOPPED = 'ttc: stopped; nothing was written.'
 _WORK_FAILED, _CANNOT_START = 1, 2
-
-
-@dataclasses.dataclass(frozen=True)
-class AnswerRow:
-  """One row of the input, validated.
-
-  Attributes:
-    text: the row as it stands in the file, without its closing brace.
-    gold: the reference as text; '' if there is none.
-    pred: the answer or response as text; None is no answer.
-    kind: what `pred` is, 'answer' or 'response'.
-    truncated: whether the row is marked as cut off at the token limit.
-  """
-
-  text: str
-  gold: str
-  pred: str | None
-  kind: str
-  truncated: bool
 
 
 _EXAMPLE = """\
@@ -92,7 +70,7 @@ def add_parser(stages) -> None:
   for name, text in {
     'gold': 'the reference answer',
     'pred': 'the answer or response',
-    'kind': f'what pred is, {" or ".join(_KINDS)}, row by row',
+    'kind': f'what pred is, {" or ".join(answer_rows.KINDS)}, row by row',
     'truncated': 'true where the text hit the token limit',
     'correct': 'where the verdict is written',
     'reason': 'where the reason for it is written',
@@ -105,7 +83,7 @@ def add_parser(stages) -> None:
     )
   parser.add_argument(
     '--kind',
-    choices=_KINDS,
+    choices=answer_rows.KINDS,
     default='answer',
     help='what pred is in rows without a kind (default: answer)',
   )
@@ -145,7 +123,8 @@ def _run(options: argparse.Namespace) -> str:
   except ValueError as error:
     raise InputError(str(error)) from error
   version = storage.version(source) if source.is_file() else None
-  count = _check(source, target, options)
+  fields = _fields(options)
+  count = _check(source, target, fields)
   from ttc.grading.grader import Grader, Limits
   from ttc.runtime.progress import Progress
 
@@ -157,7 +136,7 @@ def _run(options: argparse.Namespace) -> str:
   tally = _Tally()
   progress = Progress(f'grade {printable(source.name)}', count, 'rows')
   with grader, _new_file(target) as file:
-    rows = _rows(source, options)
+    rows = _rows(source, fields)
     while chunk := list(itertools.islice(rows, _CHUNK)):
       gradable = [row for row in chunk if row.gold]
       verdicts = grader.grade_many((r.gold, r.pred, r.kind) for r in gradable)
@@ -227,8 +206,19 @@ def _share(right: int, total: int) -> str:
   return f'{right / total:.4f}  ({right} of {total})' if total else 'none'
 
 
+def _fields(options: argparse.Namespace) -> AnswerFields:
+  return AnswerFields(
+    gold=options.gold_field,
+    pred=options.pred_field,
+    kind=options.kind_field,
+    truncated=options.truncated_field,
+    added=(options.correct_field, options.reason_field),
+    default=options.kind,
+  )
+
+
 def _check(
-  source: pathlib.Path, target: pathlib.Path, options: argparse.Namespace
+  source: pathlib.Path, target: pathlib.Path, fields: AnswerFields
 ) -> int:
   """Validates the arguments and all rows; returns the number of rows.
 
@@ -245,8 +235,7 @@ def _check(
       'written over.'
     )
   count, errors = 0, []
-  rows = _rows(source, options, errors)
-  for _ in rows:
+  for _ in _rows(source, fields, errors):
     count += 1
   if errors:
     shown = '\n'.join(errors[:_SHOWN_ERRORS])
@@ -259,78 +248,13 @@ def _check(
 
 def _rows(
   source: pathlib.Path,
-  options: argparse.Namespace,
+  fields: AnswerFields,
   errors: list[str] | None = None,
 ) -> Iterator[AnswerRow]:
-  """The rows of a file; errors of the others are appended to `errors`."""
-  for number, line in _lines(source):
-    try:
-      yield _row(line, options)
-    except ValueError as error:
-      text = f'{source}: line {number}: {error}'
-      if errors is None:  # the file changed after `_check`
-        raise InputError(text) from error
-      errors.append(text)
-
-
-def _lines(source: pathlib.Path) -> Iterator[tuple[int, bytes]]:
   try:
-    yield from text_lines.read(source)
+    yield from fields.rows(source, errors)
   except ValueError as error:
     raise InputError(f'--input: {error}') from error
-
-
-def _row(line: bytes, options: argparse.Namespace) -> AnswerRow:
-  fields = jsonl.parse(line)
-  for name in (options.correct_field, options.reason_field):
-    if name in fields:
-      raise ValueError(
-        f'field {name!r} is there already; name another with '
-        '--correct_field or --reason_field.'
-      )
-  kind = _optional(fields, options.kind_field, options.kind)
-  if kind not in _KINDS:
-    raise ValueError(
-      f'field {options.kind_field!r}: expected one of {", ".join(_KINDS)}, got '
-      f'{jsonl.short(kind)}.'
-    )
-  truncated = _optional(fields, options.truncated_field, False)
-  if not isinstance(truncated, bool):
-    raise ValueError(
-      f'field {options.truncated_field!r}: expected true or false, got '
-      f'{jsonl.short(truncated)}.'
-    )
-  gold = _answer(fields, options.gold_field) or ''
-  # Blank, an empty box, or what stands for a missing one.
-  if extraction.unwrap(gold).answer is None or jsonl.is_missing(gold):
-    gold = ''
-  pred = _answer(fields, options.pred_field)
-  text = _ascii(line.decode('utf-8').strip().removesuffix('}'))
-  return AnswerRow(text, gold.strip(), pred, kind, truncated)
-
-
-def _answer(fields: dict[str, Any], name: str) -> str | None:
-  try:
-    return jsonl.answer(fields, name)
-  except jsonl.MissingFieldError as error:
-    raise ValueError(
-      f'{error} Name another with --gold_field or --pred_field.'
-    ) from error
-
-
-def _optional(fields: dict[str, Any], name: str, default: Any) -> Any:
-  try:
-    value = jsonl.field(fields, name)
-  except jsonl.MissingFieldError:
-    return default
-  return default if value is None else value
-
-
-def _ascii(text: str) -> str:
-  """JSON of the same meaning: beyond ASCII there are only strings in it."""
-  if text.isascii():
-    return text
-  return re.sub(r'[^\x00-\x7f]+', lambda m: json.dumps(m[0])[1:-1], text)
 
 
 @contextlib.contextmanager

@@ -105,12 +105,15 @@ def run(options: argparse.Namespace, rest: list[str]) -> int:
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.bindings import sources
-  from ttc.cli import plan_report
+  from ttc.cli import configuration
+  from ttc.estimates import plans as estimates
   from ttc.planning import summary
 
   sources.search_in(options.gin_search_paths)
   try:
-    plans, topology = plan_report.plans(options, bindings, _report)
+    plans, topology = estimates.plans(
+      options, bindings, configuration.load, _report
+    )
   except ValueError as error:
     if options.debug:
       raise

@@ -1,25 +1,27 @@
 """Makes plans of an experiment's stages."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gin
 from ttc.bindings.use import MacroError
-from ttc.cli import configuration
+from ttc.estimates import workload
+from ttc.estimates.workload import Assumed, Sampler, Shapes
 from ttc.models.config import TransformerConfig
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.planning import plan, topology
 from ttc.planning.plan import Plan
 from ttc.planning.topology import Topology
-from ttc.stages import workload
-from ttc.stages.workload import Assumed, Sampler, Shapes
 
 _NO_TASK = 'TASK=None'  # a binding
+
+Load = Callable[..., Sequence[Experiment]]  # as `configuration.load`
 
 
 def plans(
   options: argparse.Namespace,
   bindings: tuple[str, ...],
+  load: Load,
   report: Callable[[str], None],
 ) -> tuple[dict[str, Plan], Topology]:
   """Plans each stage that has work for devices.
@@ -27,6 +29,7 @@ def plans(
   Args:
     options: of `ttc plan`.
     bindings: gin bindings.
+    load: what makes the experiment of them.
     report: called with messages about progress.
 
   Returns:
@@ -36,7 +39,7 @@ def plans(
     ValueError: the configuration, a model or the slice does not allow it.
   """
   where = topology.describe(options.topology)
-  experiment = _experiment(options, bindings, report)
+  experiment = _experiment(options, bindings, load, report)
   stages = {stage.name: stage for stage in experiment.everything}
   wanted = options.names or list(stages)
   if unknown := [name for name in wanted if name not in stages]:
@@ -76,7 +79,7 @@ def _planned(work, where: Topology) -> Plan:
   return plan.training(work, where)
 
 
-def _experiment(options, bindings, report) -> Experiment:
+def _experiment(options, bindings, load, report) -> Experiment:
   """Builds the experiment although models, files or its task are missing.
 
   Macros without a value are bound to made-up paths; after any other error the
@@ -87,7 +90,7 @@ def _experiment(options, bindings, report) -> Experiment:
   scopes = [text.rpartition('=')[2] for text in options.shape]
   while True:
     try:
-      return configuration.load(
+      return load(
         options.gin_file,
         bindings,
         check=False,
