@@ -1,6 +1,7 @@
 """Cascades against the best rule, found by brute force."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -127,3 +128,14 @@ def test_a_budget_below_the_cheapest_cascade_is_refused():
   fitted = fit.fit(recorded, [worlds.ladder(1, 2)], seed=0)
   with pytest.raises(ValueError, match=r'below 12\.5.*raise it'):
     fitted.choose(12.0)
+
+
+def test_an_allocation_of_another_revision_is_refused_in_one_line():
+  recorded = worlds.recordings(np.tile(_RATES, 50), _BUDGETS)
+  fitted = fit.fit(recorded, [worlds.ladder(*_BUDGETS)], seed=0)
+  assert Allocation.from_json(fitted.to_json()).to_json() == fitted.to_json()
+  tree = json.loads(fitted.to_json())
+  for name in tree:
+    old = json.dumps({key: x for key, x in tree.items() if key != name})
+    with pytest.raises(ValueError, match=f'none that this .*{name}.*again'):
+      Allocation.from_json(old)

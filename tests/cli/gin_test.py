@@ -228,3 +228,30 @@ def test_chat_templates_fit_their_families(family, bindings):
     text = vocabulary.decode(tokens)
     assert problem.question in text
     assert 'boxed{}' in text
+
+
+@pytest.mark.parametrize(
+  ('binding', 'name'),
+  [
+    ('report.Report.selections = (@selections.Likely,)', 'Likely'),
+    ('report.Report.selections = (@selections.Likely(), '
+     '@selections.Pessimistic)', 'Pessimistic'),
+    ('beam/arms.Arm.strategy = @strategies.BestOfN', 'BestOfN'),
+  ],
+)  # fmt: skip
+def test_a_reference_without_brackets_is_told_at_once(tmp_path, binding, name):
+  path = tmp_path / 'unmade.gin'
+  path.write_text(
+    f"""
+from __gin__ import dynamic_registration
+from ttc.reporting import selections
+from ttc.search import strategies
+from ttc.stages import arms
+from ttc.stages import report
+include 'gin/experiments/worksheet_quickstart.gin'
+{binding}
+""",
+    encoding='ascii',
+  )
+  with pytest.raises(configuration.ConfigurationError, match=f'@{name}\\(\\)'):
+    configuration.load((str(path),), (), check=False)

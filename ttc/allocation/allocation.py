@@ -99,15 +99,25 @@ class Allocation:
 
   @classmethod
   def from_json(cls, text: str) -> 'Allocation':
-    """Inverse of `to_json`."""
-    tree = json.loads(text)
-    return cls(
-      tuple(map(Cascade.from_json, tree['cascades'])),
-      {name: ActionSummary(**m) for name, m in tree['actions'].items()},
-      tree['questions'],
-      tree['spent'],
-      tree['generation'],
-    )
+    """Inverse of `to_json`.
+
+    Raises:
+      ValueError: the text is none of this revision's.
+    """
+    try:
+      tree = json.loads(text)
+      return cls(
+        tuple(map(Cascade.from_json, tree['cascades'])),
+        {name: ActionSummary(**m) for name, m in tree['actions'].items()},
+        tree['questions'],
+        tree['spent'],
+        tree['generation'],
+      )
+    except (KeyError, TypeError, ValueError) as error:
+      raise ValueError(
+        f'the allocation is none that this revision reads ({error!r}); fit it '
+        'again, in a new folder.'
+      ) from error
 
 
 def _accuracy(cascades: Sequence[Cascade], flops: float) -> float:

@@ -10,7 +10,14 @@ import contextlib
 import re
 
 import gin
-from ttc.bindings import chosen, close_names, elsewhere, moved_modules, parsing
+from ttc.bindings import (
+  chosen,
+  close_names,
+  elsewhere,
+  moved_modules,
+  parsing,
+  unmade,
+)
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 
 # Errors of gin and Python that `_one_line` rewrites.
@@ -47,6 +54,7 @@ def load(
   with _one_error():
     parsing.parse(files, bindings, assumed, scopes)
     experiment = gin.get_configurable(Experiment)()
+    unmade.check(experiment)
     if check:
       experiment.check()
   return experiment, gin.operative_config_str()
