@@ -13,9 +13,9 @@ import re
 import shlex
 
 from ttc.data.text_lines import LFS_POINTER
+from ttc.pipeline import model_folders
 from ttc.runtime.safe_text import quoted
 
-_OURS = 'model.json'
 _ADAPTER = 'adapter_config.json'
 _ADAPTERS = (
   _ADAPTER,
@@ -34,7 +34,9 @@ def check_converted(folder: pathlib.Path) -> None:
   Raises:
     ValueError: it is; the message is the command that converts it.
   """
-  if (folder / 'config.json').is_file() and not (folder / _OURS).is_file():
+  if (folder / 'config.json').is_file() and not (
+    folder / model_folders.FILE
+  ).is_file():
     target = folder.with_name(f'{folder.name}-ttc')
     raise ValueError(
       f'{folder} is a checkpoint in the format of Hugging Face, which stages '

@@ -28,9 +28,9 @@ from ttc.models import abstract, partitioning
 from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
 from ttc.models.transformer import Head
+from ttc.pipeline import model_folders
 from ttc.runtime import storage
 
-_DESCRIPTION = 'model.json'
 _AGAIN = (
   'Delete the folder around it and run the stage that trained it, or '
   'convert the checkpoint, again.'
@@ -196,7 +196,7 @@ def save_model(
   # written last, so a killed process never leaves a mixture that looks whole.
   if jax.process_index() == 0:
     with faults.writing(folder):
-      (folder / _DESCRIPTION).unlink(missing_ok=True)
+      (folder / model_folders.FILE).unlink(missing_ok=True)
       storage.remove_folder(folder)
       storage.make_folder(folder)
   # Uncompressed: weights hardly compress, and the compressed copies would stay
@@ -214,7 +214,7 @@ def save_model(
     described = {'head': head, 'config': dataclasses.asdict(cfg)}
     if reader is not None:
       described['reader'] = reader.to_json()
-    _write(folder / _DESCRIPTION, described)
+    _write(folder / model_folders.FILE, described)
 
 
 def load_config(folder: str) -> tuple[TransformerConfig, Head]:
@@ -359,11 +359,11 @@ def _largest(params) -> float:
 
 def _described(folder):
   """The content of a model.json; see `load_config` for what is raised."""
-  path = storage.absolute(folder) / _DESCRIPTION
+  path = storage.absolute(folder) / model_folders.FILE
   if not path.exists():
     raise ValueError(
-      f'{path.parent} holds no {_DESCRIPTION}, so no complete model; run its '
-      'training stage to the end, or convert the checkpoint again.'
+      f'{path.parent} holds no {model_folders.FILE}, so no complete model; run '
+      'its training stage to the end, or convert the checkpoint again.'
     )
   with faults.reading(path, _AGAIN):
     return json.loads(path.read_text())

@@ -183,9 +183,9 @@ def _import(source, target, tokenizer, options):
 
   from ttc.checkpoints import huggingface, orbax
   from ttc.models import partitioning
-  from ttc.pipeline import fingerprint, records
+  from ttc.pipeline import fingerprint, model_folders, records
 
-  if (source / 'model.json').exists():
+  if (source / model_folders.FILE).exists():
     raise ValueError(
       f'--from: {source} is a model of ours already; give the folder of a '
       f'Hugging Face checkpoint, or --format={_THEIRS}.'

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ttc.models.config import TransformerConfig
 from ttc.runtime import storage
 
-_FILE = 'model.json'
+FILE = 'model.json'  # written last, so that what has it is complete
 
 
 class ModelShapes(NamedTuple):
@@ -32,7 +32,7 @@ class ModelShapes(NamedTuple):
 
 def folder(stage: pathlib.Path) -> pathlib.Path:
   """The folder of a stage's model; a folder that is a model is returned."""
-  return stage if (stage / _FILE).exists() else stage / 'model'
+  return stage if (stage / FILE).exists() else stage / 'model'
 
 
 def read(model: pathlib.Path) -> TransformerConfig:
@@ -42,7 +42,7 @@ def read(model: pathlib.Path) -> TransformerConfig:
     FileNotFoundError: the folder has no model, or one that was not written to
       the end: model.json is written last.
   """
-  text = (model / _FILE).read_text(encoding='utf-8')
+  text = (model / FILE).read_text(encoding='utf-8')
   return TransformerConfig.from_json(json.loads(text)['config'])
 
 
