@@ -1,71 +1,18 @@
 """Answers are those that the stages of a run record for the same questions."""
 
+import dataclasses
+import json
+
 import pytest
 
+from tests.answering.small_run import BEAM, SEED, TASK
 from tests.stages.random_models import stored
 from ttc.allocation.evidence import answer
+from ttc.analysis import names, study
 from ttc.answering import asked, offers
 from ttc.answering.replies import BELIEF, replies, VOTE, WEIGHTED_VOTE
-from ttc.data.problems import Grade
-from ttc.data.worksheet import Worksheet
-from ttc.inference.generation import Generation
 from ttc.pipeline import records
-from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.place import Place
-from ttc.pipeline.stage import StageRun
-from ttc.search.allocate import Beam
-from ttc.search.strategies import BestOfN, Greedy, StepSearch
-from ttc.stages.arms import Arm
-from ttc.stages.fit_allocation import FitAllocation, Ladder
-from ttc.stages.online import Allocate
-from ttc.stages.search import Search
-from ttc.stages.solver import Solver
-
-
-class Initials(Worksheet):
-  """Worksheets whose answers, also those of random models, are a letter."""
-
-  def grade(self, problem, text):
-    return Grade(text[:1].strip() or None, text[:1] == '1')
-
-
-TASK = Initials(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
-SEED = 3
-BEAM = StepSearch(allocator=Beam(width=2))
-LADDERS = (Ladder((Arm(Greedy(), (1,)), Arm(BestOfN(), (4,)))),)
-
-
-def _experiment(verifier):
-  solver = lambda **changes: Solver(
-    TASK,
-    Generation(max_tokens=6, max_step_tokens=3),
-    **dict(verifier=verifier, rows=8) | changes,
-  )
-  pilot = solver(split='finetune')
-  return Experiment(
-    'e',
-    (
-      Search(solver(), (Arm(BestOfN(), (4,)), Arm(BEAM, (4,)))),
-      Search(solver(verifier=''), (Arm(Greedy(), (1,)),), name='greedy'),
-      Search(pilot, LADDERS[0].arms, name='pilot'),
-      FitAllocation(LADDERS),
-      Allocate(solver(), LADDERS, (3,)),
-    ),
-    seeds=(SEED,),
-  )
-
-
-@pytest.fixture(scope='module')
-def run(tmp_path_factory):
-  """A finished run: its experiment, and its root."""
-  root = tmp_path_factory.mktemp('run')
-  folder = root / f'seed-{SEED}'
-  stored(folder / 'pretrain')
-  experiment = _experiment(stored(folder / 'prm', 'value'))
-  names = tuple(stage.name for stage in experiment.stages)
-  for stage in experiment.stages:
-    StageRun(stage, Place(root, (SEED,), names), SEED).work()
-  return experiment, root
+from ttc.search.strategies import BestOfN
 
 
 def _asked(run, strategy, budget, problems, only=''):
@@ -131,6 +78,53 @@ def test_an_allocation_gives_what_its_stage_recorded(run):
     assert reply.generations == len(own) == last['attempts']
 
 
+def test_a_policy_bins_as_its_stages_did_and_answers_by_their_arms(run):
+  seed = run[1] / f'seed-{SEED}'
+  bins = study.load(seed, SEED, difficulty='difficulty').bins['predicted']
+  policy = json.loads((seed / 'policy' / 'policy.json').read_text())
+  arms = {
+    (entry['bin'], entry['budget']): entry['arm']
+    for entry in policy['search']['predicted']['policy']
+  }
+  problems = TASK.problems('test')
+  samples = _recorded(run, 'difficulty')
+  found = _asked(run, 'policy', 4, problems)
+  seen = set()
+  for problem, reply, bin in zip(problems, found, bins, strict=True):
+    arm, spent = names.spent(arms[bin, 4], 4)
+    told = f'budget spent by {arms[bin, 4]}, the arm of difficulty bin {bin}'
+    assert reply.stop == told
+    assert reply.generations == 3 + spent
+    seen.add(arm)
+    if spent == 4:
+      strategy = BEAM if arm == 'beam M=2' else BestOfN()
+      row = _recorded(run, 'search', strategy)[problem.id]
+      assert list(reply.attempts) == row['rows']
+      work = [*row['cost'].values(), *samples[problem.id]['cost'].values()]
+      assert reply.tokens >= sum(count[0] for count in work)
+  assert seen <= {'beam M=2', names.WEIGHTED}
+  # What it does not know is the most that it knows below.
+  (more,) = _asked(run, 'policy', 7, problems[:1])
+  assert more.attempts == found[0].attempts
+
+
+@pytest.mark.parametrize('name', ['allocation', 'policy'])
+def test_what_was_fitted_with_other_models(run, tmp_path, name):
+  experiment, root = run
+  for role, path in (
+    ('proposer', stored(tmp_path / 'proposer', mark='other')),
+    ('verifier', stored(tmp_path / 'verifier', 'value', mark='other')),
+  ):
+    offer = offers.of(experiment)[name]
+    solver = dataclasses.replace(offer.stage.solver, **{role: path})
+    offer = dataclasses.replace(
+      offer, stage=dataclasses.replace(offer.stage, solver=solver)
+    )
+    told = f'fitted with the {role} .* {path} is another; leave out'
+    with pytest.raises(ValueError, match=told):
+      offer.stage_for(TASK.problems('test')[:1], 4, offers.finished(root, SEED))
+
+
 def test_without_a_verifier_votes_count_alone(run):
   problems = TASK.problems('test')[:2]
   kept = _recorded(run, 'greedy')
@@ -148,6 +142,7 @@ def test_the_names_that_can_answer(run):
     'beam-m2',
     'greedy',
     'allocation',
+    'policy',
   ]
   assert offers.written('lookahead k=1, M=√N') == 'lookahead-k1-msqrtn'
   assert offers.written('best-of-N T=0.4') == 'best-of-n-t0.4'
@@ -163,6 +158,7 @@ def test_the_names_that_can_answer(run):
     ('greedy', 4, '', 'its budget is 1, not 4'),
     ('beam M=2', 3, '', 'does not divide 3 rows.* multiple of 2'),
     ('allocation', -1, '', '--budget=-1 .* positive'),
+    ('policy', 2.5, '', r'--budget=2\.5 .* give a whole one'),
     ('best-of-n', float('inf'), '', '--budget=inf .* positive'),
     ('best-of-n', float('nan'), '', '--budget=nan .* positive'),
   ],

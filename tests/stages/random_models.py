@@ -10,12 +10,12 @@ from ttc.pipeline.stage import Place, StageRun
 TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
 
 
-def stored(folder, head='logits', seed=0):
+def stored(folder, head='logits', seed=0, mark='x'):
   """The path of a model of random weights."""
   cfg = testing.small_config(vocab_size=TASK.vocabulary.size, context=256)
   params = testing.random_params(cfg, head, seed)
   orbax.save_model(str(folder), cfg, head, params)
-  records.mark_complete(folder, {'fingerprint': 'x'}, 'model.json', 'params')
+  records.mark_complete(folder, {'fingerprint': mark}, 'model.json', 'params')
   return str(folder)
 
 

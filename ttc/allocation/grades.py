@@ -44,6 +44,20 @@ def of_allocation(rows: Sequence[Mapping]) -> Grades:
   return _told(f'{rows[0]["budget"]:g} per question', chosen, rows)
 
 
+def of_policy(rows: Sequence[Mapping]) -> Grades:
+  """The accuracy of a policy at each of its budgets, and of all attempts.
+
+  Args:
+    rows: those with "policy", a budget, answer; the others only tell the bin.
+  """
+  told = {}
+  for budget in dict.fromkeys(r['policy'] for r in rows if 'policy' in r):
+    own = [r for r in rows if r.get('policy') == budget]
+    chosen = [evidence.answer(row['rows']) for row in own if row['rows']]
+    told |= _told(f'the policy N={budget}', chosen, own)
+  return told | attempts([row for row in rows if 'policy' in row])
+
+
 def _chains(row: Mapping) -> Iterator[list[Mapping]]:
   """The attempts of each chain, which stand together."""
   for _, chain in itertools.groupby(row['rows'], lambda x: x['chain']):

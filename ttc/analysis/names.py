@@ -87,6 +87,17 @@ def at(arm: str, budget: int) -> str:
   return f'{arm} at N={budget}'
 
 
+def spent(arm: str, budget: int) -> tuple[str, int]:
+  """An arm's own name and the budget it spends: what `at` was made of.
+
+  Args:
+    arm: name of an arm, which may be from `at`.
+    budget: the budget that it competes at.
+  """
+  name, _, less = arm.rpartition(' at N=')
+  return (name, int(less)) if name else (arm, budget)
+
+
 def ratio(sequential: int, parallel: int) -> str:
   """Name of a revision arm: '4:1' for 8 turns in each of 2 chains."""
   share = fractions.Fraction(sequential, parallel)

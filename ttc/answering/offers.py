@@ -1,12 +1,13 @@
 """What an experiment can answer questions with: its strategies, by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 import math
 import pathlib
 import re
 
 from ttc.analysis import names
+from ttc.answering import fitted
 from ttc.answering.asked import Asked
 from ttc.checkpoints import orbax
 from ttc.data.problems import Problem
@@ -16,11 +17,16 @@ from ttc.runtime import storage
 from ttc.runtime.safe_text import quoted
 from ttc.search.strategies import BestOfN, Greedy, Strategy
 from ttc.stages import model_checks
+from ttc.stages.apply_policy import ApplyPolicy
 from ttc.stages.arms import Arm, Armed
+from ttc.stages.policy import FitPolicy
 from ttc.stages.solver import Solver
 
-ALLOCATION = 'allocation'
-_SEARCH, _ALLOCATE = 'search', 'allocate'  # kinds of stages
+ALLOCATION, POLICY = 'allocation', 'policy'
+# Kinds of stages.
+_SEARCH, _ALLOCATE, _POLICY = 'search', 'allocate', 'policy'
+# The field with the stage that fitted, by the kind of the one that answers.
+_FITTED = {_ALLOCATE: 'allocation', ApplyPolicy.kind: 'policy'}
 # Without brackets, as a command line has them.
 _PLAIN = {'BestOfN()': names.BEST, 'Greedy()': names.GREEDY}
 _APART = re.compile(r'[^a-z0-9.]+')
@@ -32,7 +38,8 @@ class Offer:
 
   Attributes:
     stage: whose models answer, and whose name the random stream is from.
-    strategy: how a question is searched; None is the stage's allocation.
+    strategy: how a question is searched; None is what the stage has fitted: an
+      allocation or a policy.
     budgets: those that the experiment spends, per question.
   """
 
@@ -54,44 +61,67 @@ class Offer:
       folder: the absolute path of a stage, or of a model, by its name.
 
     Raises:
-      ValueError: the budget does not fit, or a question is too long.
+      ValueError: the budget does not fit, a question is too long, or a policy
+        was fitted with other models.
     """
+    asked = Asked(tuple(problems), self.stage.solver.task)
+    stage = self.stage_asking(asked, budget, folder)
+    _check_lengths(stage.solver, self.stage.solver.prompt_tokens)
+    return stage
+
+  def stage_asking(
+    self, asked: Asked, budget: float, folder: Callable[[str], str]
+  ) -> Armed:
+    """As `stage_for`; of too long a question its solver says `skipped`."""
     own = self.stage.solver
     solver = dataclasses.replace(
       own,
-      task=Asked(tuple(problems), own.task),
+      task=asked,
       proposer=folder(own.proposer),
       verifier=folder(own.verifier) if own.verifier else '',
       scorers=(),
       questions=None,
       skip=0,
-      prompt_tokens=None,
     )
+    whole = self._whole(budget, bool(solver.verifier))
+    limits = [limit for limit, _ in _limits(solver, own.prompt_tokens)]
+    # A few questions need few lanes, and which ones there are changes nothing.
+    most = len(asked.asked) * max(self._rows(whole))
+    solver = dataclasses.replace(
+      solver,
+      prompt_tokens=min(limits, default=None),
+      rows=min(own.rows, most),
+    )
+    if self.strategy is not None:
+      arms = (Arm(self.strategy, (whole,)),)
+      return dataclasses.replace(self.stage, solver=solver, arms=arms)
+    source = _FITTED[self.stage.kind]
+    fit = folder(getattr(self.stage, source))
+    fitted.check(storage.path(fit), solver)
+    changes = {'solver': solver, 'budgets': (whole,), source: fit}
+    return dataclasses.replace(self.stage, **changes)
+
+  def _whole(self, budget: float, verified: bool) -> float:
+    """A budget as stages take it; raises ValueError for one that none can."""
     if not 0 < budget < math.inf:
       raise ValueError(
         f'--budget={budget:g} buys nothing; give a positive number.'
       )
     whole = int(budget) if budget == int(budget) else budget
-    if self.strategy is None:
-      stage = dataclasses.replace(
-        self.stage,
-        solver=solver,
-        budgets=(whole,),
-        allocation=folder(self.stage.allocation),
+    if whole != int(whole) and self.stage.kind != _ALLOCATE:
+      raise ValueError(
+        f'--budget={budget:g} is no number of generations; give a whole one.'
       )
-    else:
-      if whole != int(whole):
-        raise ValueError(
-          f'--budget={budget:g} is no number of generations; give a whole one.'
-        )
-      arm = Arm(self.strategy, (whole,))
-      arm.check(bool(solver.verifier))
-      stage = dataclasses.replace(self.stage, solver=solver, arms=(arm,))
-    _check_lengths(solver, own.prompt_tokens)
-    # A few questions need few lanes, and which ones there are changes nothing.
-    most = len(problems) * max(n for arm in stage.arms for n in arm.budgets)
-    solver = dataclasses.replace(solver, rows=min(own.rows, most))
-    return dataclasses.replace(stage, solver=solver)
+    if self.strategy is not None:
+      Arm(self.strategy, (whole,)).check(verified)
+    return whole
+
+  def _rows(self, budget: float) -> list[int]:
+    """The rows that a question may have at once, of whatever it is asked by."""
+    if self.strategy is not None:
+      return [budget]
+    arms = [n for arm in self.stage.arms for n in arm.budgets]
+    return [*arms, getattr(self.stage, 'samples', 1)]
 
 
 def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
@@ -99,7 +129,8 @@ def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
 
   These are the arms of its search stages, of which the first that has a
   strategy counts; best-of-N and greedy with the models of the first stage that
-  has a verifier; and its allocation.
+  has a verifier; its allocation; and its policy over the strategies of a
+  search stage.
 
   Args:
     experiment: the experiment.
@@ -108,14 +139,15 @@ def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
   Raises:
     ValueError: there is no stage that could answer.
   """
-  able = [s for s in experiment.stages if s.kind in (_SEARCH, _ALLOCATE)]
+  kinds = (_SEARCH, _ALLOCATE, _POLICY)
+  able = [s for s in experiment.stages if s.kind in kinds]
   looked = [s for s in able if stage in ('', s.name)]
   if not looked:
     have = ', '.join(s.name for s in able) or 'none'
     what = f'--only={stage} is no' if stage else f'{experiment.name} has no'
     raise ValueError(
-      f'{what} stage that could answer, of kind search or allocate; there is '
-      f'{have}.'
+      f'{what} stage that could answer, of kind search, allocate or policy; '
+      f'there is {have}.'
     )
   searches = [s for s in looked if s.kind == _SEARCH]
   found: dict[Strategy, Offer] = {}
@@ -135,7 +167,39 @@ def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
   for one in looked:
     if one.kind == _ALLOCATE:
       named.setdefault(ALLOCATION, Offer(one, None, one.budgets))
+    elif one.kind == _POLICY and (applied := _applied(experiment, one)):
+      named.setdefault(POLICY, Offer(applied, None, applied.budgets))
   return named
+
+
+def _applied(experiment: Experiment, fit: FitPolicy) -> ApplyPolicy | None:
+  """The stage that answers by a fitted policy.
+
+  None where the experiment has no samples to bin by, or those are of other
+  models than the arms are.
+  """
+  by_name = {stage.name: stage for stage in experiment.stages}
+  search, binning = by_name.get(fit.search), by_name.get(fit.difficulty)
+  if search is None or binning is None:
+    return None
+  sampled = lambda s: (
+    s.solver.proposer,
+    s.solver.verifier,
+    s.solver.generation,
+  )
+  if sampled(search) != sampled(binning):
+    return None
+  budgets = {n for arm in search.arms for n in arm.budgets}
+  return ApplyPolicy(
+    search.solver,
+    search.arms,
+    budgets=tuple(sorted(budgets)),
+    samples=binning.num,
+    policy=fit.name,
+    difficulty=binning.name,
+    search=search.name,
+    size=search.size,
+  )
 
 
 def chosen(offers: dict[str, Offer], strategy: str) -> Offer:
@@ -197,10 +261,24 @@ def _check_lengths(solver: Solver, prompt_tokens: int | None) -> None:
     solver: of the problems, with absolute paths.
     prompt_tokens: the most that its experiment allows; None for any.
   """
-  room = solver.generation.max_tokens
-  limits = []
+  limits = sorted(_limits(solver, prompt_tokens))
+  for problem in solver.problems:
+    length = solver.lengths[problem.id]
+    for limit, why in limits:
+      if length > limit:
+        raise ValueError(
+          f'the question {quoted(problem.question, 60)} has a prompt of '
+          f'{length} tokens, more than {limit} ({why}); shorten it.'
+        )
+
+
+def _limits(
+  solver: Solver, prompt_tokens: int | None
+) -> Iterator[tuple[int, str]]:
+  """The most tokens that a prompt may have, each with its reason."""
   if prompt_tokens is not None:
-    limits.append((prompt_tokens, 'Solver.prompt_tokens'))
+    yield prompt_tokens, 'Solver.prompt_tokens'
+  room = solver.generation.max_tokens
   for path in filter(None, (solver.proposer, solver.verifier)):
     model = model_folders.folder(storage.path(path))
     cfg = model_checks.stored(path)
@@ -210,12 +288,4 @@ def _check_lengths(solver: Solver, prompt_tokens: int | None) -> None:
         f'the context of {model}, {cfg.context} tokens, less '
         f'Generation.max_tokens={room}'
       )
-      limits.append((cfg.context - room, why))
-  for problem in solver.problems:
-    length = solver.lengths[problem.id]
-    for limit, why in sorted(limits):
-      if length > limit:
-        raise ValueError(
-          f'the question {quoted(problem.question, 60)} has a prompt of '
-          f'{length} tokens, more than {limit} ({why}); shorten it.'
-        )
+      yield cfg.context - room, why

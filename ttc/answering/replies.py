@@ -25,6 +25,7 @@ from ttc.pipeline.stage import Stage, StageRun
 BELIEF = 'calibrated belief'
 WEIGHTED_VOTE = 'share of the vote, weighted by the verifier'
 VOTE = 'share of the vote'
+SPENT = 'budget spent'  # why a strategy stops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,20 +89,31 @@ def replies(
   own = collections.defaultdict(list)
   for row in rows:
     own[row['problem']].append(row)
-  return [_reply(stage, p, own[p.id], models) for p in problems]
+  return [reply(stage, p, own[p.id], models) for p in problems]
 
 
-def _reply(
+def reply(
   stage: Stage,
   problem: Problem,
   rows: Sequence[Mapping],
   models: model_folders.ModelShapes,
 ) -> Reply:
-  """The reply that the records of a question are, in the order of rounds."""
+  """The reply that the records of a question are.
+
+  Args:
+    stage: whose records they are.
+    problem: the question.
+    rows: its records of one strategy and budget; of an allocation, in the order
+      of rounds.
+    models: who sampled and scored.
+  """
   bought = [row for row in rows if 'cost' in row]
-  attempts = tuple(attempt for row in bought for attempt in row['rows'])
+  # The samples that tell a policy the bin of a question are no votes.
+  votes = [row for row in bought if 'bin' not in row]
+  attempts = tuple(attempt for row in votes for attempt in row['rows'])
   evidence = Evidence.of(attempts)
   best = attempts[evidence.choice]
+  generations, stop = sum(row.get('budget', 0) for row in bought), SPENT
   if stage.kind == 'allocate':
     last = next(row['decision'] for row in rows if 'correct' in row)
     confidence, measure, stop = last['belief'], BELIEF, last['stop']
@@ -111,8 +123,9 @@ def _reply(
     total = evidence.score.sum()
     confidence = evidence.score[same].sum() / total if total else 0.0
     measure = WEIGHTED_VOTE if stage.solver.verifier else VOTE
-    generations = rows[0]['budget']
-    stop = 'budget spent'
+  if binned := [row for row in bought if 'bin' in row]:
+    bin, arm = binned[0]['bin'], votes[0]['arm']
+    stop = f'{stop} by {arm}, the arm of difficulty bin {bin}'
   return Reply(
     question=problem.question,
     answer=best['answer'],

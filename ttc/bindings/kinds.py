@@ -10,6 +10,7 @@ KINDS = {
   'search': 'search against a verifier, over strategies and budgets',
   'revise': 'sample revision chains, sequential against parallel',
   'policy': 'choose the best strategy for each difficulty and budget',
+  'apply_policy': 'answer questions by a fitted policy',
   'probe': 'read prompts, to predict difficulty before sampling',
   'fit_allocation': 'learn from fitting questions how to spend a budget',
   'allocate': 'spend a budget over all questions, as results come in',

@@ -118,56 +118,62 @@ def run_arms(stage: Armed, run: StageRun) -> None:
       models = solver.load(run)
       scheduler = solver.scheduler(run, models, slots)
       scorers = solver.load_scorers(run, models)
-    strategy, budget = part.items[0][:2]
-    problems = [problem for _, _, problem in part.items]
     with partitioning.use(models.mesh):
       part.write(
-        list(
-          _records(
-            run, solver, models, scheduler, scorers, strategy, budget, problems
-          )
-        )
+        list(records(run, solver, models, scheduler, scorers, part.items))
       )
   if scheduler is not None:
     run.say(f'{engine.num_programs()} programs compiled so far')
 
 
-def _records(
+def records(
   run: StageRun,
   solver: Solver,
   models: Models,
   scheduler: Scheduler,
   scorers: Mapping[str, Scheduler],
-  strategy: Strategy,
-  budget: int,
-  problems: Sequence[Problem],
+  items: Sequence[tuple[Strategy, int, Problem]],
+  stream: str = '',
 ) -> Iterator[dict]:
-  """Records of the problems, in their order; arguments as in `run_arms`."""
-  about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
-  questions = solver.posed(
-    [problem for problem in problems if not solver.skipped(problem)],
-    stage_key(run, strategy, budget),
-  )
+  """Samples, and yields the records of items in their order; see `run_arms`.
+
+  Args:
+    run: the run of the stage.
+    solver: its models and questions.
+    models: models from `solver.load`.
+    scheduler: scheduler of the models.
+    scorers: further verifiers, from `solver.load_scorers`.
+    items: strategy, budget and question, each question once.
+    stream: name of the stage whose random streams these are; '' for its own.
+  """
+  plans = []
+  for strategy, budget in dict.fromkeys((s, n) for s, n, _ in items):
+    problems = [
+      problem
+      for *setting, problem in items
+      if setting == [strategy, budget] and not solver.skipped(problem)
+    ]
+    key = stage_key(run, strategy, budget, stream=stream)
+    plans += [
+      (question, strategy.plan(question, budget), strategy.slots(budget))
+      for question in solver.posed(problems, key)
+    ]
   # Questions finish in an order of their own, so both are by id.
   solved, judged = {}, {}
-  for question, rows in scheduler.run(
-    (q, strategy.plan(q, budget), strategy.slots(budget)) for q in questions
-  ):
+  for question, rows in scheduler.run(iter(plans)):
     attempts = [Attempt.of(row, models) for row in rows]
     solved[question.id] = Solution(question, attempts)
     # Graded here and not after the loop: the devices work on other questions
     # in the meantime.
     judged[question.id] = solver.judge(question.id, attempts)
-  solutions = [solved[question.id] for question in questions]
+  solutions = [solved[question.id] for question, *_ in plans]
+  ids = [solution.question.id for solution in solutions]
   scores = {
-    name: dict(
-      zip(
-        [q.id for q in questions], final_values(scorer, solutions), strict=True
-      )
-    )
+    name: dict(zip(ids, final_values(scorer, solutions), strict=True))
     for name, scorer in scorers.items()
   }
-  for problem in problems:
+  for strategy, budget, problem in items:
+    about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
     record = {'problem': problem.id, 'rows': [], **about}
     if reason := solver.skipped(problem):
       yield {**record, 'skipped': reason}

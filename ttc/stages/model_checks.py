@@ -6,8 +6,6 @@ from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage
 from ttc.runtime import storage
-from ttc.stages.pretrain import Pretrain
-from ttc.stages.train import Train
 
 _SIZES = (
   'num_layers',
@@ -40,9 +38,10 @@ def known(
   stage = experiment.source(reader, name)
   if stage is None:
     return stored(name)
-  if isinstance(stage, Train):
+  # By kind and not by class: a class is of a module above this one.
+  if stage.kind == 'train':
     return known(experiment, stage, stage.start)
-  return stage.model if isinstance(stage, Pretrain) else None
+  return stage.model if stage.kind == 'pretrain' else None
 
 
 def stored(name: str) -> TransformerConfig:

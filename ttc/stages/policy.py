@@ -17,7 +17,7 @@ from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 
-_FILE = 'policy.json'
+FILE = 'policy.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,7 @@ class FitPolicy:
       if optimal is not None
     }
     text = records.canonical(tree)
-    records.write_atomic(run.folder / _FILE, f'{text}\n'.encode('ascii'))
+    records.write_atomic(run.folder / FILE, f'{text}\n'.encode('ascii'))
 
   def show(self, run: StageRun) -> str:
     """Text: the arm at each budget, one line per bin.
@@ -89,7 +89,7 @@ class FitPolicy:
     Bins are those of predicted difficulty, or of oracle difficulty where there
     are no others.
     """
-    tree = json.loads((run.folder / _FILE).read_text(encoding='utf-8'))
+    tree = json.loads((run.folder / FILE).read_text(encoding='utf-8'))
     lines = []
     for side, kinds in tree.items():
       kind = 'predicted' if 'predicted' in kinds else min(kinds)

@@ -346,19 +346,20 @@ class Solver:
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)
 
 
-def stage_key(run: StageRun, *what: object) -> np.ndarray:
+def stage_key(run: StageRun, *what: object, stream: str = '') -> np.ndarray:
   """The root of a random stream, a function of seed, stage name and `what`.
 
   Args:
     run: the run of a stage with a seed.
     *what: values whose repr tells streams of the stage apart, e.g. a strategy
       and a budget.
+    stream: name of another stage, whose streams these are; '' for its own.
 
   Returns:
     A key, uint32 [2].
   """
   key = keys.root(run.seed)
-  for value in (run.label.rsplit('/', 1)[-1], *what):
+  for value in (stream or run.label.rsplit('/', 1)[-1], *what):
     # Not hash(), which differs between processes for strings.
     key = keys.fold(key, [zlib.crc32(repr(value).encode())])[0]
   return key
