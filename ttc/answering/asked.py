@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
+from typing import Any
 import zlib
 
 from ttc.data import jsonl
 from ttc.data.problems import Grade, Problem, Task
 from ttc.data.questions import Questions
 from ttc.data.vocabulary import Vocabulary
+from ttc.pipeline import fingerprint
 from ttc.runtime.safe_text import quoted
 
 LONGEST = 100_000  # characters of a question, before it is encoded
@@ -22,13 +24,30 @@ class Asked:
     asked: the problems, in every split.
     task: whose vocabulary, prompts and grading they get. It is no field, since
       its files of questions are not read and need not be there.
+    path: of the file that the problems are from; '' for none.
+    without: how many of its lines are not asked, by reason.
+    content: digest of the problems, in whose place stage.json has it.
+    posed_by: the bindings of the task.
   """
 
-  asked: tuple[Problem, ...]
+  asked: tuple[Problem, ...] = dataclasses.field(metadata={'recorded': False})
   task: dataclasses.InitVar[Task]
+  path: str = ''
+  without: Mapping[str, int] = dataclasses.field(
+    default_factory=dict, metadata={'recorded': False}
+  )
+  content: str = dataclasses.field(init=False)
+  posed_by: Mapping[str, Any] = dataclasses.field(init=False)
 
   def __post_init__(self, task: Task):
-    object.__setattr__(self, '_task', task)
+    plain = [dataclasses.astuple(problem) for problem in self.asked]
+    made = {
+      '_task': task,
+      'content': fingerprint.digest(plain),
+      'posed_by': fingerprint.bindings(task),
+    }
+    for name, value in made.items():
+      object.__setattr__(self, name, value)
 
   @property
   def vocabulary(self) -> Vocabulary:
@@ -39,8 +58,9 @@ class Asked:
     return self._task.delimiter
 
   def files(self) -> list[str | pathlib.Path]:
-    """The tokenizer's files, which have to be those that models learnt with."""
-    return list(getattr(self.vocabulary, 'files', tuple)())
+    """The tokenizer's files, and the one that the problems are from."""
+    own = list(getattr(self.vocabulary, 'files', tuple)())
+    return [*own, self.path] if self.path else own
 
   def problems(self, split: str) -> list[Problem]:
     del split
@@ -48,7 +68,7 @@ class Asked:
 
   def left_out(self, split: str) -> Mapping[str, int]:
     del split
-    return {}
+    return self.without
 
   def prompt(self, problem: Problem) -> str:
     return self._task.prompt(problem)

@@ -1,20 +1,31 @@
-"""The command line of `ttc solve`."""
+"""The command lines of `ttc solve` and `ttc evaluate`."""
 
 import argparse
 
-_EXAMPLE = """
+_SOLVE = """
 for example, on the quickstart's run:
   ttc solve --run=runs/quickstart --strategy=beam-m4 --budget=16 --show \\
     --question='13: 7 2 1 17: 5 4 3 12: 6 2 1'
 
 Strategies are those of the experiment's search stages as figures name them, in
-small letters (best-of-n, greedy, beam-m4, lookahead-k1-m4), and allocation,
-which shares the budget of all questions out among them as its belief says. A
-name that is none of them lists all.
+small letters (best-of-n, greedy, beam-m4, lookahead-k1-m4); allocation, which
+shares the budget of all questions out among them as its belief says; and
+policy, which takes the strategy that is best at the budget for questions as
+difficult as samples, which are charged, say that this one is. A name that is
+none of them lists all.
+"""
+_EVALUATE = """
+for example, on the quickstart's run:
+  ttc evaluate --run=runs/quickstart --questions=new.jsonl --output=runs/new \\
+    --strategy=greedy,best-of-n,beam-m4,allocation,policy --budget=4,16
+
+prints accuracy with its interval for each strategy and budget, what it cost,
+and the differences between strategies. Names are those of ttc solve; the budget
+of allocation is the mean over questions.
 """
 
 
-def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
+def add_solve(stages, parent: argparse.ArgumentParser, gin: str) -> None:
   """Adds `solve` to the subparsers of `ttc`.
 
   Args:
@@ -26,7 +37,7 @@ def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
     'solve',
     help='answer questions with the models of a run',
     description='Answer questions with a strategy and the models of a run.',
-    epilog=gin + _EXAMPLE,
+    epilog=gin + _SOLVE,
     parents=[parent],
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
@@ -59,4 +70,56 @@ def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
   )
   parser.add_argument(
     '--json', action='store_true', help='print a JSON object per question'
+  )
+
+
+def add_evaluate(stages, parent: argparse.ArgumentParser, gin: str) -> None:
+  """Adds `evaluate` to the subparsers of `ttc`; arguments as of `add_solve`."""
+  parser = stages.add_parser(
+    'evaluate',
+    help='judge strategies on questions with reference answers',
+    description='Judge strategies, an allocation or a policy on questions with '
+    'reference answers, with the models of a run and without training.',
+    epilog=gin + _EVALUATE,
+    parents=[parent],
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+    allow_abbrev=False,
+  )
+  for name, metavar, text in (
+    ('run', 'FOLDER', 'of a run; its recorded configuration is taken'),
+    ('questions', 'PATH', 'JSON lines, a question each'),
+    ('output', 'FOLDER', 'for records and the table; goes on with what it has'),
+  ):
+    required = name != 'run'
+    parser.add_argument(
+      f'--{name}', metavar=metavar, required=required, help=text
+    )
+  for name, default, text in (
+    ('field', 'question', 'where a line has its question (question)'),
+    ('answer', 'answer', 'where it has its reference answer (answer)'),
+    ('only', '', 'take models and strategies of this stage alone'),
+  ):
+    parser.add_argument(f'--{name}', default=default, metavar='NAME', help=text)
+  for name, kind, metavar, default, text in (
+    ('strategy', str, 'NAME', ('best-of-n',), 'how to search (best-of-n)'),
+    (
+      'budget',
+      float,
+      'N',
+      (),
+      'generations per question (the most of the run)',
+    ),
+    ('seed', int, 'N', (), 'of the models and samples (the first of the run)'),
+  ):
+    parser.add_argument(
+      f'--{name}',
+      type=lambda words, kind=kind: tuple(map(kind, words.split(','))),
+      default=default,
+      metavar=f'{metavar},{metavar}',
+      help=text,
+    )
+  parser.add_argument(
+    '--allow_mixed',
+    action='store_true',
+    help='continue what other code or devices began',
   )

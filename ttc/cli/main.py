@@ -11,6 +11,7 @@ import sys
 from ttc.cli import (
   arguments,
   convert,
+  evaluate,
   grade,
   plan,
   solve,
@@ -38,7 +39,16 @@ def main(argv: list[str] | None = None) -> int:
     print(version.text())
     return 0
   parser, stages = arguments.program()
-  for command in (convert, grade, plan, solve, status, sweep, verify):
+  for command in (
+    convert,
+    evaluate,
+    grade,
+    plan,
+    solve,
+    status,
+    sweep,
+    verify,
+  ):
     command.add_parser(stages)
   options, rest = parser.parse_known_args(argv)
   # Must precede the import of TensorFlow, which otherwise logs a page.
@@ -53,6 +63,8 @@ def main(argv: list[str] | None = None) -> int:
       return sweep.run(options, rest, shlex.join(['ttc', *argv]))
     if options.stage == 'solve':
       return solve.run(options, rest)
+    if options.stage == 'evaluate':
+      return evaluate.run(options, rest, argv)
   except BrokenPipeError:
     # Who reads has seen enough, such as `head`. What is left in the buffer
     # would raise again when Python ends.

@@ -6,7 +6,7 @@ from ttc.cli import arguments
 
 def add_parser(stages) -> None:
   """Adds `solve` to the subparsers of `ttc`."""
-  options.add_parser(stages, arguments.configuration(), arguments.GIN_HELP)
+  options.add_solve(stages, arguments.configuration(), arguments.GIN_HELP)
 
 
 def run(parsed, rest: list[str]) -> int:
