@@ -183,8 +183,8 @@ def test_what_a_kill_left_is_finished_with_the_same_bytes(
     ),
     (
       ('--strategy=beam-m2', '--budget=2,3,5'),
-      'does not divide 3 rows; choose a budget that is a multiple of 2. '
-      'Beam(width=2) does not divide 5 rows',
+      'does not divide 3 rows; choose a budget that is a multiple of 2, or '
+      'another width. Beam(width=2) does not divide 5 rows',
     ),
     (('--budget=2.5',), '--budget=2.5 is no number of generations'),
     (('--strategy=policy', '--budget=0'), '--budget=0 buys nothing'),
