@@ -1,6 +1,7 @@
 """Strategies judged on questions with references, by a command line."""
 
 import argparse
+import dataclasses
 import json
 import shutil
 
@@ -249,3 +250,41 @@ def test_models_that_a_policy_was_not_fitted_with(
   words = ('--strategy=policy', f'--run={copied}', *given)
   assert _evaluate((experiment, copied), *words) == 2
   assert 'was fitted with the proposer' in capsys.readouterr().err
+
+
+def test_a_budget_that_an_allocation_cannot_begin_with(
+  run, questions, tmp_path, capsys
+):
+  given = (f'--questions={questions}', f'--output={tmp_path / "out"}')
+  words = ('--strategy=best-of-n,allocation', '--budget=1', *given)
+  assert _evaluate(run, *words) == 2
+  shown = capsys.readouterr()
+  assert 'raise it' in shown.err
+  assert not list(tmp_path.rglob('part-*'))  # it is found before any work
+
+
+def test_several_seeds_are_judged_together(run, questions, tmp_path):
+  experiment, root = run
+  copied = tmp_path / 'run'
+  shutil.copytree(root, copied)
+  stored(copied / 'seed-4' / 'pretrain', seed=4)
+  both = dataclasses.replace(
+    experiment, seeds=(SEED, 4), name=copied.name, output=str(tmp_path)
+  )
+  given = (f'--questions={questions}', f'--output={tmp_path / "out"}')
+  words = ('--strategy=best-of-n', '--budget=2', f'--seed={SEED},4', *given)
+  assert _evaluate((both, copied), *words) == 0
+  right = []
+  for seed in (SEED, 4):
+    rows = _rows(tmp_path / 'out' / f'seed-{seed}' / 'search')
+    right.append([answer(row['rows'])['correct'] for row in rows])
+    assert {row['seed'] for row in rows} == {seed}
+  row = _standing(tmp_path / 'out', 'best-of-n')
+  assert row['accuracy'] == pytest.approx(100 * np.mean(right))
+
+
+def test_questions_that_fitted_a_policy_are_told(judged):
+  facts = json.loads((judged[0] / evaluation.FILE).read_text())
+  assert facts['fitted_on'] == facts['asked']
+  table = (judged[0] / 'table.txt').read_text()
+  assert '5 of them fitted the policy' in table.splitlines()[0]

@@ -11,6 +11,7 @@ stage is skipped, an unfinished one continued.
 import argparse
 import collections
 from collections.abc import Mapping, Sequence
+import contextlib
 import pathlib
 import sys
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ttc.answering import judged, offers, opening, standings
+from ttc.answering.asked import Asked
 from ttc.answering.exits import guarded
 from ttc.answering.judged import ByBudget
 from ttc.answering.opening import Load, Opened
@@ -75,7 +77,10 @@ def _evaluate(
   path = storage.local(options.questions)
   references = References(path, options.field, options.answer)
   references = references.read(own.task, own.split)
-  stages = {seed: _stages(settings, references, opened, seed) for seed in seeds}
+  tasks = [setting.offer.stage.solver.task for setting in settings]
+  unlike = {id(task): task for task in tasks}  # one for most experiments
+  asked = {key: references.asked_by(task) for key, task in unlike.items()}
+  stages = {seed: _stages(settings, asked, opened, seed) for seed in seeds}
   place = Place(
     output,
     tuple(seeds),
@@ -91,17 +96,25 @@ def _evaluate(
   ]
   for _, one in runs:
     _check_begun(one)
+  # First what may find, when it begins, that its budget is too small.
+  runs.sort(key=lambda own: own[0].kind != 'allocate')
   _work(runs, output, command)
   print(_conclude(settings, references, runs, opened.root, output), flush=True)
 
 
 def _stages(
   settings: Sequence[Setting],
-  references: References,
+  asked: Mapping[int, Asked],
   opened: Opened,
   seed: int,
 ) -> list[Armed]:
   """The stages that answer, with the models of a seed.
+
+  Args:
+    settings: what is to be judged.
+    asked: the questions, by the id of the task that poses them.
+    opened: the experiment.
+    seed: of the models.
 
   Raises:
     ValueError: budgets do not fit, all of which are told, a model is missing,
@@ -110,9 +123,9 @@ def _stages(
   folder = offers.finished(opened.root, seed)
   made, faults = [], {}
   for _, offer, budget in settings:
-    asked = references.asked_by(offer.stage.solver.task)
+    posed = asked[id(offer.stage.solver.task)]
     try:
-      made.append(offer.stage_asking(asked, budget, folder))
+      made.append(offer.stage_asking(posed, budget, folder))
     except ValueError as error:
       faults[str(error)] = None
   if faults:
@@ -198,10 +211,24 @@ def _conclude(
     'differences': [claim.to_json() for claim in claims],
   }
   title = f'{root} on {len(kept)} questions of {references.path}'
+  if shared := _fitted_on(settings, kept):
+    facts['fitted_on'] = shared
+    title += f'; {shared} of them fitted the policy, which is too good on those'
   text = standings.text(f'{title}{_told(without)}', rows, claims)
   for name, data in ((FILE, records.canonical(facts)), (_TABLE, text)):
     records.write_atomic(output / name, f'{data}\n'.encode())
   return text
+
+
+def _fitted_on(settings: Sequence[Setting], asked: np.ndarray) -> int:
+  """How many of the questions, by id, a policy was fitted on."""
+  for setting in settings:
+    if setting.name == offers.POLICY:
+      # Without the file of those questions no id is one of theirs.
+      with contextlib.suppress(ValueError, OSError):
+        own = [p.id for p in setting.offer.stage.solver.problems]
+        return int(np.isin(asked, own).sum())
+  return 0
 
 
 def _told(without: Mapping[str, int]) -> str:

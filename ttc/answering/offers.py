@@ -89,7 +89,7 @@ class Offer:
     most = len(asked.asked) * max(self._rows(whole))
     solver = dataclasses.replace(
       solver,
-      prompt_tokens=min(limits, default=None),
+      prompt_tokens=max(1, min(limits)) if limits else None,
       rows=min(own.rows, most),
     )
     if self.strategy is not None:
