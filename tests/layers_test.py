@@ -87,6 +87,10 @@ _MAY_IMPORT = {
 # One library each, where the module is about it.
 _ALSO = {
   'ttc.examples.trajectories': {'rapidfuzz'},
+  'ttc.data.arrow': {'pyarrow'},
+  'ttc.data.chat_render': {'jinja2'},
+  'ttc.data.hub': {'huggingface_hub'},
+  'ttc.data.hub_split': {'datasets'},
   'ttc.data.tokenizer': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.reporting.plots': {'matplotlib'},

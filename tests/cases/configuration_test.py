@@ -331,7 +331,6 @@ def test_a_folder_may_be_called_like_a_scheme(name):
 def test_files_that_only_local_libraries_read_are_local(name, fix, capsys):
   # O12.
   for made in (
-    lambda: Rows(name),
     lambda: Tokenizer(name, '<revise>'),
     lambda: SentencePiece(name, '<revise>'),
   ):
@@ -339,6 +338,11 @@ def test_files_that_only_local_libraries_read_are_local(name, fix, capsys):
       made()
   assert main.main(['grade', '--input', name, '--output', '/nowhere/x']) == 2
   assert fix in capsys.readouterr().err
+
+
+def test_questions_of_a_home_are_told():
+  with pytest.raises(ValueError, match=f'write {pathlib.Path.home()}/x.jsonl'):
+    Rows('~/x.jsonl')
 
 
 def test_a_checkpoint_in_a_bucket_is_told(capsys):

@@ -231,9 +231,7 @@ def test_what_a_file_is_called_decides_nothing(tmp_path, content, name):
       b'version https://git-lfs.github.com/spec/v1\noid sha256:90d9\nsize 9\n',
       r'Git LFS.*git lfs pull',
     ),
-    case(
-      'D-parquet', 'the Hub', b'PAR1\x15\x04\x15\x80' * 9, 'parquet.*to_json'
-    ),
+    case('D-parquet', 'the Hub', b'PAR1\x15\x04\x15\x80' * 9, 'parquet'),
     case('D-parquet', 'the Hub', b'ARROW1\0\0' * 9, 'Arrow.*convert'),
     case('D-utf16', 'pydantic-ai#8312', LINE.encode('utf-16'), 'UTF-16.*iconv'),
     case(

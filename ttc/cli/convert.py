@@ -1,6 +1,6 @@
 """`ttc convert`: converts checkpoints from and to Hugging Face's format.
 
-    ttc convert --from=Llama-3.2-1B --to=models/llama-3.2-1b
+    ttc convert --from=meta-llama/Llama-3.2-1B --to=models/llama-3.2-1b
     ttc convert --from=runs/x/seed-0/prm --to=prm --format=huggingface
 
 A converted folder holds model.json, params/ and the tokenizer's files. Its
@@ -20,6 +20,7 @@ import sys
 import time
 
 from ttc.checkpoints import faults, lookalikes
+from ttc.data import hub
 from ttc.runtime import storage
 from ttc.runtime.safe_text import printable
 
@@ -57,7 +58,8 @@ def add_parser(stages) -> None:
     dest='source',
     required=True,
     metavar='FOLDER',
-    help='folder of a checkpoint, a converted model or a stage',
+    help='folder of a checkpoint, a converted model or a stage; or OWNER/NAME '
+    'of the Hugging Face hub, after `hf download OWNER/NAME`',
   )
   parser.add_argument(
     '--to', dest='target', required=True, metavar='FOLDER', help='a new folder'
@@ -117,10 +119,12 @@ def _fail(error: Exception, code: int) -> int:
 
 def _run(options: argparse.Namespace) -> str:
   """Converts and returns a summary to print."""
-  source = storage.local(os.path.expanduser(options.source))
+  source = hub.folder(storage.local(os.path.expanduser(options.source)))
   target = storage.local(os.path.expanduser(options.target))
   if not source.is_dir():
-    raise ValueError(f'--from: there is no folder {source}.')
+    raise ValueError(
+      f'--from: there is no folder {source}.{hub.advice(source)}'
+    )
   if target.exists():
     raise ValueError(
       f'--to: {target} exists; delete it or name another folder, it is not '

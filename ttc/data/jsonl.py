@@ -1,7 +1,8 @@
 """Reader of JSON lines, and of questions in them with any field names.
 
-What a value means is said here once, for files of questions, files of ratings
-and `ttc grade`:
+Parquet files, and splits of data sets of the Hugging Face hub, are read as if
+each row were a line. What a value means is said here once, for files of
+questions, files of ratings and `ttc grade`:
 
     a number        its decimal text, digits as written: 1e-05 is 0.00001
     null, NaN, ±Infinity, []        nothing
@@ -15,14 +16,15 @@ A line that is not a JSON object, or lacks a field, is an error that names the
 file, the line and what was expected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
 import decimal
 import json
 import re
 from typing import Any
 
-from ttc.data import text_lines
+from ttc.data import arrow, text_lines
+from ttc.data.hub_split import HubSplit
 from ttc.runtime import storage
 
 _LEVEL = re.compile(r'(?:level\s*+)?(\d++)(?:\.0++)?', re.IGNORECASE)
@@ -47,6 +49,7 @@ class JsonRow:
       none.
     solution: worked solution, or ''.
     level: difficulty, or None.
+    shuffled: whether the question has an order of its own, see `choices`.
   """
 
   line: int
@@ -54,17 +57,19 @@ class JsonRow:
   answer: str
   solution: str = ''
   level: int | None = None
+  shuffled: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-  """A file of questions, and the names of its fields.
+  """Where questions are, and the names of their fields.
 
   A field of a nested object is named with dots: `question.problem`,
   `prompt.0.content`.
 
   Attributes:
-    path: path of the file, JSON lines, gzipped or not.
+    path: path of the file, local or in a bucket: JSON lines, gzipped or not, or
+      parquet. Or a split of a data set of the hub.
     question: field with the text of the question.
     answer: field with the reference answer: a text, a number, or a list of
       these. It may hold a whole solution that ends in `\\boxed{}` or `#### x`.
@@ -73,21 +78,21 @@ class Rows:
       none.
 
   Raises:
-    ValueError: `path` is not of a local file.
+    ValueError: `path` is misspelt.
   """
 
-  path: str
+  path: str | HubSplit
   question: str = 'question'
   answer: str = 'answer'
   solution: str = ''
   level: str = ''
 
   def __post_init__(self):
-    storage.local(self.path)
+    check_source(self.path)
 
   def files(self) -> list[str]:
     """The file that is read, for its identity."""
-    return [self.path]
+    return [self.path] if isinstance(self.path, str) else []
 
   def read(self) -> list[JsonRow]:
     """Returns the questions, in the order of the file.
@@ -96,18 +101,7 @@ class Rows:
       ValueError: there is no such file, or a line lacks a field or has a value
         of the wrong type in it.
     """
-    rows = []
-    for line, fields in read_objects(self.path):
-      try:
-        rows.append(self._row(line, fields))
-      except MissingFieldError as error:
-        raise ValueError(
-          f'{self.path}: line {line}: {error} Name another in the bindings of '
-          'Rows.'
-        ) from error
-      except ValueError as error:
-        raise ValueError(f'{self.path}: line {line}: {error}') from error
-    return rows
+    return read_rows(self.path, self._row, 'Rows')
 
   def _row(self, line: int, fields: dict) -> JsonRow:
     question = whole(self.question, text(fields, self.question) or '')
@@ -128,18 +122,61 @@ class Rows:
     )
 
 
-def read_objects(path: str) -> Iterator[tuple[int, dict[str, Any]]]:
-  """Yields (line number, object) per line that is not blank, from line 1.
+def check_source(path: str | HubSplit) -> None:
+  """Raises ValueError if a path is misspelt, or its store has no library."""
+  if isinstance(path, HubSplit):
+    return
+  (storage.path if storage.is_remote(path) else storage.local)(path)
+
+
+def read_rows(
+  path: str | HubSplit, make: Callable[[int, dict], JsonRow], owner: str
+) -> list[JsonRow]:
+  """Returns what `make` makes of the objects of `read_objects`.
+
+  Args:
+    path: as for `read_objects`.
+    make: takes (line number, object).
+    owner: the class whose bindings name fields, for the message.
 
   Raises:
-    ValueError: see `text_lines.read`, or a line is not a JSON object.
+    ValueError: as `read_objects`, or `make` raised it; names the line.
   """
-  for number, line in text_lines.read(path):
+  rows = []
+  for line, fields in read_objects(path):
     try:
-      fields = parse(line)
+      rows.append(make(line, fields))
+    except MissingFieldError as error:
+      raise ValueError(
+        f'{path}: line {line}: {error} Name another in the bindings of {owner}.'
+      ) from error
     except ValueError as error:
-      raise ValueError(f'{path}: line {number}: {error}') from error
-    yield number, fields
+      raise ValueError(f'{path}: line {line}: {error}') from error
+  return rows
+
+
+def read_objects(path: str | HubSplit) -> Iterator[tuple[int, dict[str, Any]]]:
+  """Yields (line number, object) per line that is not blank, from line 1.
+
+  Args:
+    path: of JSON lines or of a parquet file, local or in a bucket; or a split
+      of a data set of the hub. Rows of the last two count as lines.
+
+  Raises:
+    ValueError: there is no such file or data set, it cannot be read, or a line
+      is not a JSON object.
+  """
+  if isinstance(path, HubSplit):
+    yield from path.read()
+  elif arrow.is_parquet(path):
+    yield from arrow.read_parquet(path)
+  else:
+    for number, line in text_lines.read(path):
+      try:
+        fields = parse(line)
+      except ValueError as error:
+        raise ValueError(f'{path}: line {number}: {error}') from error
+      yield number, fields
 
 
 def parse(line: bytes) -> dict[str, Any]:

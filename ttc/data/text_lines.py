@@ -8,8 +8,12 @@ format is an error that names the format and how to convert it.
 from collections.abc import Iterator
 import contextlib
 import gzip
+import io
 import pathlib
 import zlib
+
+from ttc.data import hub
+from ttc.runtime import storage
 
 _GZIP = b'\x1f\x8b'
 LFS_POINTER = b'version https://git-lfs'  # what one of Git LFS begins with
@@ -46,15 +50,18 @@ _OTHERS = {
 def read(path: str | pathlib.Path) -> Iterator[tuple[int, bytes]]:
   """Yields (line number, line) per line that is not blank, from line 1.
 
-  A byte order mark is left out of a line.
+  A byte order mark is left out of a line. The file may be in a bucket.
 
   Raises:
     ValueError: there is no such file, it is none of text in UTF-8, or a gzip
       file is damaged.
   """
-  if not pathlib.Path(path).is_file():
-    raise ValueError(f'There is no file {path}.')
-  with open(path, 'rb') as file:
+  place = storage.path(path)
+  if not place.is_file():
+    raise ValueError(f'There is no file {path}.{hub.advice(path, "dataset")}')
+  with place.open('rb') as raw:
+    # Files of a bucket have no buffer that one can look into.
+    file = raw if hasattr(raw, 'peek') else io.BufferedReader(raw)
     packed = file.peek(len(_GZIP)).startswith(_GZIP)
     number = 0  # for an error before the first line
     try:

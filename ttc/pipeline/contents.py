@@ -1,19 +1,19 @@
 """Identity of input files by what is in them, and not by their paths.
 
 A configuration names files: questions, a tokenizer. Its objects tell them by a
-method `files()`, and the digests stand in stage.json beside the bindings, so
-that a file that was edited between two runs, or differs between two hosts, is
-noticed before anything is computed from it.
+method `files()`, or what is in no file by a method `digests()`. The digests
+stand in stage.json beside the bindings, so that a file that was edited between
+two runs, or differs between two hosts, is noticed before anything is computed
+from it.
 """
 
 import dataclasses
 import functools
-import pathlib
 from typing import Any
 
-from ttc.runtime import checksums
+from ttc.runtime import checksums, storage
 
-Contents = dict[str, str]  # SHA-256 by path of the file
+Contents = dict[str, str]  # SHA-256 by path of the file, or by its name
 
 
 def of(config: Any) -> Contents:
@@ -21,7 +21,8 @@ def of(config: Any) -> Contents:
 
   Args:
     config: a dataclass; it or what it holds may have a method `files()`, which
-      returns paths.
+      returns paths, local or in a bucket, or `digests()`, which returns names
+      and SHA-256.
 
   Raises:
     FileNotFoundError: there is no such file.
@@ -43,7 +44,8 @@ def differences(before: Contents, now: Contents) -> list[str]:
 def _collect(value: Any, table: Contents) -> None:
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
     for path in getattr(value, 'files', tuple)():
-      table[str(path)] = checksums.of_file(pathlib.Path(path))
+      table[str(path)] = checksums.of_file(storage.path(path))
+    table.update(getattr(value, 'digests', dict)())
     for field in dataclasses.fields(value):
       _collect(getattr(value, field.name), table)
   elif isinstance(value, tuple | list):

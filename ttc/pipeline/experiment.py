@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 import re
 
+from ttc.data import hub
 from ttc.pipeline.stage import Stage
 from ttc.runtime import limits, storage
 
@@ -117,6 +118,7 @@ class Experiment:
       if '/' in name or whole.is_dir():  # no stage has a slash
         raise ValueError(
           f'{reader.name} reads {name}, a relative path; write {whole}.'
+          + ('' if whole.exists() else hub.advice(name))
         )
       raise ValueError(
         f'{reader.name} reads {name!r}, which is none of the stages before '
