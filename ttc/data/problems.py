@@ -17,6 +17,8 @@ class Problem:
     answer: reference answer, or '' where grading needs none.
     level: difficulty assigned by the author, or None.
     solution: worked solution, or ''.
+    shuffled: whether the question is not as it stands in its file, so that
+      records hold it.
   """
 
   id: int
@@ -24,6 +26,9 @@ class Problem:
   answer: str = ''
   level: int | None = None
   solution: str = ''
+  shuffled: bool = dataclasses.field(
+    default=False, metadata={'recorded': 'changed'}
+  )
 
 
 @dataclasses.dataclass(frozen=True)

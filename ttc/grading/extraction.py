@@ -59,7 +59,7 @@ class Extraction:
 
 def extract(text: str) -> Extraction:
   """The answer of a whole response."""
-  text = _said_aloud(text)
+  text = said_aloud(text)
   strong = _strong(text)
   if strong is not None:
     return strong
@@ -74,7 +74,7 @@ def extract(text: str) -> Extraction:
 
 def unwrap(text: str) -> Extraction:
   """The answer in a text that is one, boxed or marked perhaps."""
-  text = _said_aloud(text)
+  text = said_aloud(text)
   strong = _strong(text)
   if strong is not None:
     return strong
@@ -82,7 +82,7 @@ def unwrap(text: str) -> Extraction:
   return Extraction(stripped or None, 'bare' if stripped else '')
 
 
-def _said_aloud(text: str) -> str:
+def said_aloud(text: str) -> str:
   """What follows the thinking in a text."""
   if _THOUGHT not in text:
     return text

@@ -89,8 +89,9 @@ def run_arms(stage: Armed, run: StageRun) -> None:
   """Writes one record per strategy, budget and question.
 
   A record is {"problem": id, "strategy": repr, "budget": N, "seed": seed,
-  "rows": attempts (see `Solver.judge`), "cost": see `Cost.record`}. A question
-  that is skipped has no rows and, instead of a cost, "skipped": the reason.
+  "rows": attempts (see `Solver.judge`), "cost": see `Cost.record`}; and
+  "question": its text, where that is not as in its file. A question that is
+  skipped has no rows and, instead of a cost, "skipped": the reason.
   With scorers each row has "scores" too: final values by name of the scorer.
 
   Args:
@@ -175,6 +176,8 @@ def records(
   for strategy, budget, problem in items:
     about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
     record = {'problem': problem.id, 'rows': [], **about}
+    if problem.shuffled:
+      record['question'] = problem.question
     if reason := solver.skipped(problem):
       yield {**record, 'skipped': reason}
       continue
