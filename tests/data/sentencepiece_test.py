@@ -49,6 +49,7 @@ def test_specials(path):
   assert SentencePiece(path, '<unused0>', begin=False).begin_ids == ()
   ids = vocabulary.encode_template('<start_of_turn>user\nHi')
   assert ids[0] == 1
+  assert vocabulary.encode_template('<start_of_turn>user\nHi', False) == ids[1:]
   assert vocabulary.spelt_special('a <start_of_turn>') == '<start_of_turn>'
   assert vocabulary.spelt_special('a <s> <0x0A>') == ''
   assert not vocabulary.special_ids & set(vocabulary.encode('</s><s>'))

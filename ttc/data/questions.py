@@ -5,6 +5,8 @@
 
 A question belongs to one split only; one that is in both files belongs to the
 test. Questions that cannot be asked or graded are left out and counted.
+
+Where questions have choices the answer is a letter, and graded as such.
 """
 
 import collections
@@ -13,15 +15,19 @@ import dataclasses
 import functools
 import hashlib
 import re
+import string
 
 import numpy as np
 
+from ttc.data.chat_template import ChatTemplate
+from ttc.data.choices import ChoiceRows
 from ttc.data.jsonl import is_missing, JsonRow, Rows
 from ttc.data.problems import Grade, Problem
 from ttc.data.sentencepiece import SentencePiece
 from ttc.data.templates import foreign_marker, Template
 from ttc.data.tokenizer import Tokenizer
-from ttc.grading import extraction
+from ttc.grading import extraction, letters
+from ttc.grading.extraction import Extraction
 from ttc.grading.grader import Grader, Verdict
 from ttc.runtime import limits
 from ttc.runtime.safe_text import quoted
@@ -42,7 +48,7 @@ class Questions:
     vocabulary: vocabulary of the model.
     template: text around a question. Questions that are its shots are left out
       of all splits.
-    finetune: file of the splits 'finetune' and 'pretrain'.
+    finetune: file of the splits 'finetune' and 'pretrain'; None for none.
     test: file of the split 'test'.
     delimiter: text that ends a step; a token whose text contains it ends one.
     accepted: accepted ways to mark the answer in a response, from HOW.
@@ -52,20 +58,23 @@ class Questions:
       'pretrain' instead, in [0, 1).
     workers: processes that compare difficult answers; None means the number of
       cores, at most 8.
+    choices: letters of the choices, such as 'ABCD', where answers are letters;
+      '' where they are mathematics.
 
   Raises:
-    ValueError: `accepted` or `pretrain` is out of its range, or a shot of the
-      template ends in an answer that is not accepted.
+    ValueError: `accepted`, `pretrain` or `choices` is out of its range, or a
+      shot of the template ends in an answer that is not accepted.
   """
 
   vocabulary: Tokenizer | SentencePiece
-  template: Template
-  finetune: Rows
-  test: Rows
+  template: Template | ChatTemplate
+  finetune: Rows | ChoiceRows | None
+  test: Rows | ChoiceRows
   delimiter: str = '\n'
   accepted: tuple[str, ...] = ('boxed', 'marked', 'said')
   pretrain: float = 0.0
   workers: int | None = None
+  choices: str = dataclasses.field(default='', metadata={'recorded': 'changed'})
 
   def __post_init__(self):
     if not self.accepted or not set(self.accepted) <= set(HOW):
@@ -74,8 +83,9 @@ class Questions:
       )
     limits.real(self, 'pretrain', least=0, below=1)  # a share of `finetune`
     limits.whole(self, 'workers', least=0)  # 0 is this process
+    self._check_choices()
     for number, (_, solution) in enumerate(self.template.shots, start=1):
-      how = extraction.extract(solution).how
+      how = self._extract(solution).how
       if how not in self.accepted:
         raise ValueError(
           f'The solution of shot {number} ends in an answer that would not '
@@ -117,7 +127,7 @@ class Questions:
   def prompt_tokens(self, problem: Problem) -> list[int]:
     # Cached as int32, because lists of Python integers take far more memory.
     if problem.id not in self._prompts:
-      tokens = self.vocabulary.encode_template(self.prompt(problem))
+      tokens = self._encode(self.prompt(problem))
       self._prompts[problem.id] = np.array(tokens, np.int32)
     return self._prompts[problem.id].tolist()
 
@@ -132,6 +142,12 @@ class Questions:
     one no attempt is correct.
     """
     answers = [self._answer(text) for text in texts]
+    if self.choices:
+      right = letters.reference(problem.answer, self.choices)
+      return [
+        Grade(answer, answer is not None and answer == right)
+        for answer in answers
+      ]
     parsed = [answer for answer in answers if answer is not None]
     verdicts = iter(
       self._grader.grade_many(
@@ -157,8 +173,16 @@ class Questions:
     ]
 
   def _answer(self, text: str) -> str | None:
-    extracted = self._grader.extract(text, 'response')
+    extracted = self._extract(text)
     return extracted.answer if extracted.how in self.accepted else None
+
+  def _extract(self, text: str) -> Extraction:
+    if self.choices:
+      return letters.extract(text, self.choices)
+    return self._grader.extract(text, 'response')
+
+  def _encode(self, prompt: str) -> list[int]:
+    return self.vocabulary.encode_template(prompt, self.template.begin)
 
   @functools.cached_property
   def _grader(self) -> Grader:
@@ -183,7 +207,14 @@ class Questions:
       # Only of questions that are kept: a later copy may have an answer.
       seen[_key(row.question)] = split
       problems.append(
-        Problem(id, row.question, row.answer, row.level, row.solution)
+        Problem(
+          id,
+          row.question,
+          row.answer,
+          row.level,
+          row.solution,
+          row.shuffled,
+        )
       )
     return splits
 
@@ -195,7 +226,7 @@ class Questions:
     """
     for row in self.test.read():
       yield 'test', row
-    for row in self.finetune.read():
+    for row in self.finetune.read() if self.finetune else ():
       # By hash, not by place in the file: rows may be added or reordered.
       digest = hashlib.sha256(_key(row.question).encode()).digest()
       share = int.from_bytes(digest[:8], 'big') / 2**64
@@ -210,12 +241,29 @@ class Questions:
       return 'no reference answer'
     if is_missing(row.answer):
       return f'no reference answer but {row.answer!r}'
+    if self.choices and not letters.reference(row.answer, self.choices):
+      return f'a reference answer that is none of {self.choices}'
     if key in shots:
       return 'a shot of the prompt'
     if key in seen:
       return 'asked twice' if seen[key] == split else 'asked in the test'
     special = self.vocabulary.spelt_special(row.question)
     return f'spells the special token {special}' if special else ''
+
+  def _check_choices(self) -> None:
+    """Raises ValueError if `choices` are no letters, or lack one of a file."""
+    wanted = set(self.choices)
+    if wanted - set(string.ascii_uppercase) or len(wanted) < len(self.choices):
+      raise ValueError(
+        f'Questions.choices={self.choices!r}; write each letter once, in upper '
+        "case, such as 'ABCD'."
+      )
+    for rows in (self.finetune, self.test):
+      if isinstance(rows, ChoiceRows) and set(rows.letters) - wanted:
+        raise ValueError(
+          f'Questions.choices={self.choices!r}, and ChoiceRows has '
+          f'{len(rows.letters)} choices; write {rows.letters!r}.'
+        )
 
   def _check(self) -> None:
     """Raises ValueError if template, tokenizer and delimiter do not fit."""
@@ -231,7 +279,7 @@ class Questions:
         f'{vocabulary.path} and would be read as text; take the template of '
         'its family.'
       )
-    if vocabulary.encode_template(whole)[-1:] == [vocabulary.eos_id]:
+    if self._encode(whole)[-1:] == [vocabulary.eos_id]:
       raise ValueError(
         f'The template ends in {vocabulary.piece(vocabulary.eos_id)}, the '
         'end of a solution; let it stop where the solution begins.'

@@ -101,9 +101,14 @@ class SentencePiece:
       )
     return ids
 
-  def encode_template(self, text: str) -> list[int]:
-    """Returns the tokens of a prompt: BOS, and special tokens as spelt."""
-    return [*self.begin_ids, *self._model.encode(text)]
+  def encode_template(self, text: str, begin: bool = True) -> list[int]:
+    """Returns the tokens of a prompt: BOS, and special tokens as spelt.
+
+    Args:
+      text: of the prompt.
+      begin: whether BOS comes first. No text can spell it.
+    """
+    return [*(self.begin_ids if begin else ()), *self._model.encode(text)]
 
   def spelt_special(self, text: str) -> str:
     """Returns a piece such as `<start_of_turn>` in a text, or ''."""

@@ -10,6 +10,7 @@ continues where the last turn stops.
 from collections.abc import Callable
 import dataclasses
 import re
+from typing import ClassVar
 
 QUESTION = '{question}'
 # Turns and ends of texts as families spell them. Plain tags such as <answer>
@@ -33,6 +34,7 @@ class Template:
     before: text at the start of the prompt, such as a system turn.
     after: text after the solution of a shot.
     shots: (question, solution) pairs.
+    begin: whether the tokenizer puts its BOS, if it has one, before the text.
 
   Raises:
     ValueError: `turn` does not contain `{question}` once, or a shot lacks its
@@ -43,20 +45,10 @@ class Template:
   before: str = ''
   after: str = '\n\n'
   shots: tuple[tuple[str, str], ...] = ()
+  begin: ClassVar[bool] = True
 
   def __post_init__(self):
-    if self.turn.count(QUESTION) != 1:
-      raise ValueError(
-        f'Template.turn={self.turn!r} holds {QUESTION} '
-        f'{self.turn.count(QUESTION)} times; write it once, where the '
-        'question goes.'
-      )
-    for number, shot in enumerate(self.shots, start=1):
-      if len(shot) != 2 or not all(isinstance(x, str) and x for x in shot):
-        raise ValueError(
-          f'Shot {number} of Template.shots is {shot!r}; give a question '
-          'and its solution.'
-        )
+    check_turns(self)
 
   def __call__(self, question: str) -> str:
     """Returns the prompt of a question."""
@@ -67,8 +59,34 @@ class Template:
     return ''.join([self.before, *shots, self._turn(question)])
 
   def _turn(self, question: str) -> str:
-    # Not `str.format`: templates and questions have other braces.
-    return self.turn.replace(QUESTION, question)
+    return placed(self.turn, question)
+
+
+def placed(turn: str, question: str) -> str:
+  """Returns the text around a question with the question in it."""
+  # Not `str.format`: templates and questions have other braces.
+  return turn.replace(QUESTION, question)
+
+
+def check_turns(template) -> None:
+  """Checks the fields `turn` and `shots` of a template.
+
+  Raises:
+    ValueError: `turn` does not contain `{question}` once, or a shot lacks its
+      question or solution.
+  """
+  name, turn = type(template).__name__, template.turn
+  if turn.count(QUESTION) != 1:
+    raise ValueError(
+      f'{name}.turn={turn!r} holds {QUESTION} {turn.count(QUESTION)} times; '
+      'write it once, where the question goes.'
+    )
+  for number, shot in enumerate(template.shots, start=1):
+    if len(shot) != 2 or not all(isinstance(x, str) and x for x in shot):
+      raise ValueError(
+        f'Shot {number} of {name}.shots is {shot!r}; give a question and its '
+        'solution.'
+      )
 
 
 def foreign_marker(

@@ -15,6 +15,7 @@ import pathlib
 import re
 from typing import Any
 
+from ttc.data import hub
 from ttc.runtime import storage
 
 FILE = 'tokenizer.json'
@@ -92,7 +93,7 @@ class Tokenizer:
     if not self._file.is_file():
       raise ValueError(
         f'Tokenizer.path={self.path} holds no {FILE}; give a model folder '
-        'that has one, as `ttc convert` writes it.'
+        f'that has one, as `ttc convert` writes it.{hub.advice(self.path)}'
       )
     if not self.revise:
       raise ValueError(
@@ -180,12 +181,19 @@ class Tokenizer:
     """Returns the tokens of a text, with no special id among them."""
     return self._plain.encode(text, add_special_tokens=False).ids
 
-  def encode_template(self, text: str) -> list[int]:
-    """Returns the tokens of a prompt: `begin_ids`, and special tokens as spelt.
+  def encode_template(self, text: str, begin: bool = True) -> list[int]:
+    """Returns the tokens of a prompt, special tokens as spelt.
 
     Data within `text` must not spell a special token; see `spelt_special`.
+
+    Args:
+      text: of the prompt.
+      begin: whether `begin_ids` come first, for templates that leave them to
+        the tokenizer. They are not added to a text that spells them itself.
     """
     ids = self._parsing.encode(text, add_special_tokens=False).ids
+    if not begin:
+      return ids
     begin = list(self.begin_ids)
     # Templates of some families spell BOS themselves; it is not added twice.
     return ids if begin and ids[: len(begin)] == begin else begin + ids

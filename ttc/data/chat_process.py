@@ -1,0 +1,109 @@
+"""The process that renders a chat template (`chat_render`), and its end."""
+
+from collections.abc import Mapping, Sequence
+import contextlib
+import json
+import os
+import pathlib
+import select
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+import weakref
+
+_LIMITS = {'seconds': 1, 'megabytes': 512, 'characters': 1_000_000}
+_PATIENCE_S = 60  # for an answer, on a machine that is busy with other work
+_ROOT = pathlib.Path(__file__).parents[2]
+
+
+class ChatProcess:
+  """Renders messages by one chat template. Any thread may call.
+
+  Args:
+    template: text of the template.
+    variables: what it may use beside the messages.
+    date: of today, for it; YYYY-MM-DD.
+  """
+
+  def __init__(self, template: str, variables: Mapping[str, Any], date: str):
+    self._about = {
+      'template': template,
+      'variables': dict(variables),
+      'date': date,
+    }
+    self._lock, self._process, self._owner = threading.Lock(), None, 0
+
+  def __reduce__(self):
+    return ChatProcess, tuple(self._about.values())
+
+  def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+    """Returns the text of messages, up to where the answer begins.
+
+    Raises:
+      ValueError: the template fails, or reaches a limit.
+    """
+    with self._lock:
+      if self._process is None or self._owner != os.getpid():
+        self._start()
+      return self._ask(list(messages))['text']
+
+  def _start(self) -> None:
+    paths = [str(_ROOT), os.environ.get('PYTHONPATH', '')]
+    self._owner = os.getpid()
+    self._process = subprocess.Popen(
+      [sys.executable, '-P', '-m', 'ttc.data.chat_render', json.dumps(_LIMITS)],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.DEVNULL,
+      start_new_session=True,  # no Ctrl-C
+      env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))},
+    )
+    weakref.finalize(self, _end, self._process, self._owner)
+    self._ask(self._about)
+
+  def _ask(self, asked: Any) -> dict:
+    """The reply; ends the process unless it can be asked again."""
+    line, reply = b'', {}
+    try:
+      with contextlib.suppress(BrokenPipeError):
+        self._process.stdin.write(f'{json.dumps(asked)}\n'.encode('ascii'))
+        self._process.stdin.flush()
+      line = _line(self._process.stdout.fileno())
+      reply = json.loads(line) if line else {}
+    finally:  # or a late reply would answer the next question
+      if not line or (asked is self._about and 'error' in reply):
+        _end(self._process, self._owner)
+        self._process = None
+    if not line:
+      seconds = _LIMITS['seconds']
+      raise ValueError(f'it takes more than {seconds} s of processor time')
+    if 'error' in reply:
+      raise ValueError(reply['error'])
+    return reply
+
+
+def _end(process: subprocess.Popen, owner: int) -> None:
+  if owner == os.getpid():  # else it is the parent's
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with contextlib.suppress(OSError):  # from flushing what was not read
+      process.stdin.close()
+
+
+def _line(descriptor: int) -> bytes:
+  """The next line of a pipe; b'' at its end, or where it takes too long."""
+  poll = select.poll()
+  poll.register(descriptor, select.POLLIN)
+  end, data = time.monotonic() + _PATIENCE_S, b''
+  while not data.endswith(b'\n'):
+    left = end - time.monotonic()
+    if left <= 0 or not poll.poll(1000 * left):
+      return b''
+    piece = os.read(descriptor, 65536)
+    if not piece:
+      return b''
+    data += piece
+  return data
