@@ -118,6 +118,14 @@ def test_questions_and_answers_of_a_task(
   assert not task.grade(problems[0], r'\boxed{-5}').correct
 
 
+def test_gsm8k_after_another_task(load, tmp_path):
+  row = {'question': 'How many?', 'answer': 'We add.\n#### 1,024'}
+  files = [lines(tmp_path / f'{name}.jsonl', row, 3) for name in 'ab']
+  given = (f'TEST_FILE={files[0]}', f'FINETUNE_FILE={files[1]}')
+  (problem, *_) = load('gsm8k', *given).problems('test')
+  assert load('gsm8k', *given).grade(problem, r'\boxed{1024}').correct
+
+
 def test_gpqa_is_graded_by_letters(load, tmp_path):
   split = HubSplit('Idavidrein/gpqa', 'gpqa_diamond', 'train')
   assert load('gpqa_diamond', check=False).test.path == split
