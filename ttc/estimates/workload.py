@@ -8,6 +8,7 @@ number of questions and the length of prompts come from bindings and options.
 from collections.abc import Mapping
 import dataclasses
 
+from ttc.external.endpoint import Endpoint
 from ttc.inference.capacity import Capacity
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
@@ -145,7 +146,8 @@ def of(
     assumed: see `Assumed`.
 
   Returns:
-    None for a stage that does not use the devices, or reads prompts only.
+    None for a stage that does not use the devices, or reads prompts only, or
+    is sampled elsewhere.
 
   Raises:
     ValueError: the model cannot be divided over the devices, or its shape is
@@ -153,9 +155,10 @@ def of(
   """
   if isinstance(stage, Train | Pretrain):
     return _training(stage, models, topology)
-  if isinstance(stage, Probe):
+  solver = getattr(stage, 'solver', None)
+  if isinstance(stage, Probe) or not isinstance(solver, Solver):
     return None
-  if isinstance(getattr(stage, 'solver', None), Solver):
+  if not isinstance(solver.proposer, Endpoint):
     return _sampler(stage, models, topology, assumed)
   return None
 

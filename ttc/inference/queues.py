@@ -324,12 +324,9 @@ class DeviceQueues:
       for row in request.rows:
         yield RowTask(row, job)
       return
-    for index, row in enumerate(request.rows):
-      allowance = row.limit - len(row.tokens)
-      if request.allowance is not None:
-        allowance = min(allowance, request.allowance[index])
-      elif request.steps:
-        allowance = min(allowance, request.steps * self._max_step)
+    for row, allowance in zip(
+      request.rows, request.most(self._max_step), strict=True
+    ):
       yield RowTask(
         row,
         job,

@@ -12,8 +12,9 @@ A plan knows neither devices nor other questions. The scheduler resumes it when
 all rows of its request are ready.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 
@@ -52,6 +53,17 @@ class Extend:
   keep: bool = False
   slots: int | None = None
 
+  def most(self, step: int) -> list[int]:
+    """Tokens that each row may gain, at most.
+
+    Args:
+      step: `Generation.max_step_tokens`.
+    """
+    room = [row.limit - len(row.tokens) for row in self.rows]
+    if self.allowance is not None:
+      return list(map(min, room, self.allowance))
+    return [min(own, self.steps * step) for own in room] if self.steps else room
+
 
 Plan = Generator[Prefill | Extend, None, Sequence[Row]]
 
@@ -78,6 +90,19 @@ class Question:
     """The row that all others descend from."""
     start = len(self.prompt)
     return Row(list(self.prompt), start, start + self.room, self.key)
+
+
+class PlanRunner(Protocol):
+  """What serves plans: a `Scheduler`, or one whose proposer is elsewhere."""
+
+  def run(
+    self, plans: Iterable[tuple[Question, Plan, int]]
+  ) -> Iterator[tuple[Question, list[Row]]]:
+    """Works on questions and yields them, with their rows, as they finish.
+
+    Args:
+      plans: question, its plan, and the most slots that it holds at once.
+    """
 
 
 def rewritten(plan: Plan, change: Callable[[Extend], Extend]) -> Plan:

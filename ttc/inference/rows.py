@@ -32,7 +32,7 @@ class Mark:
 
   length: int
   done: bool
-  logprob: float
+  logprob: float | None
 
 
 @dataclasses.dataclass(eq=False)
@@ -47,7 +47,8 @@ class Row:
     ordinal: the key is still the parent's, and the row's own will be
       fold_in(key, ordinal); None where it is the row's own already.
     done: ended, by a token of its own or at its limit.
-    logprob: of what was sampled, under the proposer at temperature 1.
+    logprob: of what was sampled, under the proposer at temperature 1; None
+      where an engine elsewhere sampled and did not tell.
     values: the verifier's value at each token that it has read, from `start`.
     proposer_len: tokens in the proposer's cache; the last token of the row is
       never among them.
@@ -63,7 +64,7 @@ class Row:
   key: np.ndarray
   ordinal: int | None = None
   done: bool = False
-  logprob: float = 0.0
+  logprob: float | None = 0.0
   values: list[float] = dataclasses.field(default_factory=list)
   proposer_len: int = 0
   verifier_len: int = 0

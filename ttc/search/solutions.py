@@ -18,13 +18,13 @@ class Attempt:
     values: the verifier's value in [0, 1] at each step end, in order; the last
       one belongs to the last token. None without a verifier.
     logprob: log-probability of the sampled tokens under the proposer at
-      temperature 1.
+      temperature 1; None where it is not known.
   """
 
   tokens: list[int]
   truncated: bool
   values: list[float] | None
-  logprob: float
+  logprob: float | None
 
   @classmethod
   def of(cls, row: Row, models: Models) -> 'Attempt':

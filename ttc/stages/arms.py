@@ -8,6 +8,7 @@ from ttc.allocation import grades
 from ttc.data.problems import Problem
 from ttc.inference import engine
 from ttc.inference.models import Models
+from ttc.inference.requests import PlanRunner
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
@@ -16,6 +17,7 @@ from ttc.runtime import limits
 from ttc.search.rescoring import final_values
 from ttc.search.solutions import Attempt, Solution
 from ttc.search.strategies import BestOfN, Strategy
+from ttc.stages import loading
 from ttc.stages.solver import Solver, stage_key
 
 
@@ -82,6 +84,8 @@ def check_arms(stage: Armed, experiment: Experiment) -> None:
   """Raises ValueError for arms or models that the stage cannot run with."""
   for arm in stage.arms:
     arm.check(bool(stage.solver.verifier))
+    if arm.strategy.verified:  # it looks at values while it goes
+      loading.check_steps(stage.solver, repr(arm.strategy))
   stage.solver.check(experiment, stage)
 
 
@@ -131,7 +135,7 @@ def records(
   run: StageRun,
   solver: Solver,
   models: Models,
-  scheduler: Scheduler,
+  scheduler: PlanRunner,
   scorers: Mapping[str, Scheduler],
   items: Sequence[tuple[Strategy, int, Problem]],
   stream: str = '',

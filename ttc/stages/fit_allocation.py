@@ -11,6 +11,7 @@ from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.search.strategies import Strategy
+from ttc.stages import loading
 from ttc.stages.arms import Arm
 
 FILE = 'allocation.json'
@@ -78,6 +79,7 @@ class FitAllocation:
     pilot = experiment.source(self, self.pilot)
     if pilot is None:
       return
+    loading.check_here(pilot.solver, f'{self.name}, which counts FLOPs,')
     asked = len(getattr(pilot.solver, 'problems', ()))
     if asked < fit.FEWEST:
       raise ValueError(

@@ -12,9 +12,8 @@ import numpy as np
 from ttc.examples import labelling
 from ttc.inference import keys
 from ttc.inference.models import Models
-from ttc.inference.requests import Plan, Question
+from ttc.inference.requests import Plan, PlanRunner, Question
 from ttc.inference.rows import Row
-from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.records import read_mark
@@ -101,7 +100,7 @@ class Label:
     self,
     run: StageRun,
     models: Models,
-    scheduler: Scheduler,
+    scheduler: PlanRunner,
     records: Sequence[Mapping],
   ) -> list[dict]:
     """The label rows of the solutions in sample records, in their order."""

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from ttc.checkpoints import orbax
+from ttc.external.endpoint import Endpoint
 from ttc.inference.models import Model
 from ttc.inference.verifier_text import Bridge
 from ttc.models import copies, partitioning
@@ -13,6 +14,43 @@ from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
 from ttc.pipeline.stage import StageRun
 from ttc.stages import model_checks
+
+
+def here(solver) -> list[str]:
+  """The models that a solver reads from stages and paths, each once.
+
+  Raises:
+    ValueError: its proposer is an address, or an endpoint whose key is missing.
+  """
+  proposer = solver.proposer
+  if isinstance(proposer, Endpoint):
+    proposer.key()  # for its error
+    proposer = ''
+  elif proposer.startswith(('http://', 'https://')):
+    raise ValueError(
+      f'Solver.proposer={proposer!r} is the address of a server; bind '
+      '@endpoint.Endpoint() as in gin/models/endpoint.gin.'
+    )
+  scorers = [stage for _, stage in solver.scorers]
+  return list(
+    filter(None, dict.fromkeys((proposer, *scorers, solver.verifier)))
+  )
+
+
+def check_here(solver, what: str) -> None:
+  """Raises ValueError if `what` needs a proposer here and a server samples."""
+  if isinstance(solver.proposer, Endpoint):
+    raise ValueError(
+      f'{what} needs the proposer on devices here, and Solver.proposer is '
+      f'{solver.proposer.model!r} at {solver.proposer.url}; leave that stage '
+      'out, or bind the path of a converted checkpoint.'
+    )
+
+
+def check_steps(solver, what: str) -> None:
+  """Raises ValueError if `what` stops at step ends and its server cannot."""
+  if isinstance(solver.proposer, Endpoint):
+    solver.proposer.check_steps(what)
 
 
 def model(

@@ -20,7 +20,7 @@ from ttc.runtime import limits, waiting
 from ttc.search.bounded import Allowance
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import Strategy
-from ttc.stages import fit_allocation, model_checks
+from ttc.stages import fit_allocation, loading, model_checks
 from ttc.stages.arms import Arm
 from ttc.stages.fit_allocation import Ladder
 from ttc.stages.solver import Solver, stage_key
@@ -102,6 +102,7 @@ class Allocate:
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for arms or models that this cannot run with."""
+    loading.check_here(self.solver, f'{self.name}, which spends FLOPs,')
     for arm in self.arms:
       arm.check(bool(self.solver.verifier))
     self.solver.check(experiment, self)

@@ -20,6 +20,7 @@ from ttc.models.transformer import Transformer
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
+from ttc.stages import loading
 from ttc.stages.solver import Solver
 
 
@@ -43,6 +44,7 @@ class Probe:
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for a model that is missing or does not fit."""
+    loading.check_here(self.solver, self.name)
     self.solver.check(experiment, self)
 
   def __call__(self, run: StageRun) -> None:

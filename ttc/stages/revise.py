@@ -9,6 +9,7 @@ from ttc.analysis.chains import turns_needed
 from ttc.data.problems import Problem
 from ttc.examples.context import KEEP
 from ttc.inference.models import Models
+from ttc.inference.requests import PlanRunner
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
@@ -106,7 +107,7 @@ class Revise:
     self,
     run: StageRun,
     models: Models,
-    scheduler: Scheduler,
+    scheduler: PlanRunner,
     scorers: Mapping[str, Scheduler],
     chains: Chains,
     problems: Sequence[Problem],

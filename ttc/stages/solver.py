@@ -11,11 +11,13 @@ import numpy as np
 from ttc.data.problems import Problem, Task
 from ttc.data.vocabulary import end_table, step_end_table
 from ttc.examples import context
+from ttc.external.endpoint import Endpoint
+from ttc.external.remote import RemoteScheduler
 from ttc.inference import keys
 from ttc.inference.capacity import Capacity
 from ttc.inference.generation import Generation
 from ttc.inference.models import Models
-from ttc.inference.requests import Question
+from ttc.inference.requests import PlanRunner, Question
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
@@ -38,8 +40,8 @@ class Solver:
   Attributes:
     task: the questions and their grading.
     generation: how attempts are sampled.
-    proposer: name of the stage that trained the proposer, or absolute path of a
-      model.
+    proposer: name of the stage that trained the proposer, absolute path of a
+      model, or a server that samples; the verifier is read here all the same.
     verifier: the same of the verifier; '' for none. One that was converted with
       a reader may have another vocabulary than the proposer.
     scorers: pairs (name, stage or path) of further verifiers. Their final
@@ -64,7 +66,7 @@ class Solver:
 
   task: Task
   generation: Generation
-  proposer: str = 'pretrain'
+  proposer: str | Endpoint = 'pretrain'
   verifier: str = ''
   scorers: tuple[tuple[str, str], ...] = ()
   split: str = 'test'
@@ -110,16 +112,14 @@ class Solver:
       ValueError: a model is not there or does not fit task, devices or context,
         or the split has too few questions, or none that can be asked.
     """
-    verifiers = [stage for _, stage in self.scorers]
-    if self.verifier:
-      verifiers.append(self.verifier)
-    for stage in (self.proposer, *verifiers):
+    stages = loading.here(self)
+    for stage in stages:
       experiment.source(reader, stage)
     example_checks.check_any(self)
     # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
     self.check_devices()
-    for stage in dict.fromkeys((self.proposer, *verifiers)):
+    for stage in stages:
       cfg = model_checks.known(experiment, reader, stage)
       if model_checks.has_reader(stage):
         # For its errors alone, before anything has been sampled.
@@ -181,13 +181,15 @@ class Solver:
     mesh = partitioning.make_mesh(
       model=self.model_parallel, devices=jax.local_devices()
     )
-    vocabulary = self.task.vocabulary
+    vocabulary, proposer = self.task.vocabulary, None
     # Tables have an entry per id of the model, which may have more ids than the
     # task has tokens. The padding ends nothing.
-    proposer = loading.model(self, run, mesh, self.proposer, 'logits')
-    end = np.zeros(proposer.cfg.vocab_size, bool)
+    size = vocabulary.size
+    if not isinstance(self.proposer, Endpoint):
+      proposer = loading.model(self, run, mesh, self.proposer, 'logits')
+      size = proposer.cfg.vocab_size
+    end, step_end = np.zeros((2, size), bool)
     end[: vocabulary.size] = end_table(vocabulary)
-    step_end = np.zeros(proposer.cfg.vocab_size, bool)
     step_end[: vocabulary.size] = step_end_table(
       vocabulary, self.task.delimiter
     )
@@ -229,9 +231,11 @@ class Solver:
       models: models from `load`, whose mesh is shared.
     """
     return {
-      name: self.scheduler(
+      name: self._here(
         run,
         self._verified(run, dataclasses.replace(models, proposer=None), stage),
+        slots=1,
+        longest=None,
       )
       for name, stage in self.scorers
     }
@@ -242,7 +246,7 @@ class Solver:
     models: Models,
     slots: int = 1,
     longest: int | None = None,
-  ) -> Scheduler:
+  ) -> PlanRunner:
     """Makes a scheduler for the models, and its KV pools.
 
     Args:
@@ -251,6 +255,23 @@ class Solver:
       slots: largest number of slots that one question holds at once.
       longest: tokens in the longest row; None is a prompt and one attempt.
     """
+    if isinstance(self.proposer, Endpoint):
+      reader = self._here(run, models, 2, longest) if models.verifier else None
+      for caveat in self.proposer.caveats:
+        run.say(caveat)
+      return RemoteScheduler(
+        self.proposer,
+        self.task.vocabulary,
+        models,
+        reader,
+        watch=run.tell,
+        say=run.say,
+      )
+    return self._here(run, models, slots, longest)
+
+  def _here(
+    self, run: StageRun, models: Models, slots: int, longest: int | None
+  ) -> Scheduler:
     if longest is None:
       longest = self.prompt_width + self.generation.max_tokens
     if models.bridge is not None:
