@@ -172,14 +172,11 @@ class Caller:
         f'{self._base} cannot be trusted: {quoted(str(error), 200)}; mend its '
         'certificate, or bind the right Endpoint.url.'
       ) from None
-    except urllib3.exceptions.TimeoutError as error:
-      connecting = isinstance(error, urllib3.exceptions.ConnectTimeoutError)
-      raise PassingError(
-        'it took no connection' if connecting else self._late
-      ) from None
+    except urllib3.exceptions.ReadTimeoutError:
+      raise PassingError(self._late) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
       reason = error.args[-1] if error.args else error
-      raise PassingError(f'{quoted(str(reason), 160)}') from None
+      raise PassingError(quoted(str(reason), 160)) from None
     return response.status, response.headers, b''.join(pieces)
 
   @property

@@ -49,7 +49,7 @@ class Endpoint:
     ValueError: a field has an invalid value.
   """
 
-  url: str
+  url: str = dataclasses.field(metadata=_UNRECORDED)
   model: str
   ids: bool = True
   logprobs: bool = True
