@@ -54,6 +54,7 @@ setuptools.setup(
     'tensorflow-datasets',
     'tensorflow-text>=2.21',
     'tokenizers>=0.22',
+    'urllib3>=2',
   ],
   extras_require={
     'tpu': ['jax[tpu]'],

@@ -37,9 +37,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
   def log_message(self, *_):
     pass
 
+  def do_GET(self):
+    self.do_POST()
+
   def do_POST(self):
-    body = self.rfile.read(int(self.headers['Content-Length']))
-    self.server.seen.append((self.path, dict(self.headers), json.loads(body)))
+    body = self.rfile.read(int(self.headers.get('Content-Length', 0)))
+    fields = json.loads(body or b'null')
+    self.server.seen.append((self.path, dict(self.headers), fields))
     script = self.server.script
     answer = script.pop(0) if len(script) > 1 else script[0]
     if callable(answer):
@@ -241,6 +245,27 @@ def test_nobody_is_there():
       pytest.raises(NoAnswerError, match=r'after 2 tries, .*refused.*it is up'),
     ):
       caller.post('completions', {}, lambda found: found)
+
+
+@pytest.mark.parametrize(
+  ('answer', 'expected'),
+  [
+    ({'data': [{'id': 'n'}, {'id': 'm', 'max_model_len': 64}]}, 64),
+    ({'data': [{'id': 'm', 'max_model_len': '64'}]}, None),
+    ({'data': [{'id': 'm'}]}, None),
+    ({'data': [{'id': 'n', 'max_model_len': 64}, 'm', None]}, None),
+    ({'data': 'm'}, None),
+    ({}, None),
+  ],
+)
+def test_how_much_room_a_model_has(scripted, answer, expected):
+  scripted.script[:] = [(200, JSON, json.dumps(answer).encode())]
+  scripted.seen.clear()
+  with Caller(Endpoint(scripted.url, 'm')) as caller:
+    assert caller.context() == expected
+    assert scripted.seen[0][0] == '/v1/models'
+    scripted.script[:] = [(404, {}, b'')]
+    assert caller.context() is None
 
 
 def test_a_server_that_wants_to_be_left_alone(scripted):

@@ -1,6 +1,7 @@
 """Stages whose proposer is a server: what they record, refuse and survive."""
 
 import dataclasses
+import json
 import pathlib
 import signal
 import subprocess
@@ -10,8 +11,10 @@ import time
 import pytest
 
 from tests import testing
+from tests.data import toys
 from tests.external.stand_in import NAME, serving
 from tests.stages.random_models import recorded, stored, TASK
+from ttc.cli import configuration
 from ttc.data.vocabulary import end_table, step_end_table
 from ttc.external.caller import NoAnswerError
 from ttc.external.endpoint import Endpoint
@@ -225,6 +228,20 @@ def test_what_a_server_cannot_do_is_refused_before_any_call(
   assert not server.calls
 
 
+def test_a_model_without_room_for_the_longest_row(models, tmp_path):
+  prompt = Solver(TASK, GENERATION, questions=2).prompt_width
+  longest = prompt + GENERATION.max_tokens
+  for context, message in ((longest, None), (longest - 1, 'has room for')):
+    with serving(models, TASK.vocabulary, context=context) as server:
+      stage = Sample(solver(server, questions=2), num=1)
+      if message is None:
+        assert len(recorded(stage, tmp_path / 'room')) == 2
+        continue
+      with pytest.raises(ValueError, match=rf'up to {longest} .*{message}'):
+        recorded(stage, tmp_path / 'none')
+      assert not server.calls
+
+
 def command(server, output, *more):
   """`ttc run` of one sampling stage, in a process of its own."""
   return subprocess.Popen(
@@ -278,6 +295,31 @@ def test_killed_three_times_no_answer_is_lost_or_doubled(models, tmp_path):
   for path in tmp_path.rglob('*'):
     assert not path.is_file() or b'k-1' not in path.read_bytes()
   assert 'k-1' not in said
+
+
+def test_the_first_look_at_a_model_that_is_served(tmp_path):
+  folder = toys.qwen(tmp_path)
+  lines = tmp_path / 'questions.jsonl'
+  row = lambda n: json.dumps({'problem': f'{n}+1?', 'answer': str(n + 1)})
+  lines.write_text('\n'.join(map(row, range(20))))
+  bindings = [
+    f"SMALL='{folder}'",
+    f"FINETUNE_FILE='{lines}'",
+    f"TEST_FILE='{lines}'",
+    "URL='http://127.0.0.1:8000/v1'",
+    "MODEL='qwen'",
+  ]
+  files = [
+    'gin/experiments/first_look.gin',
+    'gin/templates/math_four_shot.gin',
+    'gin/models/endpoint.gin',
+  ]
+  experiment = configuration.load(files, bindings)[0]
+  served = Endpoint('http://127.0.0.1:8000/v1', 'qwen')
+  for stage in experiment.stages:
+    assert stage.solver.proposer == served
+  # Nothing but the tokenizer is here, and the server is asked for nothing yet.
+  experiment.check()
 
 
 def test_a_wrong_key_is_one_line(models, tmp_path, monkeypatch):

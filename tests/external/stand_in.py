@@ -36,14 +36,16 @@ class StandIn(http.server.ThreadingHTTPServer):
     faults: what becomes of the call of a number, from 0: a status, 'hang up',
       'slow', 'cut', or a function from the answer to what is answered.
     key: what callers have to have; '' lets all in.
+    context: tokens for which it says it has room; None says nothing.
   """
 
   daemon_threads = True
   allow_reuse_address = True
 
-  def __init__(self, models, vocabulary, faults=None, key='', port=0):
-    super().__init__(('127.0.0.1', port), _Handler)
+  def __init__(self, models, vocabulary, faults=None, key='', context=None):
+    super().__init__(('127.0.0.1', 0), _Handler)
     self.calls, self.faults, self.key = [], faults or {}, key
+    self.context = context
     self.lock = threading.Lock()
     self._models = models
     self._vocabulary = vocabulary
@@ -130,6 +132,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
   def log_message(self, *_):
     pass
+
+  def do_GET(self):
+    if self.server.context is None:
+      return self._send(404, {'detail': 'Not Found'})
+    model = {'id': NAME, 'max_model_len': self.server.context}
+    return self._send(200, {'object': 'list', 'data': [model]})
 
   def do_POST(self):
     server = self.server

@@ -98,27 +98,52 @@ class Caller:
       NoAnswerError: it failed to the last retry.
       ValueError: it was refused; the message tells what to change.
     """
-    data = json.dumps(fields).encode()
-    for attempt in range(self._endpoint.retries + 1):
+    return self._asked('POST', path, json.dumps(fields).encode(), read)
+
+  def context(self) -> int | None:
+    """Tokens of prompt and answer for which the model has room there.
+
+    Returns:
+      As vLLM and SGLang list it; None where the server does not tell.
+
+    Raises:
+      NoAnswerError: it cannot be reached.
+    """
+    try:
+      listed = self._asked('GET', 'models', b'', lambda found: found)
+    except ValueError:
+      return None  # it lists none; a call will tell what else is wrong
+    models = listed.get('data')
+    for model in models if isinstance(models, list) else ():
+      if isinstance(model, dict) and model.get('id') == self._endpoint.model:
+        length = model.get('max_model_len')
+        return length if isinstance(length, int) else None
+    return None
+
+  def _asked(
+    self, method: str, path: str, data: bytes, read: Callable[[dict], Any]
+  ) -> Any:
+    retries = self._endpoint.retries
+    for attempt in range(retries + 1):
       try:
-        return read(self._once(path, data))
+        return read(self._once(method, path, data))
       except PassingError as error:
         last = error
-      if attempt < self._endpoint.retries:
-        with self._lock:
-          self.retried, self.trouble = self.retried + 1, str(last)
-        if last.wish > _LONGEST_WISH_S:
-          break
-        if self._closed.wait(max(last.wish, _pause(data, attempt))):
-          break
+      if attempt == retries or last.wish > _LONGEST_WISH_S:
+        break
+      with self._lock:
+        self.retried, self.trouble = self.retried + 1, str(last)
+      if self._closed.wait(max(last.wish, _pause(data, attempt))):
+        break
     raise NoAnswerError(
       f'{self._base} gave no answer after {attempt + 1} tries, the last time '
       f'{last}; see that it is up and what it logs, or raise Endpoint.retries '
       'or .timeout. What is written is kept: the same command continues.'
     ) from None
 
-  def _once(self, path: str, data: bytes) -> dict[str, Any]:
-    status, headers, body = self._exchange(f'{self._base}/{path}', data)
+  def _once(self, method: str, path: str, data: bytes) -> dict[str, Any]:
+    url = f'{self._base}/{path}'
+    status, headers, body = self._exchange(method, url, data)
     if status == 200:
       return self._object(headers, body)
     told = self._told(body)
@@ -128,7 +153,9 @@ class Caller:
       raise PassingError(f'HTTP {status}{told}{asked}', wish)
     raise ValueError(self._refusal(status, told, headers))
 
-  def _exchange(self, url: str, data: bytes) -> tuple[int, Any, bytes]:
+  def _exchange(
+    self, method: str, url: str, data: bytes
+  ) -> tuple[int, Any, bytes]:
     """Status, headers and body of one request.
 
     Raises:
@@ -146,9 +173,9 @@ class Caller:
     deadline = time.monotonic() + self._endpoint.timeout
     try:
       response = self._pool.request(
-        'POST',
+        method,
         url,
-        body=data,
+        body=data or None,
         headers=headers,
         redirect=False,
         preload_content=False,

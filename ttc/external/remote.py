@@ -104,6 +104,7 @@ class RemoteScheduler:
     vocabulary: Vocabulary,
     models: Models,
     reader: Scheduler | None = None,
+    longest: int | None = None,
     watch: Callable[[Traffic], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
   ):
@@ -114,6 +115,7 @@ class RemoteScheduler:
       vocabulary: of its model.
       models: the verifier, if there is one, and how attempts are sampled.
       reader: a scheduler of the same models; None without a verifier.
+      longest: tokens in the longest row; None if that is not known.
       watch: called whenever answers have come.
       say: called with a line for people, of what costs more than here.
     """
@@ -126,7 +128,7 @@ class RemoteScheduler:
       models.end,
       models.generation.top_p,
     )
-    self._steps_told = False
+    self._longest, self._steps_told = longest, False
     self.traffic = Traffic(slots=endpoint.concurrency)
 
   def run(
@@ -138,8 +140,9 @@ class RemoteScheduler:
       plans: question, its plan, and a number of slots, of which none is used.
 
     Raises:
-      ValueError: the endpoint's key is missing, it refuses a call or is not
-        what it should be, or a plan stops where texts do not tell.
+      ValueError: the endpoint's key is missing, its model has no room for the
+        longest row, it refuses a call or is not what it should be, or a plan
+        stops where texts do not tell.
       NoAnswerError: it cannot be reached.
     """
     pending, size = iter(plans), self._endpoint.concurrency
@@ -149,6 +152,7 @@ class RemoteScheduler:
       Caller(self._endpoint) as caller,
       Crew(lambda errand: self._answer(caller, errand), size) as crew,
     ):
+      self._check_room(caller)
       while True:
         # Twice as many, so that calls go on while the verifier reads.
         if not ready and crew.under_way < 2 * size:
@@ -171,6 +175,20 @@ class RemoteScheduler:
           reading.read(self._reader, [(j.question, j.rows) for j in unread])
         ready += unread
         unread.clear()
+
+  def _check_room(self, caller: Caller) -> None:
+    """Asks once whether the longest row has room."""
+    if self._longest is None:
+      return
+    context = caller.context()
+    if context is not None and context < self._longest:
+      raise ValueError(
+        f'A row has up to {self._longest} tokens, and {self._endpoint.model!r} '
+        f'at {self._endpoint.url} has room for {context}; lower '
+        'Generation.max_tokens, keep fewer attempts in the context, or set '
+        'Solver.prompt_tokens to skip long prompts.'
+      )
+    self._longest = None
 
   def _resume(self, job: _Job, crew: Crew) -> bool:
     """Resumes a plan until it waits; False at its end, with what it returned.

@@ -235,7 +235,7 @@ class Solver:
         run,
         self._verified(run, dataclasses.replace(models, proposer=None), stage),
         slots=1,
-        longest=None,
+        longest=self.prompt_width + self.generation.max_tokens,
       )
       for name, stage in self.scorers
     }
@@ -255,25 +255,25 @@ class Solver:
       slots: largest number of slots that one question holds at once.
       longest: tokens in the longest row; None is a prompt and one attempt.
     """
-    if isinstance(self.proposer, Endpoint):
-      reader = self._here(run, models, 2, longest) if models.verifier else None
-      for caveat in self.proposer.caveats:
-        run.say(caveat)
-      return RemoteScheduler(
-        self.proposer,
-        self.task.vocabulary,
-        models,
-        reader,
-        watch=run.tell,
-        say=run.say,
-      )
-    return self._here(run, models, slots, longest)
-
-  def _here(
-    self, run: StageRun, models: Models, slots: int, longest: int | None
-  ) -> Scheduler:
     if longest is None:
       longest = self.prompt_width + self.generation.max_tokens
+    if not isinstance(self.proposer, Endpoint):
+      return self._here(run, models, slots, longest)
+    for caveat in self.proposer.caveats:
+      run.say(caveat)
+    return RemoteScheduler(
+      self.proposer,
+      self.task.vocabulary,
+      models,
+      self._here(run, models, 2, longest) if models.verifier else None,
+      longest,
+      watch=run.tell,
+      say=run.say,
+    )
+
+  def _here(
+    self, run: StageRun, models: Models, slots: int, longest: int
+  ) -> Scheduler:
     if models.bridge is not None:
       longest = self.longest_text(longest)
     capacity = Capacity.create(self.rows, longest, slots, self.line)
