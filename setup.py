@@ -33,6 +33,8 @@ setuptools.setup(
   long_description_content_type='text/markdown',
   license='Apache-2.0',
   packages=setuptools.find_namespace_packages(include=['ttc', 'ttc.*']),
+  # Styles and scripts of the report's page.
+  package_data={'ttc.pages': ['assets/*']},
   cmdclass={'build_py': _Build},
   python_requires='>=3.11,<3.14',  # as tensorflow-text has files for
   install_requires=[

@@ -9,9 +9,10 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import study
-from ttc.claims import catalogue, compare, verdicts, verifier
+from ttc.claims import catalogue, compare, verdicts, verifier, words
+from ttc.pages import claim_list
 from ttc.pipeline import records
-from ttc.reporting import page, report, tables, terminal
+from ttc.reporting import report, tables
 from ttc.reporting.figures import catalogue as figures
 
 # Every answer of every arm becomes this one.
@@ -246,39 +247,30 @@ def test_a_report_of_one_question_is_whole(tmp_path, outcome):
   )
   assert all(c['holds'] is None and c['why'] for c in summary['claims'])
   counted = re.search(
-    r'claims: 0 hold, 0 do not, (\d+) are undecided, (\d+) not measured', text
+    r'claims: 0 hold, 0 do not, (\d+) are undecided, (\d+) not measurable', text
   )
   assert sum(map(int, counted.groups())) == len(summary['claims'])
 
 
-def test_undecided_and_not_measured_read_apart():
+def test_undecided_and_not_measurable_read_apart():
   """P30: two words for two things, with the reason."""
   a, b = np.ones(3), np.zeros(3)
   few = compare.better('search.a', 'few.', [a], [b])
   none = compare.better('search.b', 'none.', [a], [b], [a < 0])
-  assert (few.verdict, none.verdict) == (
+  mixed = np.tile([1.0, 0.0], 5)
+  open_ = compare.better('search.c', 'open.', [mixed], [1 - mixed])
+  assert (few.verdict, none.verdict, open_.verdict) == (
+    'not measurable',
+    'not measurable',
     'undecided',
-    'not measured',
   )
-  assert terminal.number(few) == (
-    '+100.0 points [100.0, 100.0]: 3 questions bear on it, and a decision '
+  assert words.number(few) == (
+    '+100.0 points [+100.0, +100.0]: 3 questions bear on it, and a decision '
     'takes 6'
   )
-  assert terminal.number(none) == (
-    'not measured: there is nothing to measure it on'
+  assert words.number(none) == (
+    'not measurable: there is nothing to measure it on'
   )
-  html = page.render(
-    title='t',
-    about='a',
-    command='c',
-    findings=[few, none],
-    overview='',
-    figures=[],
-    left_out={},
-    claims=[few, none],
-    tables={'question_sets': {}, 'skipped': [], 'costs': []},
-    seconds={},
-    made_with=[],
-    examples=[],
-  )
-  assert html.count('? undecided') == html.count('– not measured') == 2
+  html = claim_list.every([few, none, open_])
+  shown = [f'</span> {word}</span>' for word in ('not measurable', 'undecided')]
+  assert [html.count(text) for text in shown] == [2, 1]

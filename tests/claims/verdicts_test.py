@@ -43,7 +43,7 @@ def test_a_verdict_in_words():
   nowhere = compare.better(
     'a', 's', [np.ones(9)], [np.zeros(9)], [np.zeros(9, bool)]
   )
-  assert nowhere.verdict == nowhere.to_json()['verdict'] == 'not measured'
+  assert nowhere.verdict == nowhere.to_json()['verdict'] == 'not measurable'
 
 
 def test_of_many_true_nulls_few_reports_decide_any():

@@ -1,6 +1,7 @@
 """Figures of a world: the right numbers, none where nothing was measured."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -231,3 +232,18 @@ def test_without_a_large_model(studies):
 
 def test_an_empty_bin_is_not_zero():
   assert common.summarise([np.array([])]) == (None, None, None)
+
+
+def test_captions_name_what_is_drawn(built, studies):
+  """Panels by their titles, for they may stand below each other."""
+  few = catalogue.build(studies[:1], None).figures
+  for figure in (*built.figures, *few):
+    titles = {p.title for p in figure.panels}
+    assert set(re.findall('“(.*?)”', figure.caption)) <= titles
+    assert not re.search(r'\b([Ll]eft|[Rr]ight|[Bb]eside)\b', figure.caption)
+    kinds = {p.kind for p in figure.panels}
+    assert ('Bars:' in figure.caption) <= ('bars' in kinds)
+  (matched,) = [f for f in built.figures if f.id == 'matched']
+  drawn = {x for p in matched.panels for x, _ in p.marks}
+  told = re.search(r'that are marked: ([\d., e+-]+)\. ', matched.caption)[1]
+  assert len(told.split(', ')) == len(drawn)

@@ -54,7 +54,19 @@ def test_leaves_the_settings_of_others_alone():
     assert matplotlib.rcParams['font.size'] == 33
 
 
-def test_saves_under_the_id(tmp_path):
-  paths = plots.save(FIGURE, tmp_path / 'figures')
-  assert [p.name for p in paths] == ['a-1.svg', 'a-1.png']
-  assert tuple(p.read_bytes() for p in paths) == plots.render(FIGURE)
+def test_saves_figures_and_their_panels_under_the_id(tmp_path):
+  folder = tmp_path / 'figures'
+  drawings = plots.save(FIGURE, folder)
+  read = lambda name: tuple(
+    (folder / f'{name}.{kind}').read_bytes() for kind in ('svg', 'png')
+  )
+  assert read('a-1') == plots.render(FIGURE)
+  for i, (drawing, panel) in enumerate(
+    zip(drawings, FIGURE.panels, strict=True), start=1
+  ):
+    alone = dataclasses.replace(FIGURE, panels=(panel,))
+    assert read(f'a-1.panel-{i}') == plots.render(alone)
+    assert drawing.title == panel.title
+    assert drawing.svg == (folder / drawing.files['SVG']).read_bytes()
+  (only,) = plots.save(alone, folder)
+  assert only.files == {'SVG': 'a-1.svg', 'PNG': 'a-1.png'}

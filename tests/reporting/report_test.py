@@ -1,5 +1,6 @@
 """The report folder: whole, reproducible, and safe to open."""
 
+import html
 import html.parser
 import json
 import re
@@ -8,8 +9,11 @@ import shutil
 import pytest
 
 from tests.analysis import world
+from ttc.pages import page, provenance
+from ttc.pages.figures import Drawing
+from ttc.pages.page import SCRIPTS
 from ttc.pipeline import records
-from ttc.reporting import report
+from ttc.reporting import examples, made_of, report, terminal
 from ttc.reporting.figure import Figure
 
 EVIL = '</pre><script>alert("&")</script><img src=x onerror=alert(1)>\n1+1=2'
@@ -107,16 +111,16 @@ class Tags(html.parser.HTMLParser):
 
 def test_model_text_cannot_become_markup(written):
   _, folder, _ = written
-  page = (folder / 'index.html').read_text()
+  text = (folder / 'index.html').read_text()
   tags = Tags()
-  tags.feed(page)
+  tags.feed(text)
   assert tags.open == []
-  names = {tag for tag, _ in tags.found}
-  assert 'script' not in names
+  names = [tag for tag, _ in tags.found]
+  assert names.count('script') == len(SCRIPTS)
   assert 'b' not in names
   assert not any(a.startswith('on') for _, attrs in tags.found for a in attrs)
-  assert '&lt;script&gt;alert(&quot;&amp;&quot;)' in page
-  assert '&lt;b&gt;' in page
+  assert '&lt;script&gt;alert(&quot;&amp;&quot;)' in text
+  assert '&lt;b&gt;' in text
 
 
 def test_page_needs_no_other_file(written):
@@ -127,7 +131,14 @@ def test_page_needs_no_other_file(written):
   assert sources
   assert all(s.startswith('data:image/svg+xml;base64,') for s in sources)
   links = [attrs['href'] for tag, attrs in tags.found if tag == 'a']
-  assert all((folder / link).exists() for link in links)
+  ids = [attrs['id'] for _, attrs in tags.found if 'id' in attrs]
+  assert len(ids) == len(set(ids))
+  for link in links:
+    if link.startswith('#'):
+      assert link[1:] in ids
+    elif link != provenance.PAPER:
+      assert (folder / link).exists()
+  assert 'link' not in {tag for tag, _ in tags.found}
 
 
 @pytest.fixture(scope='module')
@@ -175,8 +186,8 @@ def test_skipped_questions_are_said_and_do_not_stop_it(gapped):
     'skipped by difficulty (seed 0): 2 questions, left out of all arms; '
     'question 2: its prompt <is> long'
   ) in text
-  page = (folder / 'index.html').read_text()
-  assert 'its prompt &lt;is&gt; long' in page
+  text = (folder / 'index.html').read_text()
+  assert 'its prompt &lt;is&gt; long' in text
   summary = json.loads((folder / 'summary.json').read_text())
   assert [r['question'] for r in summary['tables']['skipped']] == [2, 5]
 
@@ -185,8 +196,8 @@ def test_missing_stages_are_said_and_do_not_stop_it(gapped):
   _, folder, _ = gapped
   summary = json.loads((folder / 'summary.json').read_text())
   assert 'revise stage' in summary['left_out']['revisions-turns']
-  page = (folder / 'index.html').read_text()
-  assert 'revisions-turns: needs the revise stage' in page
+  text = (folder / 'index.html').read_text()
+  assert 'revisions-turns: needs the revise stage' in text
 
 
 @pytest.mark.parametrize('sampled', [True, False])
@@ -226,3 +237,52 @@ def test_an_allocation_is_reported_without_best_of_n_too(tmp_path, sampled):
   drawn = {series['name'] for series in figure['panels'][0]['series']}
   assert {'allocation', 'best uniform arm', 'random at equal spend'} <= drawn
   assert ('clairvoyant' in drawn) is sampled
+
+
+def test_the_page_shows_what_the_summary_says(written):
+  """It is a function of summary.json, the figures' files and samples alone."""
+  roots, folder, _ = written
+  summary = json.loads((folder / 'summary.json').read_text())
+  shown = {
+    f['id']: [
+      Drawing(
+        p['title'], (folder / 'figures' / files['SVG']).read_bytes(), files
+      )
+      for p, files in zip(f['panels'], _files(f), strict=True)
+    ]
+    for f in summary['figures']
+  }
+  again = page.render(
+    summary,
+    shown,
+    examples.read(roots[0]),
+    terminal.overview(summary['tables']),
+    made_of.links(folder, roots),
+  )
+  assert again == (folder / 'index.html').read_text()
+  for row in summary['tables']['recommendation']:
+    assert f'<strong>{row["take"]}</strong>' in again
+    assert f'{row["accuracy"]:.1f} %' in again
+  for row in summary['tables']['policy']:
+    for share in row['share'].values():
+      assert f'{100 * share:.0f} %' in again
+  for claim in summary['claims']:
+    assert html.escape(claim['statement']) in again
+
+
+def _files(figure):
+  names = [
+    f'{figure["id"]}.panel-{i + 1}' for i in range(len(figure['panels']))
+  ]
+  names = names if len(names) > 1 else [figure['id']]
+  return [{'SVG': f'{n}.svg', 'PNG': f'{n}.png'} for n in names]
+
+
+def test_what_it_was_made_of(written):
+  _, folder, _ = written
+  made = json.loads((folder / 'summary.json').read_text())['tables']['made_of']
+  parameters = {m['stage']: m['parameters'] for m in made['models']}
+  assert parameters == {k: c.num_params for k, c in world.TRAINED.items()}
+  by_stage = {s['stage']: s for s in made['sampling']}
+  assert by_stage['search']['verifier'] == 'prm'
+  assert f'{parameters["large"]:,}' in (folder / 'index.html').read_text()

@@ -13,7 +13,7 @@ findings and not as a single one, and a third of them would fall. Claims about
 the same answers rise and fall together, for which the procedure is valid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ from ttc.analysis.bootstrap import Rows, Statistic
 # is more than 5 %; with six it is one of 32 (the two-sided sign test).
 FEWEST = 6
 
-Verdict = Literal['holds', 'does not hold', 'undecided', 'not measured']
+Verdict = Literal['holds', 'does not hold', 'undecided', 'not measurable']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Claim:
     seeds: the statistic of each seed alone; None where undefined.
     p: two-sided p-value of the threshold; None if there is no interval.
     adjusted: the p-value among all claims, see `corrected`; None before.
+    bearing: number of questions that bear on it; None where unknown.
   """
 
   id: str
@@ -58,6 +59,7 @@ class Claim:
   why: str = ''
   p: float | None = None
   adjusted: float | None = None
+  bearing: int | None = None
 
   @property
   def is_measurable(self) -> bool:
@@ -66,9 +68,14 @@ class Claim:
 
   @property
   def verdict(self) -> Verdict:
-    """`holds` in words; a claim about an empty bin is not measured."""
-    if not self.is_measurable:
-      return 'not measured'
+    """`holds` in words.
+
+    A claim that no result of this many questions could decide, such as one
+    about an empty bin, is not measurable, which is no doubt about it.
+    """
+    few = self.bearing is not None and self.bearing < FEWEST
+    if not self.is_measurable or (few and self.holds is None):
+      return 'not measurable'
     return {True: 'holds', False: 'does not hold', None: 'undecided'}[
       self.holds
     ]
@@ -81,6 +88,13 @@ class Claim:
       'interval': list(self.interval),
       'seeds': list(self.seeds),
     }
+
+  @classmethod
+  def from_json(cls, tree: Mapping[str, Any]) -> 'Claim':
+    """Inverse of `to_json`, also of what was written as JSON text."""
+    fields = {f.name: tree[f.name] for f in dataclasses.fields(cls)}
+    whole = {name: tuple(fields[name]) for name in ('interval', 'seeds')}
+    return cls(**{**fields, **whole})
 
 
 def judge(
@@ -134,7 +148,18 @@ def judge(
     why = 'the seeds disagree'
   statement = statement[:1].upper() + statement[1:]
   p = None if low is None else found.p_value(above, varying)
-  return Claim(id, statement, estimate, (low, high), holds, unit, seeds, why, p)
+  return Claim(
+    id,
+    statement,
+    estimate,
+    (low, high),
+    holds,
+    unit,
+    seeds,
+    why,
+    p,
+    bearing=count,
+  )
 
 
 def corrected(claims: Sequence[Claim]) -> list[Claim]:

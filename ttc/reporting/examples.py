@@ -1,29 +1,16 @@
 """A few samples to read, with the verifier's values (paper figures 17-29)."""
 
 from collections.abc import Mapping, Sequence
-import dataclasses
 import itertools
 import pathlib
 
+from ttc.pages.page import Excerpt
 from ttc.pipeline import records
 
 _TURNS = 5
 
 
-@dataclasses.dataclass(frozen=True)
-class Example:
-  """Attempts at one question.
-
-  Attributes:
-    title: what the attempts illustrate.
-    attempts: (heading, text) of each attempt; text is unescaped model output.
-  """
-
-  title: str
-  attempts: tuple[tuple[str, str], ...]
-
-
-def read(root: pathlib.Path) -> list[Example]:
+def read(root: pathlib.Path) -> list[Excerpt]:
   """Examples from the stages revise and search below a seed's folder."""
   searches = _rows(root / 'search')
   return [
@@ -37,7 +24,7 @@ def _rows(folder: pathlib.Path) -> Sequence[Mapping]:
   return records.read_rows(folder) if folder.is_dir() else []
 
 
-def _chains(questions: Sequence[Mapping]) -> list[Example]:
+def _chains(questions: Sequence[Mapping]) -> list[Excerpt]:
   """The first chain that corrects its answer, and the first that spoils it."""
   wanted = {
     (False, True): 'A chain that mends a wrong answer',
@@ -54,11 +41,11 @@ def _chains(questions: Sequence[Mapping]) -> list[Example]:
         attempts = tuple(
           (f'Turn {row["turn"]}: {_verdict(row)}', _text(row)) for row in chain
         )
-        examples.append(Example(heading, attempts))
+        examples.append(Excerpt(heading, attempts))
   return examples
 
 
-def _beams(questions: Sequence[Mapping]) -> list[Example]:
+def _beams(questions: Sequence[Mapping]) -> list[Excerpt]:
   """The first searches whose highest valued answer is right, and is wrong."""
   wanted = {
     True: 'The highest valued answer of a search is right',
@@ -74,11 +61,11 @@ def _beams(questions: Sequence[Mapping]) -> list[Example]:
     if title:
       where = f'question {record["problem"]}, budget {record["budget"]}'
       attempt = _verdict(row), _text(row)
-      examples.append(Example(f'{title}: {where}', (attempt,)))
+      examples.append(Excerpt(f'{title}: {where}', (attempt,)))
   return examples
 
 
-def _samples(questions: Sequence[Mapping]) -> list[Example]:
+def _samples(questions: Sequence[Mapping]) -> list[Excerpt]:
   """The first independent answers that are right, wrong, and unparsable."""
   wanted = {
     'right': 'An answer that is right',
@@ -94,7 +81,7 @@ def _samples(questions: Sequence[Mapping]) -> list[Example]:
       title = wanted.pop('none' if row['answer'] is None else kind, None)
       if title:
         heading = f'{title}: question {record["problem"]}'
-        examples.append(Example(heading, ((_verdict(row), _text(row)),)))
+        examples.append(Excerpt(heading, ((_verdict(row), _text(row)),)))
   return examples
 
 

@@ -7,6 +7,7 @@ glyphs drawn as paths. matplotlib is imported when the first figure is drawn.
 """
 
 from collections.abc import Callable
+import dataclasses
 import io
 import itertools
 import math
@@ -14,6 +15,7 @@ import pathlib
 
 import numpy as np
 
+from ttc.pages.figures import Drawing
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.runtime import storage
 
@@ -33,13 +35,13 @@ STYLE = {
   'svg.hashsalt': 'ttc',
   'svg.fonttype': 'path',
   'font.family': 'DejaVu Sans',
-  'font.size': 8.5,
+  'font.size': 10,
   'text.color': INK,
-  'axes.titlesize': 10,
+  'axes.titlesize': 11,
   'axes.titleweight': 'bold',
   'axes.titlelocation': 'left',
   'axes.titlepad': 10,
-  'axes.labelsize': 8.5,
+  'axes.labelsize': 10,
   'axes.labelcolor': INK,
   'axes.edgecolor': '#999999',
   'axes.linewidth': 0.8,
@@ -57,8 +59,8 @@ STYLE = {
   'xtick.major.size': 3,
   'ytick.major.size': 0,
   'legend.frameon': False,
-  'legend.fontsize': 8,
-  'legend.title_fontsize': 8,
+  'legend.fontsize': 9.5,
+  'legend.title_fontsize': 9.5,
   'legend.handlelength': 2.2,
   'legend.columnspacing': 1.6,
   'lines.solid_capstyle': 'round',
@@ -66,19 +68,41 @@ STYLE = {
 # Inches: a panel without its legend; then the height of a line of the legend,
 # the mean width of a character and the width of a line sample in it.
 _WIDTH, _HEIGHT = 4.4, 3.05
-_LEGEND_LINE, _CHARACTER, _HANDLE = 0.185, 0.062, 0.52
+_LEGEND_LINE, _CHARACTER, _HANDLE = 0.212, 0.074, 0.57
 _MAX_COLUMNS = 3
 _MAX_TICKS = 10
 _DPI = 160
 
 
-def save(figure: Figure, folder: pathlib.Path) -> tuple[pathlib.Path, ...]:
-  """Writes `<id>.svg` and `<id>.png` into a folder; returns both paths."""
+def save(figure: Figure, folder: pathlib.Path) -> list[Drawing]:
+  """Writes a figure as `<id>.svg` and `<id>.png`, and each of its panels.
+
+  A panel fits a column of a paper; several side by side do not. So those of a
+  figure with more than one are written as `<id>.panel-1.svg` and so on too.
+
+  Returns:
+    The panels.
+  """
   storage.make_folder(folder)
-  paths = folder / f'{figure.id}.svg', folder / f'{figure.id}.png'
-  for path, data in zip(paths, render(figure), strict=True):
-    storage.write_atomic(path, data)
-  return paths
+  _write(figure, folder, figure.id)
+  if len(figure.panels) == 1:
+    return [_drawing(figure.panels[0], folder, figure.id)]
+  drawings = []
+  for i, panel in enumerate(figure.panels, start=1):
+    name = f'{figure.id}.panel-{i}'
+    _write(dataclasses.replace(figure, panels=(panel,)), folder, name)
+    drawings.append(_drawing(panel, folder, name))
+  return drawings
+
+
+def _write(figure: Figure, folder: pathlib.Path, name: str) -> None:
+  for kind, data in zip(('svg', 'png'), render(figure), strict=True):
+    storage.write_atomic(folder / f'{name}.{kind}', data)
+
+
+def _drawing(panel: Panel, folder: pathlib.Path, name: str) -> Drawing:
+  files = {kind.upper(): f'{name}.{kind}' for kind in ('svg', 'png')}
+  return Drawing(panel.title, (folder / files['SVG']).read_bytes(), files)
 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:
@@ -191,7 +215,7 @@ def _draw_panel(axes, panel: Panel):
       textcoords='offset points',
       ha='center',
       va='bottom',
-      fontsize=7.5,
+      fontsize=8.5,
       color='#555555',
     )
   _legend(axes, panel)

@@ -14,9 +14,11 @@ from ttc.allocation import accounts, comparison, estimates
 from ttc.analysis import pool_tables, study
 from ttc.analysis.study import Study
 from ttc.claims import catalogue as all_claims
+from ttc.claims import recommendation
 from ttc.claims.verdicts import Claim
+from ttc.pages import page
 from ttc.pipeline import records
-from ttc.reporting import examples, page, plots, tables, terminal
+from ttc.reporting import examples, made_of, plots, tables, terminal
 from ttc.reporting.figures import catalogue as all_figures
 from ttc.reporting.selections import Selection
 from ttc.runtime import storage
@@ -77,7 +79,9 @@ def write(
     dataclasses.replace(f, caption=f'{f.caption} Command: {about.command}')
     for f in catalogue.figures
   ]
+  shown = findings(claims)
   numbers = {
+    'recommendation': recommendation.table(studies),
     'accuracy': tables.accuracy(studies, about.selections),
     'bins': tables.bins(studies),
     'policy': tables.policies(studies),
@@ -87,9 +91,11 @@ def write(
     'answers': pool_tables.answers(studies),
     'costs': pool_tables.costs(studies),
     'skipped': pool_tables.skipped(studies),
+    'made_of': made_of.table(roots),
   }
   summary = {
     'experiment': about.experiment,
+    'about': _described(about, studies),
     'command': about.command,
     'seeds': list(roots),
     'seconds': dict(about.seconds),
@@ -99,36 +105,25 @@ def write(
     'left_out': catalogue.left_out,
     'tables': numbers,
     'claims': [c.to_json() for c in claims],
+    'findings': [c.id for c in shown],
   }
   storage.make_folder(folder)
-  drawn = []
-  for figure in figures:
-    svg, _ = plots.save(figure, folder / 'figures')
-    drawn.append((figure, svg.read_bytes()))
-  shown = findings(claims)
+  drawings = {f.id: plots.save(f, folder / 'figures') for f in figures}
   overview = terminal.overview(numbers)
   text = terminal.render(_headline(about, studies), shown, overview, claims)
-  first = next(iter(roots.values()))
+  # Canonical JSON rounds floats to 6 digits, so that equal work gives equal
+  # bytes; here it is indented for readers. The page shows these numbers.
+  plain = json.loads(records.canonical(summary))
   _write(
     folder / 'index.html',
     page.render(
-      title=about.experiment,
-      about=_described(about, studies),
-      command=about.command,
-      findings=shown,
-      overview=overview,
-      figures=drawn,
-      left_out=catalogue.left_out,
-      claims=claims,
-      tables=numbers,
-      seconds=about.seconds,
-      made_with=about.made_with,
-      examples=examples.read(first),
+      plain,
+      drawings,
+      examples.read(next(iter(roots.values()))),
+      overview,
+      made_of.links(folder, roots),
     ),
   )
-  # Canonical JSON rounds floats to 6 digits, so that equal work gives equal
-  # bytes; here it is indented for readers.
-  plain = json.loads(records.canonical(summary))
   _write(
     folder / 'summary.json', json.dumps(plain, sort_keys=True, indent=1) + '\n'
   )

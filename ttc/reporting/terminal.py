@@ -1,11 +1,11 @@
 """The report as text for a terminal: findings first, then tables."""
 
-import collections
 from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any
 
 from ttc.allocation import accounts
+from ttc.claims import words
 from ttc.claims.verdicts import Claim
 from ttc.runtime.safe_text import printable
 
@@ -29,9 +29,9 @@ def render(
   for claim in findings:
     lines += [
       f'{claim.verdict:>14}  {claim.statement}',
-      f'{"":>14}  {number(claim)}',
+      f'{"":>14}  {words.number(claim)}',
     ]
-  lines += ['', overview, '', tally(claims)]
+  lines += ['', overview, '', words.tally(claims)]
   return printable('\n'.join(lines))
 
 
@@ -150,31 +150,3 @@ def _grid(
     line = f'{name:<{width}}' + ''.join(f'{e:>{_COLUMN}}' for e in entries)
     lines.append(line.rstrip())
   return lines
-
-
-def number(claim: Claim) -> str:
-  """Estimate and interval of a claim, e.g. '+5.2 points [2.9, 8.3]'.
-
-  Where it is not decided, why not: '+0.1 points [0.0, 0.2]: the interval …'.
-  """
-  reason = f': {claim.why}' if claim.why else ''
-  if claim.estimate is None:
-    return f'not measured{reason}'
-  sign = '+' if claim.unit == 'points' else ''
-  digits = 2 if claim.unit in ('AUC', 'factor') else 1
-  text = f'{claim.estimate:{sign}.{digits}f} {claim.unit}'
-  low, high = claim.interval
-  if low is None or high is None:
-    return f'{text} (no interval){reason}'
-  return f'{text} [{low:.{digits}f}, {high:.{digits}f}]{reason}'
-
-
-def tally(claims: Sequence[Claim]) -> str:
-  """Numbers of claims that hold, do not hold, and are not decided."""
-  count = collections.Counter(c.verdict for c in claims)
-  return (
-    f'claims: {count["holds"]} hold, {count["does not hold"]} do not, '
-    f'{count["undecided"]} are undecided, '
-    f'{count["not measured"]} not measured (judged together: of those decided '
-    'less than 5 % are expected to be wrong)'
-  )

@@ -16,10 +16,10 @@ from ttc.reporting.figure import Panel, Series
 from ttc.reporting.figures import common
 
 FLOPS = 'FLOPs per question, as executed'
+_BY_FLOPS = 'The same by exact FLOPs'
 NOTE = (
-  'The panel beside it shows the same against exact FLOPs per question as '
-  'executed, padding included: prefill, sampling and, where its scores are '
-  'used, the verifier. '
+  f'“{_BY_FLOPS}”: per question as executed, padding included: prefill, '
+  'sampling and, where its scores are used, the verifier. '
 )
 
 
@@ -90,7 +90,7 @@ def by_flops(lines: Sequence[BudgetCurve]) -> tuple[Panel, ...]:
   return (
     Panel(
       'lines',
-      'The same by exact FLOPs',
+      _BY_FLOPS,
       FLOPS,
       common.ACCURACY,
       priced,

@@ -16,6 +16,11 @@ from ttc.reporting.figures import (
   verifiers,
 )
 
+_BARS = (
+  'Bars: its accuracy relative to a larger model at equal FLOPs (verifier '
+  'free; whiskers: 95 % bootstrap). '
+)
+
 
 class Catalogue(NamedTuple):
   """The figures, and by id the missing inputs of those left out."""
@@ -96,10 +101,9 @@ def headline(studies: Sequence[Study], size_ratio: float | None) -> Figure:
   return Figure(
     'headline',
     'Test-time compute in one figure',
-    'Left: the compute-optimal policy against fixed ways to spend a budget. '
-    'Right: its accuracy relative to a larger model at equal FLOPs '
-    '(verifier free; whiskers: 95 % bootstrap). (Paper: figure 1.) '
-    f'{common.band(studies)}',
+    'Curves: the compute-optimal policy against fixed ways to spend a budget. '
+    f'{_BARS if any(p.kind == "bars" for p in panels) else ""}'
+    f'(Paper: figure 1.) {common.band(studies)}',
     tuple(panels),
   )
 

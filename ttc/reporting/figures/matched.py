@@ -18,18 +18,22 @@ GROUPS = (('bin 2: easy', 2), ('bin 3: medium', 3), ('bin 4: hard', 4))
 
 def lines(studies: Sequence[Study], size_ratio: float) -> Figure:
   """Accuracy by budget and bin, and the large model's (paper figure 9)."""
+  sides = _comparisons(studies, size_ratio)
   panels = [
     _lines_panel(studies, side, matches, size_ratio)
-    for side, matches in _comparisons(studies, size_ratio).items()
+    for side, matches in sides.items()
   ]
+  ratios = sorted({m.token_ratio for found in sides.values() for m in found})
+  marked = ', '.join(f'{r:.2g}' for r in ratios)
   return Figure(
     'matched',
     'FLOPs-matched comparison',
     'Compute-optimal accuracy in each oracle difficulty bin against budget; '
     f'stars: the {size_ratio:.3g}× larger model, greedy, where its FLOPs '
-    'equal those of the small model with that budget, for three ratios R of '
-    "inference to pretraining tokens. Where the paper's R needs more than "
-    'the largest measured budget, R is the ratio that this budget matches. '
+    'equal those of the small model with that budget, at the ratios R of '
+    f'inference to pretraining tokens that are marked: {marked}. Where the '
+    "paper's R needs more than the largest measured budget, R is the ratio "
+    'that this budget matches. '
     f'(Paper: figure 9.) {common.band(studies)}',
     tuple(panels),
   )

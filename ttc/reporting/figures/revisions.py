@@ -51,16 +51,17 @@ def turns(studies: Sequence[Study]) -> Figure:
     'pass@1 (%)',
     (Series('revision model', range(1, length + 1), y, low, high),),
   )
+  right = by_budget.by_generations('Sequential or parallel', lines)
   spent = by_budget.by_flops(lines)
   return Figure(
     'revisions-turns',
     'Revision by revision',
-    'Left: how often the attempt at each turn is right, over all chains '
-    f'that long. {common.band(studies)} Beside it: one chain of N turns '
+    f'“{left.title}”: how often the attempt is right, over all chains that '
+    f'long. {common.band(studies)} “{right.title}”: one chain of N turns '
     'against N first attempts, selected by verifier and by majority. '
     f'{by_budget.NOTE if spent else ""}(Paper: figure 6.) '
     f'{common.band(studies, subsets=True)}',
-    (left, by_budget.by_generations('Sequential or parallel', lines), *spent),
+    (left, right, *spent),
   )
 
 
@@ -101,16 +102,16 @@ def ratios(studies: Sequence[Study], by: str, kind: str) -> Figure:
     palette='ordered',
     legend_title='generation budget',
   )
+  right = _ratios_by_bin(studies, tables, budgets[-1], kind)
   suffix = '' if by == 'verifier' else f'-{by}'
   suffix += '' if kind == 'oracle' else f'-{kind}'
   return Figure(
     f'revisions-ratios{suffix}',
     f'Sequential to parallel, by {by}, {kind} bins',
-    'Left: every way to split a budget between turns of a chain and chains. '
-    f'Right: the largest budget by difficulty bin ({kind}), from all '
-    'parallel to all sequential. (Paper: figures 7, 10, 11.) '
-    f'{common.band(studies)}',
-    (left, _ratios_by_bin(studies, tables, budgets[-1], kind)),
+    f'“{left.title}”: every way to split a budget between turns of a chain '
+    f'and chains. “{right.title}”: the largest budget, from all parallel to '
+    f'all sequential. (Paper: figures 7, 10, 11.) {common.band(studies)}',
+    (left, right),
   )
 
 

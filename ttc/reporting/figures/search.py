@@ -38,18 +38,15 @@ def methods(studies: Sequence[Study], kind: str) -> Figure:
   """Accuracy of every search method (paper figure 3, predicted bins 12)."""
   lines = _method_lines(studies)
   spent = by_budget.by_flops(lines)
+  by_bin = by_bin_panel(studies, kind)
   return Figure(
     'search-methods' if kind == 'oracle' else f'search-methods-{kind}',
     f'Search methods, {kind} bins',
-    'Left: every search method at equal numbers of generations; lookahead '
-    f'pays k + 1 per beam. {by_budget.NOTE if spent else ""}Right: by '
-    f'difficulty bin of the base model ({kind}), 1 is easiest. (Paper: '
-    f'figure {3 if kind == "oracle" else 12}.) {common.band(studies)}',
-    (
-      by_budget.by_generations('Search methods', lines),
-      *spent,
-      by_bin_panel(studies, kind),
-    ),
+    '“Search methods”: all at equal numbers of generations; lookahead pays '
+    f'k + 1 per beam. {by_budget.NOTE if spent else ""}“{by_bin.title}”: bins '
+    'of the base model, 1 is easiest. (Paper: figure '
+    f'{3 if kind == "oracle" else 12}.) {common.band(studies)}',
+    (by_budget.by_generations('Search methods', lines), *spent, by_bin),
   )
 
 

@@ -1,0 +1,76 @@
+"""Figures on a page, a panel at a time, so that their letters can be read."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ttc.runtime.safe_text import as_html
+
+
+class Drawing(NamedTuple):
+  """A panel that was drawn.
+
+  Attributes:
+    title: of the panel.
+    svg: the image.
+    files: names of its files in the folder of figures, by their kind.
+  """
+
+  title: str
+  svg: bytes
+  files: Mapping[str, str]
+
+
+def html(
+  figures: Sequence[Mapping[str, Any]],
+  drawings: Mapping[str, Sequence[Drawing]],
+  left_out: Mapping[str, str],
+) -> str:
+  """All figures, and those that are left out.
+
+  Args:
+    figures: of summary.json.
+    drawings: their panels, by id.
+    left_out: missing inputs by the id of the figure that needs them.
+  """
+  return '\n'.join(
+    [*(_figure(f, drawings[f['id']]) for f in figures), _left_out(left_out)]
+  )
+
+
+def _figure(figure: Mapping[str, Any], panels: Sequence[Drawing]) -> str:
+  name = as_html(figure['id'])
+  images = ''.join(_panel(panel) for panel in panels)
+  whole = ' '.join(
+    f'<a href="figures/{name}.{kind}">{kind.upper()}</a>'
+    for kind in ('svg', 'png')
+  )
+  return (
+    f'<figure id="figure-{name}"><h3>{as_html(figure["title"])}</h3>'
+    f'<div class="panels">{images}</div>'
+    f'<figcaption>{as_html(figure["caption"])} Whole figure: {whole}'
+    '</figcaption></figure>'
+  )
+
+
+def _panel(panel: Drawing) -> str:
+  """An image, in which browsers run no scripts."""
+  data = base64.b64encode(panel.svg).decode('ascii')
+  links = ' '.join(
+    f'<a href="figures/{as_html(file)}">{kind}</a>'
+    for kind, file in panel.files.items()
+  )
+  return (
+    f'<div class="panel"><img loading="lazy" alt="{as_html(panel.title)}" '
+    f'src="data:image/svg+xml;base64,{data}">{links}</div>'
+  )
+
+
+def _left_out(left_out: Mapping[str, str]) -> str:
+  if not left_out:
+    return ''
+  items = ''.join(
+    f'<li>{as_html(name)}: needs {as_html(why)}</li>'
+    for name, why in left_out.items()
+  )
+  return f'<p>Figures left out:</p><ul class="lefts">{items}</ul>'

@@ -1,0 +1,156 @@
+"""The report as a single, self-contained HTML file.
+
+What is drawn is a function of summary.json, of the pictures of its figures, and
+of samples. Text from outside, model output above all, is escaped. Styles and
+scripts are in the page; nothing is fetched but the files of the explorer that
+lie beside it, and those only when a question is opened.
+"""
+
+from collections.abc import Mapping, Sequence
+import importlib.resources
+from typing import Any, NamedTuple
+
+from ttc.claims.verdicts import Claim
+from ttc.pages import (
+  claim_list,
+  elements,
+  figures,
+  glossary,
+  policy_map,
+  provenance,
+  recommendation,
+  tables,
+)
+from ttc.pages.figures import Drawing
+from ttc.runtime.safe_text import as_html
+
+# In the page, in this order.
+SCRIPTS = ('page.js',)
+
+
+class Excerpt(NamedTuple):
+  """Attempts to read.
+
+  Attributes:
+    title: what they illustrate.
+    attempts: (heading, text) of each; text is model output.
+  """
+
+  title: str
+  attempts: Sequence[tuple[str, str]]
+
+
+class _Section(NamedTuple):
+  """A part of the page; `html` is '' where there is nothing to say."""
+
+  id: str
+  title: str
+  html: str
+
+
+def render(
+  summary: Mapping[str, Any],
+  drawings: Mapping[str, Sequence[Drawing]],
+  samples: Sequence[Excerpt],
+  overview: str,
+  links: Mapping[str, str],
+) -> str:
+  """The whole page as HTML.
+
+  Args:
+    summary: the content of summary.json.
+    drawings: the panels of each figure, by its id.
+    samples: attempts to read.
+    overview: tables as text, as in the terminal.
+    links: paths of files relative to the page, by what they are.
+  """
+  numbers = summary['tables']
+  claims = [Claim.from_json(tree) for tree in summary['claims']]
+  by_id = {c.id: c for c in claims}
+  sections = [
+    _Section(
+      'recommendation',
+      'Recommendation',
+      recommendation.html(numbers['recommendation'], claims)
+      + glossary.links('generation', 'FLOPs', 'control', 'interval'),
+    ),
+    _Section(
+      'policy', 'Policy by difficulty', policy_map.html(numbers['policy'])
+    ),
+    _Section(
+      'findings',
+      'Findings',
+      claim_list.first([by_id[i] for i in summary['findings']]),
+    ),
+    _Section(
+      'figures',
+      'Figures',
+      figures.html(summary['figures'], drawings, summary['left_out']),
+    ),
+    _Section('claims', 'Claims', claim_list.every(claims)),
+    _Section('samples', 'Samples', ''.join(map(_sample, samples))),
+    _Section(
+      'numbers',
+      'Numbers',
+      elements.folded(
+        'Accuracies, bins and costs as text',
+        f'<pre tabindex="0">{as_html(overview)}</pre>',
+      ),
+    ),
+    _Section(
+      'question-sets',
+      'Question sets',
+      tables.question_sets(numbers['question_sets']),
+    ),
+    _Section(
+      'skipped', 'Skipped questions', tables.skipped(numbers['skipped'])
+    ),
+    _Section('cost', 'Cost', tables.costs(numbers['costs'])),
+    _Section('time', 'Time', tables.seconds(summary['seconds'])),
+    _Section(
+      'made-of',
+      'Made of',
+      provenance.html(
+        numbers['made_of'], summary['command'], summary['made_with'], links
+      ),
+    ),
+    _Section('glossary', 'Glossary', glossary.html()),
+  ]
+  return _document(summary, [s for s in sections if s.html])
+
+
+def _document(summary: Mapping[str, Any], sections: Sequence[_Section]) -> str:
+  title = as_html(summary['experiment'])
+  contents = ''.join(
+    f'<li>{elements.link(s.title, f"#{s.id}")}</li>' for s in sections
+  )
+  body = '\n'.join(
+    f'<section id="{s.id}" aria-labelledby="{s.id}-title">\n'
+    f'<h2 id="{s.id}-title">{as_html(s.title)}</h2>\n{s.html}\n</section>'
+    for s in sections
+  )
+  scripts = ''.join(f'<script>\n{_asset(name)}</script>\n' for name in SCRIPTS)
+  return (
+    '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    '<meta name="color-scheme" content="light dark">\n'
+    f'<title>{title}</title>\n<style>\n{_asset("page.css")}</style>\n</head>\n'
+    '<body>\n<a class="skip" href="#main">To the content</a>\n'
+    f'<header>\n<h1>{title}</h1>\n'
+    f'<p class="about">{as_html(summary["about"])}</p>\n'
+    f'<nav aria-label="Contents"><ul>{contents}</ul></nav>\n</header>\n'
+    f'<main id="main">\n{body}\n</main>\n{scripts}</body>\n</html>\n'
+  )
+
+
+def _sample(sample: Excerpt) -> str:
+  shown = ''.join(
+    f'<h3>{as_html(heading)}</h3><pre tabindex="0">{as_html(text)}</pre>'
+    for heading, text in sample.attempts
+  )
+  return elements.folded(sample.title, shown)
+
+
+def _asset(name: str) -> str:
+  file = importlib.resources.files('ttc.pages') / 'assets' / name
+  return file.read_text(encoding='utf-8')
