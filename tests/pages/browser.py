@@ -67,12 +67,11 @@ class Page:
     return done['result'].get('value')
 
   def wait(self, script: str):
-    """The first true value of an expression."""
+    """Waits until an expression is true."""
     until = time.monotonic() + _PATIENCE
-    while not (value := self.run(script)):
+    while not self.run(f'Boolean({script})'):
       assert time.monotonic() < until, script
       time.sleep(0.02)
-    return value
 
   def press(self, key: str) -> None:
     """Presses a key, such as 'a' or 'Enter'."""

@@ -70,11 +70,11 @@ def table(studies: Sequence[Study]) -> list[TableRow]:
     the best first. Intervals are 95 % and paired over questions. FLOPs are None
     where they are unknown, 'over' and 'policy' where there is no other.
   """
-  candidates = [_candidates(s) for s in studies]
-  budgets = sorted({n for curve in _shared(candidates).values() for n in curve})
+  tables = [candidates(s) for s in studies]
+  budgets = sorted({n for curve in _shared(tables).values() for n in curve})
   rows = []
   for budget in budgets:
-    entries = list(_contenders(candidates, budget))
+    entries = list(_contenders(tables, budget))
     if len({e.strategy for e in entries}) > 1:
       rows.append(_row(studies, entries, budget))
   return rows
@@ -113,7 +113,7 @@ def _row(
   }
 
 
-def _candidates(study: Study) -> Table:
+def candidates(study: Study) -> Table:
   """Everything that a question may be answered by, the simplest first."""
   table: Table = {}
   if study.base_greedy is not None:

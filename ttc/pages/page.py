@@ -14,6 +14,7 @@ from ttc.claims.verdicts import Claim
 from ttc.pages import (
   claim_list,
   elements,
+  explorer,
   figures,
   glossary,
   policy_map,
@@ -25,7 +26,13 @@ from ttc.pages.figures import Drawing
 from ttc.runtime.safe_text import as_html
 
 # In the page, in this order.
-SCRIPTS = ('page.js',)
+SCRIPTS = (
+  'page.js',
+  'explorer.js',
+  'questions.js',
+  'chains.js',
+  'question.js',
+)
 
 
 class Excerpt(NamedTuple):
@@ -88,6 +95,7 @@ def render(
       figures.html(summary['figures'], drawings, summary['left_out']),
     ),
     _Section('claims', 'Claims', claim_list.every(claims)),
+    _Section('questions', 'Questions', explorer.html()),
     _Section('samples', 'Samples', ''.join(map(_sample, samples))),
     _Section(
       'numbers',

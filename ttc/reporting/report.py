@@ -2,6 +2,7 @@
 
 <folder>/summary.json   every curve and claim, for programs
 <folder>/index.html     the report for readers, in one file
+<folder>/explorer/      every question, for the page to show
 <folder>/figures/       <id>.svg and <id>.png
 """
 
@@ -16,7 +17,8 @@ from ttc.analysis.study import Study
 from ttc.claims import catalogue as all_claims
 from ttc.claims import recommendation
 from ttc.claims.verdicts import Claim
-from ttc.pages import page
+from ttc.data.problems import Problem
+from ttc.pages import explorer, page
 from ttc.pipeline import records
 from ttc.reporting import examples, made_of, plots, tables, terminal
 from ttc.reporting.figures import catalogue as all_figures
@@ -38,6 +40,10 @@ class About:
     subsets: number of random subsets, see `study.Study`.
     stages: folder names by stage, see `study.load`; {} for the usual names.
     selections: to show beside those that every report shows.
+    problems: texts of the questions, for the explorer.
+    delimiter: text that ends a step.
+    explored: number of questions whose attempts can be looked into; None for
+      all.
   """
 
   experiment: str
@@ -48,6 +54,9 @@ class About:
   subsets: int = 100
   stages: Mapping[str, str] = dataclasses.field(default_factory=dict)
   selections: Sequence[Selection] = ()
+  problems: Sequence[Problem] = ()
+  delimiter: str = '\n'
+  explored: int | None = None
 
 
 def write(
@@ -111,6 +120,15 @@ def write(
   drawings = {f.id: plots.save(f, folder / 'figures') for f in figures}
   overview = terminal.overview(numbers)
   text = terminal.render(_headline(about, studies), shown, overview, claims)
+  root = next(iter(roots.values()))
+  explorer.write(
+    folder,
+    root,
+    studies[0],
+    about.problems,
+    about.delimiter,
+    about.explored,
+  )
   # Canonical JSON rounds floats to 6 digits, so that equal work gives equal
   # bytes; here it is indented for readers. The page shows these numbers.
   plain = json.loads(records.canonical(summary))
@@ -119,7 +137,7 @@ def write(
     page.render(
       plain,
       drawings,
-      examples.read(next(iter(roots.values()))),
+      examples.read(root),
       overview,
       made_of.links(folder, roots),
     ),

@@ -5,6 +5,7 @@ import os
 from typing import ClassVar
 
 from ttc.analysis import study
+from ttc.data.problems import Task
 from ttc.pipeline import completed, model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
@@ -27,6 +28,10 @@ class Report:
     stages: names of the stages to read; () for all of the experiment.
     name: name of the stage.
     selections: ways to choose an answer that are shown beside the usual ones.
+    task: whose questions the page shows; None shows them by their ids.
+    split: of the task.
+    explored: number of questions whose attempts can be looked into, beside the
+      page; None for all. All of them are in its table.
   """
 
   kind: ClassVar[str] = 'report'
@@ -39,9 +44,18 @@ class Report:
   selections: tuple[Selection, ...] = dataclasses.field(
     default=(), metadata={'recorded': 'changed'}
   )
+  # What the page shows of questions does not change the numbers.
+  task: Task | None = dataclasses.field(
+    default=None, metadata={'recorded': False}
+  )
+  split: str = dataclasses.field(default='test', metadata={'recorded': False})
+  explored: int | None = dataclasses.field(
+    default=2000, metadata={'recorded': False}
+  )
 
   def __post_init__(self):
     limits.whole(self, 'subsets')
+    limits.whole(self, 'explored', least=0)
 
   def check(self, experiment: Experiment) -> None:
     """Raises ValueError for a stage that is read but does not come earlier."""
@@ -66,6 +80,9 @@ class Report:
       subsets=self.subsets,
       stages={name: name for name in names if name in study.STAGES},
       selections=self.selections,
+      problems=self.task.problems(self.split) if self.task else (),
+      delimiter=self.task.delimiter if self.task else '\n',
+      explored=self.explored,
     )
     table = report.write(run.folder, roots, about)
     records.write_atomic(run.folder / _TABLE, f'{table}\n'.encode())
