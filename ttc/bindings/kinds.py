@@ -6,6 +6,7 @@ KINDS = {
   'label': 'label steps by Monte-Carlo rollouts',
   'train': 'finetune a proposer or a verifier on data of earlier stages',
   'revise_data': 'pair wrong attempts with correct ones into trajectories',
+  'distill': 'keep right answers, to train the proposer on',
   'difficulty': 'sample the test questions to estimate their difficulty',
   'search': 'search against a verifier, over strategies and budgets',
   'revise': 'sample revision chains, sequential against parallel',
@@ -14,5 +15,6 @@ KINDS = {
   'probe': 'read prompts, to predict difficulty before sampling',
   'fit_allocation': 'learn from fitting questions how to spend a budget',
   'allocate': 'spend a budget over all questions, as results come in',
+  'compare': 'compare proposers: pass@1, coverage and what their data cost',
   'report': 'draw the figures and write the summary',
 }

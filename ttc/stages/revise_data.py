@@ -45,6 +45,14 @@ class ReviseData:
     asked = example_checks.questions(experiment, self, self.source)
     example_checks.check_split(self, self.task, self.split, asked)
 
+  def longest(self, samples: int | None, prompt: int, attempt: int) -> int:
+    """The prompt, the attempts before the target, the target and its end."""
+    how = self.trajectories
+    earlier = how.max_context
+    if samples is not None:  # the target may be among its own context
+      earlier = min(earlier, samples - (not how.right_share))
+    return prompt + earlier * (attempt + 1) + attempt + 1
+
   def __call__(self, run: StageRun) -> None:
     """Writes one row with the trajectories of each sampled question."""
     vocabulary = self.task.vocabulary

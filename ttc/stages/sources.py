@@ -107,7 +107,8 @@ class Written:
   """Trains a language model on examples of a stage, e.g. trajectories.
 
   Attributes:
-    stage: name of the stage that wrote the examples.
+    stage: name of the stage that wrote the examples, of kind 'revise_data' or
+      'distill'.
   """
 
   kind: ClassVar[str] = 'lm'
@@ -121,9 +122,5 @@ class Written:
         yield {**example, 'problem': row['problem']}
 
   def longest(self, stage, samples, prompt, attempt):
-    """The prompt, the attempts before the target, the target and its end."""
-    how = stage.trajectories
-    earlier = how.max_context
-    if samples is not None:  # the target may be among its own context
-      earlier = min(earlier, samples - (not how.right_share))
-    return prompt + earlier * (attempt + 1) + attempt + 1
+    """What the stage says of the examples that it writes."""
+    return stage.longest(samples, prompt, attempt)
