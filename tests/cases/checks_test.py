@@ -16,6 +16,8 @@ from ttc.data.questions import Questions
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.data.worksheet import Worksheet
+from ttc.distillation.compare import Compare, Proposer
+from ttc.distillation.distill import Distill
 from ttc.examples.corpus import Corpus
 from ttc.examples.trajectories import Trajectories
 from ttc.inference.generation import Generation
@@ -59,6 +61,8 @@ _WHOLE = [
   Revise(_SOLVER, budget=4),
   Revise(_SOLVER, turns=2),
   ReviseData(_TASK),
+  Distill(_TASK),
+  Compare((Proposer('a'),)),
   FitPolicy(),
   Report(),
   Pretrain(_TASK, _MODEL, fitting.Fit(_LOOP), 10),

@@ -5,10 +5,10 @@ import json
 from typing import ClassVar
 
 from ttc.analysis import pools
+from ttc.distillation import proposers
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
-from ttc.reporting import proposers
 from ttc.runtime import limits
 from ttc.stages import example_checks
 

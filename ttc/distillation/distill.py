@@ -9,7 +9,7 @@ import dataclasses
 from typing import ClassVar
 
 from ttc.data.problems import Task
-from ttc.examples import distilling
+from ttc.distillation import keeping
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
@@ -95,16 +95,16 @@ class Distill:
     """Writes one row per question."""
     vocabulary = self.task.vocabulary
     problems = {p.id: p for p in self.task.problems(self.split)}
-    answered = distilling.by_question(run.read(self.source))
+    answered = keeping.by_question(run.read(self.source))
     for part in run.parts(answered, self.size):
       rows = []
       for id, answers in part.items:
-        right = distilling.accepted(answers, self.accept)
-        texts = distilling.distinct(right)
+        right = keeping.accepted(answers, self.accept)
+        texts = keeping.distinct(right)
         prompt = self.task.prompt_tokens(problems[id])
         documents = [
-          distilling.document(row, id, prompt, vocabulary)
-          for row in distilling.capped(texts, self.cap, run.seed, id)
+          keeping.document(row, id, prompt, vocabulary)
+          for row in keeping.capped(texts, self.cap, run.seed, id)
         ]
         rows.append(
           {

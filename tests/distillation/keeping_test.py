@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ttc.data.worksheet import Worksheet
-from ttc.examples import distilling
+from ttc.distillation import keeping
 
 V = Worksheet().vocabulary
 PROMPT = V.encode('13: 7 2 1?')
@@ -48,7 +48,7 @@ def test_what_is_kept_is_right_whole_and_distinct(least):
       if good and not row['truncated'] and text not in texts:
         expected.append(row)
         texts.append(text)
-    assert distilling.distinct(distilling.accepted(rows, least)) == expected
+    assert keeping.distinct(keeping.accepted(rows, least)) == expected
 
 
 def test_records_of_a_question_are_one_wherever_they_stand():
@@ -60,11 +60,11 @@ def test_records_of_a_question_are_one_wherever_they_stand():
     for p in (4, 9, 2)
   ]
   records.append({'problem': 9, 'decision': {}})
-  found = distilling.by_question(records)
+  found = keeping.by_question(records)
   assert [problem for problem, _ in found] == [4, 9, 2]
   for order in itertools.permutations((0, 1, 2)):
     moved = [records[i + 3 * b] for b in (0, 1) for i in order]
-    assert dict(distilling.by_question(moved)) == dict(found)
+    assert dict(keeping.by_question(moved)) == dict(found)
   for problem, rows in found:
     own = [
       r['rows'] for r in records if r['problem'] == problem and 'rows' in r
@@ -76,22 +76,22 @@ def test_a_cap_draws_each_answer_equally_often_in_their_order():
   rows = [{'text': str(i)} for i in range(6)]
   taken = collections.Counter()
   for problem in range(600):
-    kept = distilling.capped(rows, 2, seed=3, problem=problem)
+    kept = keeping.capped(rows, 2, seed=3, problem=problem)
     places = [rows.index(row) for row in kept]
     assert places == sorted(set(places))
     assert len(kept) == 2
-    assert kept == distilling.capped(rows, 2, seed=3, problem=problem)
+    assert kept == keeping.capped(rows, 2, seed=3, problem=problem)
     taken.update(places)
   # 200 expected of each, with a standard deviation below 12.
   assert max(abs(taken[i] - 200) for i in range(6)) < 60
-  assert distilling.capped(rows, 2, 4, 0) != distilling.capped(rows, 2, 3, 0)
+  assert keeping.capped(rows, 2, 4, 0) != keeping.capped(rows, 2, 3, 0)
   for cap in (None, 6, 7):
-    assert distilling.capped(rows, cap, 0, 0) == rows
+    assert keeping.capped(rows, cap, 0, 0) == rows
 
 
 def test_a_document_is_the_prompt_the_answer_and_one_end():
   for row in answers(np.random.default_rng(1), 30):
-    document = distilling.document(row, 7, PROMPT, V)
+    document = keeping.document(row, 7, PROMPT, V)
     tokens = document.tokens.tolist()
     assert tokens[: document.loss_start] == PROMPT
     answer = [t for t in row['tokens'] if t not in (V.eos_id, V.revise_id)]
@@ -101,6 +101,6 @@ def test_a_document_is_the_prompt_the_answer_and_one_end():
 
 def test_answers_without_values_cannot_be_accepted_by_them():
   row = {'answer': '1', 'correct': True, 'text': '1', 'tokens': [3]}
-  assert distilling.accepted([row], None) == [row]
+  assert keeping.accepted([row], None) == [row]
   with pytest.raises(ValueError, match=r'accept=0\.5 asks for them'):
-    distilling.accepted([row], 0.5)
+    keeping.accepted([row], 0.5)
