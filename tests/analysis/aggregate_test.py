@@ -202,7 +202,12 @@ def test_answer_ids_are_equal_exactly_for_equal_answers():
 
 @pytest.mark.parametrize(
   ('how', 'reduce'),
-  [('last', lambda v: v[-1]), ('min', min), ('prod', np.prod)],
+  [
+    ('last', lambda v: v[-1]),
+    ('min', min),
+    ('prod', np.prod),
+    ('mean', np.mean),
+  ],
 )
 def test_step_score_reads_only_the_used_cells(how, reduce):
   rng = np.random.default_rng(10)
@@ -216,7 +221,7 @@ def test_step_score_reads_only_the_used_cells(how, reduce):
   assert aggregate.step_score([0.5, 0.25], how) == reduce([0.5, 0.25])
 
 
-@pytest.mark.parametrize('how', ['last', 'min', 'prod'])
+@pytest.mark.parametrize('how', ['last', 'min', 'prod', 'mean'])
 def test_no_step_scores_zero(how):
   assert aggregate.step_score([], how) == 0
   assert aggregate.step_score([[0.5, 0.5]], how, [0]).tolist() == [0]
@@ -245,5 +250,5 @@ def test_scores_that_cannot_weigh_are_refused(select):
 
 
 def test_unknown_reduction_is_refused():
-  with pytest.raises(ValueError, match="'mean'"):
-    aggregate.step_score([0.5], 'mean')
+  with pytest.raises(ValueError, match="'median'"):
+    aggregate.step_score([0.5], 'median')

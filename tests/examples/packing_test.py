@@ -78,11 +78,56 @@ def test_epochs_differ_and_seeds_differ():
   assert first(1, 1) != [one]
 
 
-@pytest.mark.parametrize('calls', [0, 1, 5, 17])
-def test_a_restored_place_continues_with_the_same_bytes(calls):
+@pytest.mark.parametrize('window', [1, 2, 5, 11, 37, 100])
+def test_the_documents_of_a_window_stay_together(window):
+  count = 37
+  batches = packing.Batches(
+    _documents(np.full(count, 4)), batch=1, seq_len=4, seed=0, window=window
+  )
+  epochs = [
+    [int(next(batches)[NAME][0, 0, 0]) // 100 for _ in range(count)]
+    for _ in range(3)
+  ]
+  windows = [
+    set(range(i, min(i + window, count))) for i in range(0, count, window)
+  ]
+  for epoch in epochs:
+    assert sorted(epoch) == list(range(count))
+    left, place = [*windows], 0
+    while place < count:
+      (own,) = [w for w in left if epoch[place] in w]
+      assert set(epoch[place : place + len(own)]) == own
+      left.remove(own)
+      place += len(own)
+  assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_windows_and_their_documents_come_in_every_order():
+  orders = collections.Counter()
+  batches = packing.Batches(
+    _documents(np.full(4, 4)), batch=1, seq_len=4, seed=1, window=2
+  )
+  for _ in range(800):
+    orders[
+      tuple(int(next(batches)[NAME][0, 0, 0]) // 100 for _ in range(4))
+    ] += 1
+  # Two orders of the windows and two within each; 100 expected of each of 8.
+  assert len(orders) == 8
+  assert min(orders.values()) > 60
+
+
+@pytest.mark.parametrize(
+  ('calls', 'window'), [(0, 1), (1, 1), (5, 1), (17, 1), (5, 6)]
+)
+def test_a_restored_place_continues_with_the_same_bytes(calls, window):
   def make():
     return packing.Batches(
-      _documents(_lengths()), batch=4, seq_len=16, steps=2, seed=3
+      _documents(_lengths()),
+      batch=4,
+      seq_len=16,
+      steps=2,
+      seed=3,
+      window=window,
     )
 
   batches = make()

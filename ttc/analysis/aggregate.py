@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 
-Reduction = Literal['last', 'min', 'prod']
+Reduction = Literal['last', 'min', 'prod', 'mean']
 Selector = Callable[
   [np.ndarray, np.ndarray | None, np.random.Generator | None], np.ndarray
 ]
@@ -53,7 +53,7 @@ def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
   Args:
     values: values of the steps, float [..., S] in [0, 1].
     how: 'last' takes the last step's value (the paper's choice), 'min' the
-      least, 'prod' the product of all.
+      least, 'prod' the product of all, 'mean' their mean.
     num_steps: number of steps of each solution, int [...]; None is S. Values
       beyond it are ignored.
 
@@ -86,9 +86,11 @@ def step_score(values, how: Reduction = 'last', num_steps=None) -> np.ndarray:
       score = np.where(used, values, np.inf).min(axis=-1)
     case 'prod':
       score = np.where(used, values, 1.0).prod(axis=-1)
+    case 'mean':
+      score = np.where(used, values, 0.0).sum(axis=-1) / np.maximum(count, 1)
     case _:
       raise ValueError(
-        f'Unknown reduction {how!r}; choose one of last, min and prod.'
+        f'Unknown reduction {how!r}; choose one of last, min, prod and mean.'
       )
   return np.where(count > 0, score, 0.0)
 

@@ -68,6 +68,7 @@ class Batches:
     steps: int = 1,
     seed: int,
     shard: tuple[int, int] = (0, 1),
+    window: int = 1,
   ):
     """Packs `documents`, in a new order in every epoch.
 
@@ -79,6 +80,9 @@ class Batches:
       seed: seed of the order.
       shard: (index, number of processes); the iterator yields the rows of this
         process only.
+      window: documents that stay together: the order is one of windows of so
+        many neighbours, and one within each. With more than one, a batch has
+        siblings, such as rollouts of one solution.
 
     Raises:
       ValueError: there is no document, one is empty or longer than a row, or
@@ -87,6 +91,7 @@ class Batches:
     _check(documents, batch, seq_len, shard)
     self._documents, self._seed, self._steps = documents, seed, steps
     self._batch, self._seq_len, self._shard = batch, seq_len, shard
+    self._window = window
     self._lengths = documents.lengths
     self._epoch, self._index, self._waiting = 0, 0, []
     self._order = self._shuffled()
@@ -122,7 +127,12 @@ class Batches:
   def _shuffled(self) -> np.ndarray:
     # Derived anew from (seed, epoch): the state holds no generator.
     rng = np.random.default_rng((self._seed, self._epoch))
-    return rng.permutation(len(self._documents))
+    if self._window == 1:
+      return rng.permutation(len(self._documents))
+    place = np.arange(len(self._documents)) // self._window
+    # A random rank orders the windows, and random keys the documents of one.
+    rank = rng.permutation(place[-1] + 1)
+    return np.lexsort((rng.random(len(place)), rank[place]))
 
   def _draw(self) -> Iterator[int]:
     """Yields documents without end, epoch after epoch."""

@@ -50,6 +50,8 @@ class Fit:
     param_dtype: dtype of the parameters during training, e.g. 'float32' for a
       bfloat16 checkpoint, which would lose small updates; None is the model's.
       The finished model is written in the model's own dtype.
+    window: examples that are neighbours, such as the rollouts of a solution,
+      and are shuffled together, so that batches have siblings; 1 for none.
 
   Raises:
     ValueError: a share is not in [0, 1), or nothing is held out for a stopping
@@ -63,9 +65,11 @@ class Fit:
   )
   dropout: float | None = None
   param_dtype: str | None = None
+  window: int = dataclasses.field(default=1, metadata={'recorded': 'changed'})
 
   def __post_init__(self):
     limits.real(self, 'held_out', 'dropout', least=0, below=1)
+    limits.whole(self, 'window')
     if not self.held_out and self.loop.stop.rule != 'last':
       raise ValueError(
         f'Stop.rule={self.loop.stop.rule!r} needs held-out questions and '
@@ -164,7 +168,10 @@ def train(
     )
     head = {'lm': 'logits', 'value': 'value'}[kind]
     batches = packing.Batches(
-      tasks.documents(task, 'train'), seed=loop.seed, **sizes
+      tasks.documents(task, 'train'),
+      seed=loop.seed,
+      window=config.window,
+      **sizes,
     )
     try:
       # A first signal does not interrupt a step: `fit` polls for it after each

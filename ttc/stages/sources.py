@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol
 
 from ttc.data.vocabulary import Vocabulary
 from ttc.examples import labelling
+from ttc.examples.relabelling import Relabel
 from ttc.pipeline.stage import Stage
 from ttc.runtime import limits
 
@@ -50,15 +51,19 @@ class StepLabels:
     stage: name of the stage that labelled steps.
     rollouts: whether each rollout is an example too, with its own outcome as
       the label of its steps (see `labelling.process_examples`).
+    relabel: how labels are made of outcomes, where not as the stage made them.
   """
 
   kind: ClassVar[str] = 'value'
   stage: str = 'label'
   rollouts: bool = True
+  relabel: Relabel | None = dataclasses.field(
+    default=None, metadata={'recorded': 'changed'}
+  )
 
   def examples(self, rows, prompts, vocabulary):
     """Yields an example per labelled solution, and per rollout if wanted."""
-    for row in rows:
+    for row in map(self.relabel, rows) if self.relabel else rows:
       for document in labelling.process_examples(
         row, prompts[row['problem']], vocabulary, self.rollouts
       ):
