@@ -10,11 +10,12 @@ KINDS = {
   'difficulty': 'sample the test questions to estimate their difficulty',
   'search': 'search against a verifier, over strategies and budgets',
   'revise': 'sample revision chains, sequential against parallel',
+  'evaluate_prm': 'value the steps of solutions, and find their first error',
   'policy': 'choose the best strategy for each difficulty and budget',
   'apply_policy': 'answer questions by a fitted policy',
   'probe': 'read prompts, to predict difficulty before sampling',
   'fit_allocation': 'learn from fitting questions how to spend a budget',
   'allocate': 'spend a budget over all questions, as results come in',
-  'compare': 'compare proposers: pass@1, coverage and what their data cost',
+  'compare': 'compare proposers, or verifiers, on the same questions',
   'report': 'draw the figures and write the summary',
 }

@@ -209,6 +209,23 @@ class Worksheet:
   def grade_all(self, problem: Problem, texts: Sequence[str]) -> list[Grade]:
     return [self.grade(problem, text) for text in texts]
 
+  def first_error(self, problem: Problem, text: str) -> int | None:
+    """Index of the first line that misses its goal; -1 where none does.
+
+    None for a text without an answer, whose lines answer no goals.
+    """
+    if self.grade(problem, text).answer is None:
+      return None
+    goals = read_question(problem.question)
+    lines = enumerate(zip(text.split('\n'), goals, strict=True))
+    for index, (line, (numbers, target)) in lines:
+      label = LABEL.match(line)
+      equations = countdown.read_line(line[label.end() :])
+      hit = countdown.is_solution(equations, numbers, target)
+      if int(label[1]) != target or not hit:
+        return index
+    return -1
+
   def questions(self, split: str) -> np.ndarray:
     """Returns the goals of each question, int [Q, max(goals)].
 
