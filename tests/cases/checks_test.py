@@ -19,6 +19,7 @@ from ttc.data.worksheet import Worksheet
 from ttc.distillation.compare import Compare, Proposer
 from ttc.distillation.distill import Distill
 from ttc.examples.corpus import Corpus
+from ttc.examples.relabelling import Relabel
 from ttc.examples.trajectories import Trajectories
 from ttc.inference.generation import Generation
 from ttc.models.config import TransformerConfig
@@ -45,6 +46,8 @@ from ttc.stages.sources import Outcomes
 from ttc.training.loop import FitConfig
 from ttc.training.optimizer import AdamW
 from ttc.training.stopping import Stop
+from ttc.verifiers.compare_verifiers import CompareVerifiers
+from ttc.verifiers.evaluate_prm import EvaluatePrm
 
 _TASK = Worksheet(goals=(2,), num_pretrain=30, num_finetune=20, num_test=8)
 _SOLVER = Solver(_TASK, Generation(max_tokens=26, max_step_tokens=14))
@@ -63,9 +66,13 @@ _WHOLE = [
   ReviseData(_TASK),
   Distill(_TASK),
   Compare((Proposer('a'),)),
+  CompareVerifiers('a', ('b',)),
+  EvaluatePrm(dataclasses.replace(_SOLVER, verifier='prm'), source='a'),
+  Relabel(),
   FitPolicy(),
   Report(),
   Pretrain(_TASK, _MODEL, fitting.Fit(_LOOP), 10),
+  fitting.Fit(_LOOP),
   Outcomes(),
   _LOOP,
   Stop('best', 5),

@@ -74,7 +74,7 @@ def _ranking(studies) -> list[Claim]:
   }
   claims = []
   for where, statement in statements.items():
-    rows = [_auc_rows(s.base, where == 'inner') for s in studies]
+    rows = [auc_rows(s.base, where == 'inner') for s in studies]
     claims.append(
       verdicts.judge(
         f'verifier.auc.{where}',
@@ -90,7 +90,7 @@ def _ranking(studies) -> list[Claim]:
   return claims
 
 
-def _auc_rows(pool: AnswerPool, inner: bool) -> np.ndarray:
+def auc_rows(pool: AnswerPool, inner: bool) -> np.ndarray:
   """AUC within each question, and whether it is defined, float [2, Q].
 
   With `inner`, of the values before the last step, pooled over the steps.
