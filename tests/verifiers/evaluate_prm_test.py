@@ -8,6 +8,7 @@ import pytest
 
 from tests.stages.random_models import recorded, stored, TASK
 from ttc.distillation.distill import Distill
+from ttc.estimates import workload
 from ttc.inference.generation import Generation
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
@@ -155,3 +156,8 @@ def test_answers_of_two_arms_are_no_source(solver, tmp_path):
   run = StageRun(EvaluatePrm(solver, source='search'), place, 0)
   with pytest.raises(ValueError, match='has several records of question'):
     run.work()
+
+
+def test_a_plan_of_machines_leaves_out_what_samples_nothing(solver):
+  stage = EvaluatePrm(solver, source='sample')
+  assert workload.of(stage, None, None, workload.Assumed()) is None

@@ -22,13 +22,13 @@ from ttc.search.revisions import Chains
 from ttc.stages import model_checks
 from ttc.stages.label import Label
 from ttc.stages.pretrain import Pretrain
-from ttc.stages.probe import Probe
 from ttc.stages.revise import Revise
 from ttc.stages.solver import Solver
 from ttc.stages.train import Train
 from ttc.training.loop import check_rows
 
 _HEADS = {'lm': 'logits', 'value': 'value'}
+_READERS = ('probe', 'evaluate_prm')  # kinds of stages that sample nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,8 +146,8 @@ def of(
     assumed: see `Assumed`.
 
   Returns:
-    None for a stage that does not use the devices, or reads prompts only, or
-    is sampled elsewhere.
+    None for a stage that does not use the devices, or only reads, or is
+    sampled elsewhere.
 
   Raises:
     ValueError: the model cannot be divided over the devices, or its shape is
@@ -156,7 +156,7 @@ def of(
   if isinstance(stage, Train | Pretrain):
     return _training(stage, models, topology)
   solver = getattr(stage, 'solver', None)
-  if isinstance(stage, Probe) or not isinstance(solver, Solver):
+  if stage.kind in _READERS or not isinstance(solver, Solver):
     return None
   if not isinstance(solver.proposer, Endpoint):
     return _sampler(stage, models, topology, assumed)
