@@ -9,8 +9,10 @@ stop. The next attempt follows the last `<revise>`.
 
 from collections.abc import Sequence
 import functools
+from typing import Any
 
-from ttc.data.vocabulary import Vocabulary
+from ttc.data.problems import Task
+from ttc.data.vocabulary import Vocabulary, WordVocabulary
 
 KEEP = 4  # earlier attempts in the context, as in the paper
 
@@ -33,6 +35,33 @@ def one_end(tokens: Sequence[int], vocabulary: Vocabulary) -> list[int]:
   if tokens and tokens[-1] in bare_ends(vocabulary):
     tokens[-1] = vocabulary.eos_id
   return tokens
+
+
+def vocabulary_of(task: Task | None) -> Vocabulary:
+  """Returns that of a task; without one it is of words and has no words."""
+  return WordVocabulary(()) if task is None else task.vocabulary
+
+
+def inserted(text: str, task: Task | None) -> list[int]:
+  """Returns the tokens of a trusted text that stands within a context.
+
+  A tokenizer that has special tokens reads them as spelt; those with which it
+  would begin a text are left off.
+  """
+  vocabulary = vocabulary_of(task)
+  tokens = getattr(vocabulary, 'encode_template', vocabulary.encode)(text)
+  return tokens[len(getattr(vocabulary, 'begin_ids', ())) :]
+
+
+def check_texts(config: Any, *names: str) -> None:
+  """Raises ValueError for texts of a configuration that has no task."""
+  given = {name: getattr(config, name) for name in names}
+  if config.task is None and any(given.values()):
+    kind = type(config).__name__
+    raise ValueError(
+      f'{kind} has the texts {given} and no task to say what tokens they are; '
+      f'give {kind}.task.'
+    )
 
 
 @functools.lru_cache(maxsize=8)

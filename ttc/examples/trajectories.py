@@ -15,6 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from ttc.data.vocabulary import Vocabulary
 from ttc.examples.context import context_tokens, KEEP, strip_end
 from ttc.examples.documents import Document
+from ttc.examples.marks import Marks
 from ttc.runtime import limits
 
 
@@ -32,6 +33,8 @@ class Trajectories:
       context, which teaches the model to leave correct answers unchanged.
     seed: seed of all random draws. The trajectories of a question depend on
       this, its id and its rows alone.
+    marks: writes the attempts before the target with what the verifier thinks
+      of them, for guided revision; None writes them alone.
 
   Raises:
     ValueError: a field is out of its range.
@@ -42,6 +45,9 @@ class Trajectories:
   distinct: bool = False
   right_share: float = 0.0
   seed: int = 0
+  marks: Marks | None = dataclasses.field(
+    default=None, metadata={'recorded': 'changed'}
+  )
 
   def __post_init__(self):
     limits.whole(self, 'max_context', least=0)  # 0 for no history
@@ -56,6 +62,7 @@ class Trajectories:
 
     Args:
       record: sample record of the question; rows without an answer are ignored.
+        With marks the others have a verifier's values at the ends of steps.
       prompt: tokens of the prompt.
       vocabulary: vocabulary of the tokens.
     """
@@ -74,10 +81,7 @@ class Trajectories:
     documents = []
     for i, target in enumerate(right):
       history = self._history(rng, target, wrong, nearest[i])
-      attempts = [strip_end(row['tokens'], vocabulary) for row in history]
-      context = context_tokens(
-        prompt, attempts, vocabulary.revise_id, self.max_context
-      )
+      context = self._context(prompt, history, vocabulary)
       tokens = [
         *context,
         *strip_end(target['tokens'], vocabulary),
@@ -87,6 +91,17 @@ class Trajectories:
         Document(np.array(tokens, np.int32), len(context), record['problem'])
       )
     return documents
+
+  def _context(self, prompt, history, vocabulary) -> list[int]:
+    """Returns the tokens before a target."""
+    if self.marks is not None:
+      kept = history[max(0, len(history) - self.max_context) :]
+      marked = [self.marks(row['tokens'], row['values']) for row in kept]
+      return [*prompt, *(token for attempt in marked for token in attempt)]
+    attempts = [strip_end(row['tokens'], vocabulary) for row in history]
+    return context_tokens(
+      prompt, attempts, vocabulary.revise_id, self.max_context
+    )
 
   def _history(self, rng, target, wrong, nearest) -> list[Mapping]:
     """Returns the attempts before one target, oldest first.

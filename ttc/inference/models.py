@@ -7,6 +7,7 @@ import functools
 import jax
 import numpy as np
 
+from ttc.inference.alone import Alone
 from ttc.inference.generation import Generation
 from ttc.inference.verifier_text import Bridge
 from ttc.models.config import TransformerConfig
@@ -68,8 +69,8 @@ class Models:
     end: [V] bool, tokens that end a solution.
     generation: how attempts are sampled.
     mesh: where the rows live; of devices of this process.
-    bridge: to a verifier that reads other tokens; None where it reads the
-      proposer's.
+    bridge: to a verifier that reads other tokens, or fewer of them; None where
+      it reads the proposer's.
     ends: the token that a verifier reads instead of the one that ended an
       attempt, so that equal texts have equal values; without a bridge.
   """
@@ -80,7 +81,7 @@ class Models:
   end: np.ndarray
   generation: Generation
   mesh: jax.sharding.Mesh
-  bridge: Bridge | None = None
+  bridge: Bridge | Alone | None = None
   ends: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):

@@ -11,6 +11,7 @@ from collections.abc import (
 import dataclasses
 
 from ttc.inference import prefill
+from ttc.inference.alone import Alone
 from ttc.inference.requests import Extend, Plan, Prefill, Question
 from ttc.inference.rows import Row, Slot
 from ttc.inference.verifier_text import Bridge
@@ -111,7 +112,7 @@ class DeviceQueues:
     max_step_tokens: int,
     roles: Collection[str],
     finished: Callable[[Job, list[Row]], None],
-    bridge: Bridge | None = None,
+    bridge: Bridge | Alone | None = None,
     ends: Mapping[int, int] | None = None,
   ):
     """Begins with all slots free.
@@ -121,7 +122,7 @@ class DeviceQueues:
       max_step_tokens: see `Generation`.
       roles: those of 'proposer' and 'verifier' that there are.
       finished: called with each plan's rows when it returns.
-      bridge: to a verifier of another vocabulary.
+      bridge: to a verifier that reads other tokens, or fewer of them.
       ends: see `Models`.
     """
     self.null_slot = slots

@@ -78,6 +78,8 @@ class Question:
     key: uint32 [2], from the run's seed and the problem's id.
     room: largest number of tokens of an attempt.
     cost: work spent on it so far.
+    stem: a row of the prompt whose caches all roots share; None where a root
+      has to read the prompt.
   """
 
   id: int
@@ -85,9 +87,14 @@ class Question:
   key: np.ndarray
   room: int
   cost: Cost = dataclasses.field(default_factory=Cost)
+  stem: Row | None = None
 
   def root(self) -> Row:
     """The row that all others descend from."""
+    if self.stem is not None:
+      root = self.stem.child(0)
+      root.key, root.ordinal = self.key, None
+      return root
     start = len(self.prompt)
     return Row(list(self.prompt), start, start + self.room, self.key)
 

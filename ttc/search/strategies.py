@@ -16,6 +16,8 @@ of many questions at once.
                    `backtrack`)
     Tempered       any of them at a temperature of its own (module `tempered`)
     Sparse         any of them with several steps for one (module `sparse`)
+    Guided         any of them in turns that see the best attempts so far
+                   (module `guided`)
 """
 
 import dataclasses
@@ -47,6 +49,9 @@ class Strategy(Protocol):
 
   Implementations are frozen dataclasses, therefore hashable. Their `repr` is
   the name of the strategy in the records.
+
+  One whose rows have more before their attempts than the prompt says how long
+  they are by a method `longest`; see the function.
 
   Attributes:
     verified: whether the search itself needs a verifier. Where it is False a
@@ -248,6 +253,20 @@ class StepSearch:
       np.array([row.done for row in rows]),
     )
     return parents(counts).tolist()
+
+
+def longest(strategy: Strategy, prompt: int, attempt: int) -> int:
+  """Returns the maximum number of tokens of a strategy's rows.
+
+  Args:
+    strategy: asked itself or, where it is around another one, by that one.
+    prompt: maximum number of tokens of a prompt.
+    attempt: maximum number of tokens of an attempt.
+  """
+  while not hasattr(strategy, 'longest') and hasattr(strategy, 'strategy'):
+    strategy = strategy.strategy
+  own = getattr(strategy, 'longest', None)
+  return prompt + attempt if own is None else own(prompt, attempt)
 
 
 def at_least_one(strategy: Strategy, rows: int) -> int:

@@ -16,7 +16,7 @@ from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.search.rescoring import final_values
 from ttc.search.solutions import Attempt, Solution
-from ttc.search.strategies import BestOfN, Strategy
+from ttc.search.strategies import BestOfN, longest, Strategy
 from ttc.stages import loading
 from ttc.stages.solver import Solver, stage_key
 
@@ -86,7 +86,10 @@ def check_arms(stage: Armed, experiment: Experiment) -> None:
     arm.check(bool(stage.solver.verifier))
     if arm.strategy.verified:  # it looks at values while it goes
       loading.check_steps(stage.solver, repr(arm.strategy))
-  stage.solver.check(experiment, stage)
+  # A row as long as so many attempts, with one token between each two.
+  most = stage.solver.generation.max_tokens
+  beyond = max(longest(arm.strategy, 0, most) for arm in stage.arms)
+  stage.solver.check(experiment, stage, -(-(beyond + 1) // (most + 1)))
 
 
 def run_arms(stage: Armed, run: StageRun) -> None:
@@ -121,7 +124,9 @@ def run_arms(stage: Armed, run: StageRun) -> None:
     if scheduler is None:  # loads nothing where no part is left
       solver.say_if_equal(run, max(budget for _, budget in settings))
       models = solver.load(run)
-      scheduler = solver.scheduler(run, models, slots)
+      widths = solver.prompt_width, solver.generation.max_tokens
+      row = max(longest(strategy, *widths) for strategy, _ in settings)
+      scheduler = solver.scheduler(run, models, slots, row)
       scorers = solver.load_scorers(run, models)
     with partitioning.use(models.mesh):
       part.write(

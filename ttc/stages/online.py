@@ -19,7 +19,7 @@ from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits, waiting
 from ttc.search.bounded import Allowance
 from ttc.search.solutions import Attempt
-from ttc.search.strategies import Strategy
+from ttc.search.strategies import longest, Strategy
 from ttc.stages import fit_allocation, loading, model_checks
 from ttc.stages.arms import Arm
 from ttc.stages.fit_allocation import Ladder
@@ -225,7 +225,7 @@ class _Costs:
     """The most useful FLOPs that an action may take on a question."""
     strategy, generations = self._actions[action]
     prompt = self._solver.lengths[question]
-    most = self._solver.generation.max_tokens
+    most = longest(strategy, 0, self._solver.generation.max_tokens)
     return ceiling(
       self._shapes,
       generations,
@@ -335,8 +335,12 @@ class _Sampler:
       return
     solver, actions = self._stage.solver, self._stage.actions.values()
     self._models = solver.load(self._run)
+    widths = solver.prompt_width, solver.generation.max_tokens
     self._scheduler = solver.scheduler(
-      self._run, self._models, max(s.slots(n) for s, n in actions)
+      self._run,
+      self._models,
+      max(s.slots(n) for s, n in actions),
+      max(longest(s, *widths) for s, _ in actions),
     )
 
 

@@ -41,9 +41,16 @@ class ReviseData:
     limits.whole(self, 'size')
 
   def check(self, experiment: Experiment) -> None:
-    """Raises ValueError for a source that is not there or asks others."""
+    """Raises ValueError for a source that is not there or does not fit."""
     asked = example_checks.questions(experiment, self, self.source)
     example_checks.check_split(self, self.task, self.split, asked)
+    source = experiment.source(self, self.source)
+    solver = getattr(source, 'solver', None)
+    if self.trajectories.marks and solver and not solver.verifier:
+      raise ValueError(
+        f'{self.name} marks the steps of {self.source}, which has no verifier; '
+        f'give the Solver.verifier of {self.source}, or no Trajectories.marks.'
+      )
 
   def longest(self, samples: int | None, prompt: int, attempt: int) -> int:
     """The prompt, the attempts before the target, the target and its end."""
@@ -51,7 +58,8 @@ class ReviseData:
     earlier = how.max_context
     if samples is not None:  # the target may be among its own context
       earlier = min(earlier, samples - (not how.right_share))
-    return prompt + earlier * (attempt + 1) + attempt + 1
+    each = how.marks.longest(attempt) if how.marks else attempt + 1
+    return prompt + earlier * each + attempt + 1
 
   def __call__(self, run: StageRun) -> None:
     """Writes one row with the trajectories of each sampled question."""

@@ -14,11 +14,13 @@ from ttc.examples import context
 from ttc.external.endpoint import Endpoint
 from ttc.external.remote import RemoteScheduler
 from ttc.inference import keys
+from ttc.inference.alone import Alone
 from ttc.inference.capacity import Capacity
 from ttc.inference.generation import Generation
 from ttc.inference.models import Models
 from ttc.inference.requests import PlanRunner, Question
 from ttc.inference.scheduler import Scheduler
+from ttc.inference.verifier_text import Bridge
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
@@ -62,6 +64,8 @@ class Solver:
       the path does not exist yet.
     skip: number of questions of the split that are passed over, from its first
       on: others may be fitted on those that trained no verifier.
+    verify_alone: whether the verifier reads an attempt without the earlier ones
+      in its context, as one with a reader always does.
   """
 
   task: Task
@@ -78,6 +82,9 @@ class Solver:
   model_parallel: int = 1
   shape: TransformerConfig | None = None
   skip: int = dataclasses.field(default=0, metadata={'recorded': 'changed'})
+  verify_alone: bool = dataclasses.field(
+    default=False, metadata={'recorded': 'changed'}
+  )
 
   def __post_init__(self):
     limits.whole(self, 'skip', least=0)
@@ -274,7 +281,7 @@ class Solver:
   def _here(
     self, run: StageRun, models: Models, slots: int, longest: int
   ) -> Scheduler:
-    if models.bridge is not None:
+    if isinstance(models.bridge, Bridge):
       longest = self.longest_text(longest)
     capacity = Capacity.create(self.rows, longest, slots, self.line)
     return Scheduler(models, capacity, run.tell)
@@ -364,6 +371,9 @@ class Solver:
     verifier = loading.model(self, run, models.mesh, stage, 'value')
     folder = model_folders.folder(run.input(stage))
     bridge = loading.bridge(self, folder, verifier.cfg, models.step_end)
+    if bridge is None and self.verify_alone:
+      prompts = {problem.id: self.prompt(problem) for problem in self.problems}
+      bridge = Alone(prompts, models.ends)
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)
 
 
