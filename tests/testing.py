@@ -6,6 +6,7 @@ last token only, so a table [V, V] of log-odds is a language model, and a list
 can be worked out by hand.
 """
 
+import dataclasses
 import functools
 
 from flax import linen as nn
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ttc.data.vocabulary import WordVocabulary
 from ttc.inference import keys
 from ttc.inference.capacity import Capacity
 from ttc.inference.generation import Generation
@@ -27,6 +29,18 @@ from ttc.search.solutions import Attempt, Solution
 PAD, END, STEP = 0, 1, 2
 WORDS = 8
 MESH_DEVICES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Spelling:
+  """A task of which only tokens and steps matter: letters, `a` ends a step."""
+
+  size: int = WORDS
+  delimiter = 'a'
+
+  @property
+  def vocabulary(self) -> WordVocabulary:
+    return WordVocabulary(tuple('abcdefghijklm'[: self.size - 3]))
 
 
 def small_config(**changes) -> TransformerConfig:
@@ -132,9 +146,9 @@ def _whole(cfg, head, params, text):
   return Transformer(cfg, head).apply({'params': params}, text)[0]
 
 
-def read_whole(models, prompt, tokens):
+def read_whole(models, prompt, tokens, width=16):
   """Log-probability and value of each token, of an attempt read at once."""
-  text = np.zeros((1, 16), int)
+  text = np.zeros((1, width), int)
   text[0, : len(prompt) + len(tokens)] = [*prompt, *tokens]
   at = len(prompt) + np.arange(len(tokens))
   logits, values = (

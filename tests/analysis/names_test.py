@@ -42,6 +42,10 @@ def test_fields_that_are_not_known_tell_names_apart():
   assert shown[sparse] == 'beam M=4, every=2'
   assert shown['New(x=2)'] == 'New(x=2)'
   assert names.short('GreedySeeded()') == 'greedy-seeded'
+  guided = "Guided(strategy={}, first=1, marks=Marks(good=''), accept=None)"
+  assert names.short(guided.format('BestOfN()')) == 'guided'
+  beam = guided.format(repr_of('Beam(width=4)'))
+  assert names.short(beam) == 'guided × beam M=4'
   assert len(set(shown.values())) == len(shown)
 
 

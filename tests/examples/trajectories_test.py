@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ttc.data.worksheet import Worksheet
+from ttc.examples.marks import Marks
 from ttc.examples.trajectories import nearest_rows, Trajectories
 
 V = Worksheet().vocabulary
@@ -212,3 +213,34 @@ def test_a_question_without_right_samples_yields_nothing():
 def test_nonsense_is_refused(fields, message):
   with pytest.raises(ValueError, match=rf'Trajectories\.{message}'):
     Trajectories(**fields)
+
+
+def test_marked_trajectories_are_those_without_marks_with_marks():
+  task = Worksheet()
+  marks = Marks(task, good='+', bad='?', threshold=0.5)
+  plain, marked = Trajectories(), Trajectories(marks=marks)
+  differ = 0
+  for problem in range(20):
+    record = make_record(problem, right=3, wrong=5)
+    rng = np.random.default_rng(problem)
+    by_text = {}
+    for row in record['rows']:
+      row['values'] = rng.random(len(marks.ends(row['tokens']))).tolist()
+      by_text[row['text']] = row
+    pairs = zip(
+      plain(record, PROMPT, V), marked(record, PROMPT, V), strict=True
+    )
+    for one, other in pairs:
+      attempts, _ = read(one)
+      context = list(PROMPT)
+      for text in attempts:
+        row = by_text[text]
+        context += marks(row['tokens'], row['values'])
+      target = one.tokens[one.loss_start :].tolist()
+      assert other.tokens.tolist() == context + target
+      assert other.loss_start == len(context)
+      differ += bool(attempts)
+  assert differ
+  assert Trajectories(max_context=0, marks=marks)(record, PROMPT, V)[
+    0
+  ].loss_start == len(PROMPT)

@@ -22,14 +22,18 @@ from ttc.allocation.ceiling import ceiling
 from ttc.allocation.recorded import spend
 from ttc.analysis import names
 from ttc.cli import configuration
+from ttc.examples.marks import Marks
 from ttc.pipeline import fingerprint
 from ttc.pipeline.model_folders import ModelShapes
 from ttc.search.allocate import Dvts, Keep, ParticleFilter, Rebase
 from ttc.search.backtrack import Backtrack
 from ttc.search.bounded import Allowance
+from ttc.search.critique import Critique
+from ttc.search.forced import Forced
+from ttc.search.guided import Guided
 from ttc.search.mcts import Mcts
 from ttc.search.sparse import Sparse
-from ttc.search.strategies import StepSearch
+from ttc.search.strategies import longest, StepSearch
 from ttc.search.tempered import Tempered
 
 RNG = np.random.default_rng(5)
@@ -38,6 +42,7 @@ TABLE[:, testing.PAD] = -30
 TABLE[:, testing.END] -= 0.5
 VALUES = RNG.normal(size=testing.WORDS)
 PROMPTS = [[3, 4], [5]]
+TASK = testing.Spelling()
 BUDGETS = (1, 4, 8)
 _SHAPES = ModelShapes(testing.scripted_config(), testing.scripted_config())
 _ASKED = {'verified', 'rows', 'slots', 'plan'}
@@ -66,6 +71,10 @@ CASES = [strategy() for strategy in STRATEGIES.values()] + [
   Sparse(Backtrack()),
   StepSearch(ParticleFilter(0.5)),
   Mcts(width=2, rollouts=2),
+  Guided(StepSearch(), first=4, width=4, keep=2),
+  Guided(Mcts(), first=2, width=2, marks=Marks(TASK, good='d', bad='e')),
+  Critique(TASK, ask='b', again='c d'),
+  Forced(TASK, wait='b', close='c d', waits=2, most=5),
 ]
 
 
@@ -130,7 +139,8 @@ def test_takes_no_more_than_a_bound(strategy):
       (testing.tokens(s), s.cost) for s in _solutions(strategy, budget, slots)
     ]
     assert _bounded(strategy, budget, slots, math.inf) == whole
-    reserved = ceiling(_SHAPES, budget, 2, 12, strategy.verified)
+    beyond = longest(strategy, 0, 12)
+    reserved = ceiling(_SHAPES, budget, 2, beyond, strategy.verified)
     for share in (0.1, 0.5, 1.0):
       bounded = _bounded(strategy, budget, slots, share * reserved)
       for tokens, cost in bounded:

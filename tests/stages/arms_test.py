@@ -3,7 +3,10 @@
 import dataclasses
 
 from tests.stages.random_models import recorded, stored, TASK
+from ttc.analysis import pools
+from ttc.examples.marks import Marks
 from ttc.inference.generation import Generation
+from ttc.search.guided import Guided
 from ttc.search.strategies import BestOfN, StepSearch
 from ttc.stages.arms import Arm
 from ttc.stages.search import Search
@@ -32,3 +35,35 @@ def test_what_further_verifiers_read_is_charged_to_no_arm(tmp_path):
     assert all(0 <= score <= 1 for score in scores)
     assert scores != [row['values'][-1] for row in read['rows']]
     assert alone == read
+
+
+def test_a_strategy_that_stops_says_so(tmp_path):
+  solver = Solver(
+    TASK,
+    Generation(max_tokens=6, max_step_tokens=3),
+    proposer=stored(tmp_path / 'model'),
+    verifier=stored(tmp_path / 'prm', 'value'),
+    questions=5,
+    rows=8,
+  )
+  marks = Marks(TASK, bad='?', threshold=1.0)
+  values = [
+    max(row['values'][-1] for row in record['rows'])
+    for record in recorded(
+      Search(solver, (Arm(Guided(marks=marks), (4,)),)), tmp_path / 'whole'
+    )
+  ]
+  accept = sorted(values)[2]
+  arm = Arm(Guided(marks=marks, accept=accept), (4,))
+  records = recorded(Search(solver, (arm,)), tmp_path / 'stopping')
+  for record in records:
+    rows = [row['values'][-1] for row in record['rows']]
+    stopped = len(rows) < 4
+    assert record.get('stopped', False) == stopped
+    if stopped:
+      assert [value >= accept for value in rows] == [False] * (
+        len(rows) - 1
+      ) + [True]
+  (pool,) = pools.read(tmp_path / 'stopping' / 'runs' / 'seed-0' / 'search')
+  longest = max(len(record['rows']) for record in records)
+  assert pool.width == longest

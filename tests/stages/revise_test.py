@@ -41,3 +41,27 @@ def test_further_verifiers_read_each_attempt_alone(tmp_path):
   assert len(later) == 12
   np.testing.assert_allclose(*np.transpose(first), atol=1e-5)
   assert np.abs(np.diff(later)).min() > 1e-5
+
+
+def test_a_verifier_may_read_each_attempt_alone(tmp_path):
+  """Then its values are those that it has as a further verifier."""
+  verifier = stored(tmp_path / 'prm', 'value')
+  solver = Solver(
+    TASK,
+    Generation(max_tokens=6, max_step_tokens=3),
+    proposer=stored(tmp_path / 'model'),
+    verifier=verifier,
+    scorers=(('same', verifier),),
+    verify_alone=True,
+    questions=3,
+    rows=8,
+  )
+  both = []
+  for record in recorded(Revise(solver, turns=3, chains=2), tmp_path):
+    both += [(r['scores']['same'], r['values'][-1]) for r in record['rows']]
+    # The prompt once, and the attempts: nothing of the contexts.
+    read = sum(len(row['tokens']) for row in record['rows'])
+    assert record['cost']['verifier_decode'][0] == read
+    prompt = len(TASK.prompt_tokens(solver.by_id[record['problem']]))
+    assert record['cost']['verifier_prefill'][0] == prompt
+  np.testing.assert_allclose(*np.transpose(both), atol=1e-5)

@@ -27,6 +27,7 @@ _PLAIN = {'BestOfN()': BEST, 'GreedySeeded()': 'greedy-seeded'}
 _WRAPPER = re.compile(
   r'(Tempered|Sparse)\(strategy=(.+), (?:temperature|every)=([^,()]+)\)'
 )
+_GUIDED = re.compile(r'Guided\(strategy=(.+), first=.*\)')
 _LETTERS = {'Tempered': 'T', 'Sparse': 'g'}
 # A field of a repr whose value has no fields of its own.
 _FIELD = re.compile(r'\w+=[^=,()]+')
@@ -41,6 +42,9 @@ def short(strategy: str) -> str:
   if wrapper := _WRAPPER.fullmatch(strategy):
     kind, inner, value = wrapper.groups()
     return f'{_PLAIN.get(inner, short(inner))} {_LETTERS[kind]}={value}'
+  if guided := _GUIDED.fullmatch(strategy):
+    inner = '' if guided[1] == 'BestOfN()' else f' × {short(guided[1])}'
+    return f'guided{inner}'
   if strategy == 'GreedySeeded()':
     return _PLAIN[strategy]
   if strategy.startswith('Backtrack('):

@@ -208,7 +208,7 @@ def _pool(where, strategy, budget, seed, group, models) -> AnswerPool:
   """The pool of a group of records; `where` names it in errors."""
   # `at` searches the question ids, so they must ascend.
   group = sorted(group, key=lambda record: record['problem'])
-  rows = [record['rows'] for record in group]
+  rows = _rows(group)
   widths = sorted({len(question) for question in rows})
   if len(widths) > 1 or not widths[0]:
     raise ValueError(
@@ -238,6 +238,25 @@ def _pool(where, strategy, budget, seed, group, models) -> AnswerPool:
     models=models,
     likelihood=_likelihood(rows),
   )
+
+
+def _rows(group) -> list[list[Mapping]]:
+  """The answers of each question.
+
+  Those that a strategy did without are as ones that cannot be parsed.
+  """
+  most = max(len(record['rows']) for record in group)
+  rows = []
+  for record in group:
+    own = record['rows']
+    if own and record.get('stopped'):
+      none = dict(length=0, answer=None, correct=False, truncated=False)
+      scores = dict.fromkeys(own[0].get('scores', ()), 0.0)
+      none |= {'values': [], 'logprob': 0.0, 'scores': scores}
+      missing = {k: v for k, v in none.items() if k in own[0]}
+      own = [*own, *[missing] * (most - len(own))]
+    rows.append(own)
+  return rows
 
 
 def _likelihood(rows) -> np.ndarray | None:

@@ -12,6 +12,7 @@ import functools
 from typing import Any
 
 from ttc.data.problems import Task
+from ttc.data.templates import foreign_marker
 from ttc.data.vocabulary import Vocabulary, WordVocabulary
 
 KEEP = 4  # earlier attempts in the context, as in the paper
@@ -54,14 +55,25 @@ def inserted(text: str, task: Task | None) -> list[int]:
 
 
 def check_texts(config: Any, *names: str) -> None:
-  """Raises ValueError for texts of a configuration that has no task."""
-  given = {name: getattr(config, name) for name in names}
-  if config.task is None and any(given.values()):
-    kind = type(config).__name__
-    raise ValueError(
-      f'{kind} has the texts {given} and no task to say what tokens they are; '
-      f'give {kind}.task.'
-    )
+  """Raises ValueError for texts that are no tokens of a configured task."""
+  kind = type(config).__name__
+  spelt = getattr(vocabulary_of(config.task), 'spelt_special', None)
+  for name in names:
+    text = getattr(config, name)
+    if text and config.task is None:
+      raise ValueError(
+        f'{kind}.{name}={text!r} needs a task to say what tokens it is; give '
+        f'{kind}.task.'
+      )
+    try:
+      inserted(text, config.task)
+    except ValueError as error:
+      raise ValueError(f'{kind}.{name}={text!r}: {error}') from error
+    if spelt and (marker := foreign_marker(text, lambda m: spelt(m) == m, '')):
+      raise ValueError(
+        f'{kind}.{name} spells {marker}, which is no special token of its '
+        'task and would be read as text; take the texts of its family.'
+      )
 
 
 @functools.lru_cache(maxsize=8)

@@ -72,9 +72,10 @@ class Marks:
       values: of the verifier in [0, 1] at each of `ends`.
     """
     tokens, begin, before = [], 0, 1.0
+    bad, good = self._texts
     for step, end in enumerate(self.ends(attempt)):
       if step < self.most:
-        tokens += self._texts[values[step] >= self.threshold * before]
+        tokens += good if values[step] >= self.threshold * before else bad
       tokens += strip_end(attempt[begin : end + 1], self.vocabulary)
       begin, before = end + 1, values[step]
     return [*tokens, self.vocabulary.revise_id]

@@ -100,6 +100,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
   "question": its text, where that is not as in its file. A question that is
   skipped has no rows and, instead of a cost, "skipped": the reason.
   With scorers each row has "scores" too: final values by name of the scorer.
+  A strategy that ends before its budget has fewer rows and "stopped": true.
 
   Args:
     stage: the stage.
@@ -195,4 +196,6 @@ def records(
       row['scores'] = {
         name: values[problem.id][index] for name, values in scores.items()
       }
+    if len(rows) < strategy.rows(budget):
+      record['stopped'] = True
     yield {**record, 'rows': rows, 'cost': solved[problem.id].cost}
