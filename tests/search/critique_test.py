@@ -43,8 +43,7 @@ def search(strategy, prompt, problem, budget):
 
   def grow(context, own):
     nonlocal drawn
-    most = len(context) + ROOM
-    row = reference.Row(list(context), own, len(context), most)
+    row = reference.Row(list(context), own, len(context), ROOM)
     grown = reference.grow(row, TABLE, 1.0, 0, 99).tokens[len(context) :]
     drawn += len(grown)
     return grown
