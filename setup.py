@@ -1,32 +1,80 @@
 """What `pip install .` installs. Exact versions stand in constraints.txt."""
 
 import pathlib
+import shutil
 import subprocess
 
 import setuptools
-from setuptools.command import build_py
+from setuptools.command import build_py, sdist
 
 _HERE = pathlib.Path(__file__).parent
+# What a wheel brings beside the package, as ttc/shipped; see
+# ttc/distribution/shipped.py.
+_SHIPPED = (
+  'Dockerfile',
+  'LICENSE',
+  'README.md',
+  'constraints.txt',
+  'pyproject.toml',
+  'setup.py',
+  'gin/**/*.gin',
+  'launch/**/*.sh',
+  'launch/lock.py',
+  'launch/locked*.txt',
+  'launch/sky/cell.yaml',
+  'launch/xpk/nonce.env',
+  'notebooks/*.ipynb',
+)
+
+
+def _shipped():
+  for pattern in _SHIPPED:
+    yield from sorted(path.relative_to(_HERE) for path in _HERE.glob(pattern))
+
+
+def _write_revision(package):
+  """Records which revision this is, for `ttc --version`."""
+  recorded = _HERE / 'ttc' / 'revision.txt'  # where there is no git
+  if (_HERE / '.git').exists() and shutil.which('git'):
+    # As ttc/distribution/version.py asks in a checkout.
+    command = ('git', 'describe', '--always', '--dirty', '--abbrev=12')
+    done = subprocess.run(
+      [*command, '--exclude=*'], cwd=_HERE, capture_output=True, check=False
+    )
+    revision = done.stdout
+  else:
+    revision = recorded.read_bytes() if recorded.exists() else b''
+  (package / 'revision.txt').write_bytes(revision)
 
 
 class _Build(build_py.build_py):
-  """Records the revision that a wheel is made of, for `ttc --version`."""
+  """Adds the revision, and what works in a clone, to a wheel."""
 
   def run(self):
     super().run()
-    # As ttc/cli/version.py asks in a checkout.
-    command = ('git', 'describe', '--always', '--dirty', '--abbrev=12')
-    command += ('--exclude=*',)
-    if (_HERE / '.git').exists() and not self.editable_mode:
-      done = subprocess.run(
-        command, cwd=_HERE, capture_output=True, check=False
-      )
-      target = pathlib.Path(self.build_lib, 'ttc', 'revision.txt')
-      target.write_bytes(done.stdout)
+    if self.editable_mode:
+      return
+    package = pathlib.Path(self.build_lib, 'ttc')
+    self.mkpath(str(package))
+    _write_revision(package)
+    for path in _shipped():
+      target = package / 'shipped' / path
+      self.mkpath(str(target.parent))
+      self.copy_file(str(_HERE / path), str(target))
+
+
+class _Archive(sdist.sdist):
+  """Adds the same to a source archive, of which a wheel can be made."""
+
+  def make_release_tree(self, base_dir, files):
+    whole = sorted({*files, *map(str, _shipped())})
+    super().make_release_tree(base_dir, whole)
+    _write_revision(pathlib.Path(base_dir, 'ttc'))
 
 
 setuptools.setup(
-  name='ttc',
+  # The name `ttc` is taken.
+  name='test-time-compute',
   version='0.1.0',
   description='Spend test-time compute where it helps, and measure it.',
   long_description=(_HERE / 'README.md').read_text(encoding='utf-8'),
@@ -35,7 +83,7 @@ setuptools.setup(
   packages=setuptools.find_namespace_packages(include=['ttc', 'ttc.*']),
   # Styles and scripts of the report's page.
   package_data={'ttc.pages': ['assets/*']},
-  cmdclass={'build_py': _Build},
+  cmdclass={'build_py': _Build, 'sdist': _Archive},
   python_requires='>=3.11,<3.14',  # as tensorflow-text has files for
   install_requires=[
     'array-record',

@@ -68,7 +68,7 @@ def main() -> None:
   """Asks pip and writes both files."""
   items = _report('--constraint=constraints.txt', '.')
   names = {canonicalize_name(item['metadata']['name']) for item in items}
-  names.remove('ttc')
+  names.remove('test-time-compute')
   hashes = collections.defaultdict(set)  # by pin
   for python, machine in itertools.product(_PYTHONS, _MACHINES):
     pins = _pins(python)

@@ -10,10 +10,16 @@ import subprocess
 from typing import Any
 
 from ttc.bindings import parsing, sources
+from ttc.distribution import shipped
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.runtime import storage
 
 _REUSE = 'Experiment.reuse'
+_ADVICE = (
+  'run `ttc unpack FOLDER`, put it there and install that'
+  if shipped.IS_COPY
+  else 'put it there, and git add it'
+)
 
 
 def check(
@@ -52,7 +58,7 @@ def check(
 
 def _check_files(files: Sequence[str]) -> None:
   """Raises ConfigurationError for a gin file that would not be found there."""
-  root = sources.REPOSITORY.resolve()
+  root = shipped.ROOT.resolve()
   inside = []
   for file in files:
     paths = sources.of_file(file).files
@@ -61,7 +67,7 @@ def _check_files(files: Sequence[str]) -> None:
       if not whole.is_relative_to(root):
         raise ConfigurationError(
           f'{path} is not below {root}, whose files alone are copied to the '
-          'machine; put it there, and git add it.'
+          f'machine; {_ADVICE}.'
         )
       inside.append(str(whole.relative_to(root)))
     name = paths[0].resolve().relative_to(root)

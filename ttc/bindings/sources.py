@@ -12,10 +12,9 @@ import pathlib
 from gin import config as gin_config
 from ttc.bindings import texts
 from ttc.bindings.texts import Binding, Include, MacroName
+from ttc.distribution import shipped
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.runtime import storage
-
-REPOSITORY = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,13 +108,13 @@ def shadows(sources: Sequence[GinSource]) -> list[str]:
   """A line for each file that is read instead of a shipped one that differs."""
   lines = []
   for path in dict.fromkeys(path for s in sources for path in s.files):
-    shipped = REPOSITORY / path
-    if path.is_absolute() or not shipped.is_file():
+    original = shipped.ROOT / path
+    if path.is_absolute() or not original.is_file():
       continue
-    if path.read_bytes() != shipped.read_bytes():
+    if path.read_bytes() != original.read_bytes():
       lines.append(
         f'{path} is read from {pathlib.Path.cwd()}, and not the one of that '
-        f'name in {REPOSITORY}, which differs; rename it to read that one.'
+        f'name in {shipped.ROOT}, which differs; rename it to read that one.'
       )
   return lines
 
@@ -170,9 +169,10 @@ def _refuse_overwritten(
 
 
 def _folders(beside: pathlib.Path | None = None) -> list[pathlib.Path]:
-  """Of the including file, the working one, gin's own, and the repository."""
+  """Of the including file, the working one, gin's own, and what ships."""
   own = [beside.parent] if beside else []
-  return [*own, *map(pathlib.Path, gin_config._LOCATION_PREFIXES), REPOSITORY]
+  given = map(pathlib.Path, gin_config._LOCATION_PREFIXES)
+  return [*own, *given, shipped.ROOT]
 
 
 def searched(file: str, beside: pathlib.Path | None = None) -> str:
@@ -180,24 +180,18 @@ def searched(file: str, beside: pathlib.Path | None = None) -> str:
   folders = dict.fromkeys(path.absolute() for path in _folders(beside))
   text = f'neither from {" nor from ".join(map(str, folders))}'
   if len(folders) == 1:
-    text = f'seen from {REPOSITORY}'
-  shipped = [
-    str(path.relative_to(REPOSITORY))
-    for path in sorted(REPOSITORY.glob('gin/**/*.gin'))
+    text = f'seen from {shipped.ROOT}'
+  names = [
+    str(path.relative_to(shipped.ROOT))
+    for path in sorted(shipped.ROOT.glob('gin/**/*.gin'))
   ]
-  if close := difflib.get_close_matches(file, shipped, n=1):
+  if close := difflib.get_close_matches(file, names, n=1):
     text += f' (did you mean {close[0]}?)'
-  if not (REPOSITORY / 'gin').is_dir():
-    text += (
-      '; the gin files do not come with the installed package, so work in a '
-      'checkout of the repository'
-    )
   return text
 
 
 def _ships(path: pathlib.Path) -> bool:
-  shipped = (REPOSITORY / 'gin').resolve()
-  return path.resolve().is_relative_to(shipped)
+  return path.resolve().is_relative_to((shipped.ROOT / 'gin').resolve())
 
 
 def _mentioned(bindings: Sequence[Binding]) -> frozenset[str]:

@@ -17,6 +17,7 @@ from ttc.cli import (
   solve,
   status,
   sweep,
+  unpack,
   verify,
 )
 from ttc.runtime import storage
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
   """
   argv = sys.argv[1:] if argv is None else argv
   if argv[:1] == ['--version']:
-    from ttc.cli import version
+    from ttc.distribution import version
 
     print(version.text())
     return 0
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     solve,
     status,
     sweep,
+    unpack,
     verify,
   ):
     command.add_parser(stages)
@@ -54,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
   # Must precede the import of TensorFlow, which otherwise logs a page.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   try:
-    for command in (convert, grade, status, verify):
+    for command in (convert, grade, status, unpack, verify):
       if options.stage == command.__name__.rsplit('.', 1)[-1]:
         code = command.run(parser.parse_args(argv))
         sys.stdout.flush()

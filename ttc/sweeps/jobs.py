@@ -11,10 +11,12 @@ import pathlib
 import re
 import shlex
 
+from ttc.distribution import shipped
 from ttc.runtime import storage
 from ttc.sweeps.cells import Cell, Sweep
 
-_LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
+# The launchers copy what lies around them.
+_WHERE = ' from a folder that `ttc unpack` makes' if shipped.IS_COPY else ''
 _LONGEST = 40  # characters in the name of an xpk workload
 _TPU = re.compile(r'tpu-v\d+[a-z]*-[1-9]\d*(:1)?')
 _NAME = re.compile(r't-[a-z0-9-]*-[0-9a-f]{8}')
@@ -40,12 +42,7 @@ def write_sky(
       f'--accelerator={accelerator} is no TPU slice; write its generation and '
       'size, such as tpu-v5litepod-16.'
     )
-  template = _LAUNCH / 'sky' / 'cell.yaml'
-  if not template.is_file():
-    raise ValueError(
-      f'{template} is missing: the launchers do not come with the installed '
-      'package; work in a checkout of the repository.'
-    )
+  template = shipped.ROOT / 'launch' / 'sky' / 'cell.yaml'
   template = template.read_text(encoding='utf-8')
   jobs = {}
   for cell in cells:
@@ -58,7 +55,10 @@ def write_sky(
       filled = filled.replace(name, value)
     jobs[f'{name_of(sweep, cell)}.yaml'] = filled
   _write(sweep, cells, folder, jobs)
-  return f'{len(jobs)} jobs; start them by\nlaunch/sky/launch.sh {folder}'
+  return (
+    f'{len(jobs)} jobs; start them{_WHERE} by\n'
+    f'launch/sky/launch.sh {_shown(folder)}'
+  )
 
 
 def write_xpk(
@@ -75,7 +75,8 @@ def write_xpk(
   _write(sweep, cells, folder, jobs)
   kind = accelerator or 'TYPE'
   return (
-    f'{len(jobs)} workloads; start them by\nlaunch/xpk/launch.sh {folder} '
+    f'{len(jobs)} workloads; start them{_WHERE} by\n'
+    f'launch/xpk/launch.sh {_shown(folder)} '
     f'--cluster=NAME --tpu-type={kind.removeprefix("tpu-")}'
   )
 
@@ -86,6 +87,11 @@ def name_of(sweep: Sweep, cell: Cell) -> str:
   digits = hashlib.sha256(whole.encode()).hexdigest()[:8]
   plain = re.sub(r'[^a-z0-9]+', '-', f't-{cell.name}'.lower())
   return f'{plain[: _LONGEST - 9].strip("-")}-{digits}'
+
+
+def _shown(folder: pathlib.Path) -> pathlib.Path:
+  """As it is named where the launcher starts."""
+  return folder.absolute() if shipped.IS_COPY else folder
 
 
 def _command(cell: Cell) -> str:

@@ -6,8 +6,9 @@ import subprocess
 
 from ttc.runtime import source
 
+_NAME = 'test-time-compute'  # in setup.py; `ttc` is another project's
 _PACKAGE = pathlib.Path(__file__).parents[1]
-# Written by setup.py when a wheel is built.
+# Written by setup.py when a wheel or a source archive is built.
 _RECORDED = _PACKAGE / 'revision.txt'
 
 
@@ -21,7 +22,7 @@ def text() -> str:
 
 def _version() -> str:
   try:
-    return importlib.metadata.version('ttc')
+    return importlib.metadata.version(_NAME)
   except importlib.metadata.PackageNotFoundError:
     return '(not installed)'
 

@@ -1,0 +1,25 @@
+"""A checkout, a wheel that is made of it, and where that is installed."""
+
+import pytest
+
+from tests.distribution import building
+
+
+@pytest.fixture(scope='module')
+def checkout(tmp_path_factory):
+  """A checkout of what is here, with one commit."""
+  return building.checkout(tmp_path_factory.mktemp('checkout') / 'ttc')
+
+
+@pytest.fixture(scope='module')
+def installed(checkout, tmp_path_factory):
+  """The folder that a wheel is installed in, without what it requires."""
+  building.require_tools()
+  wheels = tmp_path_factory.mktemp('wheels')
+  building.pip(
+    'wheel', '--no-build-isolation', f'--wheel-dir={wheels}', checkout
+  )
+  (wheel,) = wheels.iterdir()
+  folder = tmp_path_factory.mktemp('installed')
+  building.pip('install', f'--target={folder}', wheel)
+  return folder
