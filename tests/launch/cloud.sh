@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Stands in for gcloud, ssh, scp, sky and xpk: links of these names lead here.
+# Stands in for docker, gcloud, ssh, scp, sky and xpk: links of these names lead
+# here.
 # Every call is recorded in $CLOUD/calls. Slices are files of one state in
 # $CLOUD/slices, described by 'type|image|owner|job' in $CLOUD/nodes; VMs that
 # have no queued resource are files in $CLOUD/vms; a worker is a folder in
@@ -128,6 +129,7 @@ play() {
     *'tpu-vm scp'*) scp_ "${plain[4]}" "${plain[5]}" ;;
     scp*) scp_ "${plain[@]: -2}" ;;
     ssh*) in_worker "$CLOUD/workers/${plain[*]: -2:1}" "${plain[*]: -1}" ;;
+    'docker build'*) tar --list --gzip >"$CLOUD/uploaded" ;;
     *'jobs queue'*)
       printf 'Fetching managed jobs...\n[%s]\n' "$(sed \
         's/.*/{"job_id": 1, "job_name": "&", "status": "RUNNING"}/' \

@@ -9,7 +9,7 @@ import subprocess
 
 _LAUNCH = pathlib.Path(__file__).parents[2] / 'launch'
 _STAND_IN = pathlib.Path(__file__).with_name('cloud.sh')
-_COMMANDS = ('gcloud', 'ssh', 'scp', 'sky', 'xpk')
+_COMMANDS = ('docker', 'gcloud', 'ssh', 'scp', 'sky', 'xpk')
 _INSTALL = """
 mkdir -p .venv/bin
 printf '%s\\n' '#!/bin/sh' 'echo "$@" >>"$CLOUD/runs"' 'echo it runs' \
