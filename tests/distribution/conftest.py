@@ -5,13 +5,13 @@ import pytest
 from tests.distribution import building
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def checkout(tmp_path_factory):
   """A checkout of what is here, with one commit."""
   return building.checkout(tmp_path_factory.mktemp('checkout') / 'ttc')
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def installed(checkout, tmp_path_factory):
   """The folder that a wheel is installed in, without what it requires."""
   building.require_tools()
