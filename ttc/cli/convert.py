@@ -21,6 +21,7 @@ import time
 
 from ttc.checkpoints import faults, lookalikes
 from ttc.data import hub
+from ttc.exporting import model_card
 from ttc.runtime import storage
 from ttc.runtime.safe_text import printable
 
@@ -228,6 +229,7 @@ def _export(source, target, tokenizer, options):
     str(target), cfg, head, params, options.dtype, _token_ids(tokenizer)
   )
   _copy_tokenizer(tokenizer, target)
+  model_card.write(source, target, cfg.num_params)
   return cfg, head
 
 
