@@ -114,6 +114,9 @@ setuptools.setup(
     'plan': ['libtpu==0.0.51'],
     # For paths that begin with gs://.
     'gcs': ['gcsfs'],
+    # For ttc export.
+    'inspect': ['inspect-ai'],
+    'wandb': ['wandb'],
     # Data sets of the Hugging Face hub, and the chat templates of its models.
     'hf': ['datasets>=4', 'jinja2>=3.1.6', 'pyarrow'],
     # Writes events for TensorBoard, beside metrics.jsonl.

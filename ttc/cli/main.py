@@ -12,6 +12,7 @@ from ttc.cli import (
   arguments,
   convert,
   evaluate,
+  export,
   grade,
   plan,
   solve,
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
   parser, stages = arguments.program()
   for command in (
     convert,
+    export,
     evaluate,
     grade,
     plan,
@@ -56,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
   # Must precede the import of TensorFlow, which otherwise logs a page.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   try:
-    for command in (convert, grade, status, unpack, verify):
+    for command in (convert, export, grade, status, unpack, verify):
       if options.stage == command.__name__.rsplit('.', 1)[-1]:
         code = command.run(parser.parse_args(argv))
         sys.stdout.flush()
