@@ -14,7 +14,7 @@ import dataclasses
 import math
 
 from ttc.inference.engine import LaneBatch
-from ttc.inference.queues import DeviceQueues, RowTask
+from ttc.inference.queues import DeviceQueues, Job, RowTask
 from ttc.models.cache import KVCache
 
 Copy = tuple[int, int, int]  # row to read, row to write, first position
@@ -142,6 +142,12 @@ class LaneGroup:
       [copy for lane in leaving for copy in self._leave(occupants, lane)]
       for occupants, leaving in zip(self.occupants, lanes, strict=True)
     ]
+
+  def drop(self, job: Job) -> None:
+    """Empties the lanes of a plan's rows; nothing of them is kept."""
+    for occupants in self.occupants:
+      for lane in [n for n, o in occupants.items() if o.task.job is job]:
+        del occupants[lane]
 
   def batches(self, temperature: float) -> list[LaneBatch]:
     """What the lanes are to do next, one batch per device.

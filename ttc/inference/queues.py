@@ -158,6 +158,14 @@ class DeviceQueues:
     self.jobs.append(job)
     self._resume(job)
 
+  def drop(self, job: Job) -> None:
+    """Ends a plan and frees its slots; no call in flight may hold its rows."""
+    job.plan.close()
+    self.jobs.remove(job)
+    for tasks in (self.growing, *self.prefill.values()):
+      tasks[:] = [task for task in tasks if task.job is not job]
+    self._free += sorted(slot.index for slot in job.held)
+
   def ensure_private_slot(
     self, task: RowTask, skip_proposer_copy: bool = False
   ) -> bool:

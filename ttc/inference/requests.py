@@ -14,6 +14,7 @@ all rows of its request are ready.
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 import dataclasses
+import threading
 from typing import Protocol
 
 import numpy as np
@@ -80,6 +81,7 @@ class Question:
     cost: work spent on it so far.
     stem: a row of the prompt whose caches all roots share; None where a root
       has to read the prompt.
+    cancelled: set it, in any thread, to end the plan before the next round.
   """
 
   id: int
@@ -88,6 +90,9 @@ class Question:
   room: int
   cost: Cost = dataclasses.field(default_factory=Cost)
   stem: Row | None = None
+  cancelled: threading.Event = dataclasses.field(
+    default_factory=threading.Event
+  )
 
   def root(self) -> Row:
     """The row that all others descend from."""

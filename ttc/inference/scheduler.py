@@ -18,6 +18,7 @@ import math
 import time
 
 from ttc.inference import accounting
+from ttc.inference.arrivals import Arrival, Arrivals
 from ttc.inference.capacity import Capacity
 from ttc.inference.cost import share_out
 from ttc.inference.lanes import LaneGroup
@@ -29,8 +30,8 @@ from ttc.inference.prefill import (
   SEGMENT,
 )
 from ttc.inference.programs import Programs
-from ttc.inference.queues import DeviceQueues, Job, RowTask
-from ttc.inference.requests import Plan, Question
+from ttc.inference.queues import DeviceQueues, RowTask
+from ttc.inference.requests import Question
 from ttc.inference.rows import fold_keys, Row
 from ttc.inference.utilization import Utilization
 from ttc.models import partitioning
@@ -75,12 +76,15 @@ class Scheduler:
     self._starved = False  # the last round had no row that could grow
 
   def run(
-    self, plans: Iterable[tuple[Question, Plan, int]]
+    self, plans: Iterable[Arrival | None]
   ) -> Iterator[tuple[Question, list[Row]]]:
     """Works on questions and yields them as they finish.
 
     Args:
-      plans: question, its plan, and the most slots that it holds at once.
+      plans: question, its plan, and the most slots that it holds at once;
+        None where no other has arrived yet (see `Arrivals`). A question that is
+        cancelled gives back what it holds before the next round and is not
+        yielded, unless it has just finished.
 
     Raises:
       ValueError: a plan needs more slots than there are.
@@ -101,13 +105,12 @@ class Scheduler:
     for group in self._lane_groups:  # an abandoned run may have left rows there
       group.occupants = [{} for _ in queues]
     self._in_flight, self._read_early = [], []
-    pending = iter(plans)
-    waiting, seen = next(pending, None), time.monotonic()
-    while waiting or any(queue.jobs for queue in queues):
-      while waiting and (queue := self._least_busy(queues, waiting[2])):
-        queue.start(Job(*waiting))
-        queue.resume_ready()
-        waiting = next(pending, None)
+    arrivals = Arrivals(plans, self.capacity.slots, self.capacity.lanes)
+    seen = time.monotonic()
+    while arrivals.expected or any(queue.jobs for queue in queues):
+      self._drop_cancelled(queues)
+      occupants = self._lane_groups[0].occupants
+      arrivals.start(queues, [len(lanes) for lanes in occupants])
       self._round(queues)
       now = time.monotonic()
       self.utilization.seconds += now - seen
@@ -116,28 +119,23 @@ class Scheduler:
       yield from finished
       finished.clear()
 
-  def _least_busy(
-    self, queues: list[DeviceQueues], slots: int
-  ) -> DeviceQueues | None:
-    """The device with the least to do that has use and room for a job."""
-    if slots > self.capacity.slots:
-      raise ValueError(
-        f'A question needs {slots} rows at once, and a device has '
-        f'{self.capacity.slots} slots; raise Solver.rows.'
-      )
-    occupied = {
-      queue: len(occupants)
-      for queue, occupants in zip(
-        queues, self._lane_groups[0].occupants, strict=True
-      )
-    }
-    to_grow = lambda queue: queue.to_grow + occupied[queue]
-    wanting = [
-      queue
+  def _drop_cancelled(self, queues: list[DeviceQueues]) -> None:
+    """Ends the plans of questions that were given up; no other row notices."""
+    given_up = lambda: [
+      (queue, job)
       for queue in queues
-      if to_grow(queue) < self.capacity.lanes and queue.room(slots)
+      for job in queue.jobs
+      if job.question.cancelled.is_set()
     ]
-    return min(wanting, default=None, key=lambda q: (to_grow(q), len(q.jobs)))
+    if not given_up():
+      return
+    # Calls in flight still hold their rows.
+    _collect(self._read_early, queues)
+    _collect(self._in_flight, queues)
+    for queue, job in given_up():
+      for group in self._lane_groups:
+        group.drop(job)
+      queue.drop(job)
 
   def _round(self, queues: list[DeviceQueues]) -> None:
     """Launches what is worth running now; every call makes some progress.
