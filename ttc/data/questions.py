@@ -125,6 +125,9 @@ class Questions:
     return self.template(problem.question)
 
   def prompt_tokens(self, problem: Problem) -> list[int]:
+    if not problem.answer:
+      # In no file: nobody knows how many there will be, or whose id it has.
+      return self.vocabulary.encode_template(self.prompt(problem))
     # Cached as int32, because lists of Python integers take far more memory.
     if problem.id not in self._prompts:
       tokens = self._encode(self.prompt(problem))
