@@ -14,6 +14,7 @@ the last step is not read again.
 """
 
 from collections.abc import Mapping, Sequence
+import copy
 import dataclasses
 import pathlib
 import re
@@ -95,6 +96,12 @@ class Bridge:
     self._begin = tokenizer_file.begin_ids(self._tokenizer, tokenizer)
     self._control = tokenizer_file.ControlTokens(self._tokenizer)
     self._check(tokenizer)
+
+  def about(self, questions: Mapping[int, str]) -> 'Bridge':
+    """The same bridge for other questions, whose texts by id may change."""
+    other = copy.copy(self)
+    other._questions = questions
+    return other
 
   def text(
     self, question: int, tokens: Sequence[int], start: int

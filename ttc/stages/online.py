@@ -7,9 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from ttc.allocation import grades
 from ttc.allocation.allocation import Allocation
-from ttc.allocation.ceiling import ceiling
 from ttc.allocation.controller import Controller, Decision, Result
-from ttc.allocation.recorded import spend
 from ttc.data.problems import Problem
 from ttc.models import partitioning
 from ttc.pipeline import model_folders, records
@@ -17,10 +15,10 @@ from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.parts import Part
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits, waiting
-from ttc.search.bounded import Allowance
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import longest, Strategy
-from ttc.stages import fit_allocation, loading, model_checks
+from ttc.stages import fit_allocation, loading
+from ttc.stages.action_costs import ActionCosts
 from ttc.stages.arms import Arm
 from ttc.stages.fit_allocation import Ladder
 from ttc.stages.solver import Solver, stage_key
@@ -127,12 +125,12 @@ class Allocate:
     and "attempts" (their number) where it stops.
     """
     allocation = self._read(run)
-    costs, solver = _Costs(self, run), self.solver
+    costs, solver = self.costs(run), self.solver
     asked = [p.id for p in solver.problems if not solver.skipped(p)]
     controllers = {
       budget: Controller(
         allocation,
-        self._total(allocation, budget, len(asked)),
+        self.total(allocation, budget, len(asked)),
         asked,
         self.rounds,
         costs.largest,
@@ -174,8 +172,20 @@ class Allocate:
     text = (folder / fit_allocation.FILE).read_text(encoding='utf-8')
     return Allocation.from_json(text)
 
-  def _total(self, allocation: Allocation, budget: float, asked: int) -> float:
-    """FLOPs of a budget over all questions that are asked."""
+  def costs(self, run: StageRun) -> ActionCosts:
+    """What actions may take; reads the shapes of the models."""
+    read = lambda name: model_folders.trained(run.input(name))
+    solver = self.solver
+    verifier = read(solver.verifier) if solver.verifier else None
+    shapes = model_folders.ModelShapes(read(solver.proposer), verifier)
+    return ActionCosts(solver, self.actions, shapes)
+
+  def total(self, allocation: Allocation, budget: float, asked: int) -> float:
+    """FLOPs of a budget over all questions that are asked.
+
+    Raises:
+      ValueError: the budget is in generations and the pilot measured none.
+    """
     if self.unit == 'flops':
       return budget * asked
     if allocation.generation is None:
@@ -186,7 +196,7 @@ class Allocate:
     return budget * allocation.generation * asked
 
   def _results(
-    self, run: StageRun, round_: int, budget: float, costs: '_Costs'
+    self, run: StageRun, round_: int, budget: float, costs: ActionCosts
   ) -> dict[int, Result]:
     """What the actions of a round gave, read from the parts of all."""
     per = -(-len(self.solver.problems) // self.size)
@@ -203,58 +213,10 @@ class Allocate:
     return results
 
 
-class _Costs:
-  """What actions may take on questions, and what they took."""
-
-  def __init__(self, stage: Allocate, run: StageRun):
-    solver = stage.solver
-    read = lambda name: model_folders.trained(run.input(name))
-    self._shapes = model_folders.ModelShapes(
-      read(solver.proposer), read(solver.verifier) if solver.verifier else None
-    )
-    self._solver, self._actions = solver, stage.actions
-    self._has_reader = solver.verifier and model_checks.has_reader(
-      solver.verifier
-    )
-
-  def useful(self, cost: Mapping[str, Sequence[float]]) -> float:
-    """Useful FLOPs of a cost as records hold it."""
-    return spend(cost, self._shapes)[0]
-
-  def largest(self, question: int, action: str) -> float:
-    """The most useful FLOPs that an action may take on a question."""
-    strategy, generations = self._actions[action]
-    prompt = self._solver.lengths[question]
-    most = longest(strategy, 0, self._solver.generation.max_tokens)
-    return ceiling(
-      self._shapes,
-      generations,
-      prompt,
-      most,
-      strategy.verified,
-      self._text(question),
-    )
-
-  def bound(self, question: int, action: str) -> Allowance:
-    """Ends a plan that might take more."""
-    most = self.largest(question, action)
-    return Allowance(
-      lambda cost: self.useful(cost) <= most,
-      self._solver.generation.max_step_tokens,
-      self._text(question),
-    )
-
-  def _text(self, question: int) -> int | None:
-    if not self._has_reader:
-      return None
-    row = self._solver.lengths[question] + self._solver.generation.max_tokens
-    return self._solver.longest_text(row)
-
-
 class _Sampler:
   """Takes the actions of a part; loads models when there is something to do."""
 
-  def __init__(self, stage: Allocate, run: StageRun, costs: _Costs):
+  def __init__(self, stage: Allocate, run: StageRun, costs: ActionCosts):
     self._stage, self._run, self._costs = stage, run, costs
     self._models = self._scheduler = None
 

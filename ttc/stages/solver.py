@@ -378,7 +378,7 @@ class Solver:
 
 
 def stage_key(run: StageRun, *what: object, stream: str = '') -> np.ndarray:
-  """The root of a random stream, a function of seed, stage name and `what`.
+  """The root of a random stream of a stage; see `stream_key`.
 
   Args:
     run: the run of a stage with a seed.
@@ -389,8 +389,13 @@ def stage_key(run: StageRun, *what: object, stream: str = '') -> np.ndarray:
   Returns:
     A key, uint32 [2].
   """
-  key = keys.root(run.seed)
-  for value in (stream or run.label.rsplit('/', 1)[-1], *what):
+  return stream_key(run.seed, stream or run.label.rsplit('/', 1)[-1], *what)
+
+
+def stream_key(seed: int, stage: str, *what: object) -> np.ndarray:
+  """The root of a random stream, a function of seed, stage name and `what`."""
+  key = keys.root(seed)
+  for value in (stage, *what):
     # Not hash(), which differs between processes for strings.
     key = keys.fold(key, [zlib.crc32(repr(value).encode())])[0]
   return key
