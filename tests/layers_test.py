@@ -36,6 +36,7 @@ _ROOMS = (
   'stages',
   'distillation',
   'answering',
+  'serving',
   'verifiers',
   'bindings',
   'estimates',
@@ -79,6 +80,7 @@ _KINDS = (
   ('ttc.distillation.proposers', 'plain'),
   ('ttc.distillation', 'edge'),
   ('ttc.answering', 'edge'),
+  ('ttc.serving', 'edge'),
   ('ttc.verifiers.evaluate_prm', 'edge'),
   ('ttc.verifiers.compare_verifiers', 'edge'),
   ('ttc.verifiers', 'plain'),
@@ -124,6 +126,8 @@ _ALSO = {
   'ttc.pipeline.provenance': {'jax'},
   'ttc.expressions.precise': {'mpmath'},
   'ttc.grading.checker': {'math_verify', 'sympy'},
+  'ttc.serving.app': {'starlette'},
+  'ttc.serving.command': {'uvicorn'},
 }
 _LONGEST_FILE, _LARGEST_ROOM, _COMMANDS = 400, 3200, 2300  # lines
 _DEEPEST = 10  # imports from the command to the programs

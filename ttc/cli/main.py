@@ -15,6 +15,7 @@ from ttc.cli import (
   export,
   grade,
   plan,
+  serve,
   solve,
   status,
   sweep,
@@ -47,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     evaluate,
     grade,
     plan,
+    serve,
     solve,
     status,
     sweep,
@@ -67,6 +69,8 @@ def main(argv: list[str] | None = None) -> int:
       return sweep.run(options, rest, shlex.join(['ttc', *argv]))
     if options.stage == 'solve':
       return solve.run(options, rest)
+    if options.stage == 'serve':
+      return serve.run(options, rest)
     if options.stage == 'evaluate':
       return evaluate.run(options, rest, argv)
   except BrokenPipeError:

@@ -1,7 +1,8 @@
 """Results of a strategy: a question and its finished attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
+from typing import Any
 
 from ttc.inference.models import Models
 from ttc.inference.requests import Question
@@ -45,6 +46,12 @@ class Attempt:
         # Truncated within a step: the attempt is valued where it stopped.
         values.append(row.values[-1])
     return cls(tokens, not (tokens and end[tokens[-1]]), values, row.logprob)
+
+  @classmethod
+  def recorded(cls, row: Mapping[str, Any]) -> 'Attempt':
+    """The attempt that a row of records holds, see `Solver.judge`."""
+    values = row.get('values')
+    return cls(row['tokens'], row['truncated'], values, row['logprob'])
 
 
 @dataclasses.dataclass(frozen=True)

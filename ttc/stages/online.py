@@ -280,10 +280,7 @@ class _Sampler:
       for question, rows in self._scheduler.run(plans):
         # Judged with the earlier ones, because answers are compared with each
         # other and vote together.
-        earlier = [
-          Attempt(r['tokens'], r['truncated'], r.get('values'), r['logprob'])
-          for r in controller.attempts(question.id)
-        ]
+        earlier = [*map(Attempt.recorded, controller.attempts(question.id))]
         new = [Attempt.of(row, self._models) for row in rows]
         judged = solver.judge(question.id, [*earlier, *new])
         sampled[question.id] = {

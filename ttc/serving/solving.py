@@ -1,0 +1,274 @@
+"""How a question is answered: one plan, or the rungs of a ladder one by one.
+
+What decides is what `ttc solve` decides by, in the same order: the same keys,
+plans and grades, and a reply made of the same records. Who samples, and which
+questions share the devices, decides nothing.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+import dataclasses
+import itertools
+from typing import Any
+
+from ttc.allocation.allocation import Allocation
+from ttc.allocation.controller import Controller, Result
+from ttc.answering import asked
+from ttc.answering.asked import Asked
+from ttc.answering.replies import Reply, reply
+from ttc.data.problems import Problem
+from ttc.inference.models import Models
+from ttc.inference.requests import Extend, Plan, Question, rewritten
+from ttc.inference.rows import Row
+from ttc.pipeline.model_folders import ModelShapes
+from ttc.runtime.safe_text import quoted
+from ttc.search.solutions import Attempt
+from ttc.search.strategies import Strategy
+from ttc.serving.catalogue import Entry
+from ttc.serving.errors import ApiError, bad
+from ttc.stages.action_costs import ActionCosts
+from ttc.stages.arms import Arm
+from ttc.stages.online import Allocate
+from ttc.stages.search import Search
+from ttc.stages.solver import Solver, stream_key
+
+
+@dataclasses.dataclass(frozen=True)
+class Ask:
+  """A question, and how it is to be answered; all that samples depend on.
+
+  Attributes:
+    question: its text.
+    entry: the way, and the budget.
+    seed: of the random streams.
+    max_tokens: of an attempt, beside the limit of the run; None for that alone.
+    temperature: None for that of the run.
+  """
+
+  question: str
+  entry: Entry
+  seed: int
+  max_tokens: int | None = None
+  temperature: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+  """A reply, and what of its cost clients count.
+
+  Attributes:
+    reply: the reply.
+    prompt: tokens of the prompt.
+    sampled: tokens that were sampled, in all attempts.
+  """
+
+  reply: Reply
+  prompt: int
+  sampled: int
+
+
+# Yields what a scheduler is to work on, and is sent the rows that come of it.
+Solving = Generator[tuple[Question, Plan, int], Sequence[Row], Answer]
+_Attempts = Generator[
+  tuple[Question, Plan, int], Sequence[Row], tuple[list[Attempt], dict]
+]
+
+
+class Answerer:
+  """Answers with the same models, whatever is asked.
+
+  Attributes:
+    models: for the scheduler.
+  """
+
+  def __init__(
+    self,
+    models: Models,
+    shapes: ModelShapes,
+    solver: Solver,
+    allocations: Mapping[str, Allocation],
+    longest: int,
+  ):
+    """Samples nothing yet.
+
+    Args:
+      models: who samples and who scores.
+      shapes: theirs.
+      solver: with the absolute paths of the models.
+      allocations: what was fitted, by the name of the stage that fitted it.
+      longest: tokens of the longest prompt that is taken.
+    """
+    self._texts: dict[int, str] = {}  # of questions at work, by id
+    self._ids = itertools.count()
+    bridge = models.bridge and models.bridge.about(self._texts)
+    self.models = dataclasses.replace(models, bridge=bridge)
+    self._shapes, self._solver = shapes, solver
+    self._allocations, self._longest = allocations, longest
+
+  def prepare(self, ask: Ask) -> Callable[[], Solving]:
+    """What begins to answer; called again it begins anew, with the same end.
+
+    Raises:
+      ApiError: the question cannot be asked in this way.
+    """
+    offer = ask.entry.offer
+    own, budget = offer.stage.solver, ask.entry.budget
+    try:
+      (problem,) = asked.posed(own.task, own.split, [ask.question])
+    except ValueError as error:
+      raise bad(str(error)) from error
+    generation = own.generation
+    room = min(ask.max_tokens or generation.max_tokens, generation.max_tokens)
+    solver = dataclasses.replace(
+      self._solver,
+      task=Asked((problem,), own.task),
+      split=own.split,
+      generation=dataclasses.replace(generation, max_tokens=room),
+    )
+    self._check_length(solver, problem)
+    _check_temperature(ask)
+    if offer.strategy is not None:
+      arms = (Arm(offer.strategy, (budget,)),)
+      stage = dataclasses.replace(offer.stage, solver=solver, arms=arms)
+      return lambda: self._by_strategy(ask, stage, problem)
+    stage = dataclasses.replace(
+      offer.stage, solver=solver, budgets=(ask.entry.budget,)
+    )
+    try:
+      self._controller(stage, problem)
+    except ValueError as error:
+      raise bad(f'model={ask.entry.name}: {error}', 'model') from error
+    return lambda: self._by_allocation(ask, stage, problem)
+
+  def _by_strategy(self, ask: Ask, stage: Search, problem: Problem) -> Solving:
+    (arm,), (budget,) = stage.arms, stage.arms[0].budgets
+    attempts, cost = yield from self._sampled(
+      ask, stage, problem, arm.strategy, budget
+    )
+    rows = stage.solver.judge(problem.id, attempts)
+    row = {'budget': budget, 'rows': rows, 'cost': cost}
+    return self._answer(stage, problem, [row])
+
+  def _by_allocation(
+    self, ask: Ask, stage: Allocate, problem: Problem
+  ) -> Solving:
+    """The ladder of one question, at the price that its own budget sets."""
+    controller, rows = self._controller(stage, problem), []
+    costs = ActionCosts(stage.solver, stage.actions, self._shapes)
+    decision = None
+    while decision is None or not decision.stop:
+      (decision,) = controller.decide()
+      row: dict[str, Any] = {'decision': decision.to_json()}
+      results = {}
+      if decision.action:
+        hold = costs.bound(problem.id, decision.action).hold
+        attempts, cost = yield from self._sampled(
+          ask, stage, problem, *stage.actions[decision.action], hold
+        )
+        # Judged with the earlier ones, with which they vote.
+        earlier = [*map(Attempt.recorded, controller.attempts(problem.id))]
+        judged = stage.solver.judge(problem.id, [*earlier, *attempts])
+        row |= {'rows': judged[len(earlier) :], 'cost': cost}
+        results[problem.id] = Result(row['rows'], costs.useful(cost))
+      controller.learn([decision], results)
+      if decision.stop:
+        row['correct'] = controller.answer(problem.id)['correct']
+      rows.append(row)
+    return self._answer(stage, problem, rows)
+
+  def _controller(self, stage: Allocate, problem: Problem) -> Controller:
+    """A budget over one question; raises ValueError if it buys nothing."""
+    allocation = self._allocations[stage.allocation]
+    (budget,) = stage.budgets
+    return Controller(
+      allocation,
+      stage.total(allocation, budget, 1),
+      [problem.id],
+      stage.rounds,
+      ActionCosts(stage.solver, stage.actions, self._shapes).largest,
+    )
+
+  def _sampled(
+    self,
+    ask: Ask,
+    stage: Search | Allocate,
+    problem: Problem,
+    strategy: Strategy,
+    budget: int,
+    hold: Callable[[Plan, Question], Plan] = lambda plan, _: plan,
+  ) -> _Attempts:
+    """Attempts of a strategy, and their cost as records hold it.
+
+    Args:
+      ask: whose seed and temperature count.
+      stage: whose name the random stream is from.
+      problem: the question.
+      strategy: which is followed.
+      budget: of it.
+      hold: changes the plan.
+    """
+    key = stream_key(ask.seed, stage.name, strategy, budget)
+    (posed,) = stage.solver.posed([problem], key)
+    # The key is made. Anybody can make ids of two texts the same, and what the
+    # verifier reads is found by them.
+    question = dataclasses.replace(posed, id=next(self._ids))
+    plan = hold(strategy.plan(question, budget), question)
+    if ask.temperature is not None:
+      plan = rewritten(plan, lambda r: _at(ask.temperature, r))
+    plan = self._noted(plan, question.id, problem.question)
+    rows = yield question, plan, strategy.slots(budget)
+    attempts = [Attempt.of(row, self.models) for row in rows]
+    return attempts, question.cost.record()
+
+  def _noted(self, plan: Plan, id: int, text: str) -> Plan:
+    """The plan; its text is known for as long as a scheduler has it."""
+    self._texts[id] = text
+    try:
+      return (yield from plan)
+    finally:
+      del self._texts[id]
+
+  def _answer(
+    self,
+    stage: Search | Allocate,
+    problem: Problem,
+    rows: Sequence[Mapping[str, Any]],
+  ) -> Answer:
+    costs = [row['cost'] for row in rows if 'cost' in row]
+    sampled = [cost['proposer_decode'][0] for cost in costs]
+    prompt = stage.solver.lengths[problem.id]
+    made = reply(stage, problem, rows, self._shapes)
+    return Answer(made, prompt, round(sum(sampled)))
+
+  def _check_length(self, solver: Solver, problem: Problem) -> None:
+    length = solver.lengths[problem.id]
+    if length > self._longest:
+      raise ApiError(
+        400,
+        f'the question {quoted(problem.question, 60)} has a prompt of {length} '
+        f'tokens, more than {self._longest}; shorten it, or start the server '
+        'with a larger --prompt_tokens.',
+        code='context_length_exceeded',
+      )
+
+
+def _check_temperature(ask: Ask) -> None:
+  """Raises ApiError for a temperature other than what a name promises."""
+  offer, wanted = ask.entry.offer, ask.temperature
+  own = getattr(offer.strategy, 'temperature', None)
+  why = 'its strategy samples'
+  if offer.strategy is None:
+    own = offer.stage.solver.generation.temperature
+    why = 'it was fitted'
+  if None not in (own, wanted) and wanted != own:
+    raise bad(
+      f'temperature={wanted:g}, and {ask.entry.name} has {own:g}, at which '
+      f'{why}; leave it out, or ask another model.',
+      'temperature',
+    )
+
+
+def _at(temperature: float, request: Extend) -> Extend:
+  """A request at a temperature, unless it has one of its own."""
+  if request.temperature is not None:
+    return request
+  return dataclasses.replace(request, temperature=temperature)
