@@ -6,6 +6,7 @@ import json
 import random
 import socket
 import time
+import zlib
 
 import pytest
 
@@ -226,24 +227,148 @@ def test_prompts_are_questions_too(server, solved):
   assert whole == solved('greedy-1', QUESTIONS[0]).text
 
 
-def test_questions_with_one_checksum_are_not_mixed_up(server, solved):
-  """Ids of questions are checksums of texts, which anybody can make equal."""
-  same = ['10: 1 1 1 10: 1 1 1', '10: 1 1 1 10: 1 1 1 ']
-  problems = asked.posed(served.TASK, 'test', same[:1])
-  assert problems[0].id not in {p.id for p in served.TASK.problems('test')}
-  body = served.chat('best-of-n-4', QUESTIONS[0])
-  _, first = served.ask(server[0], CHATS, body)
-  assert _is(first, solved('best-of-n-4', QUESTIONS[0]))
+def _with_one_checksum():
+  """Two questions whose checksums, and so their ids, are the same."""
+  draw, seen = random.Random(0), {}
+  while True:
+    numbers = [draw.randint(1, 9) for _ in range(6)]
+    text = '13: {} {} {} 17: {} {} {}'.format(*numbers)
+    other = seen.setdefault(zlib.crc32(text.encode()), text)
+    if other != text:
+      return other, text
+
+
+def test_questions_of_one_id_are_not_mixed_up(server, run):
+  pair = _with_one_checksum()
+  entry = run.catalogue().find('best-of-n-4')
+  with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    bodies = [served.chat(entry.name, question) for question in [*pair] * 4]
+    found = list(pool.map(lambda b: served.ask(server[0], CHATS, b), bodies))
+  for index, question in enumerate(pair):
+    (problem,) = asked.posed(served.TASK, 'test', [question])
+    stage = entry.offer.stage_for([problem], entry.budget, run.folder)
+    (reply,) = replies(stage, [problem], served.SEED)
+    assert all(_is(body, reply) for _, body in found[index::2])
 
 
 def test_models_and_health(server):
   status, found = served.ask(server[0], '/v1/models')
   assert status == 200
   names = [model['id'] for model in found['data']]
-  assert set(MODELS) <= set(names)
-  assert not any(name.startswith('best-of-n-t2') for name in names)
+  assert names == [
+    'beam-m2-4',
+    'best-of-n-4',
+    f'best-of-n-{served.MOST}',
+    'best-of-n-t0.5-2',
+    'greedy-1',
+    'allocation-3',
+  ]
   for name in (*names, 'beam-m2'):
     status, model = served.ask(server[0], f'/v1/models/{name}')
     assert (status, model['object']) == (200, 'model')
     assert model['id'].startswith(name)
-  assert served.ask(server[0], '/health') == (200, {'status': 'ok'})
+  told = {'status': 'ok', 'questions': 0}
+  assert served.ask(server[0], '/health') == (200, told)
+
+
+@pytest.mark.parametrize(
+  ('path', 'body', 'status', 'told'),
+  [
+    (CHATS, '{"model": ', 400, 'the body is no JSON; send an object.'),
+    (CHATS, '[' * 2000, 400, 'the body is no JSON; send an object.'),
+    (CHATS, '[]', 400, 'the body is no JSON object; send one.'),
+    (CHATS, ' ' * 5000, 413, 'the body has more than 4096 bytes; send less.'),
+    (
+      CHATS,
+      served.chat('beam', '13: 7 2 1'),
+      404,
+      "model='beam' is none of those here: beam-m2-4, best-of-n-4",
+    ),
+    (
+      CHATS,
+      served.chat('greedy', ' '.join(['13: 7 2 1'] * 63)),
+      400,
+      'has a prompt of 253 tokens, more than 250; shorten it',
+    ),
+    (CHATS, served.chat('greedy', 'who?'), 400, "'who?' cannot be asked: "),
+    (CHATS, served.chat('greedy', ' '), 400, 'a question is empty'),
+    (
+      CHATS,
+      served.chat('best-of-n-t0.5-2', '13: 7 2 1', temperature=0.7),
+      400,
+      'temperature=0.7, and best-of-n-t0.5-2 has 0.5, at which its strategy',
+    ),
+    (
+      CHATS,
+      served.chat('allocation', '13: 7 2 1', temperature=1),
+      400,
+      'temperature=1, and allocation-3 has 0.7, at which it was fitted',
+    ),
+    (
+      CHATS,
+      served.chat('allocation-0.001', '13: 7 2 1'),
+      400,
+      'model=allocation-0.001: A budget of ',
+    ),
+    ('/v1/embeddings', {}, 404, "POST '/v1/embeddings' is not here; ask GET"),
+    (CHATS, None, 405, f"GET '{CHATS}' is not here; ask GET /v1/models"),
+  ],
+)
+def test_what_is_refused(server, path, body, status, told):
+  found = served.ask(server[0], path, body)
+  assert found[0] == status
+  message = found[1]['error']['message']
+  assert told in message
+  assert '\n' not in message
+  assert found[1]['error']['type'] == 'invalid_request_error'
+
+
+def test_other_types_than_json_are_refused(server):
+  """A web page may send those to any host without asking first."""
+  kind = [('Content-Type', 'text/plain')]
+  status, found = served.ask(server[0], CHATS, {}, kind)
+  assert status == 415
+  assert 'send application/json' in found['error']['message']
+
+
+def test_who_may_ask(run, server):
+  port, shared, _ = server
+  body = served.chat('greedy', QUESTIONS[0])
+  for host, status in (
+    (f'localhost:{port}', 200),
+    (f'127.0.0.2:{port}', 200),
+    ('[::1]', 200),
+    ('evil.example', 403),
+    (f'evil.example:{port}', 403),
+    ('10.0.0.1', 403),
+  ):
+    found = served.ask(port, CHATS, body, [('Host', host)])
+    assert found[0] == status
+  answerer, _ = run.load()
+  terms = Terms(key='a key that is long enough')
+  guarded = Endpoint('e', run.catalogue(), answerer, shared, terms)
+  with served.listening(guarded.app()) as other:
+    for given, status in (
+      ([('Authorization', f'Bearer {terms.key}')], 200),
+      ([('Authorization', f'Bearer {terms.key}x')], 401),
+      ([('Authorization', 'Bearer ä')], 401),
+      ([], 401),
+    ):
+      for path in ('/v1/models', f'/v1/models/{MODELS[0]}'):
+        found = served.ask(other, path, headers=[*given, ('Host', 'elsewhere')])
+        assert found[0] == status
+    _, found = served.ask(other, CHATS, body)
+    assert found['error']['code'] == 'invalid_api_key'
+
+
+def test_who_takes_too_long(run, server):
+  _, shared, _ = server
+  answerer, _ = run.load()
+  terms = Terms(seconds=0.5)
+  hasty = Endpoint('e', run.catalogue(), answerer, shared, terms)
+  with served.listening(hasty.app()) as port:
+    body = served.chat(f'best-of-n-{served.MOST}', QUESTIONS[0])
+    status, found = served.ask(port, CHATS, body)
+  assert status == 504
+  assert 'no answer within 0.5 seconds (--timeout)' in found['error']['message']
+  assert shared.drain(0)

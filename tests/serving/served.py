@@ -57,39 +57,40 @@ class Made:
     return loading.load(self.catalogue(), self.folder, SEED)
 
 
-def made(root):
-  """Makes a run below a folder, as far as endpoints need one."""
-  seed = root / f'seed-{SEED}'
-  stored(seed / 'pretrain')
-  verifier = stored(seed / 'prm', 'value')
+def experiment(verifier):
+  """Search stages with models in common, one without, and an allocation.
+
+  Args:
+    verifier: path of its model.
+  """
   solver = lambda **changes: Solver(
-    TASK, GENERATION, verifier=verifier, rows=8, **changes
+    TASK, GENERATION, rows=8, **dict(verifier=verifier) | changes
   )
   ways = (
     Arm(StepSearch(Beam(2)), (4,)),
     Arm(BestOfN(), (4, MOST)),
     Arm(Tempered(BestOfN(), 0.5), (2,)),
   )
-  alone = dataclasses.replace(solver(), verifier='')
+  alone = (Arm(Tempered(BestOfN(), 2.0), (2,)),)
   stages = (
+    Search(solver(), ways),
+    Search(solver(verifier=''), alone, name='alone'),
     Search(solver(split='finetune'), LADDERS[0].arms, name='pilot'),
     FitAllocation(LADDERS),
-    Search(solver(), ways),
-    Search(alone, (Arm(Tempered(BestOfN(), 2.0), (2,)),), name='alone'),
     Allocate(solver(), LADDERS, (3,)),
   )
-  experiment = Experiment('e', stages, seeds=(SEED,))
-  for stage in stages[:2]:
-    names = tuple(stage.name for stage in stages)
+  return Experiment('e', stages, seeds=(SEED,))
+
+
+def made(root):
+  """Makes a run below a folder, as far as endpoints need one."""
+  seed = root / f'seed-{SEED}'
+  stored(seed / 'pretrain')
+  whole = experiment(stored(seed / 'prm', 'value'))
+  names = tuple(stage.name for stage in whole.stages)
+  for stage in whole.stages[2:4]:
     StageRun(stage, Place(root, (SEED,), names), SEED).work()
-  # The pilot's arms are offered too, and those of `search` are meant here.
-  found = {
-    name: offer
-    for only in ('search', 'allocate', 'alone')
-    for name, offer in reversed(offers.of(experiment, only).items())
-    if offer.strategy not in (BestOfN(), Greedy()) or only == 'search'
-  }
-  return Made(found, offers.finished(root, SEED))
+  return Made(offers.of(whole), offers.finished(root, SEED))
 
 
 @contextlib.contextmanager

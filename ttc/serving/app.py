@@ -93,7 +93,7 @@ class Endpoint:
     del request
     if self._scheduler.refusing:
       raise errors.stopping()
-    return _json({'status': 'ok'})
+    return _json({'status': 'ok', 'questions': self._scheduler.open})
 
   async def _models(self, request: Request) -> responses.Response:
     self._admit(request)

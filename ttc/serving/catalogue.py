@@ -107,9 +107,9 @@ class Catalogue:
     return self._entry(way, budget)
 
   def _check(self, name: str, offer: Offer, budget: float) -> None:
-    told = None
-    if budget != int(budget) or budget > self.largest:
-      told = f'a whole number from 1 to {self.largest}'
+    told, most = None, self._most(offer)
+    if budget != int(budget) or budget > most:
+      told = f'a whole number from 1 to {most}'
       told = f'its budget is {budget:g}; give {told}, the most of the run.'
     else:
       try:
@@ -120,6 +120,14 @@ class Catalogue:
       told = f'model={quoted(name, 60)}: {told}'
       raise ApiError(404, told, param='model', code='model_not_found')
 
+  def _most(self, offer: Offer) -> int:
+    """The largest budget of a strategy.
+
+    A search holds all its rows at once, for which the run had room. Others do
+    with two.
+    """
+    return max(offer.budgets) if offer.strategy.verified else self.largest
+
   def _entry(self, name: str, budget: float) -> Entry:
     whole = int(budget) if budget == int(budget) else budget
     return Entry(f'{name}-{whole}', self.offers[name], whole)
@@ -129,8 +137,9 @@ class Catalogue:
       if offer.strategy is None:
         yield max(s.slots(n) for s, n in offer.stage.actions.values())
         continue
-      for budget in range(1, self.largest + 1):
+      for budget in range(1, self._most(offer) + 1):
         with contextlib.suppress(ValueError):  # a budget that it cannot spend
+          offer.strategy.rows(budget)
           yield offer.strategy.slots(budget)
 
 

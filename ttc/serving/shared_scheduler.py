@@ -81,6 +81,11 @@ class SharedScheduler:
     """Whether no question is taken any more."""
     return self._refusing
 
+  @property
+  def open(self) -> int:
+    """Questions that wait or are at work."""
+    return len(self._open)
+
   def ask(self, begin: Callable[[], Solving]) -> Errand:
     """Takes a question on.
 

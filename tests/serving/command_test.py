@@ -1,0 +1,172 @@
+"""`ttc serve` as a process: how it begins, and how it ends."""
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip('starlette', reason='the extra serve is not installed')
+pytest.importorskip('uvicorn', reason='the extra serve is not installed')
+
+from tests.serving import served
+from tests.stages.random_models import stored
+from ttc.cli import main
+
+_GIN = """
+from __gin__ import dynamic_registration
+
+from ttc.data import worksheet
+from ttc.inference import generation
+from ttc.pipeline import experiment
+from ttc.search import strategies
+from ttc.stages import arms
+from ttc.stages import search
+from ttc.stages import solver
+
+experiment.Experiment:
+  name = 'e'
+  output = '{0}/runs'
+  seeds = (7,)
+  stages = (@search.Search(),)
+search.Search:
+  solver = @solver.Solver()
+  arms = (@arms.Arm(),)
+arms.Arm:
+  strategy = @strategies.BestOfN()
+  budgets = (4, 1000000)
+solver.Solver:
+  task = @worksheet.Worksheet()
+  generation = @generation.Generation()
+  proposer = '{0}/model'
+  rows = 8
+worksheet.Worksheet:
+  goals = (2,)
+  num_test = 2
+  num_finetune = 0
+  num_pretrain = 0
+generation.Generation:
+  max_tokens = 6
+  max_step_tokens = 3
+"""
+CHATS = '/v1/chat/completions'
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+  """The gin file of an experiment whose models are there."""
+  folder = tmp_path_factory.mktemp('serve')
+  stored(folder / 'model')
+  path = folder / 'e.gin'
+  path.write_text(_GIN.format(folder))
+  return path
+
+
+@contextlib.contextmanager
+def _serving(path, *given, **environment):
+  """A server as a process, and its port once it listens."""
+  command = [sys.executable, '-m', 'ttc.cli.main', 'serve', '--port=0']
+  process = subprocess.Popen(
+    [*command, f'--gin_file={path}', *given],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    env={**os.environ, **environment},
+  )
+  try:
+    told = process.stdout.readline()
+    found = re.fullmatch(r'serving e at http://127.0.0.1:(\d+)/v1\n', told)
+    assert found, process.communicate()
+    yield process, int(found[1])
+  finally:
+    process.kill()
+    process.communicate()
+
+
+def _until_at_work(port, count):
+  while served.ask(port, '/health')[1]['questions'] < count:
+    time.sleep(0.01)
+
+
+def test_a_signal_lets_what_is_at_work_finish(made):
+  with _serving(made) as (process, port):
+    body = served.chat('best-of-n-200', '13: 7 2 1')
+    # Programs are compiled with the first questions, longer than a signal waits.
+    first = served.ask(port, CHATS, body)
+    assert first[0] == 200
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+      waiting = [pool.submit(served.ask, port, CHATS, body) for _ in range(3)]
+      _until_at_work(port, 3)
+      process.send_signal(signal.SIGTERM)
+      while (late := served.ask(port, '/health'))[0] == 200:
+        time.sleep(0.05)
+      assert late[0] == 503
+      late = served.ask(port, CHATS, served.chat('greedy', '13: 7 2 1'))
+      assert late[0] == 503
+      assert 'this server is stopping; ask another' in str(late[1])
+      found = [one.result() for one in waiting]
+    assert [status for status, _ in found] == [200] * 3
+    texts = [answer['choices'] for _, answer in [first, *found]]
+    assert all(text == texts[0] for text in texts)
+    _, told = process.communicate(timeout=60)
+    assert told == 'ttc: stopped; what was at work is answered.\n'
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_signal_refuses_what_takes_too_long(made):
+  with _serving(made) as (process, port):
+    body = served.chat('best-of-n', '13: 7 2 1')
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+      waiting = pool.submit(served.ask, port, CHATS, body)
+      _until_at_work(port, 1)
+      process.send_signal(signal.SIGTERM)
+      status, found = waiting.result()
+    assert status == 503
+    assert 'this server is stopping' in found['error']['message']
+    _, told = process.communicate(timeout=60)
+    assert told.endswith('what was at work is refused after 20 seconds.\n')
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+  ('given', 'told'),
+  [
+    ([], '--run='),
+    (['--gin_file={0}', 'more'], "unknown argument 'more'"),
+    (['--gin_file={0}', '--seed=8'], '--seed=8 is none of the seeds (7,)'),
+    (['--gin_file={0}', '--only=label'], 'no stage that could answer'),
+    (['--gin_file={0}', '--port=70000'], '--port=70000; give a number from 0'),
+    (['--gin_file={0}', '--queue=0'], '--queue=0; give a number of at least 1'),
+    (['--gin_file={0}', '--timeout=0'], '--timeout=0; give a number from 1'),
+    (['--gin_file={0}', '--host=0.0.0.0'], 'TTC_API_KEY has 5 characters; set'),
+    (['--gin_file={0}', '--host=here.invalid'], 'can be reached from other'),
+    (['--gin_file={0}', '--port={1}'], '--port={1}: Address already in use'),
+    (
+      ['--gin_file={0}', '--port=0', '--prompt_tokens=300'],
+      '--prompt_tokens=300 and Generation.max_tokens=6 are more than the '
+      'context of the models, 256; give at most 250.',
+    ),
+    (
+      ['--gin_file={0}', '--port=0', "--gin.solver.Solver.proposer='/gone'"],
+      '/gone, from which these answers are, does not exist',
+    ),
+  ],
+)
+def test_what_is_refused(made, capsys, monkeypatch, given, told):
+  monkeypatch.setenv('TTC_API_KEY', 'short')
+  with socket.create_server(('127.0.0.1', 0)) as taken:
+    port = taken.getsockname()[1]
+    given = [word.format(made, port) for word in given]
+    assert main.main(['serve', *given]) == 2
+  shown = capsys.readouterr()
+  assert not shown.out
+  assert shown.err.startswith('ttc: ')
+  assert shown.err.count('\n') == 1
+  assert told.format(made, port) in shown.err
