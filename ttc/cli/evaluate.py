@@ -1,7 +1,5 @@
 """`ttc evaluate`: judges strategies on questions with reference answers."""
 
-import shlex
-
 from ttc.answering import options
 from ttc.cli import arguments
 
@@ -11,12 +9,11 @@ def add_parser(stages) -> None:
   options.add_evaluate(stages, arguments.configuration(), arguments.GIN_HELP)
 
 
-def run(parsed, rest: list[str], argv: list[str]) -> int:
+def run(parsed, rest: list[str], typed: str) -> int:
   """Prints a table; see `answering.evaluation.run`."""
   from ttc.answering import evaluation
   from ttc.bindings import sources
   from ttc.cli import configuration
 
   sources.search_in(parsed.gin_search_paths)
-  command = shlex.join(['ttc', *argv])
-  return evaluation.run(parsed, rest, configuration.load, command)
+  return evaluation.run(parsed, rest, configuration.load, typed)

@@ -7,6 +7,7 @@ that `ttc --help` and a mistyped option answer at once.
 import os
 import shlex
 import sys
+from types import ModuleType
 
 from ttc.cli import (
   arguments,
@@ -23,6 +24,10 @@ from ttc.cli import (
   verify,
 )
 from ttc.runtime import storage
+
+# What takes nothing but its own options, and what takes gin bindings as well.
+_PLAIN = (convert, export, grade, status, unpack, verify)
+_OF_EXPERIMENTS = (evaluate, plan, serve, solve, sweep)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -42,37 +47,20 @@ def main(argv: list[str] | None = None) -> int:
     print(version.text())
     return 0
   parser, stages = arguments.program()
-  for command in (
-    convert,
-    export,
-    evaluate,
-    grade,
-    plan,
-    serve,
-    solve,
-    status,
-    sweep,
-    unpack,
-    verify,
-  ):
+  for command in (*_PLAIN, *_OF_EXPERIMENTS):
     command.add_parser(stages)
   options, rest = parser.parse_known_args(argv)
   # Must precede the import of TensorFlow, which otherwise logs a page.
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   try:
-    for command in (convert, export, grade, status, unpack, verify):
-      if options.stage == command.__name__.rsplit('.', 1)[-1]:
+    for command in _PLAIN:
+      if options.stage == _name(command):
         code = command.run(parser.parse_args(argv))
         sys.stdout.flush()
         return code
-    if options.stage == 'sweep':
-      return sweep.run(options, rest, shlex.join(['ttc', *argv]))
-    if options.stage == 'solve':
-      return solve.run(options, rest)
-    if options.stage == 'serve':
-      return serve.run(options, rest)
-    if options.stage == 'evaluate':
-      return evaluate.run(options, rest, argv)
+    for command in _OF_EXPERIMENTS:
+      if options.stage == _name(command):
+        return command.run(options, rest, shlex.join(['ttc', *argv]))
   except BrokenPipeError:
     # Who reads has seen enough, such as `head`. What is left in the buffer
     # would raise again when Python ends.
@@ -83,11 +71,13 @@ def main(argv: list[str] | None = None) -> int:
       raise
     print(f'ttc: {told}', file=sys.stderr)
     return 2
-  if options.stage == 'plan':
-    return plan.run(options, rest)
   from ttc.cli import runner
 
   return runner.run(arguments.request(argv))
+
+
+def _name(command: ModuleType) -> str:
+  return command.__name__.rsplit('.', 1)[-1]
 
 
 if __name__ == '__main__':

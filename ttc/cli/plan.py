@@ -81,16 +81,18 @@ def add_parser(stages) -> None:
     add(f'--{name}', type=int, metavar='N', help=text)
 
 
-def run(options: argparse.Namespace, rest: list[str]) -> int:
+def run(options: argparse.Namespace, rest: list[str], typed: str) -> int:
   """Prints a plan.
 
   Args:
     options: parsed by `add_parser`'s parser.
     rest: arguments that it does not know: gin bindings.
+    typed: the whole command line; a plan does not record it.
 
   Returns:
     The exit code: 0, 1 if a stage does not fit, 2 if no plan can be made.
   """
+  del typed
   strange = [x for x in rest if not x.startswith('--gin.') or '=' not in x]
   if strange or not options.gin_file:
     _report(

@@ -9,11 +9,12 @@ def add_parser(stages) -> None:
   options.add_parser(stages, arguments.configuration(), arguments.GIN_HELP)
 
 
-def run(parsed, rest: list[str]) -> int:
+def run(parsed, rest: list[str], typed: str) -> int:
   """Serves until it is stopped; see `serving.command.run`."""
   from ttc.bindings import sources
   from ttc.cli import configuration
   from ttc.serving import command
 
+  del typed
   sources.search_in(parsed.gin_search_paths)
   return command.run(parsed, rest, configuration.load)

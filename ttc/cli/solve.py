@@ -9,11 +9,12 @@ def add_parser(stages) -> None:
   options.add_solve(stages, arguments.configuration(), arguments.GIN_HELP)
 
 
-def run(parsed, rest: list[str]) -> int:
+def run(parsed, rest: list[str], typed: str) -> int:
   """Prints answers; see `answering.command.run`."""
   from ttc.answering import command
   from ttc.bindings import sources
   from ttc.cli import configuration
 
+  del typed
   sources.search_in(parsed.gin_search_paths)
   return command.run(parsed, rest, configuration.load)
