@@ -16,7 +16,7 @@ from ttc.data.questions import Questions
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.data.worksheet import Worksheet
-from ttc.distillation.compare import Compare, Proposer
+from ttc.distillation.compare_proposers import CompareProposers, Proposer
 from ttc.distillation.distill import Distill
 from ttc.examples.corpus import Corpus
 from ttc.examples.relabelling import Relabel
@@ -65,7 +65,7 @@ _WHOLE = [
   Revise(_SOLVER, turns=2),
   ReviseData(_TASK),
   Distill(_TASK),
-  Compare((Proposer('a'),)),
+  CompareProposers((Proposer('a'),)),
   CompareVerifiers('a', ('b',)),
   EvaluatePrm(dataclasses.replace(_SOLVER, verifier='prm'), source='a'),
   Relabel(),

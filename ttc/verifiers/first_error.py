@@ -19,7 +19,7 @@ from ttc.examples.split import held_out
 THRESHOLDS = np.arange(1, 100) / 100
 
 
-class Judged(NamedTuple):
+class FirstErrors(NamedTuple):
   """What a verifier says of solutions, each at a threshold of other questions.
 
   Attributes:
@@ -53,7 +53,7 @@ def judge(
   problem: Sequence[int],
   values: Sequence[Sequence[float]],
   first: Sequence[int],
-) -> Judged:
+) -> FirstErrors:
   """Judges solutions, with the threshold that is best on other questions.
 
   Questions fall into two halves by their id; the threshold of each, from
@@ -86,11 +86,11 @@ def judge(
     best.append(int(np.argmax(scores)))
   found = right[np.arange(len(half)), np.where(half, best[1], best[0])]
   thresholds = tuple(float(THRESHOLDS[i]) for i in best)
-  return Judged(np.asarray(problem), wrong, found, thresholds)
+  return FirstErrors(np.asarray(problem), wrong, found, thresholds)
 
 
 def f1(rates: np.ndarray) -> np.ndarray:
-  """F1 of `Judged.rows`, or of means of them, [..., 4] -> [...].
+  """F1 of `FirstErrors.rows`, or of means of them, [..., 4] -> [...].
 
   It is the accuracy on one kind of solutions where there is none of the other.
   """

@@ -14,7 +14,7 @@ from ttc.analysis.bootstrap import Statistic
 from ttc.analysis.pools import AnswerPool
 from ttc.claims.verifier import auc_rows
 from ttc.verifiers import first_error
-from ttc.verifiers.first_error import Judged
+from ttc.verifiers.first_error import FirstErrors
 
 _WIDTH = 24  # characters of the first column
 _SHOWN = ('inner AUC', 'first errors', 'last')  # differences in the text
@@ -33,12 +33,12 @@ class Reading(NamedTuple):
 
   name: str
   pools: Sequence[AnswerPool]
-  judged: Sequence[Judged | None]
+  judged: Sequence[FirstErrors | None]
 
 
 def read(
   pool: AnswerPool, rows: Sequence[Mapping]
-) -> tuple[AnswerPool, Judged | None]:
+) -> tuple[AnswerPool, FirstErrors | None]:
   """The answers with values, and what these say of first errors.
 
   Args:

@@ -10,7 +10,7 @@ import pytest
 from tests.analysis import world
 from ttc.analysis import flops
 from ttc.data.worksheet import Worksheet
-from ttc.distillation.compare import Compare, Proposer
+from ttc.distillation.compare_proposers import CompareProposers, Proposer
 from ttc.inference.generation import Generation
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.place import Place
@@ -54,7 +54,7 @@ def compared(tmp_path_factory):
     world.write_model(root / f'seed-{seed}' / 'pretrain', world.SMALL)
     for name, skill in (('base', spread), ('sure', sure), ('same', spread)):
       written[name, seed] = _sampled(root, name, skill, seed)
-  stage = Compare(
+  stage = CompareProposers(
     (
       Proposer('base'),
       Proposer('sure', made=('same',), against='same'),
@@ -131,9 +131,9 @@ def test_data_cost_what_was_executed_for_all_rounds(compared):
 
 def test_what_cannot_be_compared_is_told_before_any_work():
   with pytest.raises(ValueError, match=r"has the samples 'a' twice"):
-    Compare((Proposer('a'), Proposer('a')))
+    CompareProposers((Proposer('a'), Proposer('a')))
   with pytest.raises(ValueError, match=r"against='b' is none of a"):
-    Compare((Proposer('a', against='b'),))
+    CompareProposers((Proposer('a', against='b'),))
   task = Worksheet(goals=(1,), num_pretrain=5, num_finetune=8, num_test=4)
   solver = Solver(task, Generation(max_tokens=8))
   few = Sample(solver, num=8)
@@ -142,7 +142,7 @@ def test_what_cannot_be_compared_is_told_before_any_work():
   )
   check = lambda stage: stage.check(Experiment('e', (few, learned), stage))
   with pytest.raises(ValueError, match=r"n=64 answers, and 'sample' samples 8"):
-    check(Compare((Proposer('sample'),)))
-  check(Compare((Proposer('sample', made=('learned',)),), n=8))
+    check(CompareProposers((Proposer('sample'),)))
+  check(CompareProposers((Proposer('sample', made=('learned',)),), n=8))
   with pytest.raises(ValueError, match=r"4 questions of 'sample' are also of"):
-    check(Compare((Proposer('sample', made=('sample',)),), n=8))
+    check(CompareProposers((Proposer('sample', made=('sample',)),), n=8))

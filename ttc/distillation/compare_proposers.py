@@ -33,7 +33,7 @@ class Proposer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Compare:
+class CompareProposers:
   """Writes pass@1 and coverage of proposers, with paired intervals.
 
   Writes compare.json, rows as `proposers.table` makes them, and table.txt.
@@ -56,7 +56,8 @@ class Compare:
     names = [p.samples for p in self.proposers]
     if twice := [name for name in names if names.count(name) > 1]:
       raise ValueError(
-        f'Compare.proposers has the samples {twice[0]!r} twice; list each once.'
+        f'CompareProposers.proposers has the samples {twice[0]!r} twice; list '
+        'each once.'
       )
     for one in self.proposers:
       if one.against and one.against not in names:
@@ -77,8 +78,8 @@ class Compare:
       num = getattr(stage, 'num', self.n)
       if num < self.n:
         raise ValueError(
-          f'Compare.n={self.n} answers, and {one.samples!r} samples {num}; '
-          'lower it, or sample more.'
+          f'CompareProposers.n={self.n} answers, and {one.samples!r} samples '
+          f'{num}; lower it, or sample more.'
         )
       asked = example_checks.questions(experiment, self, one.samples)
       for made in one.made:
