@@ -40,12 +40,15 @@ class Allowance:
 
     Returns:
       A plan that returns what the other one does or, where it was ended, the
-      rows of its last request as they are.
+      rows of its last request as they are, without tokens that the plan has put
+      in and the verifier has not read.
     """
     rows = []
     for request in _requests(plan, rows):
       if not self.fits(self._at_most(question.cost, request)):
         plan.close()
+        for row in rows:
+          _drop_unread(row)
         return rows
       rows[:] = request.rows
       yield request
@@ -82,6 +85,13 @@ class Allowance:
 def _requests(plan: Plan, rows: list[Row]):
   """Yields the requests of a plan; then `rows` holds what it returned."""
   rows[:] = yield from plan
+
+
+def _drop_unread(row: Row) -> None:
+  """Cuts off the tokens of a row that have no value, if there is a verifier."""
+  known = row.start + len(row.values)
+  if row.verifier_len and known < len(row.tokens):
+    row.cut(known)
 
 
 def _work(start: int, stop: int) -> Work:

@@ -63,6 +63,13 @@ class Forced:
     # Rows wait for each other at every step end, each with its caches.
     return self.rows(budget)
 
+  def longest(self, prompt: int, attempt: int) -> int:
+    """Returns as `Chains.longest`, with the ends that may be taken back.
+
+    Rows are shorter, but such an end is paid for like what is kept.
+    """
+    return prompt + attempt + self.waits * bool(self.wait)
+
   def plan(self, question: Question, budget: int) -> Plan:
     root = question.root()
     yield Prefill([root])
