@@ -300,7 +300,9 @@ def test_killed_three_times_no_answer_is_lost_or_doubled(models, tmp_path):
 def test_the_first_look_at_a_model_that_is_served(tmp_path):
   folder = toys.qwen(tmp_path)
   lines = tmp_path / 'questions.jsonl'
-  row = lambda n: json.dumps({'problem': f'{n}+1?', 'answer': str(n + 1)})
+  row = lambda n: json.dumps(
+    dict(problem=f'{n}+1?', answer=str(n + 1), solution='', level=1)
+  )
   lines.write_text('\n'.join(map(row, range(20))))
   bindings = [
     f"SMALL='{folder}'",
@@ -308,6 +310,7 @@ def test_the_first_look_at_a_model_that_is_served(tmp_path):
     f"TEST_FILE='{lines}'",
     "URL='http://127.0.0.1:8000/v1'",
     "MODEL='qwen'",
+    'Solver.prompt_tokens=4096',  # this tokenizer has few merges
   ]
   files = [
     'gin/experiments/first_look.gin',
