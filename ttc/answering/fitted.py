@@ -1,5 +1,6 @@
 """Whether models are those that a policy or an allocation was fitted with."""
 
+from collections.abc import Collection
 import pathlib
 
 from ttc.pipeline import inputs
@@ -10,7 +11,9 @@ from ttc.stages.solver import Solver
 _ROLES = ('proposer', 'verifier')
 
 
-def check(folder: pathlib.Path, solver: Solver) -> None:
+def check(
+  folder: pathlib.Path, solver: Solver, sources: Collection[str] = ()
+) -> None:
   """Checks the models of a solver against those of the fitting samples.
 
   What is not there any more is not compared: a fitted file may be taken
@@ -19,12 +22,15 @@ def check(folder: pathlib.Path, solver: Solver) -> None:
   Args:
     folder: of the stage that fitted.
     solver: whose models are to be used, named by absolute paths.
+    sources: names of the stages that sampled for it; () for all that it read.
 
   Raises:
     ValueError: one of them is another.
   """
   root, origin = folder.parents[1], Origin.read(folder)
   for source in origin.inputs if origin else ():
+    if sources and pathlib.PurePosixPath(source).name not in sources:
+      continue
     sampled = Origin.read(storage.join(root, source))
     for role in _ROLES if sampled else ():
       path = getattr(solver, role)

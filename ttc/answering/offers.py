@@ -27,6 +27,8 @@ ALLOCATION, POLICY = 'allocation', 'policy'
 _SEARCH, _ALLOCATE, _POLICY = 'search', 'allocate', 'policy'
 # The field with the stage that fitted, by the kind of the one that answers.
 _FITTED = {_ALLOCATE: 'allocation', ApplyPolicy.kind: 'policy'}
+# Fields of it with the stages whose samples a policy was fitted on.
+_SAMPLED = ('difficulty', 'search')
 # Without brackets, as a command line has them.
 _PLAIN = {'BestOfN()': names.BEST, 'Greedy()': names.GREEDY}
 _APART = re.compile(r'[^a-z0-9.]+')
@@ -95,10 +97,12 @@ class Offer:
     if self.strategy is not None:
       arms = (Arm(self.strategy, (whole,)),)
       return dataclasses.replace(self.stage, solver=solver, arms=arms)
-    source = _FITTED[self.stage.kind]
-    fit = folder(getattr(self.stage, source))
-    fitted.check(storage.path(fit), solver)
-    changes = {'solver': solver, 'budgets': (whole,), source: fit}
+    field = _FITTED[self.stage.kind]
+    fit = folder(getattr(self.stage, field))
+    # A policy may be over revisions as well, which another model makes.
+    stages = [getattr(self.stage, role, '') for role in _SAMPLED]
+    fitted.check(storage.path(fit), solver, list(filter(None, stages)))
+    changes = {'solver': solver, 'budgets': (whole,), field: fit}
     return dataclasses.replace(self.stage, **changes)
 
   def _whole(self, budget: float, verified: bool) -> float:
@@ -198,7 +202,7 @@ def _applied(experiment: Experiment, fit: FitPolicy) -> ApplyPolicy | None:
     policy=fit.name,
     difficulty=binning.name,
     search=search.name,
-    size=search.size,
+    size=binning.size,
   )
 
 
