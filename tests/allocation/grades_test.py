@@ -38,6 +38,20 @@ def test_an_allocation_answers_where_questions_stop():
   }
 
 
+def test_a_policy_answers_at_each_of_its_budgets():
+  rows = [
+    _record(('wrong', 0.9), ('wrong', 0.9), bin=2),
+    _record(('right', 0.9), ('wrong', 0.1), policy=4),
+    _record(('wrong', 0.9), policy=16),
+    _record(skipped='its prompt is long', policy=4),
+  ]
+  assert grades.of_policy(rows) == {
+    'accuracy of the policy N=4': (1, 1),
+    'accuracy of the policy N=16': (0, 1),
+    'attempts right': (1, 3),
+  }
+
+
 def test_chains_answer_by_the_vote_of_the_paper():
   rng = np.random.default_rng(0)
   for _ in range(200):

@@ -98,3 +98,9 @@ def test_ratios():
   assert names.ratio(8, 2) == '4:1'
   assert names.ratio(1, 16) == '1:16'
   assert names.ratio(4, 4) == '1:1'
+
+
+def test_what_an_arm_spends_is_in_its_name():
+  for arm in ('beam M=4', 'lookahead k=1, M=√N', names.WEIGHTED):
+    assert names.spent(names.at(arm, 4), 16) == (arm, 4)
+    assert names.spent(arm, 16) == (arm, 16)
