@@ -8,6 +8,7 @@ import re
 
 from ttc.analysis import names
 from ttc.answering import fitted
+from ttc.answering.apply_policy import ApplyPolicy
 from ttc.answering.asked import Asked
 from ttc.checkpoints import orbax
 from ttc.data.problems import Problem
@@ -17,7 +18,6 @@ from ttc.runtime import storage
 from ttc.runtime.safe_text import quoted
 from ttc.search.strategies import BestOfN, Greedy, Strategy
 from ttc.stages import model_checks
-from ttc.stages.apply_policy import ApplyPolicy
 from ttc.stages.arms import Arm, Armed
 from ttc.stages.policy import FitPolicy
 from ttc.stages.solver import Solver

@@ -29,7 +29,8 @@ from ttc.stages.action_costs import ActionCosts
 from ttc.stages.arms import Arm
 from ttc.stages.online import Allocate
 from ttc.stages.search import Search
-from ttc.stages.solver import Solver, stream_key
+from ttc.stages.solver import Solver
+from ttc.stages.streams import stream_key
 
 
 @dataclasses.dataclass(frozen=True)

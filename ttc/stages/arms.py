@@ -18,7 +18,8 @@ from ttc.search.rescoring import final_values
 from ttc.search.solutions import Attempt, Solution
 from ttc.search.strategies import BestOfN, longest, Strategy
 from ttc.stages import loading
-from ttc.stages.solver import Solver, stage_key
+from ttc.stages.solver import Solver
+from ttc.stages.streams import stage_key
 
 
 @dataclasses.dataclass(frozen=True)

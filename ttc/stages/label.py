@@ -22,7 +22,8 @@ from ttc.runtime import limits
 from ttc.search.rollouts import Branch, continuations
 from ttc.search.solutions import Attempt
 from ttc.stages import example_checks
-from ttc.stages.solver import Solver, stage_key
+from ttc.stages.solver import Solver
+from ttc.stages.streams import stage_key
 
 # KV slots per solution: one for the solution, which its rollouts are forked
 # from, and one for a rollout. Rollouts run to their end, so they take turns.

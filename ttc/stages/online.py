@@ -21,7 +21,8 @@ from ttc.stages import fit_allocation, loading
 from ttc.stages.action_costs import ActionCosts
 from ttc.stages.arms import Arm
 from ttc.stages.fit_allocation import Ladder
-from ttc.stages.solver import Solver, stage_key
+from ttc.stages.solver import Solver
+from ttc.stages.streams import stage_key
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,8 @@ from ttc.runtime import limits
 from ttc.search.rescoring import final_values
 from ttc.search.revisions import Chains, Revision, Trail
 from ttc.search.solutions import Solution
-from ttc.stages.solver import Solver, stage_key
+from ttc.stages.solver import Solver
+from ttc.stages.streams import stage_key
 
 
 @dataclasses.dataclass(frozen=True)
