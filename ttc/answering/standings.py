@@ -1,5 +1,6 @@
 """How strategies stand on the same questions: accuracy, cost, differences."""
 
+import collections
 from collections.abc import Mapping, Sequence
 import itertools
 from typing import Any, NamedTuple
@@ -87,24 +88,25 @@ def differences(entries: Sequence[Standing]) -> list[Claim]:
   Strategies are compared where they have the same budget; one that was asked at
   a single budget is compared with all of the others.
   """
+  count = collections.Counter(entry.strategy for entry in entries)
   claims = []
-  count = {e.strategy: 0 for e in entries}
-  for entry in entries:
-    count[entry.strategy] += 1
   for one, other in itertools.combinations(entries, 2):
     single = 1 in (count[one.strategy], count[other.strategy])
-    if one.strategy != other.strategy and (
+    if one.strategy == other.strategy or not (
       one.budget == other.budget or single
     ):
-      a, b = (f'{e.strategy} at {e.budget:g}' for e in (one, other))
-      claims.append(
-        compare.better(
-          f'{compare.slug(a)}.vs.{compare.slug(b)}',
-          f'{a} is more accurate than {b}.',
-          one.correct,
-          other.correct,
-        )
+      continue
+    # The better one first, which is easier to read; intervals have two sides.
+    best, rest = sorted((one, other), key=lambda e: -np.mean(e.correct))
+    a, b = (f'{e.strategy} at {e.budget:g}' for e in (best, rest))
+    claims.append(
+      compare.better(
+        f'{compare.slug(a)}.vs.{compare.slug(b)}',
+        f'{a} is more accurate than {b}.',
+        best.correct,
+        rest.correct,
       )
+    )
   return verdicts.corrected(claims)
 
 
