@@ -8,7 +8,7 @@ pytest.importorskip('starlette', reason='the extra serve is not installed')
 pytest.importorskip('uvicorn', reason='the extra serve is not installed')
 
 from tests.serving import served
-from ttc.serving.app import Endpoint, Terms
+from ttc.serving.app import Service, Terms
 from ttc.serving.shared_scheduler import SharedScheduler
 
 QUESTIONS = ['13: 7 2 1', '17: 5 4 3 12: 6 2 1', '13: 7 2 1 17: 5 4 3']
@@ -16,13 +16,12 @@ KEY = 'a key that is long enough'
 
 
 @pytest.fixture(scope='module')
-def port(tmp_path_factory):
-  run = served.made(tmp_path_factory.mktemp('run'))
+def port(run):
   answerer, scheduler = run.load()
   shared = SharedScheduler(scheduler, answerer.models.mesh, 64)
   terms = Terms(key=KEY, seed=served.SEED)
-  endpoint = Endpoint('e', run.catalogue(), answerer, shared, terms)
-  with served.listening(endpoint.app()) as found:
+  service = Service('e', run.menu(), answerer, shared, terms)
+  with served.listening(service.app()) as found:
     yield found
   shared.close(60)
 

@@ -97,7 +97,7 @@ def _until_at_work(port, count):
 def test_a_signal_lets_what_is_at_work_finish(made):
   with _serving(made) as (process, port):
     body = served.chat('best-of-n-200', '13: 7 2 1')
-    # The first question compiles programs, longer than a signal waits.
+    # Programs are compiled now, and not while a signal waits.
     first = served.ask(port, CHATS, body)
     assert first[0] == 200
     with concurrent.futures.ThreadPoolExecutor(3) as pool:

@@ -16,7 +16,7 @@ pytest.importorskip('uvicorn', reason='the extra serve is not installed')
 from tests.serving import served
 from ttc.answering import asked
 from ttc.answering.replies import replies
-from ttc.serving.app import Endpoint, Terms
+from ttc.serving.app import Service, Terms
 from ttc.serving.shared_scheduler import SharedScheduler
 
 CHATS = '/v1/chat/completions'
@@ -24,12 +24,7 @@ QUESTIONS = [
   *(problem.question for problem in served.TASK.problems('test')),
   *('13: 7 2 1', '17: 5 4 3 12: 6 2 1', '13: 7 2 1 17: 5 4 3'),
 ]
-MODELS = ['beam-m2-4', 'best-of-n-4', 'greedy-1', 'allocation-3']
-
-
-@pytest.fixture(scope='module')
-def run(tmp_path_factory):
-  return served.made(tmp_path_factory.mktemp('run'))
+MODELS = ['beam-m2-4', 'best-of-n-4', 'greedy-1', 'allocation-3', 'policy-4']
 
 
 @pytest.fixture(scope='module')
@@ -38,8 +33,8 @@ def server(run):
   answerer, scheduler = run.load()
   shared = SharedScheduler(scheduler, answerer.models.mesh, 64)
   terms = Terms(seed=served.SEED, body=4096, questions=3)
-  endpoint = Endpoint('e', run.catalogue(), answerer, shared, terms)
-  with served.listening(endpoint.app()) as port:
+  service = Service('e', run.menu(), answerer, shared, terms)
+  with served.listening(service.app()) as port:
     yield port, shared, scheduler
   shared.close(60)
 
@@ -52,8 +47,8 @@ def solved(run):
   def solve(model, question, seed=served.SEED, **generation):
     key = model, seed, *generation.items()
     if key not in found:
-      entry = run.catalogue().find(model)
-      offer = entry.offer
+      listing = run.menu().find(model)
+      offer = listing.offer
       own = offer.stage.solver
       sampled = dataclasses.replace(own.generation, **generation)
       solver = dataclasses.replace(own, generation=sampled)
@@ -67,7 +62,7 @@ def solved(run):
         reply.question: reply
         for group in groups
         for reply in replies(
-          offer.stage_for(group, entry.budget, run.folder), group, seed
+          offer.stage_for(group, listing.budget, run.folder), group, seed
         )
       }
     return found[key][question]
@@ -240,13 +235,13 @@ def _with_one_checksum():
 
 def test_questions_of_one_id_are_not_mixed_up(server, run):
   pair = _with_one_checksum()
-  entry = run.catalogue().find('best-of-n-4')
+  listing = run.menu().find('best-of-n-4')
   with concurrent.futures.ThreadPoolExecutor(8) as pool:
-    bodies = [served.chat(entry.name, question) for question in [*pair] * 4]
+    bodies = [served.chat(listing.name, question) for question in [*pair] * 4]
     found = list(pool.map(lambda b: served.ask(server[0], CHATS, b), bodies))
   for index, question in enumerate(pair):
     (problem,) = asked.posed(served.TASK, 'test', [question])
-    stage = entry.offer.stage_for([problem], entry.budget, run.folder)
+    stage = listing.offer.stage_for([problem], listing.budget, run.folder)
     (reply,) = replies(stage, [problem], served.SEED)
     assert all(_is(body, reply) for _, body in found[index::2])
 
@@ -256,12 +251,13 @@ def test_models_and_health(server):
   assert status == 200
   names = [model['id'] for model in found['data']]
   assert names == [
-    'beam-m2-4',
     'best-of-n-4',
     f'best-of-n-{served.MOST}',
-    'best-of-n-t0.5-2',
+    'beam-m2-4',
     'greedy-1',
     'allocation-3',
+    'policy-4',
+    'best-of-n-t0.5-2',
   ]
   for name in (*names, 'beam-m2'):
     status, model = served.ask(server[0], f'/v1/models/{name}')
@@ -346,7 +342,7 @@ def test_who_may_ask(run, server):
     assert found[0] == status
   answerer, _ = run.load()
   terms = Terms(key='a key that is long enough')
-  guarded = Endpoint('e', run.catalogue(), answerer, shared, terms)
+  guarded = Service('e', run.menu(), answerer, shared, terms)
   with served.listening(guarded.app()) as other:
     for given, status in (
       ([('Authorization', f'Bearer {terms.key}')], 200),
@@ -365,7 +361,7 @@ def test_who_takes_too_long(run, server):
   _, shared, _ = server
   answerer, _ = run.load()
   terms = Terms(seconds=0.5)
-  hasty = Endpoint('e', run.catalogue(), answerer, shared, terms)
+  hasty = Service('e', run.menu(), answerer, shared, terms)
   with served.listening(hasty.app()) as port:
     body = served.chat(f'best-of-n-{served.MOST}', QUESTIONS[0])
     status, found = served.ask(port, CHATS, body)

@@ -7,39 +7,16 @@ import json
 import socket
 import threading
 
-from tests.stages.random_models import stored
+from tests.answering import small_run
 from ttc.answering import offers
-from ttc.data.problems import Grade
-from ttc.data.worksheet import Worksheet
-from ttc.inference.generation import Generation
-from ttc.pipeline.experiment import Experiment
-from ttc.pipeline.place import Place
-from ttc.pipeline.stage import StageRun
-from ttc.search.allocate import Beam
-from ttc.search.strategies import BestOfN, Greedy, StepSearch
+from ttc.answering.offers import Offer
+from ttc.search.strategies import BestOfN, Greedy
 from ttc.search.tempered import Tempered
 from ttc.serving import command, loading
-from ttc.serving.catalogue import Catalogue
-from ttc.stages.arms import Arm
-from ttc.stages.fit_allocation import FitAllocation, Ladder
-from ttc.stages.online import Allocate
-from ttc.stages.search import Search
-from ttc.stages.solver import Solver
+from ttc.serving.menu import Menu
 
-SEED = 3
+SEED, TASK = small_run.SEED, small_run.TASK
 MOST = 2048  # generations; no test waits for the end of that
-
-
-class Initials(Worksheet):
-  """Worksheets whose answers, also those of random models, are a letter."""
-
-  def grade(self, problem, text):
-    return Grade(text[:1].strip() or None, text[:1] == '1')
-
-
-TASK = Initials(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
-LADDERS = (Ladder((Arm(Greedy(), (1,)), Arm(BestOfN(), (4,)))),)
-GENERATION = Generation(max_tokens=6, max_step_tokens=3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,48 +26,32 @@ class Made:
   offers: dict
   folder: object
 
-  def catalogue(self):
-    return Catalogue(self.offers)
+  def menu(self):
+    return Menu(self.offers)
 
   def load(self):
     """An answerer and its scheduler."""
-    return loading.load(self.catalogue(), self.folder, SEED)
+    return loading.load(self.menu(), self.folder, SEED)
 
 
-def experiment(verifier):
-  """Search stages with models in common, one without, and an allocation.
-
-  Args:
-    verifier: path of its model.
-  """
-  solver = lambda **changes: Solver(
-    TASK, GENERATION, rows=8, **dict(verifier=verifier) | changes
-  )
-  ways = (
-    Arm(StepSearch(Beam(2)), (4,)),
-    Arm(BestOfN(), (4, MOST)),
-    Arm(Tempered(BestOfN(), 0.5), (2,)),
-  )
-  alone = (Arm(Tempered(BestOfN(), 2.0), (2,)),)
-  stages = (
-    Search(solver(), ways),
-    Search(solver(verifier=''), alone, name='alone'),
-    Search(solver(split='finetune'), LADDERS[0].arms, name='pilot'),
-    FitAllocation(LADDERS),
-    Allocate(solver(), LADDERS, (3,)),
-  )
-  return Experiment('e', stages, seeds=(SEED,))
+def offered(experiment):
+  """What an experiment as of `small_run` offers, and a little more."""
+  found = offers.of(experiment)
+  search = found['beam-m2'].stage
+  cool = Tempered(BestOfN(), 0.5)
+  return found | {
+    'best-of-n': Offer(search, BestOfN(), (4, MOST)),
+    'best-of-n-t0.5': Offer(search, cool, (2,)),
+    # With the models of the others; the stage of that name has no verifier.
+    'greedy': Offer(search, Greedy(), (1,)),
+    'alone': found['greedy'],
+  }
 
 
 def made(root):
-  """Makes a run below a folder, as far as endpoints need one."""
-  seed = root / f'seed-{SEED}'
-  stored(seed / 'pretrain')
-  whole = experiment(stored(seed / 'prm', 'value'))
-  names = tuple(stage.name for stage in whole.stages)
-  for stage in whole.stages[2:4]:
-    StageRun(stage, Place(root, (SEED,), names), SEED).work()
-  return Made(offers.of(whole), offers.finished(root, SEED))
+  """A finished run below a folder."""
+  whole = small_run.finished(root)
+  return Made(offered(whole), offers.finished(root, SEED))
 
 
 @contextlib.contextmanager

@@ -1,40 +1,43 @@
 """Bodies are read strictly: what cannot be honoured is refused in one line."""
 
+import pathlib
+
 import pytest
 
+from tests.answering import small_run
 from tests.serving import served
-from ttc.answering import offers
 from ttc.serving import wishes
-from ttc.serving.catalogue import Catalogue
 from ttc.serving.errors import ApiError
+from ttc.serving.menu import Menu
 
 USER = {'role': 'user', 'content': '13: 7 2 1'}
 
 
 @pytest.fixture(scope='module')
-def catalogue():
-  return Catalogue(offers.of(served.experiment('/a/verifier')))
+def menu():
+  experiment = small_run.experiment(pathlib.Path('/nowhere'), '/a/verifier')
+  return Menu(served.offered(experiment))
 
 
-def _read(catalogue, chat=True, **fields):
+def _read(menu, chat=True, **fields):
   given = {'model': 'beam-m2-4'}
   given |= {'messages': [USER]} if chat else {'prompt': 'a question'}
-  return wishes.read(given | fields, chat, catalogue, 5, 3)
+  return wishes.read(given | fields, chat, menu, 5, 3)
 
 
-def test_what_is_left_out_is_that_of_the_run(catalogue):
+def test_what_is_left_out_is_that_of_the_run(menu):
   for nothing in ({}, {'n': None, 'stop': None, 'temperature': None}):
-    wish = _read(catalogue, **nothing)
+    wish = _read(menu, **nothing)
     (ask,) = wish.asks
     assert (ask.question, ask.seed) == ('13: 7 2 1', 5)
     assert (ask.max_tokens, ask.temperature) == (None, None)
     assert (wish.n, wish.stops, wish.stream) == (1, (), False)
 
 
-def test_what_is_asked_for(catalogue):
+def test_what_is_asked_for(menu):
   parts = [{'type': 'text', 'text': text} for text in ('13: ', '7 2 1')]
   wish = _read(
-    catalogue,
+    menu,
     messages=[{'role': 'user', 'content': parts}],
     model='best-of-n-3',
     n=3,
@@ -52,14 +55,14 @@ def test_what_is_asked_for(catalogue):
   )
   (ask,) = wish.asks
   assert (ask.question, ask.seed, ask.temperature) == ('13: 7 2 1', 0, 0.0)
-  assert (ask.max_tokens, ask.entry.budget, wish.n) == (7, 3, 3)
+  assert (ask.max_tokens, ask.listing.budget, wish.n) == (7, 3, 3)
   assert (wish.stops, wish.stream, wish.usage) == (('x',), True, True)
 
 
-def test_the_newer_name_of_a_limit_comes_first(catalogue):
-  wish = _read(catalogue, max_tokens=7, max_completion_tokens=5)
+def test_the_newer_name_of_a_limit_comes_first(menu):
+  wish = _read(menu, max_tokens=7, max_completion_tokens=5)
   assert wish.asks[0].max_tokens == 5
-  wish = _read(catalogue, chat=False, max_tokens=7)
+  wish = _read(menu, chat=False, max_tokens=7)
   assert wish.asks[0].max_tokens == 7
 
 
@@ -74,16 +77,18 @@ def test_the_newer_name_of_a_limit_comes_first(catalogue):
     ('greedy', 1),
     ('allocation', 3),
     ('allocation-2.5', 2.5),
+    ('policy', 4),
+    ('policy-3', 3),
   ],
 )
-def test_names(catalogue, name, budget):
-  assert catalogue.find(name).budget == budget
-  assert catalogue.find(name) == catalogue.find(catalogue.find(name).name)
+def test_names(menu, name, budget):
+  assert menu.find(name).budget == budget
+  assert menu.find(name) == menu.find(menu.find(name).name)
 
 
-def test_models_of_others_are_not_here(catalogue):
-  assert catalogue.elsewhere == ['best-of-n-t2.0']
-  assert catalogue.slots == 4
+def test_models_of_others_are_not_here(menu):
+  assert menu.elsewhere == ['alone']
+  assert menu.slots == 4
 
 
 @pytest.mark.parametrize(
@@ -91,14 +96,14 @@ def test_models_of_others_are_not_here(catalogue):
   [
     *('', '-', '-4', 'beam', 'beam-m2-', 'beam-m2-x', 'beam-m2-0', 'greedy-2'),
     *('beam-m2--4', 'beam-m2-3', 'beam-m2-8', 'beam-m2-nan', 'beam-m2-inf'),
-    *('beam-m2-4.5', 'best-of-n-2.5'),
-    *('allocation-0', 'allocation-nan', 'best-of-n-t2.0', 'beam-m2\n4'),
+    *('beam-m2-4.5', 'best-of-n-2.5', 'policy-5', 'policy-2.5'),
+    *('allocation-0', 'allocation-nan', 'alone-1', 'beam-m2\n4'),
     f'best-of-n-{served.MOST + 1}',
   ],
 )
-def test_names_of_nothing(catalogue, name):
+def test_names_of_nothing(menu, name):
   with pytest.raises(ApiError, match=r'^model=') as refused:
-    catalogue.find(name)
+    menu.find(name)
   assert '\n' not in refused.value.message
   assert refused.value.status == 404
 
@@ -150,9 +155,9 @@ def test_names_of_nothing(catalogue, name):
     ),
   ],
 )
-def test_chats_that_are_refused(catalogue, fields, told):
+def test_chats_that_are_refused(menu, fields, told):
   with pytest.raises(ApiError, match=told) as refused:
-    _read(catalogue, **fields)
+    _read(menu, **fields)
   assert '\n' not in refused.value.message
   assert refused.value.status == 400
 
@@ -166,6 +171,6 @@ def test_chats_that_are_refused(catalogue, fields, told):
     (['x'] * 4, 'prompt has 4 texts, and a request takes 3'),
   ],
 )
-def test_prompts_that_are_refused(catalogue, prompt, told):
+def test_prompts_that_are_refused(menu, prompt, told):
   with pytest.raises(ApiError, match=told):
-    _read(catalogue, chat=False, prompt=prompt)
+    _read(menu, chat=False, prompt=prompt)

@@ -166,11 +166,7 @@ class ApplyPolicy:
     first = list(
       sample([(BestOfN(), self.samples, p) for p in problems], self.difficulty)
     )
-    asked = [row for row in first if 'skipped' not in row]
-    easiness = _easiness(asked)
-    bins = difficulty.assign(easiness, policy.thresholds).tolist()
-    for row, ease, bin in zip(asked, easiness.tolist(), bins, strict=True):
-      row |= {'easiness': ease, 'bin': min(bin, policy.bins[-1])}
+    assign_bins(policy, [row for row in first if 'skipped' not in row])
     columns = [first]
     # One that is skipped has no bin, and nothing is sampled of it.
     bins = [row.get('bin', 1) for row in first]
@@ -186,6 +182,14 @@ class ApplyPolicy:
         ]
       )
     return [row for rows in zip(*columns, strict=True) for row in rows]
+
+
+def assign_bins(policy: Policy, rows: Sequence[dict]) -> None:
+  """Adds "easiness" and "bin" to the records of samples that tell bins."""
+  easiness = _easiness(rows)
+  bins = difficulty.assign(easiness, policy.thresholds).tolist()
+  for row, ease, bin in zip(rows, easiness.tolist(), bins, strict=True):
+    row |= {'easiness': ease, 'bin': min(bin, policy.bins[-1])}
 
 
 def _easiness(rows: Sequence[Mapping]) -> np.ndarray:

@@ -18,10 +18,11 @@ from starlette import applications, concurrency, exceptions, responses, routing
 from starlette.requests import Request
 
 from ttc.serving import bodies, errors, hosts, wishes
-from ttc.serving.catalogue import Catalogue
+from ttc.serving.answered import Answered
 from ttc.serving.errors import ApiError
+from ttc.serving.menu import Menu
 from ttc.serving.shared_scheduler import Errand, SharedScheduler
-from ttc.serving.solving import Answer, Answerer
+from ttc.serving.solving import Answerer
 from ttc.serving.wishes import Wish
 
 _SLOWEST_BODY_S = 30.0
@@ -47,13 +48,13 @@ class Terms:
   questions: int = 64
 
 
-class Endpoint:
+class Service:
   """Answers requests by one scheduler."""
 
   def __init__(
     self,
     owner: str,
-    catalogue: Catalogue,
+    menu: Menu,
     answerer: Answerer,
     scheduler: SharedScheduler,
     terms: Terms = Terms(),
@@ -62,12 +63,12 @@ class Endpoint:
 
     Args:
       owner: of the models, such as the name of the experiment.
-      catalogue: the models.
+      menu: the models.
       answerer: prepares questions.
       scheduler: works on them.
       terms: who may ask for what.
     """
-    self._owner, self._catalogue, self._answerer = owner, catalogue, answerer
+    self._owner, self._catalogue, self._answerer = owner, menu, answerer
     self._scheduler, self._terms = scheduler, terms
     self._created = int(time.time())
 
@@ -97,13 +98,13 @@ class Endpoint:
 
   async def _models(self, request: Request) -> responses.Response:
     self._admit(request)
-    names = [entry.name for entry in self._catalogue.entries]
+    names = [listing.name for listing in self._catalogue.listings]
     return _json({'object': 'list', 'data': [*map(self._described, names)]})
 
   async def _model(self, request: Request) -> responses.Response:
     self._admit(request)
-    entry = self._catalogue.find(request.path_params['name'])
-    return _json(self._described(entry.name))
+    listing = self._catalogue.find(request.path_params['name'])
+    return _json(self._described(listing.name))
 
   def _described(self, name: str) -> dict[str, Any]:
     facts = {'id': name, 'object': 'model', 'created': self._created}
@@ -186,7 +187,7 @@ class Endpoint:
 
   async def _answers(
     self, request: Request, begins: Sequence[Callable]
-  ) -> list[Answer]:
+  ) -> list[Answered]:
     """Waits for answers, for as long as the client and the terms do."""
     errands: list[Errand] = []
     gone = asyncio.ensure_future(_gone(request))
@@ -225,7 +226,7 @@ def _json(body: dict[str, Any], status: int = 200) -> responses.Response:
 
 
 def _stream(
-  wish: Wish, answers: Sequence[Answer], chat: bool
+  wish: Wish, answers: Sequence[Answered], chat: bool
 ) -> responses.Response:
   """Events as OpenAI sends them; the chosen answer, line by line."""
 

@@ -11,13 +11,15 @@ import time
 from typing import Any
 import uuid
 
-from ttc.serving.solving import Answer
+from ttc.serving.answered import Answered
 from ttc.serving.wishes import Wish
 
 _LINE = re.compile(r'[^\n]*\n|[^\n]+')
 
 
-def whole(wish: Wish, answers: Sequence[Answer], chat: bool) -> dict[str, Any]:
+def whole(
+  wish: Wish, answers: Sequence[Answered], chat: bool
+) -> dict[str, Any]:
   """The body of a response.
 
   Args:
@@ -35,7 +37,7 @@ def whole(wish: Wish, answers: Sequence[Answer], chat: bool) -> dict[str, Any]:
 
 
 def pieces(
-  wish: Wish, answers: Sequence[Answer], chat: bool
+  wish: Wish, answers: Sequence[Answered], chat: bool
 ) -> Iterator[dict[str, Any]]:
   """The same, line by line; arguments as for `whole`."""
   head, kept = _head(wish, chat, '.chunk'), 0
@@ -66,7 +68,7 @@ def _head(wish: Wish, chat: bool, piece: str) -> dict[str, Any]:
     'id': f'{"chatcmpl" if chat else "cmpl"}-{uuid.uuid4().hex}',
     'object': kind,
     'created': int(time.time()),
-    'model': wish.entry.name,
+    'model': wish.listing.name,
   }
 
 
@@ -80,7 +82,7 @@ def _choice(index: int, said: dict, ending: str | None) -> dict[str, Any]:
 
 
 def _choices(
-  wish: Wish, answers: Sequence[Answer]
+  wish: Wish, answers: Sequence[Answered]
 ) -> Iterator[tuple[str, str, int]]:
   """Text, why it ends, and its tokens, of each choice.
 
@@ -103,7 +105,7 @@ def _choices(
       yield cut, 'length' if truncated else 'stop', len(attempt['tokens'])
 
 
-def _usage(answers: Sequence[Answer], kept: int) -> dict[str, Any]:
+def _usage(answers: Sequence[Answered], kept: int) -> dict[str, Any]:
   """What was spent.
 
   Args:
@@ -125,7 +127,7 @@ def _usage(answers: Sequence[Answer], kept: int) -> dict[str, Any]:
   }
 
 
-def _known(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def _known(answers: Sequence[Answered]) -> list[dict[str, Any]]:
   """What is known of the answer to each question."""
   return [
     {

@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 
-from ttc.answering import command, offers, opening
+from ttc.answering import exits, offers, opening
 from ttc.answering.opening import Load
 from ttc.runtime import termination
 from ttc.runtime.safe_text import printable
@@ -37,10 +37,10 @@ def run(options: argparse.Namespace, rest: Sequence[str], load: Load) -> int:
     load: `configuration.load`.
 
   Returns:
-    The exit code, as of `command.guarded`; 0 after a signal to a server that
+    The exit code, as of `exits.guarded`; 0 after a signal to a server that
     was ready.
   """
-  return command.guarded(lambda: _serve(options, rest, load), options.debug)
+  return exits.guarded(lambda: _serve(options, rest, load), options.debug)
 
 
 def _serve(
@@ -52,31 +52,30 @@ def _serve(
   seed = opened.experiment.seeds[0] if options.seed is None else options.seed
   opened.check_seeds([seed])
   from ttc.serving import loading
-  from ttc.serving.app import Endpoint, Terms
-  from ttc.serving.catalogue import Catalogue
+  from ttc.serving.app import Service, Terms
+  from ttc.serving.menu import Menu
   from ttc.serving.shared_scheduler import SharedScheduler
 
-  catalogue = Catalogue(offers.of(opened.experiment, options.only))
+  folder = offers.finished(opened.root, seed)
+  there, absent = loading.fitted(
+    offers.of(opened.experiment, options.only), folder
+  )
+  menu = Menu(there)
+  name = opened.experiment.name
   with contextlib.closing(_bound(options.host, options.port)) as listener:
     answerer, scheduler = loading.load(
-      catalogue,
-      offers.finished(opened.root, seed),
-      seed,
-      options.prompt_tokens,
+      menu, folder, seed, options.prompt_tokens
     )
     shared = SharedScheduler(scheduler, answerer.models.mesh, options.queue)
-    name = opened.experiment.name
     terms = Terms(key, seed, options.timeout, options.body, options.queue)
-    endpoint = Endpoint(name, catalogue, answerer, shared, terms)
+    service = Service(name, menu, answerer, shared, terms)
     address, port = listener.getsockname()[:2]
     address = f'[{address}]' if ':' in address else address
     told = [f'serving {name} at http://{address}:{port}/v1']
-    told += [f'  {entry.name}' for entry in catalogue.entries]
-    if catalogue.elsewhere:
-      told.append(
-        f'of other models, see --only: {", ".join(catalogue.elsewhere)}'
-      )
-    _until_signalled(endpoint.app(), listener, shared, '\n'.join(told))
+    told += [f'  {listing.name}' for listing in menu.listings]
+    other = dict.fromkeys(menu.elsewhere, 'it has other models; see --only')
+    told += [f'not {way}: {why}' for way, why in (absent | other).items()]
+    _until_signalled(service.app(), listener, shared, '\n'.join(told))
 
 
 def http_server(app):

@@ -1,36 +1,65 @@
 """The models of a run on the devices, ready to answer whatever is asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 import pathlib
 import tempfile
 
-from ttc.allocation.allocation import Allocation
+from ttc.answering import fitted as fits
 from ttc.answering.asked import Asked
+from ttc.answering.offers import Offer
 from ttc.inference.models import Models
 from ttc.inference.scheduler import Scheduler
 from ttc.pipeline import model_folders
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import storage
-from ttc.serving.catalogue import Catalogue
+from ttc.serving.menu import Menu
 from ttc.serving.solving import Answerer
-from ttc.stages import fit_allocation
 from ttc.stages.solver import Solver
 
+_FITS = ('allocation', 'policy')  # fields of stages that use what was fitted
 _LONGEST = 1024  # tokens of a prompt, where the run says nothing
 
 
+def fitted(
+  offers: Mapping[str, Offer], folder: Callable[[str], str]
+) -> tuple[dict[str, Offer], dict[str, str]]:
+  """The offers whose fits are there, and why the others are not, by name.
+
+  Args:
+    offers: see `offers.of`.
+    folder: the absolute path of a stage, or of a model, by its name.
+
+  Raises:
+    ValueError: none of them is.
+  """
+  there, absent = {}, {}
+  for name, offer in offers.items():
+    stage = offer.stage
+    try:
+      for field in _FITS if offer.strategy is None else ():
+        if hasattr(stage, field):
+          fit = storage.path(folder(getattr(stage, field)))
+          fits.check(fit, _resolved(stage.solver, folder))
+      there[name] = offer
+    except ValueError as error:
+      absent[name] = str(error)
+  if not there:
+    raise ValueError(next(iter(absent.values())))
+  return there, absent
+
+
 def load(
-  catalogue: Catalogue,
+  menu: Menu,
   folder: Callable[[str], str],
   seed: int,
   prompt_tokens: int | None = None,
 ) -> tuple[Answerer, Scheduler]:
-  """Loads the models of a catalogue, once, and makes a scheduler for them.
+  """Loads the models of a menu, once, and makes a scheduler for them.
 
   Args:
-    catalogue: what is to be served.
+    menu: what is to be served.
     folder: the absolute path of a stage, or of a model, by its name.
     seed: of the models.
     prompt_tokens: the longest prompt to make room for; None for that of the
@@ -40,15 +69,13 @@ def load(
     ValueError: a model is not there, does not fit, or leaves no room for such a
       prompt; or there is no memory for it.
   """
-  stage = next(iter(catalogue.offers.values())).stage
+  stage = next(iter(menu.offers.values())).stage
   own = stage.solver
   # The most rows of any stage: they share the devices here.
-  rows = max(offer.stage.solver.rows for offer in catalogue.offers.values())
+  rows = max(offer.stage.solver.rows for offer in menu.offers.values())
   solver = dataclasses.replace(
-    own,
+    _resolved(own, folder),
     task=Asked((), own.task),
-    proposer=folder(own.proposer),
-    verifier=folder(own.verifier) if own.verifier else '',
     scorers=(),
     questions=None,
     skip=0,
@@ -56,26 +83,25 @@ def load(
     rows=rows,
   )
   stage = dataclasses.replace(stage, solver=solver)
-  allocations = {
-    offer.stage.allocation: _allocation(folder(offer.stage.allocation))
-    for offer in catalogue.offers.values()
-    if offer.strategy is None
-  }
   with tempfile.TemporaryDirectory(prefix='ttc-serve-') as there:
     place = Place(pathlib.Path(there), (seed,), (stage.name,))
     run = StageRun(stage, place, seed)
     models = solver.load(run)
     longest = _longest(solver, models, prompt_tokens or own.prompt_tokens)
     shapes = _shapes(solver)
-    answerer = Answerer(models, shapes, solver, allocations, longest)
+    answerer = Answerer(models, shapes, solver, folder, longest)
     most = longest + solver.generation.max_tokens
-    scheduler = solver.scheduler(run, answerer.models, catalogue.slots, most)
+    scheduler = solver.scheduler(run, answerer.models, menu.slots, most)
   return answerer, scheduler
 
 
-def _allocation(folder: str) -> Allocation:
-  path = storage.path(folder) / fit_allocation.FILE
-  return Allocation.from_json(path.read_text(encoding='utf-8'))
+def _resolved(solver: Solver, folder: Callable[[str], str]) -> Solver:
+  """A solver whose models are named by absolute paths."""
+  return dataclasses.replace(
+    solver,
+    proposer=folder(solver.proposer),
+    verifier=folder(solver.verifier) if solver.verifier else '',
+  )
 
 
 def _shapes(solver: Solver) -> model_folders.ModelShapes:

@@ -22,7 +22,7 @@ from ttc.inference.rows import Row
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.serving import errors
-from ttc.serving.solving import Answer, Solving
+from ttc.serving.answered import Answered, Solving
 
 _log = logging.getLogger(__name__)
 _JUDGES = 4  # threads; hard answers wait for the grader's own processes
@@ -43,7 +43,7 @@ class Errand:
   """
 
   begin: Callable[[], Solving]
-  answer: futures.Future[Answer] = dataclasses.field(
+  answer: futures.Future[Answered] = dataclasses.field(
     default_factory=futures.Future
   )
   solving: Solving | None = None

@@ -7,68 +7,37 @@ questions share the devices, decides nothing.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 import dataclasses
+import functools
 import itertools
 from typing import Any
 
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.controller import Controller, Result
+from ttc.analysis.policy import Policy
 from ttc.answering import asked
 from ttc.answering.asked import Asked
-from ttc.answering.replies import Reply, reply
+from ttc.answering.replies import reply
 from ttc.data.problems import Problem
 from ttc.inference.models import Models
 from ttc.inference.requests import Extend, Plan, Question, rewritten
 from ttc.inference.rows import Row
 from ttc.pipeline.model_folders import ModelShapes
+from ttc.runtime import storage
 from ttc.runtime.safe_text import quoted
 from ttc.search.solutions import Attempt
-from ttc.search.strategies import Strategy
-from ttc.serving.catalogue import Entry
+from ttc.search.strategies import BestOfN, Strategy
+from ttc.serving.answered import Answered, Solving
 from ttc.serving.errors import ApiError, bad
+from ttc.serving.wishes import Ask
+from ttc.stages import apply_policy, fit_allocation
 from ttc.stages.action_costs import ActionCosts
-from ttc.stages.arms import Arm
+from ttc.stages.apply_policy import ApplyPolicy
+from ttc.stages.arms import Arm, Armed
 from ttc.stages.online import Allocate
 from ttc.stages.search import Search
 from ttc.stages.solver import Solver
 from ttc.stages.streams import stream_key
 
-
-@dataclasses.dataclass(frozen=True)
-class Ask:
-  """A question, and how it is to be answered; all that samples depend on.
-
-  Attributes:
-    question: its text.
-    entry: the way, and the budget.
-    seed: of the random streams.
-    max_tokens: of an attempt, beside the limit of the run; None for that alone.
-    temperature: None for that of the run.
-  """
-
-  question: str
-  entry: Entry
-  seed: int
-  max_tokens: int | None = None
-  temperature: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-  """A reply, and what of its cost clients count.
-
-  Attributes:
-    reply: the reply.
-    prompt: tokens of the prompt.
-    sampled: tokens that were sampled, in all attempts.
-  """
-
-  reply: Reply
-  prompt: int
-  sampled: int
-
-
-# Yields what a scheduler is to work on, and is sent the rows that come of it.
-Solving = Generator[tuple[Question, Plan, int], Sequence[Row], Answer]
 _Attempts = Generator[
   tuple[Question, Plan, int], Sequence[Row], tuple[list[Attempt], dict]
 ]
@@ -86,7 +55,7 @@ class Answerer:
     models: Models,
     shapes: ModelShapes,
     solver: Solver,
-    allocations: Mapping[str, Allocation],
+    folder: Callable[[str], str],
     longest: int,
   ):
     """Samples nothing yet.
@@ -95,7 +64,7 @@ class Answerer:
       models: who samples and who scores.
       shapes: theirs.
       solver: with the absolute paths of the models.
-      allocations: what was fitted, by the name of the stage that fitted it.
+      folder: the absolute path of a stage that fitted, by its name.
       longest: tokens of the longest prompt that is taken.
     """
     self._texts: dict[int, str] = {}  # of questions at work, by id
@@ -103,7 +72,13 @@ class Answerer:
     bridge = models.bridge and models.bridge.about(self._texts)
     self.models = dataclasses.replace(models, bridge=bridge)
     self._shapes, self._solver = shapes, solver
-    self._allocations, self._longest = allocations, longest
+    self._longest = longest
+    # Read once: they may be far away.
+    self._allocation = functools.cache(
+      lambda name: Allocation.from_json(_text(folder(name)))
+    )
+    self._folder = functools.cache(folder)
+    self._policies: dict[int, tuple[Policy, Mapping]] = {}  # by budget
 
   def prepare(self, ask: Ask) -> Callable[[], Solving]:
     """What begins to answer; called again it begins anew, with the same end.
@@ -111,8 +86,8 @@ class Answerer:
     Raises:
       ApiError: the question cannot be asked in this way.
     """
-    offer = ask.entry.offer
-    own, budget = offer.stage.solver, ask.entry.budget
+    offer = ask.listing.offer
+    own, budget = offer.stage.solver, ask.listing.budget
     try:
       (problem,) = asked.posed(own.task, own.split, [ask.question])
     except ValueError as error:
@@ -131,14 +106,15 @@ class Answerer:
       arms = (Arm(offer.strategy, (budget,)),)
       stage = dataclasses.replace(offer.stage, solver=solver, arms=arms)
       return lambda: self._by_strategy(ask, stage, problem)
-    stage = dataclasses.replace(
-      offer.stage, solver=solver, budgets=(ask.entry.budget,)
-    )
+    stage = dataclasses.replace(offer.stage, solver=solver, budgets=(budget,))
+    by, fit = self._by_allocation, self._controller
+    if stage.kind == ApplyPolicy.kind:
+      by, fit = self._by_policy, self._actions
     try:
-      self._controller(stage, problem)
+      fit(stage, problem)  # for its errors
     except ValueError as error:
-      raise bad(f'model={ask.entry.name}: {error}', 'model') from error
-    return lambda: self._by_allocation(ask, stage, problem)
+      raise bad(f'model={ask.listing.name}: {error}', 'model') from error
+    return lambda: by(ask, stage, problem)
 
   def _by_strategy(self, ask: Ask, stage: Search, problem: Problem) -> Solving:
     (arm,), (budget,) = stage.arms, stage.arms[0].budgets
@@ -176,9 +152,40 @@ class Answerer:
       rows.append(row)
     return self._answer(stage, problem, rows)
 
+  def _by_policy(
+    self, ask: Ask, stage: ApplyPolicy, problem: Problem
+  ) -> Solving:
+    """Samples tell the bin, and the bin the arm."""
+    policy, actions = self._actions(stage, problem)
+    (budget,), judge = stage.budgets, stage.solver.judge
+    attempts, cost = yield from self._sampled(
+      ask, stage, problem, BestOfN(), stage.samples, stream=stage.difficulty
+    )
+    told = {'rows': judge(problem.id, attempts), 'cost': cost}
+    apply_policy.assign_bins(policy, [told])
+    strategy, spent = actions[told['bin'], budget]
+    attempts, cost = yield from self._sampled(
+      ask, stage, problem, strategy, spent, stream=stage.search
+    )
+    votes = {'rows': judge(problem.id, attempts), 'cost': cost}
+    told['budget'], votes['budget'] = stage.samples, spent
+    votes['arm'] = policy.choose(told['bin'], budget)
+    return self._answer(stage, problem, [told, votes])
+
+  def _actions(
+    self, stage: ApplyPolicy, problem: Problem
+  ) -> tuple[Policy, Mapping]:
+    """The policy and its arms; raises ValueError for a budget below them."""
+    del problem  # which has a bin later
+    (budget,) = stage.budgets
+    if budget not in self._policies:
+      folder = storage.path(self._folder(stage.policy))
+      self._policies[budget] = stage.actions(folder)
+    return self._policies[budget]
+
   def _controller(self, stage: Allocate, problem: Problem) -> Controller:
     """A budget over one question; raises ValueError if it buys nothing."""
-    allocation = self._allocations[stage.allocation]
+    allocation = self._allocation(stage.allocation)
     (budget,) = stage.budgets
     return Controller(
       allocation,
@@ -191,23 +198,25 @@ class Answerer:
   def _sampled(
     self,
     ask: Ask,
-    stage: Search | Allocate,
+    stage: Armed,
     problem: Problem,
     strategy: Strategy,
     budget: int,
     hold: Callable[[Plan, Question], Plan] = lambda plan, _: plan,
+    stream: str = '',
   ) -> _Attempts:
     """Attempts of a strategy, and their cost as records hold it.
 
     Args:
       ask: whose seed and temperature count.
-      stage: whose name the random stream is from.
+      stage: of the models.
       problem: the question.
       strategy: which is followed.
       budget: of it.
       hold: changes the plan.
+      stream: name of the stage whose random stream is taken; '' for `stage`.
     """
-    key = stream_key(ask.seed, stage.name, strategy, budget)
+    key = stream_key(ask.seed, stream or stage.name, strategy, budget)
     (posed,) = stage.solver.posed([problem], key)
     # The key is made. Anybody can make ids of two texts the same, and what the
     # verifier reads is found by them.
@@ -230,15 +239,15 @@ class Answerer:
 
   def _answer(
     self,
-    stage: Search | Allocate,
+    stage: Armed,
     problem: Problem,
     rows: Sequence[Mapping[str, Any]],
-  ) -> Answer:
+  ) -> Answered:
     costs = [row['cost'] for row in rows if 'cost' in row]
     sampled = [cost['proposer_decode'][0] for cost in costs]
     prompt = stage.solver.lengths[problem.id]
     made = reply(stage, problem, rows, self._shapes)
-    return Answer(made, prompt, round(sum(sampled)))
+    return Answered(made, prompt, round(sum(sampled)))
 
   def _check_length(self, solver: Solver, problem: Problem) -> None:
     length = solver.lengths[problem.id]
@@ -254,7 +263,7 @@ class Answerer:
 
 def _check_temperature(ask: Ask) -> None:
   """Raises ApiError for a temperature other than what a name promises."""
-  offer, wanted = ask.entry.offer, ask.temperature
+  offer, wanted = ask.listing.offer, ask.temperature
   own = getattr(offer.strategy, 'temperature', None)
   why = 'its strategy samples'
   if offer.strategy is None:
@@ -262,10 +271,16 @@ def _check_temperature(ask: Ask) -> None:
     why = 'it was fitted'
   if None not in (own, wanted) and wanted != own:
     raise bad(
-      f'temperature={wanted:g}, and {ask.entry.name} has {own:g}, at which '
+      f'temperature={wanted:g}, and {ask.listing.name} has {own:g}, at which '
       f'{why}; leave it out, or ask another model.',
       'temperature',
     )
+
+
+def _text(folder: str) -> str:
+  """What a stage wrote that fitted an allocation."""
+  path = storage.path(folder) / fit_allocation.FILE
+  return path.read_text(encoding='utf-8')
 
 
 def _at(temperature: float, request: Extend) -> Extend:

@@ -10,9 +10,8 @@ from typing import Any
 
 from ttc.runtime import limits
 from ttc.runtime.safe_text import quoted
-from ttc.serving.catalogue import Catalogue, Entry
 from ttc.serving.errors import bad
-from ttc.serving.solving import Ask
+from ttc.serving.menu import Listing, Menu
 
 _COLDEST, _HOTTEST = 1e-6, 2.0
 _STOPS = 16  # texts that may end an answer
@@ -45,6 +44,25 @@ _SAYS_NOTHING = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Ask:
+  """A question, and how it is to be answered; all that samples depend on.
+
+  Attributes:
+    question: its text.
+    listing: the way, and the budget.
+    seed: of the random streams.
+    max_tokens: of an attempt, beside the limit of the run; None for that alone.
+    temperature: None for that of the run.
+  """
+
+  question: str
+  listing: Listing
+  seed: int
+  max_tokens: int | None = None
+  temperature: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Wish:
   """A request that can be answered.
 
@@ -63,15 +81,15 @@ class Wish:
   usage: bool
 
   @property
-  def entry(self) -> Entry:
+  def listing(self) -> Listing:
     """The model."""
-    return self.asks[0].entry
+    return self.asks[0].listing
 
 
 def read(
   fields: Mapping[str, Any],
   chat: bool,
-  catalogue: Catalogue,
+  menu: Menu,
   seed: int,
   most: int,
 ) -> Wish:
@@ -80,7 +98,7 @@ def read(
   Args:
     fields: the JSON object.
     chat: whether it is one of chat completions.
-    catalogue: the models.
+    menu: the models.
     seed: for a request that names none.
     most: questions of one request.
 
@@ -93,8 +111,8 @@ def read(
   model = fields.get('model')
   if not isinstance(model, str):
     raise bad(f'model={quoted(model, 60)} is no text; name a model.', 'model')
-  entry = catalogue.find(model)
-  generation = entry.offer.stage.solver.generation
+  listing = menu.find(model)
+  generation = listing.offer.stage.solver.generation
   top_p = fields.get('top_p', generation.top_p)
   if top_p != generation.top_p:
     raise bad(
@@ -102,13 +120,13 @@ def read(
       f'{generation.top_p:g}; leave it out.',
       'top_p',
     )
-  n = _whole(fields, 'n', 1, entry.attempts) or 1
+  n = _whole(fields, 'n', 1, listing.attempts) or 1
   limit = 'max_completion_tokens' if chat else 'max_tokens'
   if limit not in fields:
     limit = 'max_tokens'
   own = _whole(fields, 'seed', 0, limits.LARGEST_SEED)
   shared = dict(
-    entry=entry,
+    listing=listing,
     seed=seed if own is None else own,
     max_tokens=_whole(fields, limit, 1),
     temperature=_temperature(fields),

@@ -1,23 +1,37 @@
 """The models of an endpoint: ways to answer, each at a budget.
 
-beam-m4-16      beam search with M=4, 16 generations
-beam-m4         the same at the largest budget of the run
-allocation-3    the fitted allocation, a mean of 3 generations a question
+    beam-m4-16      beam search with M=4, 16 generations
+    beam-m4         the same at the largest budget of the run
+    allocation-3    the fitted allocation, a mean of 3 generations a question
+    policy-16       the arm of the question's bin, 16 generations
+
+All of a menu have the same models, so that one scheduler serves them.
 """
 
 from collections.abc import Iterator, Mapping
 import contextlib
 import dataclasses
 import math
+from typing import Protocol
 
-from ttc.answering.offers import Offer
 from ttc.runtime.safe_text import quoted
+from ttc.search.strategies import Strategy
 from ttc.serving.errors import ApiError
-from ttc.stages.online import Allocate
+from ttc.stages.arms import Armed
+
+_ALLOCATE, _APPLY_POLICY = 'allocate', 'apply_policy'  # kinds of stages
+
+
+class Offered(Protocol):
+  """What is needed of `answering.offers.Offer`."""
+
+  stage: Armed
+  strategy: Strategy | None  # None is what the stage has fitted
+  budgets: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class Listing:
   """A model as clients name it.
 
   Attributes:
@@ -27,7 +41,7 @@ class Entry:
   """
 
   name: str
-  offer: Offer
+  offer: Offered
   budget: float
 
   @property
@@ -37,8 +51,8 @@ class Entry:
     return strategy.rows(self.budget) if strategy else 1
 
 
-class Catalogue:
-  """Entries by name, all with the same models.
+class Menu:
+  """Listings by name.
 
   Attributes:
     offers: ways to answer, by name.
@@ -46,7 +60,7 @@ class Catalogue:
     largest: generations that a client may spend on a question.
   """
 
-  def __init__(self, offers: Mapping[str, Offer]):
+  def __init__(self, offers: Mapping[str, Offered]):
     """Takes the offers that have the models of the first one.
 
     Args:
@@ -59,7 +73,7 @@ class Catalogue:
     if not able:
       raise ValueError(
         f'{", ".join(offers)} cannot answer single questions; serve a stage of '
-        'kind search or allocate.'
+        'kind search, allocate or policy.'
       )
     first = next(iter(able.values()))
     alike = lambda offer: _models(offer) == _models(first)
@@ -69,32 +83,32 @@ class Catalogue:
     self.largest = max(map(max, spent), default=1)
 
   @property
-  def entries(self) -> list[Entry]:
+  def listings(self) -> list[Listing]:
     """Every offer at each of the budgets that the run spent."""
     return [
-      self._entry(name, budget)
+      self._listing(name, budget)
       for name, offer in self.offers.items()
       for budget in offer.budgets
     ]
 
   @property
   def slots(self) -> int:
-    """The most slots of a scheduler that any entry needs."""
+    """The most slots of a scheduler that any listing needs."""
     return max(self._slots())
 
-  def find(self, name: str) -> Entry:
-    """The entry of a name; any budget up to the largest may be in it.
+  def find(self, name: str) -> Listing:
+    """The listing of a name; any budget up to the largest may be in it.
 
     Raises:
       ApiError: there is none, or its strategy cannot spend this budget.
     """
     offer = self.offers.get(name)
     if offer is not None:
-      return self._entry(name, max(offer.budgets))
+      return self._listing(name, max(offer.budgets))
     way, _, number = name.rpartition('-')
     offer, budget = self.offers.get(way), _number(number)
     if offer is None or budget is None:
-      known = ', '.join(entry.name for entry in self.entries)
+      known = ', '.join(listing.name for listing in self.listings)
       raise ApiError(
         404,
         f'model={quoted(name, 60)} is none of those here: {known}. Another '
@@ -102,16 +116,18 @@ class Catalogue:
         param='model',
         code='model_not_found',
       )
-    if offer.strategy is not None:
-      self._check(name, offer, budget)
-    return self._entry(way, budget)
+    self._check(name, offer, budget)
+    return self._listing(way, budget)
 
-  def _check(self, name: str, offer: Offer, budget: float) -> None:
-    told, most = None, self._most(offer)
+  def _check(self, name: str, offer: Offered, budget: float) -> None:
+    """Raises ApiError for a budget that an offer cannot spend."""
+    if offer.stage.kind == _ALLOCATE:
+      return  # its ladder ends by itself
+    told, most = '', self._most(offer)
     if budget != int(budget) or budget > most:
-      told = f'a whole number from 1 to {most}'
-      told = f'its budget is {budget:g}; give {told}, the most of the run.'
-    else:
+      told = f'its budget is {budget:g}; give a whole number from 1 to {most}, '
+      told += 'the most of the run.'
+    elif offer.strategy is not None:
       try:
         offer.strategy.rows(int(budget))
       except ValueError as error:
@@ -120,35 +136,40 @@ class Catalogue:
       told = f'model={quoted(name, 60)}: {told}'
       raise ApiError(404, told, param='model', code='model_not_found')
 
-  def _most(self, offer: Offer) -> int:
-    """The largest budget of a strategy.
+  def _most(self, offer: Offered) -> int:
+    """The largest budget of an offer.
 
     A search holds all its rows at once, for which the run had room. Others do
     with two.
     """
-    return max(offer.budgets) if offer.strategy.verified else self.largest
+    few = offer.strategy is not None and not offer.strategy.verified
+    return self.largest if few else max(offer.budgets)
 
-  def _entry(self, name: str, budget: float) -> Entry:
+  def _listing(self, name: str, budget: float) -> Listing:
     whole = int(budget) if budget == int(budget) else budget
-    return Entry(f'{name}-{whole}', self.offers[name], whole)
+    return Listing(f'{name}-{whole}', self.offers[name], whole)
 
   def _slots(self) -> Iterator[int]:
     for offer in self.offers.values():
       if offer.strategy is None:
-        yield max(s.slots(n) for s, n in offer.stage.actions.values())
+        for arm in offer.stage.arms:
+          yield from map(arm.strategy.slots, arm.budgets)
         continue
-      for budget in range(1, self._most(offer) + 1):
+      for budget in {*offer.budgets, self._most(offer)}:
         with contextlib.suppress(ValueError):  # a budget that it cannot spend
           offer.strategy.rows(budget)
           yield offer.strategy.slots(budget)
 
 
-def _is_able(offer: Offer) -> bool:
-  """Whether it can answer a single question."""
-  return offer.strategy is not None or offer.stage.kind == Allocate.kind
+def _is_able(offer: Offered) -> bool:
+  """Whether it can answer single questions."""
+  return offer.strategy is not None or offer.stage.kind in (
+    _ALLOCATE,
+    _APPLY_POLICY,
+  )
 
 
-def _models(offer: Offer) -> tuple:
+def _models(offer: Offered) -> tuple:
   """What must be equal for one scheduler to serve two offers."""
   solver = offer.stage.solver
   names = solver.proposer, solver.verifier, solver.model_parallel
