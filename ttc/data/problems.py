@@ -30,6 +30,11 @@ class Problem:
     default=False, metadata={'recorded': 'changed'}
   )
 
+  @property
+  def told(self) -> dict[str, str]:
+    """What records hold of the problem beside its id."""
+    return {'question': self.question} if self.shuffled else {}
+
 
 @dataclasses.dataclass(frozen=True)
 class Grade:

@@ -186,9 +186,7 @@ def records(
   }
   for strategy, budget, problem in items:
     about = {'strategy': repr(strategy), 'budget': budget, 'seed': run.seed}
-    record = {'problem': problem.id, 'rows': [], **about}
-    if problem.shuffled:
-      record['question'] = problem.question
+    record = {'problem': problem.id, **problem.told, 'rows': [], **about}
     if reason := solver.skipped(problem):
       yield {**record, 'skipped': reason}
       continue

@@ -243,6 +243,7 @@ class _Sampler:
   def _row(self, item, controller, decision) -> dict[str, Any]:
     row = {
       'problem': item.problem.id,
+      **item.problem.told,
       'budget': item.budget,
       'round': item.round,
       'seed': self._run.seed,

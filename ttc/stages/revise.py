@@ -146,6 +146,7 @@ class Revise:
     for problem in problems:
       record = {
         'problem': problem.id,
+        **problem.told,
         'strategy': f'Revise(keep={self.keep})',
         'budget': self.budget or sum(chains.turns),
         'seed': run.seed,
