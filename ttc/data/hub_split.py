@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
 from typing import Any
 
 from ttc.data import arrow, hub
@@ -16,8 +17,8 @@ _SHOWN = 300  # characters of an error of the library
 class HubSplit:
   """Rows of a split, in its order.
 
-  The library finds the data set in its cache, or fetches it. Where the hub
-  cannot be reached, what `hf download` left in the hub's cache is read.
+  What `hf download` left in the hub's cache is read, or else what the library
+  has in its own; what is in neither it fetches.
 
   Attributes:
     name: OWNER/NAME, or a local folder that the library reads.
@@ -72,30 +73,24 @@ class HubSplit:
         f'data set {self} needs the library datasets; run pip install datasets.'
       ) from error
     datasets.disable_progress_bars()
-    load = functools.partial(
-      datasets.load_dataset, name=self.config or None, split=self.split
+    # It tells of each try to reach the hub.
+    logging.getLogger('huggingface_hub').setLevel(logging.ERROR)
+    held = hub.is_name(self.name) and hub.cached(
+      self.name, 'dataset', self.revision
     )
     try:
-      try:
-        return load(self.name, revision=self.revision or None)
-      except (ConnectionError, FileNotFoundError):
-        folder = hub.is_name(self.name) and hub.cached(
-          self.name, 'dataset', self.revision
-        )
-        if not folder:
-          raise
-        return load(str(folder))
-    except ConnectionError as error:
-      raise ValueError(
-        f'data set {self}: the hub cannot be reached, and its cache has no '
-        f'such data set; where there is a network, run '
-        f'`{hub.command(self.name, "dataset", self.revision)}`, and copy the '
-        'cache (HF_HOME) here.'
-      ) from error
+      return datasets.load_dataset(
+        str(held or self.name),
+        self.config or None,
+        split=self.split,
+        revision=None if held else self.revision or None,
+      )
     except Exception as error:  # the library raises many kinds
-      reason = ' '.join(str(error).split())[:_SHOWN]
+      reason = ' '.join(str(error).split()).rstrip('.')[:_SHOWN]
+      command = hub.command(self.name, 'dataset', self.revision)
       raise ValueError(
-        f'data set {self} cannot be read: {reason} See that HubSplit.name, '
+        f'data set {self} cannot be read: {reason}. See that HubSplit.name, '
         'config, split and revision are right; of one that asks for '
-        'permission, ask on its page and run `hf auth login`.'
+        f'permission, ask on its page; then run `{command}`, or copy the cache '
+        'of a machine that has it (HF_HOME).'
       ) from error
