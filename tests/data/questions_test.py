@@ -11,6 +11,7 @@ from ttc.data.questions import Questions
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.grading.grader import Grader
+from ttc.pipeline import fingerprint
 
 CHATML = Template(
   before='<|im_start|>system\nBox it.<|im_end|>\n',
@@ -147,6 +148,11 @@ def test_a_line_that_is_wrong(make, tmp_path):
     file.write('{"question": "x"\n')
   with pytest.raises(ValueError, match=r'finetune\.jsonl: line 2: expected'):
     task.problems('test')
+
+
+def test_runs_from_before_there_were_choices_go_on(make):
+  assert 'Questions.choices' not in fingerprint.bindings(make())
+  assert fingerprint.bindings(make(choices='AB'))['Questions.choices'] == 'AB'
 
 
 def test_equal_answers_vote_together(make):
