@@ -16,7 +16,8 @@ from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.stages import example_checks
 
-_ANSWER = ('sample', 'search', 'revise', 'allocate')  # kinds of stages
+# Kinds of stages.
+_ANSWER = ('sample', 'search', 'revise', 'apply_policy', 'allocate')
 
 
 @dataclasses.dataclass(frozen=True)
