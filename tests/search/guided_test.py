@@ -13,7 +13,7 @@ from tests import testing
 from tests.search import reference
 from ttc.data.vocabulary import end_table, step_end_table
 from ttc.examples.marks import Marks
-from ttc.inference.alone import Alone
+from ttc.inference.without_history import WithoutHistory
 from ttc.search.allocate import Beam
 from ttc.search.guided import Guided
 from ttc.search.strategies import longest, StepSearch
@@ -57,7 +57,7 @@ def tied(models, task, alone):
     step_end=step_end_table(vocabulary, task.delimiter),
     end=end_table(vocabulary),
     ends=ends,
-    bridge=Alone(prompts, ends) if alone else None,
+    bridge=WithoutHistory(prompts, ends) if alone else None,
   )
 
 

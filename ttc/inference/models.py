@@ -7,9 +7,9 @@ import functools
 import jax
 import numpy as np
 
-from ttc.inference.alone import Alone
 from ttc.inference.generation import Generation
 from ttc.inference.verifier_text import Bridge
+from ttc.inference.without_history import WithoutHistory
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import unstack
 
@@ -81,7 +81,7 @@ class Models:
   end: np.ndarray
   generation: Generation
   mesh: jax.sharding.Mesh
-  bridge: Bridge | Alone | None = None
+  bridge: Bridge | WithoutHistory | None = None
   ends: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):

@@ -11,10 +11,10 @@ from collections.abc import (
 import dataclasses
 
 from ttc.inference import prefill
-from ttc.inference.alone import Alone
 from ttc.inference.requests import Extend, Plan, Prefill, Question
 from ttc.inference.rows import Row, Slot
 from ttc.inference.verifier_text import Bridge
+from ttc.inference.without_history import WithoutHistory
 
 
 @dataclasses.dataclass(eq=False)
@@ -112,7 +112,7 @@ class DeviceQueues:
     max_step_tokens: int,
     roles: Collection[str],
     finished: Callable[[Job, list[Row]], None],
-    bridge: Bridge | Alone | None = None,
+    bridge: Bridge | WithoutHistory | None = None,
     ends: Mapping[int, int] | None = None,
   ):
     """Begins with all slots free.

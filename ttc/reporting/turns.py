@@ -32,7 +32,7 @@ SELECTORS = {
 _SAMPLES = 'BestOfN()'
 
 
-class Point(NamedTuple):
+class Spot(NamedTuple):
   """An arm at a number of generations, of one seed.
 
   Attributes:
@@ -48,7 +48,7 @@ class Point(NamedTuple):
   accuracy: Mapping[str, np.ndarray]
 
 
-def points(pool: AnswerPool, arm: str) -> Iterator[Point]:
+def points(pool: AnswerPool, arm: str) -> Iterator[Spot]:
   """What a pool says of an arm at every number of generations it can.
 
   Independent answers are cut into blocks, whose mean is taken; the one chain of
@@ -80,7 +80,7 @@ def points(pool: AnswerPool, arm: str) -> Iterator[Point]:
       len(x), blocks, n
     )
     answers, scores, right = map(cut, (pool.answer, score, pool.correct))
-    yield Point(
+    yield Spot(
       arm,
       # A search may spend more generations than it has answers.
       pool.budget if generations == pool.width else generations,
@@ -95,7 +95,7 @@ def points(pool: AnswerPool, arm: str) -> Iterator[Point]:
 
 
 def comparison(
-  seeds: Sequence[Sequence[Point]], measure: Sequence[Sequence[Point]]
+  seeds: Sequence[Sequence[Spot]], measure: Sequence[Sequence[Spot]]
 ) -> list[dict[str, Any]]:
   """Rows of a table: every point against the curve at the same FLOPs.
 
@@ -196,7 +196,7 @@ def _cuts(pool: AnswerPool, arm: str) -> list[int]:
   return [2**i for i in range(pool.width.bit_length())]
 
 
-def _at(curve: Sequence[Point], flops: float) -> np.ndarray | None:
+def _at(curve: Sequence[Spot], flops: float) -> np.ndarray | None:
   """Accuracy [Q] of the better selection of a curve at some FLOPs."""
   found = [
     accuracy_at({p.flops: p.accuracy[name] for p in curve}, flops)

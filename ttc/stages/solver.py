@@ -13,13 +13,13 @@ from ttc.examples import context
 from ttc.external.endpoint import Endpoint
 from ttc.external.remote import RemoteScheduler
 from ttc.inference import keys
-from ttc.inference.alone import Alone
 from ttc.inference.capacity import Capacity
 from ttc.inference.generation import Generation
 from ttc.inference.models import Models
 from ttc.inference.requests import PlanRunner, Question
 from ttc.inference.scheduler import Scheduler
 from ttc.inference.verifier_text import Bridge
+from ttc.inference.without_history import WithoutHistory
 from ttc.models import partitioning
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
@@ -372,5 +372,5 @@ class Solver:
     bridge = loading.bridge(self, folder, verifier.cfg, models.step_end)
     if bridge is None and self.verify_alone:
       prompts = {problem.id: self.prompt(problem) for problem in self.problems}
-      bridge = Alone(prompts, models.ends)
+      bridge = WithoutHistory(prompts, models.ends)
     return dataclasses.replace(models, verifier=verifier, bridge=bridge)

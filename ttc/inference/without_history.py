@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from ttc.inference.verifier_text import VerifierText
 
 
-class Alone:
+class WithoutHistory:
   """Turns rows into prompt and attempt, as a `verifier_text.Bridge` would."""
 
   def __init__(
