@@ -6,6 +6,7 @@ from tests.stages.random_models import recorded, stored, TASK
 from ttc.analysis import pools
 from ttc.examples.marks import Marks
 from ttc.inference.generation import Generation
+from ttc.pipeline import fingerprint
 from ttc.search.guided import Guided
 from ttc.search.strategies import BestOfN, StepSearch
 from ttc.stages.arms import Arm
@@ -67,3 +68,40 @@ def test_a_strategy_that_stops_says_so(tmp_path):
   (pool,) = pools.read(tmp_path / 'stopping' / 'runs' / 'seed-0' / 'search')
   longest = max(len(record['rows']) for record in records)
   assert pool.width == longest
+
+
+def test_searches_of_the_first_questions_are_recorded(tmp_path):
+  """And nothing else of their records, nor of the others, is another."""
+  solver = Solver(
+    TASK,
+    Generation(max_tokens=6, max_step_tokens=3),
+    proposer=stored(tmp_path / 'model'),
+    verifier=stored(tmp_path / 'prm', 'value'),
+    questions=3,
+    rows=8,
+  )
+  arms = (Arm(BestOfN(), (4,)), Arm(StepSearch(), (4, 8)))
+  plain, traced = (
+    recorded(Search(solver, arms, traced=n), tmp_path / f'traced-{n}')
+    for n in (0, 2)
+  )
+  first = [p.id for p in solver.problems[:2]]
+  for without, record in zip(plain, traced, strict=True):
+    searched = not record['strategy'].startswith('BestOfN')
+    told = record.pop('trace', None)
+    assert record == without
+    assert (told is not None) == (searched and record['problem'] in first)
+    if told:
+      for row, end in zip(record['rows'], told['ends'], strict=True):
+        text = []
+        while end >= 0:
+          text.append(told['texts'][told['text'][end]])
+          end = told['parent'][end]
+        assert ''.join(reversed(text)) == row['text']
+
+
+def test_runs_that_were_begun_without_traces_go_on():
+  search = Search(Solver(TASK, Generation()), (Arm(BestOfN(), (4,)),))
+  assert 'Search.traced' not in fingerprint.bindings(search)
+  none = fingerprint.bindings(dataclasses.replace(search, traced=0))
+  assert none['Search.traced'] == 0

@@ -31,6 +31,7 @@ SCRIPTS = (
   'explorer.js',
   'questions.js',
   'chains.js',
+  'tree.js',
   'question.js',
 )
 

@@ -1,6 +1,6 @@
 """Runs strategies at budgets on questions: the body of three stages."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 import dataclasses
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from ttc.allocation import grades
 from ttc.data.problems import Problem
 from ttc.inference import engine
 from ttc.inference.models import Models
-from ttc.inference.requests import PlanRunner
+from ttc.inference.requests import Plan, PlanRunner, Question
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.pipeline.experiment import Experiment
@@ -17,6 +17,7 @@ from ttc.runtime import limits
 from ttc.search.rescoring import final_values
 from ttc.search.solutions import Attempt, Solution
 from ttc.search.strategies import BestOfN, longest, Strategy
+from ttc.search.trace import SearchTrace
 from ttc.stages import loading
 from ttc.stages.solver import Solver
 from ttc.stages.streams import stage_key
@@ -64,6 +65,7 @@ class Armed(Protocol):
   name: str
   solver: Solver  # models and questions
   size: int  # questions per part
+  traced: int  # questions whose searches are recorded, the first ones
 
   @property
   def arms(self) -> Sequence[Arm]:
@@ -101,7 +103,9 @@ def run_arms(stage: Armed, run: StageRun) -> None:
   "question": its text, where that is not as in its file. A question that is
   skipped has no rows and, instead of a cost, "skipped": the reason.
   With scorers each row has "scores" too: final values by name of the scorer.
-  A strategy that ends before its budget has fewer rows and "stopped": true.
+  A strategy that ends before its budget has fewer rows and "stopped": true. A
+  search in rounds of a question that is traced has a "trace": see
+  `SearchTrace.record`.
 
   Args:
     stage: the stage.
@@ -121,6 +125,7 @@ def run_arms(stage: Armed, run: StageRun) -> None:
     for setting in settings
     for item in [*((*setting, p) for p in solver.problems), *padding]
   ]
+  traced = [problem.id for problem in solver.problems[: stage.traced]]
   scheduler = None
   for part in run.parts(items, size, grades=grades.of_arm):
     if scheduler is None:  # loads nothing where no part is left
@@ -132,7 +137,11 @@ def run_arms(stage: Armed, run: StageRun) -> None:
       scorers = solver.load_scorers(run, models)
     with partitioning.use(models.mesh):
       part.write(
-        list(records(run, solver, models, scheduler, scorers, part.items))
+        list(
+          records(
+            run, solver, models, scheduler, scorers, part.items, traced=traced
+          )
+        )
       )
   if scheduler is not None:
     run.say(f'{engine.num_programs()} programs compiled so far')
@@ -146,6 +155,7 @@ def records(
   scorers: Mapping[str, Scheduler],
   items: Sequence[tuple[Strategy, int, Problem]],
   stream: str = '',
+  traced: Collection[int] = (),
 ) -> Iterator[dict]:
   """Samples, and yields the records of items in their order; see `run_arms`.
 
@@ -157,7 +167,15 @@ def records(
     scorers: further verifiers, from `solver.load_scorers`.
     items: strategy, budget and question, each question once.
     stream: name of the stage whose random streams these are; '' for its own.
+    traced: ids of the questions whose searches are recorded.
   """
+  traces = {id: SearchTrace() for id in traced}
+
+  def plan(strategy: Strategy, budget: int, question: Question) -> Plan:
+    own = strategy.plan(question, budget)
+    trace = traces.get(question.id)
+    return own if trace is None else trace.follow(own)
+
   plans = []
   for strategy, budget in dict.fromkeys((s, n) for s, n, _ in items):
     problems = [
@@ -167,7 +185,7 @@ def records(
     ]
     key = stage_key(run, strategy, budget, stream=stream)
     plans += [
-      (question, strategy.plan(question, budget), strategy.slots(budget))
+      (question, plan(strategy, budget, question), strategy.slots(budget))
       for question in solver.posed(problems, key)
     ]
   # Questions finish in an order of their own, so both are by id.
@@ -197,4 +215,8 @@ def records(
       }
     if len(rows) < strategy.rows(budget):
       record['stopped'] = True
-    yield {**record, 'rows': rows, 'cost': solved[problem.id].cost}
+    record |= {'rows': rows, 'cost': solved[problem.id].cost}
+    trace = traces.get(problem.id)
+    if trace is not None and trace.rounds > 1:
+      record['trace'] = trace.record(solver.task.vocabulary.decode)
+    yield record

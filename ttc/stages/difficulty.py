@@ -30,6 +30,7 @@ class Difficulty:
   """
 
   kind: ClassVar[str] = 'difficulty'
+  traced: ClassVar[int] = 0
   solver: Solver
   num: int = 64
   size: int = 64

@@ -25,6 +25,7 @@ class Sample:
   """
 
   kind: ClassVar[str] = 'sample'
+  traced: ClassVar[int] = 0
   solver: Solver
   num: int = 16
   size: int = 256

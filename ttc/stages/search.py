@@ -18,6 +18,9 @@ class Search:
       budget: analysis takes random subsets of it for the smaller ones.
     size: questions per part.
     name: name of the stage.
+    traced: number of questions, the first ones, of which each arm records its
+      search: where each row came from, what its steps were worth and which of
+      them were pruned.
   """
 
   kind: ClassVar[str] = 'search'
@@ -25,10 +28,12 @@ class Search:
   arms: tuple[Arm, ...]
   size: int = 64
   name: str = 'search'
+  traced: int = dataclasses.field(default=50, metadata={'recorded': 'changed'})
 
   def __post_init__(self):
     limits.several(self, 'arms')
     limits.whole(self, 'size')
+    limits.whole(self, 'traced', least=0)
     settings = [(a.strategy, n) for a in self.arms for n in a.budgets]
     for strategy, budget in settings:
       if settings.count((strategy, budget)) > 1:
