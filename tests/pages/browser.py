@@ -76,6 +76,9 @@ class Page:
   def press(self, key: str) -> None:
     """Presses a key, such as 'a' or 'Enter'."""
     text = {'text': key} if len(key) == 1 else {}
+    if key.startswith('Arrow'):
+      code = {'ArrowLeft': 37, 'ArrowRight': 39}[key]
+      text = {'windowsVirtualKeyCode': code}
     if key == 'Enter':
       text = {'text': '\r', 'windowsVirtualKeyCode': 13}
     for kind in ('keyDown', 'keyUp'):
