@@ -11,12 +11,13 @@ import pytest
 from tests.cli import little_stages
 from tests.data import toys
 from ttc.cli import configuration, main
+from ttc.comparisons.compare_proposers import CompareProposers, Proposer
+from ttc.comparisons.compare_verifiers import CompareVerifiers
 from ttc.data.jsonl import Rows
 from ttc.data.questions import Questions
 from ttc.data.templates import Template
 from ttc.data.tokenizer import Tokenizer
 from ttc.data.worksheet import Worksheet
-from ttc.distillation.compare_proposers import CompareProposers, Proposer
 from ttc.distillation.distill import Distill
 from ttc.examples.corpus import Corpus
 from ttc.examples.relabelling import Relabel
@@ -46,7 +47,6 @@ from ttc.stages.sources import Outcomes
 from ttc.training.loop import FitConfig
 from ttc.training.optimizer import AdamW
 from ttc.training.stopping import Stop
-from ttc.verifiers.compare_verifiers import CompareVerifiers
 from ttc.verifiers.evaluate_prm import EvaluatePrm
 
 _TASK = Worksheet(goals=(2,), num_pretrain=30, num_finetune=20, num_test=8)

@@ -5,7 +5,7 @@ import json
 from typing import ClassVar
 
 from ttc.analysis import pools
-from ttc.distillation import proposers
+from ttc.comparisons import proposers
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun

@@ -9,8 +9,8 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import flops
+from ttc.comparisons.compare_proposers import CompareProposers, Proposer
 from ttc.data.worksheet import Worksheet
-from ttc.distillation.compare_proposers import CompareProposers, Proposer
 from ttc.inference.generation import Generation
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.place import Place

@@ -16,7 +16,7 @@ _TABLE, _NUMBERS = 'table.txt', 'turns.json'
 
 
 @dataclasses.dataclass(frozen=True)
-class Compare:
+class CompareChains:
   """Compares arms with independent samples at equal executed FLOPs.
 
   Attributes:

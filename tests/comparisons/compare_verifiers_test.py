@@ -9,6 +9,7 @@ import pytest
 from tests.analysis import world
 from tests.stages.random_models import TASK
 from ttc.analysis import aggregate
+from ttc.comparisons.compare_verifiers import CompareVerifiers
 from ttc.inference.generation import Generation
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.place import Place
@@ -16,7 +17,6 @@ from ttc.pipeline.stage import StageRun
 from ttc.stages.sample import Sample
 from ttc.stages.solver import Solver
 from ttc.verifiers import first_error
-from ttc.verifiers.compare_verifiers import CompareVerifiers
 from ttc.verifiers.evaluate_prm import EvaluatePrm
 
 _WIDTH, _STEPS = 8, 3

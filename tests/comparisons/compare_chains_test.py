@@ -7,10 +7,10 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import flops, interpolate, pools
+from ttc.comparisons.compare_chains import CompareChains
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
 from ttc.reporting import turns
-from ttc.stages.compare import Compare
 
 _GUIDED = (
   "Guided(strategy=BestOfN(), first=1, width=1, keep=1, marks=Marks(bad='?'))"
@@ -31,7 +31,7 @@ def run(tmp_path_factory):
     for name, rows in (('blind', _chain(rng)), ('guided', _stopping(rng))):
       world.write_stage(folder / name, rows)
       world.write_solver(folder / name, 'revision', 'prm')
-  stage = Compare('search', ('blind', 'guided'), longest=_TURNS)
+  stage = CompareChains('search', ('blind', 'guided'), longest=_TURNS)
   place = Place(root, _SEEDS, ('search', 'blind', 'guided'), 'ttc run')
   run = StageRun(stage, place, None)
   run.work()
@@ -197,7 +197,7 @@ def test_turns_gain_and_lose_what_they_do(run, stage, strategy, arm):
 
 
 def test_it_is_shown_as_text(run):
-  shown = Compare('search', ('blind',)).show(run)
+  shown = CompareChains('search', ('blind',)).show(run)
   for word in ('search: samples, N=8', 'guided: guided, N=4', 'gained'):
     assert word in shown
 
