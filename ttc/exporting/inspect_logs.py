@@ -11,7 +11,7 @@ from ttc.allocation.evidence import Evidence
 from ttc.analysis import names
 from ttc.distribution import version
 from ttc.exporting import inspect_events
-from ttc.exporting.recorded import Answered
+from ttc.exporting.recorded import AnsweredArm
 from ttc.runtime import storage
 from ttc.runtime.safe_text import printable
 
@@ -30,7 +30,7 @@ def check() -> None:
   del inspect_ai
 
 
-def write(answered: Answered, folder: pathlib.Path) -> pathlib.Path:
+def write(answered: AnsweredArm, folder: pathlib.Path) -> pathlib.Path:
   """Writes a log; the same answers are written over.
 
   Args:
@@ -91,11 +91,11 @@ def write(answered: Answered, folder: pathlib.Path) -> pathlib.Path:
   return path
 
 
-def _model(answered: Answered) -> str:
+def _model(answered: AnsweredArm) -> str:
   return f'ttc/{pathlib.PurePath(answered.solver.proposer).name}'
 
 
-def _sample(answered: Answered, row: Mapping[str, Any], when) -> Any:
+def _sample(answered: AnsweredArm, row: Mapping[str, Any], when) -> Any:
   """The `EvalSample` of a record."""
   from inspect_ai import log as logs
   from inspect_ai import model

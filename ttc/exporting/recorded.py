@@ -17,7 +17,7 @@ Load = Callable[[Sequence[str], Sequence[str], bool], Sequence[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Answered:
+class AnsweredArm:
   """A strategy at one budget, and what it answered.
 
   Attributes:
@@ -76,7 +76,9 @@ def folders(root: pathlib.Path, only: Sequence[str]) -> list[pathlib.Path]:
   return [path for path in found if not only or path.name in only]
 
 
-def answered(stages: Sequence[pathlib.Path], load: Load) -> Iterator[Answered]:
+def answered(
+  stages: Sequence[pathlib.Path], load: Load
+) -> Iterator[AnsweredArm]:
   """What stages answered, a strategy and budget at a time.
 
   Args:
@@ -105,7 +107,7 @@ def answered(stages: Sequence[pathlib.Path], load: Load) -> Iterator[Answered]:
     for row in rows:
       groups.setdefault((row['strategy'], row['budget']), []).append(row)
     for (strategy, budget), own in groups.items():
-      yield Answered(
+      yield AnsweredArm(
         experiment=folder.parents[1].name,
         stage=folder.name,
         seed=int(folder.parent.name.removeprefix('seed-')),

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from ttc.inference.requests import Extend, Plan, Prefill, Question
+from ttc.inference.requests import Extend, Plan, PlanRunner, Prefill, Question
 from ttc.inference.rows import Row
-from ttc.inference.scheduler import Scheduler
 
 
 def lacks(row: Row) -> bool:
@@ -13,7 +12,7 @@ def lacks(row: Row) -> bool:
 
 
 def read(
-  scheduler: Scheduler, groups: Sequence[tuple[Question, Sequence[Row]]]
+  scheduler: PlanRunner, groups: Sequence[tuple[Question, Sequence[Row]]]
 ) -> None:
   """Gives rows the values of all their tokens.
 
