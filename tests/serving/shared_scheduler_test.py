@@ -46,8 +46,7 @@ def shared():
   scheduler = testing.scheduler(MODELS, lanes=2, slots=8)
   made = SharedScheduler(scheduler, MODELS.mesh, 6)
   yield made
-  made.close(60)
-  assert not made._thread.is_alive()
+  assert made.close(60)
 
 
 @functools.cache
@@ -113,7 +112,7 @@ def test_the_end(shared):
     shared.ask(endless)
   assert refused.value.status == 503
   assert not shared.drain(0.1)
-  shared.close(60)
+  assert shared.close(60)
   for errand in errands:
     with pytest.raises(ApiError, match='is stopping'):
       errand.answer.result(0)

@@ -1,9 +1,11 @@
 """The endpoint: what is asked over HTTP, and who may ask.
 
-GET  /health                 whether requests are taken
-GET  /v1/models              the models, each a way to answer at a budget
-POST /v1/chat/completions    one message by the user is a question
-POST /v1/completions         each prompt is a question
+    GET  /health                 whether requests are taken
+    GET  /v1/models              the models, each a way to answer at a budget
+    POST /v1/chat/completions    one message by the user is a question
+    POST /v1/completions         each prompt is a question
+
+Refusals are JSON objects as OpenAI sends them, with one line that says why.
 """
 
 import asyncio

@@ -1,8 +1,10 @@
 """`ttc serve` at work: from a run to an endpoint, and to its orderly end.
 
-signal    no further question is taken: 503
-20 s      what has no answer by now is refused too
-25 s      the process has ended, whatever happens (`runtime.termination`)
+    signal    no further question is taken: 503
+    20 s      what has no answer by now is refused too
+    25 s      the process has ended, whatever happens (`runtime.termination`)
+
+Files and models are found, and the port is taken, before anything is loaded.
 """
 
 import argparse
@@ -120,11 +122,14 @@ def _until_signalled(app, listener: socket.socket, shared, told: str) -> None:
     termination.finish_work()
     shared.refuse()
     answered = shared.drain(_DRAIN_S)
-    shared.close(_CLOSE_S)
+    closed = shared.close(_CLOSE_S)
     server.should_exit = True
-    ended.wait(2 * _CLOSE_S)
+    closed &= ended.wait(2 * _CLOSE_S)
     why = 'answered' if answered else f'refused after {_DRAIN_S:g} seconds'
-    print(f'ttc: stopped; what was at work is {why}.', file=sys.stderr)
+    told = f'ttc: stopped; what was at work is {why}.'
+    print(told, file=sys.stderr, flush=True)
+    if not closed:  # a program that is being compiled cannot be interrupted
+      termination.exit_now(0)
 
 
 def _check(options: argparse.Namespace) -> None:

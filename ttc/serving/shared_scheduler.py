@@ -137,8 +137,15 @@ class SharedScheduler:
     with self._changed:
       return self._changed.wait_for(lambda: not self._open, seconds)
 
-  def close(self, seconds: float) -> None:
-    """Refuses all that has no answer, and ends the thread within a time."""
+  def close(self, seconds: float) -> bool:
+    """Refuses all that has no answer, and ends the thread.
+
+    Args:
+      seconds: to wait for a round that is at work.
+
+    Returns:
+      Whether the thread has ended.
+    """
     self.refuse()
     with self._changed:
       left = list(self._open)
@@ -149,6 +156,7 @@ class SharedScheduler:
       self._changed.notify_all()
     self._thread.join(seconds)
     self._judges.shutdown(wait=False, cancel_futures=True)
+    return not self._thread.is_alive()
 
   def _proceed(self, errand: Errand, rows: Sequence[Row] | None) -> None:
     """Goes on with a question whose rows are ready, up to its next plan."""
