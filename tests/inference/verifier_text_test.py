@@ -164,3 +164,14 @@ def test_tokenizers_that_do_not_fit(tmp_path, models):
   narrow = dataclasses.replace(models.verifier.cfg, context=9)
   with pytest.raises(ValueError, match='whose context has 9'):
     bridge(tokenizer=path, cfg=narrow).text(10, [5, 3], 1)
+
+
+def test_a_bridge_is_about_the_questions_of_now(models):
+  texts = {}
+  other = models.bridge.about(texts)
+  texts[99] = TEXTS[11]
+  row = [3, 4, 5, testing.STEP, 6]
+  assert other.text(99, row, 2) == models.bridge.text(11, row, 2)
+  del texts[99]
+  with pytest.raises(KeyError):
+    other.text(99, row, 2)
