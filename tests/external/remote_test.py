@@ -14,21 +14,25 @@ import pytest
 
 from tests import testing
 from tests.external.stand_in import LETTERS, NAME, serving
+from ttc.examples.marks import Marks
 from ttc.external.completions import Call
 from ttc.external.endpoint import Endpoint
 from ttc.external.remote import RemoteScheduler
 from ttc.inference import keys
 from ttc.inference.requests import Extend, Prefill
 from ttc.inference.rows import fold_keys
+from ttc.inference.without_history import WithoutHistory
 from ttc.search.allocate import Beam, Rebase
 from ttc.search.backtrack import Backtrack
 from ttc.search.greedy_seeded import GreedySeeded
+from ttc.search.guided import Guided
 from ttc.search.mcts import Mcts
 from ttc.search.revisions import Chains, Trail
 from ttc.search.sparse import Sparse
 from ttc.search.strategies import BestOfN, Greedy, StepSearch
 from ttc.search.tempered import Tempered
 
+MARKS = Marks(testing.Spelling(16), good='d', bad='e', threshold=0.9)
 PROMPTS = ([3, 4], [5, 6, 7], [8], [3, 4, 9, 12], [10, 11])
 STRATEGIES = [
   (BestOfN(), 4),
@@ -41,6 +45,8 @@ STRATEGIES = [
   (Mcts(width=2, leaves=2), 6),
   (Mcts(width=2, rollouts=2), 8),
   (Backtrack(first=2, batch=1), 6),
+  (Guided(first=2, width=2, keep=2, marks=MARKS), 6),
+  (Guided(StepSearch(Beam(2)), first=2, width=2, marks=MARKS), 4),
 ]
 
 
@@ -126,10 +132,13 @@ def test_several_steps_are_several_calls(server, models, strategy):
   assert_equal(there, here)
 
 
-@pytest.mark.parametrize('verified', [True, False])
-def test_chains_of_revisions(server, models, verified):
-  if not verified:
+@pytest.mark.parametrize('verifier', ['there', 'alone', 'none'])
+def test_chains_of_revisions(server, models, verifier):
+  if verifier == 'none':
     models = dataclasses.replace(models, verifier=None)
+  if verifier == 'alone':  # it reads no earlier attempts
+    prompts = dict(enumerate(PROMPTS, start=10))
+    models = dataclasses.replace(models, bridge=WithoutHistory(prompts, {}))
   chains = Chains((3, 3, 1), LETTERS, keep=1)
   found = []
   for scheduler, change in (
@@ -148,7 +157,7 @@ def test_chains_of_revisions(server, models, verified):
         for id in sorted(trails)
       ]
     )
-  if not verified:
+  if verifier == 'none':
     assert all(a['values'] is None for q in found[0] for a in q)
     for attempt in itertools.chain(*itertools.chain(*found)):
       attempt['values'] = 0.0

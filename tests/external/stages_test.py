@@ -14,6 +14,7 @@ from tests import testing
 from tests.data import toys
 from tests.external.stand_in import NAME, serving
 from tests.stages.random_models import recorded, stored, TASK
+from ttc.answering import offers
 from ttc.cli import configuration
 from ttc.data.vocabulary import end_table, step_end_table
 from ttc.external.caller import NoAnswerError
@@ -158,7 +159,13 @@ def test_a_report_of_samples_from_elsewhere(server, tmp_path):
     StageRun(stage, place, 0).work()
   run = StageRun(report, place, None)
   run.work()
-  assert (run.folder / 'index.html').exists()
+  page = (run.folder / 'index.html').read_text()
+  assert f'{NAME}, served elsewhere' in page
+  offered = offers.chosen(offers.of(experiment), 'best-of-n')
+  with pytest.raises(
+    ValueError, match=f'{NAME}. at .*answers come of models here'
+  ):
+    offered.stage_for(ours.problems[:1], 4, offers.finished(tmp_path, 0))
 
 
 def test_faults_lose_and_double_nothing(models, tmp_path):
@@ -213,7 +220,7 @@ def test_what_a_server_cannot_do_is_refused_before_any_call(
   keyless = solver(server, endpoint={'key_variable': 'A_KEY'})
   for stages, message in (
     ((Search(texts, arms),), r'StepSearch\(.* stops at the ends of steps, and'),
-    ((Probe(ours),), 'probe needs the proposer on devices here, .*leave that'),
+    ((Probe(ours),), 'probe needs the proposer on devices here, .*do without'),
     ((Allocate(ours, (ladder,), (2,)),), 'allocate, which spends FLOPs, needs'),
     ((pilot, FitAllocation((ladder,))), 'which counts FLOPs, needs the propos'),
     ((Sample(keyless),), 'environment variable A_KEY, .*is not set; export it'),

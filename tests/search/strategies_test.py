@@ -10,7 +10,12 @@ from tests.testing import tokens
 from ttc.inference.requests import fork, Question
 from ttc.search.allocate import Beam, Dvts, ParticleFilter, Rebase
 from ttc.search.sparse import Sparse
-from ttc.search.strategies import BestOfN, Greedy, StepSearch
+from ttc.search.strategies import (
+  BestOfN,
+  Greedy,
+  StepSearch,
+  stops_at_steps,
+)
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(testing.WORDS, testing.WORDS)) * 1.5
@@ -30,6 +35,13 @@ EVERY = [
 def solve(strategy, budget, devices=1, **capacity):
   models = testing.scripted_models(TABLE, VALUES, devices)
   return testing.solve(strategy, budget, models, *PROMPTS, **capacity)
+
+
+@pytest.mark.parametrize('strategy', [Greedy(), *EVERY], ids=repr)
+def test_what_stops_at_steps_is_known_before_it_runs(strategy):
+  budget = 1 if strategy == Greedy() else 8
+  assert stops_at_steps(strategy, budget) == strategy.verified
+  assert stops_at_steps(Sparse(strategy), budget) == strategy.verified
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ttc.answering.apply_policy import ApplyPolicy
 from ttc.answering.asked import Asked
 from ttc.checkpoints import orbax
 from ttc.data.problems import Problem
+from ttc.external.endpoint import Endpoint
 from ttc.pipeline import model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.runtime import storage
@@ -235,11 +236,17 @@ def finished(root: pathlib.Path, seed: int) -> Callable[[str], str]:
 
   Returns:
     A function from the name of a stage to its folder, and from an absolute
-    path to itself. It raises ValueError for a stage that is not complete, or a
-    path where nothing is.
+    path to itself. It raises ValueError for a stage that is not complete, a
+    path where nothing is, or a server.
   """
 
   def folder(name: str) -> str:
+    if isinstance(name, Endpoint):
+      raise ValueError(
+        f'{name.model!r} at {name.url} samples for these stages, and answers '
+        'come of models here, whose FLOPs are told; bind the path of a '
+        'converted checkpoint with --gin.Solver.proposer.'
+      )
     if storage.is_absolute(name):
       if not storage.path(name).exists():
         raise ValueError(

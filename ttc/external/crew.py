@@ -44,25 +44,25 @@ class Crew:
       self._threads += 1
       threading.Thread(target=self._work, daemon=True).start()
 
-  def take(self, wait: bool) -> Iterator[tuple[Any, Any]]:
+  def take(self, seconds: float) -> Iterator[tuple[Any, Any]]:
     """Yields jobs that are done, with their results.
 
     Args:
-      wait: whether to wait for the first of them.
+      seconds: the longest to wait for the first of them.
 
     Raises:
       Exception: what a job raised.
     """
     while self.under_way:
       try:
-        job, result, error = self._results.get(block=wait)
+        job, result, error = self._results.get(timeout=seconds)
       except queue.Empty:
         return
       self.under_way -= 1
       if error is not None:
         raise error
       yield job, result
-      wait = False
+      seconds = 0.0
 
   def _work(self) -> None:
     while (job := self._jobs.get()) is not None and not self._over.is_set():

@@ -28,6 +28,8 @@ from ttc.inference.requests import Extend, Plan, Prefill, Question
 from ttc.inference.rows import fold_keys, Row
 from ttc.inference.scheduler import Scheduler
 
+_GLANCE_S = 1.0  # from one look at the traffic to the next
+
 
 @dataclasses.dataclass
 class Traffic:
@@ -116,7 +118,7 @@ class RemoteScheduler:
       models: the verifier, if there is one, and how attempts are sampled.
       reader: a scheduler of the same models; None without a verifier.
       longest: tokens in the longest row; None if that is not known.
-      watch: called whenever answers have come.
+      watch: called when answers have come, and every second.
       say: called with a line for people, of what costs more than here.
     """
     self._endpoint, self._models, self._reader = endpoint, models, reader
@@ -166,7 +168,7 @@ class RemoteScheduler:
           continue
         if not (unread or crew.under_way):
           return
-        for errand, reply in crew.take(wait=not unread):
+        for errand, reply in crew.take(0.0 if unread else _GLANCE_S):
           self._grow(errand, *reply)
           if not errand.job.waiting:
             unread.append(errand.job)
@@ -180,7 +182,13 @@ class RemoteScheduler:
     """Asks once whether the longest row has room."""
     if self._longest is None:
       return
-    context = caller.context()
+    answered = []
+    with Crew(lambda _: caller.context(), 1) as crew:
+      crew.give(None)
+      while not answered:
+        answered = [context for _, context in crew.take(_GLANCE_S)]
+        self._report(caller, crew)
+    (context,) = answered
     if context is not None and context < self._longest:
       raise ValueError(
         f'A row has up to {self._longest} tokens, and {self._endpoint.model!r} '

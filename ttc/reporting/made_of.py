@@ -89,10 +89,10 @@ def _sampling(stages: list[pathlib.Path]) -> Iterator[dict[str, Any]]:
     # The first word of a binding is the class of the stage.
     own = {key.partition('.')[2]: value for key, value in bindings.items()}
     if 'solver.proposer' in own:
-      yield {
-        'stage': stage.name,
-        **{k: own[path] for k, path in _SAMPLING.items() if path in own},
-      }
+      told = {k: own[path] for k, path in _SAMPLING.items() if path in own}
+      if served := own.get('solver.proposer.model'):
+        told['proposer'] = f'{served}, served elsewhere'
+      yield {'stage': stage.name, **told}
 
 
 def _runs(folder: pathlib.Path) -> Iterator[dict[str, str]]:

@@ -269,6 +269,15 @@ def longest(strategy: Strategy, prompt: int, attempt: int) -> int:
   return prompt + attempt if own is None else own(prompt, attempt)
 
 
+def stops_at_steps(strategy: Strategy, budget: int) -> bool:
+  """Returns whether what a strategy samples first pauses at ends of steps."""
+  nobody = Question(0, [0], keys.root(0), room=1)
+  for request in strategy.plan(nobody, budget):
+    if isinstance(request, Extend):
+      return request.steps > 0
+  return False
+
+
 def at_least_one(strategy: Strategy, rows: int) -> int:
   """Returns `rows`; raises ValueError that names the strategy if below 1."""
   if rows < 1:

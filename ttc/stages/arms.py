@@ -87,8 +87,7 @@ def check_arms(stage: Armed, experiment: Experiment) -> None:
   """Raises ValueError for arms or models that the stage cannot run with."""
   for arm in stage.arms:
     arm.check(bool(stage.solver.verifier))
-    if arm.strategy.verified:  # it looks at values while it goes
-      loading.check_steps(stage.solver, repr(arm.strategy))
+    loading.check_steps(stage.solver, arm.strategy, arm.budgets[0])
   # A row as long as so many attempts, with one token between each two.
   most = stage.solver.generation.max_tokens
   beyond = max(longest(arm.strategy, 0, most) for arm in stage.arms)

@@ -13,6 +13,7 @@ from ttc.models import copies, partitioning
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
 from ttc.pipeline.stage import StageRun
+from ttc.search.strategies import stops_at_steps, Strategy
 from ttc.stages import model_checks
 
 
@@ -42,15 +43,17 @@ def check_here(solver, what: str) -> None:
   if isinstance(solver.proposer, Endpoint):
     raise ValueError(
       f'{what} needs the proposer on devices here, and Solver.proposer is '
-      f'{solver.proposer.model!r} at {solver.proposer.url}; leave that stage '
-      'out, or bind the path of a converted checkpoint.'
+      f'{solver.proposer.model!r} at {solver.proposer.url}; bind the path of a '
+      'converted checkpoint, or do without.'
     )
 
 
-def check_steps(solver, what: str) -> None:
-  """Raises ValueError if `what` stops at step ends and its server cannot."""
-  if isinstance(solver.proposer, Endpoint):
-    solver.proposer.check_steps(what)
+def check_steps(solver, strategy: Strategy, budget: int) -> None:
+  """Raises ValueError if a strategy stops at steps that no text tells."""
+  served = solver.proposer
+  texts = isinstance(served, Endpoint) and not served.ids
+  if texts and stops_at_steps(strategy, budget):
+    served.check_steps(repr(strategy))
 
 
 def model(
