@@ -33,6 +33,30 @@
     form.addEventListener('submit', (event) => event.preventDefault());
   }
 
+  // Every table of the page can be taken along.
+  function asCsv(table) {
+    const quote = (cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`;
+    return [...table.rows].map((row) => [...row.cells].map(quote).join(','))
+      .join('\r\n');
+  }
+  for (const table of document.querySelectorAll('main table')) {
+    const save = document.createElement('button');
+    save.type = 'button';
+    save.className = 'save';
+    save.textContent = 'CSV';
+    save.title = 'Download this table';
+    save.addEventListener('click', () => {
+      const link = document.createElement('a');
+      const section = table.closest('section').id;
+      link.href = URL.createObjectURL(
+        new Blob([asCsv(table)], { type: 'text/csv' }));
+      link.download = `${section}.csv`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+    table.closest('.wide').after(save);
+  }
+
   // Browsers that cannot open folded parts by style alone.
   const opened = [];
   addEventListener('beforeprint', () => {

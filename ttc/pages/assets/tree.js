@@ -6,7 +6,8 @@
 
 const TraceView = (() => {
   const { make } = Explorer;
-  const WIDTH = 64;
+  const WIDEST = 760; // pixels, of a tree of few rounds
+  const NARROWEST = 56; // between rounds
   const HEIGHT = 18;
 
   function drawn(tag, attributes, ...children) {
@@ -45,7 +46,8 @@ const TraceView = (() => {
     const { trace } = arm;
     const alive = kept(trace);
     const { place, columns, rows } = layout(trace);
-    const x = (round) => 20 + round * WIDTH;
+    const width = Math.max(NARROWEST, Math.min(180, WIDEST / columns));
+    const x = (round) => 20 + round * width;
     const y = (row) => 14 + row * HEIGHT;
     const last = columns - 1;
     const text = make('div', { className: 'attempt', role: 'status' });
@@ -102,7 +104,10 @@ const TraceView = (() => {
     return make('div', { className: 'search-tree' },
       make('label', {}, 'Budget ', slider), ' ', output,
       make('div', { className: 'wide', tabIndex: 0, role: 'region',
-        ariaLabel: 'Search tree' }, picture), text);
+        ariaLabel: 'Search tree' }, picture),
+      make('p', { className: 'note' }, 'A column is a round and a circle a row, '
+        + 'red to green by the value of its step; grey ones were pruned. A click '
+        + 'shows the steps to a row.'), text);
   }
 
   function told(trace, n) {
