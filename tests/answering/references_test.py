@@ -1,11 +1,13 @@
 """Questions with references, of any file, as a task poses and grades them."""
 
 import json
+import pathlib
 
 import pytest
 
 from tests.data import toys
 from ttc.answering.references import References
+from ttc.data import jsonl
 from ttc.data.jsonl import Rows
 from ttc.data.questions import Questions
 from ttc.data.templates import Template
@@ -65,6 +67,17 @@ def test_ids_are_those_of_the_split_and_depend_on_no_other_question(tmp_path):
   path = _written(tmp_path / 'other.jsonl', lines[-1:])
   (alone,) = References(path, 'question', 'answer').read(task, 'test').problems
   assert alone == found[-1]
+
+
+def test_a_file_in_a_bucket_is_read_as_a_local_one(tmp_path, bucket):
+  path, task = _written(tmp_path / 'q.jsonl', _LINES), _task(tmp_path)
+  bucket.put('b/q.jsonl', pathlib.Path(path).read_bytes())
+  one, other = (
+    References(where, 'question', 'answer').read(task, 'test')
+    for where in (path, jsonl.located('gs://b/q.jsonl'))
+  )
+  assert one.problems == other.problems
+  assert one.without == other.without
 
 
 def test_what_identifies_them_is_in_the_file_and_in_how_they_are_posed(

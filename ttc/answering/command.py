@@ -9,7 +9,6 @@ from ttc.answering.exits import guarded
 from ttc.answering.opening import Load
 from ttc.answering.replies import replies
 from ttc.data import jsonl
-from ttc.runtime import storage
 
 
 def run(options: argparse.Namespace, rest: Sequence[str], load: Load) -> int:
@@ -60,7 +59,7 @@ def _questions(options: argparse.Namespace) -> list[str]:
   if options.questions is None:
     # One more than is allowed, so that what is too long is seen to be.
     return [sys.stdin.read(asked.LONGEST + 1).strip()]
-  path = storage.local(options.questions)
+  path = jsonl.located(options.questions)
   questions = []
   for line, fields in jsonl.read_objects(str(path)):
     try:

@@ -26,6 +26,7 @@ from ttc.answering.opening import Load, Opened
 from ttc.answering.references import References
 from ttc.answering.settings import joined, Setting, several
 from ttc.answering.standings import Standing
+from ttc.data import jsonl
 from ttc.pipeline import contents, fingerprint, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.origin import Origin
@@ -74,7 +75,7 @@ def _evaluate(
   offered = offers.of(opened.experiment, options.only)
   settings = several(offered, options.strategy, options.budget)
   own = settings[0].offer.stage.solver
-  path = storage.local(options.questions)
+  path = jsonl.located(options.questions)
   references = References(path, options.field, options.answer)
   references = references.read(own.task, own.split)
   tasks = [setting.offer.stage.solver.task for setting in settings]

@@ -14,7 +14,7 @@ from typing import Any
 import weakref
 
 _LIMITS = {'seconds': 1, 'megabytes': 512, 'characters': 1_000_000}
-_PATIENCE_S = 60  # for an answer, on a machine that is busy with other work
+_PATIENCE_S = 120  # for a reply, on a machine that is busy with other work
 _ROOT = pathlib.Path(__file__).parents[2]
 
 

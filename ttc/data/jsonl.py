@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 import dataclasses
 import decimal
 import json
+import pathlib
 import re
 from typing import Any
 
@@ -124,9 +125,17 @@ class Rows:
 
 def check_source(path: str | HubSplit) -> None:
   """Raises ValueError if a path is misspelt, or its store has no library."""
-  if isinstance(path, HubSplit):
-    return
-  (storage.path if storage.is_remote(path) else storage.local)(path)
+  if not isinstance(path, HubSplit):
+    located(path)
+
+
+def located(path: str) -> pathlib.Path:
+  """The place of a file that is read here, local or in a bucket.
+
+  Raises:
+    ValueError: it is misspelt, or its store has no library.
+  """
+  return (storage.path if storage.is_remote(path) else storage.local)(path)
 
 
 def read_rows(
