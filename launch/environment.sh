@@ -7,6 +7,10 @@ fail() {
   exit 2
 }
 
+# In an installed package these files have no source around them.
+[[ -d ttc || "$PWD" != */ttc/shipped ]] ||
+  fail "$PWD is of an installed package; run ttc unpack FOLDER, and this there."
+
 is_fit_python() {
   "$1" -c 'import sys, venv, ensurepip
 sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1

@@ -95,6 +95,19 @@ def test_what_is_unpacked_is_what_was_built_of(checkout, installed, empty):
   )
 
 
+def test_launchers_say_where_they_can_be_run(installed, empty):
+  launcher = installed / 'ttc' / 'shipped' / 'launch' / 'quickstart.sh'
+  done = subprocess.run(
+    ['bash', launcher, '--help'],
+    cwd=empty,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == 2
+  assert 'run ttc unpack FOLDER, and this there' in done.stderr
+
+
 def test_a_clone_is_not_unpacked(checkout, tmp_path):
   done = subprocess.run(
     [sys.executable, '-m', 'ttc.cli.main', 'unpack', str(tmp_path / 'mine')],

@@ -24,10 +24,14 @@ experiment.Experiment:
   stages = (@search.Search(), @revise.Revise())
 search.Search:
   solver = @solver.Solver()
-  arms = (@beam/arms.Arm(), @many/arms.Arm())
+  arms = (@beam/arms.Arm(), @short/arms.Arm(), @many/arms.Arm())
 beam/arms.Arm:
   strategy = @strategies.StepSearch()
   budgets = (4,)
+short/arms.Arm:
+  strategy = @short/strategies.StepSearch()
+  budgets = (4,)
+short/strategies.StepSearch.rounds = 2
 many/arms.Arm:
   strategy = @strategies.BestOfN()
   budgets = (4, 8)

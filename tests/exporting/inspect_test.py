@@ -8,13 +8,15 @@ from tests.stages.random_models import TASK
 from ttc.cli import main
 from ttc.exporting import inspect_events
 from ttc.pipeline import records
+from ttc.search.allocate import Beam
+from ttc.search.strategies import StepSearch
 
 logs = pytest.importorskip('inspect_ai.log', reason='needs inspect_ai')
 
 
 @pytest.fixture(scope='module')
 def exported(run, tmp_path_factory):
-  """The logs by (stage, budget, whether it is a tree search)."""
+  """The logs by strategy and budget."""
   folder = tmp_path_factory.mktemp('logs')
   command = ['export', '--to=inspect', f'--run={run}', f'--output={folder}']
   assert main.main(command) == 0
@@ -23,38 +25,44 @@ def exported(run, tmp_path_factory):
   for info in logs.list_eval_logs(str(folder)):
     log = logs.read_eval_log(info)
     strategy = log.eval.metadata['strategy']
-    found[strategy.partition('(')[0], log.eval.metadata['budget']] = log
+    found[strategy, log.eval.metadata['budget']] = log
   assert len(found) == len(list(folder.iterdir()))
   return found
 
 
-def _rows(run, stage, strategy, budget):
+def _rows(run, strategy, budget):
+  stage = 'revise' if strategy == _CHAINS else 'search'
   return [
     row
     for row in records.read_rows(run / 'seed-7' / stage)
-    if row['strategy'].startswith(strategy) and row['budget'] == budget
+    if (row['strategy'], row['budget']) == (strategy, budget)
   ]
 
 
-_STAGES = {
-  ('StepSearch', 4): 'search',
-  ('BestOfN', 4): 'search',
-  ('BestOfN', 8): 'search',
-  ('Revise', 6): 'revise',
+_CHAINS = 'Revise(keep=4)'
+# Figures call both searches beam M=4.
+_BEAM, _SHORT = (repr(StepSearch(Beam(), rounds=rounds)) for rounds in (40, 2))
+_MADE = {
+  (_BEAM, 4),
+  (_SHORT, 4),
+  ('BestOfN()', 4),
+  ('BestOfN()', 8),
+  (_CHAINS, 6),
 }
+_EACH = pytest.mark.parametrize(('strategy', 'budget'), sorted(_MADE))
 
 
 def test_there_is_a_log_for_each_strategy_and_budget(exported):
-  assert exported.keys() == _STAGES.keys()
+  assert exported.keys() == _MADE
   for log in exported.values():
     assert log.status == 'success'
     assert log.eval.model == 'ttc/model'
 
 
-@pytest.mark.parametrize(('strategy', 'budget'), _STAGES)
+@_EACH
 def test_samples_are_the_records(run, exported, strategy, budget):
   log = exported[strategy, budget]
-  rows = _rows(run, _STAGES[strategy, budget], strategy, budget)
+  rows = _rows(run, strategy, budget)
   assert [s.id for s in log.samples] == [row['problem'] for row in rows]
   for sample, row in zip(log.samples, rows, strict=True):
     right = [attempt['correct'] for attempt in row['rows']]
@@ -71,13 +79,13 @@ def test_samples_are_the_records(run, exported, strategy, budget):
   )
 
 
-@pytest.mark.parametrize(('strategy', 'budget'), _STAGES)
+@_EACH
 def test_every_attempt_ends_once_in_the_tree_of_events(
   run, exported, strategy, budget
 ):
   from inspect_ai import event
 
-  rows = _rows(run, _STAGES[strategy, budget], strategy, budget)
+  rows = _rows(run, strategy, budget)
   for sample, row in zip(exported[strategy, budget].samples, rows, strict=True):
     ends = [e for e in sample.events if isinstance(e, event.ScoreEvent)]
     assert sorted(int(e.scorer.split()[1]) for e in ends) == list(
@@ -93,7 +101,7 @@ def test_every_attempt_ends_once_in_the_tree_of_events(
     for end in ends:
       attempt = row['rows'][int(end.scorer.split()[1])]
       assert end.score.value == 'CI'[not attempt['correct']]
-      if strategy == 'Revise':
+      if strategy == _CHAINS:
         assert attempt['text'] in steps[end.span_id]
         continue
       # The steps on the way down are the attempt.

@@ -44,9 +44,10 @@ def write(answered: AnsweredArm, folder: pathlib.Path) -> pathlib.Path:
 
   strategy = names.short(answered.strategy).removesuffix('()')
   title = f'{answered.stage}: {strategy}, N={answered.budget}'
-  digest = hashlib.sha256(
-    f'{answered.experiment} {answered.seed} {title}'.encode()
-  ).hexdigest()[:22]
+  # Two strategies may have one short name.
+  name = f'{answered.experiment}-{answered.seed}-{title}'
+  digest = hashlib.sha256(f'{name} {answered.strategy}'.encode())
+  digest = digest.hexdigest()[:22]
   when = datetime.datetime.fromtimestamp(answered.when, datetime.UTC)
   solver = answered.solver
   samples = [_sample(answered, row, when) for row in answered.rows]
@@ -83,7 +84,6 @@ def write(answered: AnsweredArm, folder: pathlib.Path) -> pathlib.Path:
     ),
     samples=samples,
   )
-  name = f'{answered.experiment}-{answered.seed}-{title}'
   plain = re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-')
   path = folder / f'{when:%Y-%m-%dT%H-%M-%S}_{plain}_{digest}.eval'
   storage.make_folder(folder)
@@ -101,12 +101,14 @@ def _sample(answered: AnsweredArm, row: Mapping[str, Any], when) -> Any:
   from inspect_ai import model
 
   problem = answered.problems[row['problem']]
-  prompt = model.ChatMessageUser(content=answered.task.prompt(problem))
+  prompt = model.ChatMessageUser(
+    content=printable(answered.task.prompt(problem))
+  )
   about = {
     'id': problem.id,
     'epoch': 1,
-    'input': problem.question,
-    'target': problem.answer or problem.solution,
+    'input': printable(problem.question),
+    'target': printable(problem.answer or problem.solution),
   }
   if not row['rows']:
     return logs.EvalSample(
