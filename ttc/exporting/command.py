@@ -115,6 +115,7 @@ def _wandb(
       count += 1
       label = f'{stage.parent.name}/{stage.name}'
       print(printable(f'{lines} lines of metrics: {label}'), flush=True)
+  wandb_runs.finish()
   if count and not options.online:
     print(printable(f'wandb sync {folder}/wandb/offline-run-*'))
   return count

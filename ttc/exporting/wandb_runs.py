@@ -18,6 +18,13 @@ def check() -> None:
   del wandb
 
 
+def finish() -> None:
+  """Waits until all that was written is on disk, which `write` does not."""
+  import wandb
+
+  wandb.teardown()
+
+
 def write(
   stage: pathlib.Path, experiment: str, project: str, folder: str, online: bool
 ) -> int:
