@@ -82,7 +82,7 @@ setuptools.setup(
   license='Apache-2.0',
   packages=setuptools.find_namespace_packages(include=['ttc', 'ttc.*']),
   # Styles and scripts of the report's page.
-  package_data={'ttc.pages': ['assets/*']},
+  package_data={'ttc.pages': ['assets/*', 'assets/vendor/*']},
   cmdclass={'build_py': _Build, 'sdist': _Archive},
   python_requires='>=3.11,<3.14',  # as tensorflow-text has files for
   install_requires=[

@@ -119,7 +119,7 @@ def test_in_a_browser(written):
     # Letters of figures, of 9.5 points and more in the file.
     scale = page.run(
       '(() => { const i = document.querySelector(".panel img");'
-      'return i.getBoundingClientRect().width / i.naturalWidth })()'
+      'return i.closest(".panel").clientWidth / i.naturalWidth })()'
     )
     assert 9.5 * 4 / 3 * scale >= 10  # CSS pixels
     count = 'document.querySelectorAll("#claims tbody tr:not([hidden])").length'

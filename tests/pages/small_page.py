@@ -1,7 +1,10 @@
-"""A page with an explorer and little else, for tests in a browser."""
+"""Pages with one thing and little else, for tests in a browser."""
+
+import json
 
 from ttc.analysis import study
 from ttc.pages import explorer, page
+from ttc.reporting import plots
 
 _SUMMARY = {
   'experiment': 'small',
@@ -22,6 +25,16 @@ _SUMMARY = {
     'made_of': {'models': [], 'sampling': [], 'runs': []},
   },
 }
+
+
+def draw(folder, *figures):
+  """Writes the page of figures alone; returns its path."""
+  drawings = {f.id: plots.save(f, folder / 'figures') for f in figures}
+  trees = json.loads(json.dumps([f.to_json() for f in figures]))
+  path = folder / 'index.html'
+  text = page.render({**_SUMMARY, 'figures': trees}, drawings, [], '', {})
+  path.write_text(text, encoding='utf-8')
+  return path
 
 
 def write(folder, root, problems=(), delimiter='\n', limit=None):

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ttc.runtime.canonical_json import canonical
 from ttc.runtime.safe_text import as_html
 
 
@@ -34,13 +35,25 @@ def html(
     left_out: missing inputs by the id of the figure that needs them.
   """
   return '\n'.join(
-    [*(_figure(f, drawings[f['id']]) for f in figures), _left_out(left_out)]
+    [
+      *(_figure(f, drawings[f['id']]) for f in figures),
+      _left_out(left_out),
+      _data(figures),
+    ]
   )
+
+
+def _data(figures: Sequence[Mapping[str, Any]]) -> str:
+  """The numbers of all panels, for the script that draws charts of them."""
+  panels = {f['id']: f['panels'] for f in figures}
+  # No text in it can end the element: '<' is the only character to fear there.
+  text = canonical(panels).replace('<', '\\u003c')
+  return f'<script type="application/json" id="figure-data">{text}</script>'
 
 
 def _figure(figure: Mapping[str, Any], panels: Sequence[Drawing]) -> str:
   name = as_html(figure['id'])
-  images = ''.join(_panel(panel) for panel in panels)
+  images = ''.join(_panel(name, i, panel) for i, panel in enumerate(panels))
   whole = ' '.join(
     f'<a href="figures/{name}.{kind}">{kind.upper()}</a>'
     for kind in ('svg', 'png')
@@ -53,7 +66,7 @@ def _figure(figure: Mapping[str, Any], panels: Sequence[Drawing]) -> str:
   )
 
 
-def _panel(panel: Drawing) -> str:
+def _panel(figure: str, place: int, panel: Drawing) -> str:
   """An image, in which browsers run no scripts."""
   data = base64.b64encode(panel.svg).decode('ascii')
   links = ' '.join(
@@ -61,7 +74,8 @@ def _panel(panel: Drawing) -> str:
     for kind, file in panel.files.items()
   )
   return (
-    f'<div class="panel"><img loading="lazy" alt="{as_html(panel.title)}" '
+    f'<div class="panel" data-figure="{figure}" data-panel="{place}">'
+    f'<img loading="lazy" alt="{as_html(panel.title)}" '
     f'src="data:image/svg+xml;base64,{data}">{links}</div>'
   )
 

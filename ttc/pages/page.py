@@ -27,7 +27,10 @@ from ttc.runtime.safe_text import as_html
 
 # In the page, in this order.
 SCRIPTS = (
+  'vendor/d3.min.js',
+  'vendor/plot.umd.min.js',
   'page.js',
+  'charts.js',
   'explorer.js',
   'questions.js',
   'chains.js',
