@@ -11,6 +11,7 @@ from types import ModuleType
 
 from ttc.cli import (
   arguments,
+  compare_runs,
   convert,
   evaluate,
   export,
@@ -26,7 +27,7 @@ from ttc.cli import (
 from ttc.runtime import storage
 
 # What takes nothing but its own options, and what takes gin bindings as well.
-_PLAIN = (convert, export, grade, status, unpack, verify)
+_PLAIN = (compare_runs, convert, export, grade, status, unpack, verify)
 _OF_EXPERIMENTS = (evaluate, plan, serve, solve, sweep)
 
 
@@ -46,6 +47,8 @@ def main(argv: list[str] | None = None) -> int:
 
     print(version.text())
     return 0
+  if argv[:1] == ['report'] and argv[1:] and not argv[1].startswith('-'):
+    argv = ['compare_runs', *argv[1:]]  # a report of runs compares them
   parser, stages = arguments.program()
   for command in (*_PLAIN, *_OF_EXPERIMENTS):
     command.add_parser(stages)

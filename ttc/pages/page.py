@@ -51,8 +51,8 @@ class Excerpt(NamedTuple):
   attempts: Sequence[tuple[str, str]]
 
 
-class _Section(NamedTuple):
-  """A part of the page; `html` is '' where there is nothing to say."""
+class Section(NamedTuple):
+  """A part of a page; one whose `html` is '' is left out."""
 
   id: str
   title: str
@@ -79,29 +79,29 @@ def render(
   claims = [Claim.from_json(tree) for tree in summary['claims']]
   by_id = {c.id: c for c in claims}
   sections = [
-    _Section(
+    Section(
       'recommendation',
       'Recommendation',
       recommendation.html(numbers['recommendation'], claims)
       + glossary.links('generation', 'FLOPs', 'control', 'interval'),
     ),
-    _Section(
+    Section(
       'policy', 'Policy by difficulty', policy_map.html(numbers['policy'])
     ),
-    _Section(
+    Section(
       'findings',
       'Findings',
       claim_list.first([by_id[i] for i in summary['findings']]),
     ),
-    _Section(
+    Section(
       'figures',
       'Figures',
       figures.html(summary['figures'], drawings, summary['left_out']),
     ),
-    _Section('claims', 'Claims', claim_list.every(claims)),
-    _Section('questions', 'Questions', explorer.html()),
-    _Section('samples', 'Samples', ''.join(map(_sample, samples))),
-    _Section(
+    Section('claims', 'Claims', claim_list.every(claims)),
+    Section('questions', 'Questions', explorer.html()),
+    Section('samples', 'Samples', ''.join(map(_sample, samples))),
+    Section(
       'numbers',
       'Numbers',
       elements.folded(
@@ -109,30 +109,35 @@ def render(
         f'<pre tabindex="0">{as_html(overview)}</pre>',
       ),
     ),
-    _Section(
+    Section(
       'question-sets',
       'Question sets',
       tables.question_sets(numbers['question_sets']),
     ),
-    _Section(
-      'skipped', 'Skipped questions', tables.skipped(numbers['skipped'])
-    ),
-    _Section('cost', 'Cost', tables.costs(numbers['costs'])),
-    _Section('time', 'Time', tables.seconds(summary['seconds'])),
-    _Section(
+    Section('skipped', 'Skipped questions', tables.skipped(numbers['skipped'])),
+    Section('cost', 'Cost', tables.costs(numbers['costs'])),
+    Section('time', 'Time', tables.seconds(summary['seconds'])),
+    Section(
       'made-of',
       'Made of',
       provenance.html(
         numbers['made_of'], summary['command'], summary['made_with'], links
       ),
     ),
-    _Section('glossary', 'Glossary', glossary.html()),
+    Section('glossary', 'Glossary', glossary.html()),
   ]
-  return _document(summary, [s for s in sections if s.html])
+  return document(summary['experiment'], summary['about'], sections)
 
 
-def _document(summary: Mapping[str, Any], sections: Sequence[_Section]) -> str:
-  title = as_html(summary['experiment'])
+def document(title: str, about: str, sections: Sequence[Section]) -> str:
+  """A whole page of these sections, with styles and scripts.
+
+  Args:
+    title: of the page.
+    about: one line below it.
+    sections: in their order.
+  """
+  sections, title = [s for s in sections if s.html], as_html(title)
   contents = ''.join(
     f'<li>{elements.link(s.title, f"#{s.id}")}</li>' for s in sections
   )
@@ -149,7 +154,7 @@ def _document(summary: Mapping[str, Any], sections: Sequence[_Section]) -> str:
     f'<title>{title}</title>\n<style>\n{_asset("page.css")}</style>\n</head>\n'
     '<body>\n<a class="skip" href="#main">To the content</a>\n'
     f'<header>\n<h1>{title}</h1>\n'
-    f'<p class="about">{as_html(summary["about"])}</p>\n'
+    f'<p class="about">{as_html(about)}</p>\n'
     f'<nav aria-label="Contents"><ul>{contents}</ul></nav>\n</header>\n'
     f'<main id="main">\n{body}\n</main>\n{scripts}</body>\n</html>\n'
   )
