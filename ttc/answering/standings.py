@@ -9,9 +9,8 @@ import numpy as np
 
 from ttc.analysis import bootstrap
 from ttc.answering.judged import Judged
-from ttc.claims import compare, verdicts
+from ttc.claims import compare, verdicts, words
 from ttc.claims.verdicts import Claim
-from ttc.reporting import terminal
 from ttc.runtime.safe_text import printable
 
 _HEADS = (
@@ -131,7 +130,7 @@ def text(
     lines += ['', 'differences, paired by question, with 95% intervals:']
   for claim in claims:
     lines.append(
-      f'{claim.verdict:>14}  {claim.statement} {terminal.number(claim)}'
+      f'{claim.verdict:>14}  {claim.statement} {words.number(claim)}'
     )
   return printable('\n'.join(lines))
 
