@@ -40,12 +40,14 @@ def series(figure: Figure, panel: int, name: str):
 def test_everything_measured_everything_drawn(built):
   assert set(built.left_out) == _APART
   ids = [f.id for f in built.figures]
-  assert len(set(ids)) == len(ids) == 17
+  assert len(set(ids)) == len(ids) == 18
   for figure in built.figures:
     assert Figure.from_json(figure.to_json()) == figure
     assert '2 seeds' in figure.caption or 'bootstrap' in figure.caption
     for panel in figure.panels:
       for s in panel.series:
+        if figure.id == 'reliability' and s.dashed:
+          continue  # the diagonal was not measured
         for y, low, high in zip(s.y, s.low, s.high, strict=True):
           if y is not None and low is not None:
             assert low <= y <= high
@@ -191,6 +193,7 @@ def test_a_single_seed_has_other_bands(studies):
         'search-methods-predicted',
         'aggregation',
         'verifiers',
+        'reliability',
         'matched',
         'matched-bars',
       },
@@ -240,10 +243,28 @@ def test_captions_name_what_is_drawn(built, studies):
   for figure in (*built.figures, *few):
     titles = {p.title for p in figure.panels}
     assert set(re.findall('“(.*?)”', figure.caption)) <= titles
-    assert not re.search(r'\b([Ll]eft|[Rr]ight|[Bb]eside)\b', figure.caption)
+    assert not re.search('([Ll]eft|[Rr]ight):|[Bb]eside', figure.caption)
     kinds = {p.kind for p in figure.panels}
     assert ('Bars:' in figure.caption) <= ('bars' in kinds)
   (matched,) = [f for f in built.figures if f.id == 'matched']
   drawn = {x for p in matched.panels for x, _ in p.marks}
   told = re.search(r'that are marked: ([\d., e+-]+)\. ', matched.caption)[1]
   assert len(told.split(', ')) == len(drawn)
+
+
+def test_reliability_is_counted_answer_by_answer(built, studies):
+  (figure,) = [f for f in built.figures if f.id == 'reliability']
+  drawn = series(figure, 0, 'verifier')
+  by_tenth = {}
+  for s in studies:
+    for values, right in zip(
+      s.base.values.reshape(-1, 3), s.base.correct.ravel(), strict=True
+    ):
+      tenth = min(int(values[-1] * 10), 9)
+      by_tenth.setdefault(tenth, []).append(bool(right))
+  assert list(drawn.x) == pytest.approx(
+    [(tenth + 0.5) / 10 for tenth in sorted(by_tenth)]
+  )
+  assert list(drawn.y) == pytest.approx(
+    [100 * np.mean(by_tenth[tenth]) for tenth in sorted(by_tenth)]
+  )

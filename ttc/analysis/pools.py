@@ -190,7 +190,8 @@ def _slim(record: Mapping) -> Mapping:
     }
     for row in record['rows']
   ]
-  return {**record, 'rows': rows}
+  rest = {k: v for k, v in record.items() if k != 'trace'}
+  return {**rest, 'rows': rows}
 
 
 def _check_once(where: str, group: Sequence[Mapping]) -> None:

@@ -22,6 +22,7 @@ from ttc.pages import explorer, page
 from ttc.pipeline import records
 from ttc.reporting import examples, made_of, plots, tables, terminal
 from ttc.reporting.figures import catalogue as all_figures
+from ttc.reporting.figures import common, training
 from ttc.reporting.selections import Selection
 from ttc.runtime import storage
 
@@ -84,9 +85,15 @@ def write(
   ]
   catalogue = all_figures.build(studies, about.size_ratio, compared)
   claims = all_claims.build(studies, about.size_ratio, compared)
+  first = next(iter(roots.values()))
+  drawn, left_out = list(catalogue.figures), dict(catalogue.left_out)
+  try:
+    drawn.append(training.losses(first))
+  except common.MissingError as missing:
+    left_out['training'] = str(missing)
   figures = [
     dataclasses.replace(f, caption=f'{f.caption} Command: {about.command}')
-    for f in catalogue.figures
+    for f in drawn
   ]
   shown = findings(claims)
   numbers = {
@@ -111,7 +118,7 @@ def write(
     'made_with': list(about.made_with),
     'size_ratio': about.size_ratio,
     'figures': [f.to_json() for f in figures],
-    'left_out': catalogue.left_out,
+    'left_out': left_out,
     'tables': numbers,
     'claims': [c.to_json() for c in claims],
     'findings': [c.id for c in shown],
@@ -120,10 +127,9 @@ def write(
   drawings = {f.id: plots.save(f, folder / 'figures') for f in figures}
   overview = terminal.overview(numbers)
   text = terminal.render(_headline(about, studies), shown, overview, claims)
-  root = next(iter(roots.values()))
   explorer.write(
     folder,
-    root,
+    first,
     studies[0],
     about.problems,
     about.delimiter,
@@ -137,7 +143,7 @@ def write(
     page.render(
       plain,
       drawings,
-      examples.read(root),
+      examples.read(first),
       overview,
       made_of.links(folder, roots),
     ),

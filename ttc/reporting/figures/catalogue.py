@@ -78,6 +78,7 @@ def _builders(
     'large-model': lambda: matched.large_model(s, _known(size_ratio)),
     'aggregation': lambda: verifiers.aggregation(s),
     'verifiers': lambda: verifiers.selection(s),
+    'reliability': lambda: verifiers.reliability(s),
     'revision-verifiers': lambda: verifiers.revision_verifiers(s),
     'coverage': lambda: search.coverage(s),
   }

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
-from ttc.analysis import aggregate, names
+import numpy as np
+
+from ttc.analysis import aggregate, bootstrap, names
 from ttc.analysis.study import along, Study, Table
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import common
+
+_TENTHS = 10
 
 
 def aggregation(studies: Sequence[Study]) -> Figure:
@@ -45,6 +49,44 @@ def selection(studies: Sequence[Study]) -> Figure:
     'highest score, and by majority. (Paper: figure 14.) '
     f'{common.band(studies, subsets=True)}',
     (_panel('PRM, ORM and majority', series),),
+  )
+
+
+def reliability(studies: Sequence[Study]) -> Figure:
+  """How often answers are right, by the verifier's value of them."""
+  _need_values(studies)
+  x, y, low, high = [], [], [], []
+  for tenth in range(_TENTHS):
+    rows = []
+    for study in studies:
+      score = study.base.score()
+      here = np.minimum((score * _TENTHS).astype(int), _TENTHS - 1) == tenth
+      right = here & study.base.correct
+      rows.append(np.stack([right.sum(1), here.sum(1)]).astype(float))
+    found = bootstrap.interval(rows, lambda m: 100 * bootstrap.ratio(m))
+    if found[0] is not None:
+      x.append((tenth + 0.5) / _TENTHS)
+      for values, value in zip((y, low, high), found, strict=True):
+        values.append(value)
+  panel = Panel(
+    'lines',
+    'Right answers by value',
+    "the verifier's value of an answer",
+    'answers that are right (%)',
+    (
+      Series(
+        'as it should be', (0, 1), (0, 100), dashed=True, marker='none', hue=6
+      ),
+      Series('verifier', x, y, low, high, hue=0),
+    ),
+  )
+  return Figure(
+    'reliability',
+    'Reliability of the verifier',
+    'Single answers of the base model by tenths of their final value. Above '
+    'the dashed line the verifier doubts too much, below it too little. Bands: '
+    '95 % bootstrap over questions and seeds.',
+    (panel,),
   )
 
 
