@@ -12,6 +12,7 @@ from tests import testing
 from tests.data import toys
 from ttc.inference.models import Model
 from ttc.inference.verifier_text import Bridge
+from ttc.inference.without_history import WithoutHistory
 from ttc.models.reader import Reader
 from ttc.models.transformer import Transformer
 from ttc.search.allocate import Beam
@@ -175,3 +176,13 @@ def test_a_bridge_is_about_the_questions_of_now(models):
   del texts[99]
   with pytest.raises(KeyError):
     other.text(99, row, 2)
+
+
+def test_a_verifier_without_history_is_about_them_too():
+  prompts, ends = {}, {7: 6}
+  first = WithoutHistory({11: [3, 4]}, ends)
+  other = first.about(prompts)
+  prompts[99] = [3, 4]
+  row = [3, 4, 8, 5, 7]  # of which the first three are a prompt
+  assert other.text(99, row, 3) == first.text(11, row, 3)
+  assert other.text(99, row, 3).tokens == (3, 4, 5, 6)

@@ -222,8 +222,9 @@ def _with_one_checksum():
   """Two questions whose checksums, and so their ids, are the same."""
   draw, seen = random.Random(0), {}
   while True:
-    numbers = [draw.randint(1, 9) for _ in range(6)]
-    text = '13: {} {} {} 17: {} {} {}'.format(*numbers)
+    first, second = draw.sample(range(10, 21), 2)
+    numbers = [draw.randint(1, 20) for _ in range(6)]
+    text = '{6}: {0} {1} {2} {7}: {3} {4} {5}'.format(*numbers, first, second)
     other = seen.setdefault(zlib.crc32(text.encode()), text)
     if other != text:
       return other, text

@@ -8,6 +8,7 @@ other answer, if it does not see what was revised.
 """
 
 from collections.abc import Mapping, Sequence
+import copy
 
 from ttc.inference.verifier_text import VerifierText
 
@@ -26,6 +27,12 @@ class WithoutHistory:
     """
     self._prompts = {id: tuple(prompt) for id, prompt in prompts.items()}
     self._ends = ends
+
+  def about(self, prompts: Mapping[int, Sequence[int]]) -> 'WithoutHistory':
+    """The same for other questions, whose prompts by id may change."""
+    other = copy.copy(self)
+    other._prompts = prompts
+    return other
 
   def text(
     self, question: int, tokens: Sequence[int], start: int

@@ -10,6 +10,7 @@ from ttc.answering.asked import Asked
 from ttc.answering.offers import Offer
 from ttc.inference.models import Models
 from ttc.inference.scheduler import Scheduler
+from ttc.inference.verifier_text import Bridge
 from ttc.pipeline import model_folders
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
@@ -113,11 +114,12 @@ def _shapes(solver: Solver) -> model_folders.ModelShapes:
 def _longest(solver: Solver, models: Models, wanted: int | None) -> int:
   """Tokens of the longest prompt."""
   room = solver.generation.max_tokens
+  bridged = isinstance(models.bridge, Bridge)
   contexts = [
     model.cfg.context
     for role, model in models.present.items()
-    # With a bridge the verifier reads another text, which is checked there.
-    if model.cfg.context and not (models.bridge and role == 'verifier')
+    # Behind a bridge the verifier reads another text, which is checked there.
+    if model.cfg.context and not (bridged and role == 'verifier')
   ]
   most = min(contexts, default=_LONGEST + room) - room
   if wanted is None:

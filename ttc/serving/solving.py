@@ -22,6 +22,7 @@ from ttc.data.problems import Problem
 from ttc.inference.models import Models
 from ttc.inference.requests import Extend, Plan, Question, rewritten
 from ttc.inference.rows import Row
+from ttc.inference.verifier_text import Bridge
 from ttc.pipeline.model_folders import ModelShapes
 from ttc.runtime import storage
 from ttc.runtime.safe_text import quoted
@@ -66,9 +67,14 @@ class Answerer:
       folder: the absolute path of a stage that fitted, by its name.
       longest: tokens of the longest prompt that is taken.
     """
-    self._texts: dict[int, str] = {}  # of questions at work, by id
     self._ids = itertools.count()
-    bridge = models.bridge and models.bridge.about(self._texts)
+    # Of questions at work, by id: what a verifier reads that reads no rows.
+    self._texts: dict[int, str] = {}
+    self._prompts: dict[int, Sequence[int]] = {}
+    bridge = models.bridge
+    if bridge is not None:
+      reads_text = isinstance(bridge, Bridge)
+      bridge = bridge.about(self._texts if reads_text else self._prompts)
     self.models = dataclasses.replace(models, bridge=bridge)
     self._shapes, self._solver = shapes, solver
     self._longest = longest
@@ -223,18 +229,19 @@ class Answerer:
     plan = hold(strategy.plan(question, budget), question)
     if ask.temperature is not None:
       plan = rewritten(plan, lambda r: _at(ask.temperature, r))
-    plan = self._noted(plan, question.id, problem.question)
+    plan = self._noted(plan, question, problem.question)
     rows = yield question, plan, strategy.slots(budget)
     attempts = [Attempt.of(row, self.models) for row in rows]
     return attempts, question.cost.record()
 
-  def _noted(self, plan: Plan, id: int, text: str) -> Plan:
+  def _noted(self, plan: Plan, question: Question, text: str) -> Plan:
     """The plan; its text is known for as long as a scheduler has it."""
-    self._texts[id] = text
+    self._texts[question.id] = text
+    self._prompts[question.id] = question.prompt
     try:
       return (yield from plan)
     finally:
-      del self._texts[id]
+      del self._texts[question.id], self._prompts[question.id]
 
   def _answer(
     self,
