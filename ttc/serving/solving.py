@@ -14,7 +14,7 @@ from typing import Any
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.controller import Controller, Result
 from ttc.analysis.policy import Policy
-from ttc.answering import apply_policy, asked, fit_allocation
+from ttc.answering import apply_policy, asked
 from ttc.answering.apply_policy import ApplyPolicy
 from ttc.answering.asked import Asked
 from ttc.answering.replies import reply
@@ -31,6 +31,7 @@ from ttc.search.strategies import BestOfN, Strategy
 from ttc.serving.answered import Answered, Solving
 from ttc.serving.errors import ApiError, bad
 from ttc.serving.wishes import Ask
+from ttc.stages import fit_allocation
 from ttc.stages.action_costs import ActionCosts
 from ttc.stages.arms import Arm, Armed
 from ttc.stages.online import Allocate
