@@ -5,6 +5,8 @@ import queue
 import threading
 from typing import Any
 
+_OVER = object()  # a job for which a thread ends; any other may be given
+
 
 class Crew:
   """Does jobs in threads of its own; a context, at whose end no more begin.
@@ -34,7 +36,7 @@ class Crew:
   def __exit__(self, *_) -> None:
     self._over.set()
     for _ in range(self._threads):
-      self._jobs.put(None)
+      self._jobs.put(_OVER)
 
   def give(self, job: Any) -> None:
     """Adds a job to those that wait for a thread."""
@@ -65,7 +67,7 @@ class Crew:
       seconds = 0.0
 
   def _work(self) -> None:
-    while (job := self._jobs.get()) is not None and not self._over.is_set():
+    while (job := self._jobs.get()) is not _OVER and not self._over.is_set():
       try:
         self._results.put((job, self._do(job), None))
       except BaseException as error:  # raised where the job was given
