@@ -58,6 +58,9 @@ def test_the_fields_of_a_call():
     'prompt': [3, 4],
     'stop_token_ids': [1, 2],
     'return_token_ids': True,
+    'top_k': -1,
+    'min_p': 0.0,
+    'repetition_penalty': 1.0,
   }
   fields = wire(ids=False, logprobs=False).fields(call(count=3))
   # What no other interface than vLLM's and SGLang's has is not sent there.

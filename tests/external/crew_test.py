@@ -38,15 +38,10 @@ def test_what_is_not_done_yet_is_not_waited_for():
 
 
 def test_an_error_is_raised_where_jobs_are_taken():
-  def divide(job):
-    return 1 / job
-
-  with (
-    pytest.raises(ZeroDivisionError),
-    Crew(divide, 2) as crew,
-  ):
+  with Crew(lambda job: 1 / job, 2) as crew:
     crew.give(0)
-    everything(crew)
+    with pytest.raises(ZeroDivisionError):
+      everything(crew)
 
 
 def test_at_the_end_nothing_more_begins():

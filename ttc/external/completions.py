@@ -19,6 +19,8 @@ from ttc.inference import keys
 from ttc.runtime.safe_text import quoted
 
 _MOST_STOPS = 4  # texts that a server takes
+# Else a model's own defaults apply there, which no `Generation` tells of.
+_PLAIN = {'top_k': -1, 'min_p': 0.0, 'repetition_penalty': 1.0}
 _RIGHT, _CUT = ('stop',), ('length', 'content_filter')
 
 
@@ -133,6 +135,7 @@ class Completions:
       fields['logprobs'] = 1
     if endpoint.ids:
       return fields | {
+        **_PLAIN,
         'prompt': list(call.tokens),
         'stop_token_ids': self._stops[call.steps],
         'return_token_ids': True,

@@ -34,7 +34,8 @@ class Endpoint:
     ids: whether prompts go and answers come as token ids, as vLLM and SGLang
       do. Other servers take and give texts: each side then cuts them into
       tokens by itself, and no strategy can stop at the ends of steps.
-    logprobs: whether to ask for log-probabilities.
+    logprobs: whether to ask for log-probabilities. vLLM counts them at
+      temperature 1, SGLang where SGLANG_RETURN_ORIGINAL_LOGPROB is set.
     choices: answers to ask for in one call (`n`) where several continue the
       same tokens. With 1 each has a seed of its own.
     called: name that answers carry where it is not `model`; '' where it is.
@@ -114,7 +115,8 @@ class Endpoint:
     ]
     if not self.ids:
       told.append(
-        'texts are cut into tokens again, perhaps not as they were sampled'
+        'texts are cut into tokens again, perhaps not as they were sampled, '
+        "and the server's own defaults apply, such as a top_k"
       )
     return told
 
