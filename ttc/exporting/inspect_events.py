@@ -158,6 +158,7 @@ def _ended(
     score=scorer.Score(
       value='C' if attempt['correct'] else 'I',
       answer=shown(attempt['answer']),
+      explanation=f'attempt {index}',
       metadata={
         'logprob': attempt['logprob'],
         'truncated': attempt['truncated'],
