@@ -5,6 +5,7 @@ ten times as long at each step. Quadratic rules would take 100 times as long.
 """
 
 import ast
+import collections
 import functools
 import gc
 import heapq
@@ -87,25 +88,23 @@ def _patterns():
   for info in pkgutil.iter_modules(paths):
     room = pathlib.Path(info.module_finder.path).name
     module = importlib.import_module(f'ttc.{room}.{info.name}')
-    tree = ast.parse(pathlib.Path(module.__file__).read_text(encoding='utf-8'))
+    methods = _methods(pathlib.Path(module.__file__))
     for name, value in vars(module).items():
       if isinstance(value, re.Pattern):
-        methods = {
-          node.attr
-          for node in ast.walk(tree)
-          if isinstance(node, ast.Attribute)
-          and isinstance(node.value, ast.Name)
-          and node.value.id == name
-        }
-        if any(node for node in ast.walk(tree) if _passes(node, name)):
-          methods.add('finditer')  # another function has it as an argument
-        yield info.name, name, value, sorted(methods)
+        yield info.name, name, value, sorted(methods[name])
 
 
-def _passes(node, name):
-  return isinstance(node, ast.Call) and any(
-    isinstance(arg, ast.Name) and arg.id == name for arg in node.args
-  )
+def _methods(path):
+  """The methods that a module calls, by the name of what has them."""
+  methods = collections.defaultdict(set)
+  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+      methods[node.value.id].add(node.attr)
+    elif isinstance(node, ast.Call):
+      for arg in node.args:
+        if isinstance(arg, ast.Name):  # another function has it as an argument
+          methods[arg.id].add('finditer')
+  return methods
 
 
 def _call(pattern, method, text):
