@@ -4,11 +4,13 @@ import argparse
 from collections.abc import Sequence
 import pathlib
 import sys
+from typing import TYPE_CHECKING
 
-from ttc.exporting import inspect_logs, recorded, wandb_runs
-from ttc.exporting.recorded import Load
 from ttc.runtime import storage
 from ttc.runtime.safe_text import printable
+
+if TYPE_CHECKING:
+  from ttc.exporting.recorded import Load
 
 _EXAMPLE = """
 for example
@@ -55,7 +57,7 @@ def add_parser(stages) -> None:
   )
 
 
-def run(options: argparse.Namespace, load: Load) -> int:
+def run(options: argparse.Namespace, load: 'Load') -> int:
   """Writes what is asked for.
 
   Args:
@@ -65,6 +67,8 @@ def run(options: argparse.Namespace, load: Load) -> int:
   Returns:
     The exit code: 0; 1 if writing failed; 2 if there is nothing to export.
   """
+  from ttc.exporting import inspect_logs, recorded, wandb_runs
+
   try:
     root = storage.absolute(options.run)
     folder = storage.local(options.output)
@@ -87,8 +91,10 @@ def run(options: argparse.Namespace, load: Load) -> int:
 
 
 def _inspect(
-  stages: Sequence[pathlib.Path], folder: pathlib.Path, load: Load
+  stages: Sequence[pathlib.Path], folder: pathlib.Path, load: 'Load'
 ) -> int:
+  from ttc.exporting import inspect_logs, recorded
+
   count = 0
   for answered in recorded.answered(stages, load):
     count += 1
@@ -105,6 +111,8 @@ def _wandb(
   folder: pathlib.Path,
   options: argparse.Namespace,
 ) -> int:
+  from ttc.exporting import wandb_runs
+
   storage.make_folder(folder)
   count = 0
   for stage in stages:
