@@ -275,7 +275,7 @@ def test_models_and_health(server):
       CHATS,
       served.chat('beam', '13: 7 2 1'),
       404,
-      "model='beam' is none of those here: beam-m2-4, best-of-n-4",
+      "model='beam' is none of those here: best-of-n-4, best-of-n-2048",
     ),
     (
       CHATS,
