@@ -25,7 +25,8 @@ for example:
     --gin.SMALL="'/models/small'" --gin.LARGE="'/models/large'" \\
     --gin.FINETUNE_FILE="'train.jsonl'" --gin.TEST_FILE="'test.jsonl'"
 
-Models and files need not exist; `pip install 'test-time-compute[plan]'` brings the compiler.
+Models and files need not exist; the compiler comes with
+`pip install 'test-time-compute[plan]'`.
 """
 
 
