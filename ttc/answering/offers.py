@@ -100,11 +100,18 @@ class Offer:
       return dataclasses.replace(self.stage, solver=solver, arms=arms)
     field = _FITTED[self.stage.kind]
     fit = folder(getattr(self.stage, field))
-    # A policy may be over revisions as well, which another model makes.
-    stages = [getattr(self.stage, role, '') for role in _SAMPLED]
-    fitted.check(storage.path(fit), solver, list(filter(None, stages)))
+    fitted.check(storage.path(fit), solver, self.sampled)
     changes = {'solver': solver, 'budgets': (whole,), field: fit}
     return dataclasses.replace(self.stage, **changes)
+
+  @property
+  def sampled(self) -> list[str]:
+    """Names of the stages that sampled for what was fitted; [] for all.
+
+    A policy may be over revisions as well, which another model makes.
+    """
+    stages = [getattr(self.stage, role, '') for role in _SAMPLED]
+    return list(filter(None, stages))
 
   def _whole(self, budget: float, verified: bool) -> float:
     """A budget as stages take it; raises ValueError for one that none can."""

@@ -42,7 +42,7 @@ def fitted(
       for field in _FITS if offer.strategy is None else ():
         if hasattr(stage, field):
           fit = storage.path(folder(getattr(stage, field)))
-          fits.check(fit, _resolved(stage.solver, folder))
+          fits.check(fit, _resolved(stage.solver, folder), offer.sampled)
       there[name] = offer
     except ValueError as error:
       absent[name] = str(error)
