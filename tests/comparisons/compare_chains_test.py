@@ -7,10 +7,10 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import flops, interpolate, pools
+from ttc.comparisons import turns
 from ttc.comparisons.compare_chains import CompareChains
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
-from ttc.reporting import turns
 
 _GUIDED = (
   "Guided(strategy=BestOfN(), first=1, width=1, keep=1, marks=Marks(bad='?'))"

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from ttc.analysis import names, pools
 from ttc.analysis.pools import AnswerPool
+from ttc.comparisons import turns
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
-from ttc.reporting import turns
 from ttc.runtime import limits
 
 _TABLE, _NUMBERS = 'table.txt', 'turns.json'
@@ -44,7 +44,7 @@ class CompareChains:
       experiment.source(self, source)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes the two tables of `reporting.turns` as text and as JSON."""
+    """Writes the two tables of `comparisons.turns` as text and as JSON."""
     measure, arms = [], {}
     for seed in run.place.seeds:
       found = [*self._pools(run, self.control, seed)]
