@@ -94,7 +94,7 @@ _WHOLE = [
 _ZERO_IS_FINE = {
   'keep', 'lookahead', 'seed', 'max_context', 'value_hidden', 'num_pretrain',
   'num_finetune', 'num_test', 'Mcts.rollouts', 'window',
-  'skip',
+  'skip', 'Search.traced', 'Report.explored',
 }  # fmt: skip
 
 
