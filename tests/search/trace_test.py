@@ -7,6 +7,7 @@ import pytest
 
 from tests import testing
 from tests.search import contract_test, reference, tools_test
+from ttc.search.forced import Forced
 from ttc.search.strategies import StepSearch
 from ttc.search.trace import ROOT, SearchTrace
 
@@ -52,6 +53,20 @@ CASES = [
   for case in itertools.product(contract_test.CASES, contract_test.BUDGETS)
   if fits(*case)
 ]
+# It replaces what was drawn, so that its rows are no tree.
+FORCED = [c for c in CASES if isinstance(c[0], Forced) and c[0].wait]
+CASES = [case for case in CASES if case not in FORCED]
+
+
+@pytest.mark.parametrize(('strategy', 'budget'), FORCED, ids=repr)
+def test_rows_that_were_rewritten_are_said_to_be(strategy, budget):
+  said_so = False
+  for question in questions():
+    trace, rows, _ = traced(strategy, question, budget)
+    said_so |= trace.rewritten
+    for row, end in zip(rows, trace.ends, strict=True):
+      assert trace.rewritten or said(trace, path(trace, end)) == row.attempt
+  assert said_so
 
 
 @pytest.mark.parametrize(('strategy', 'budget'), CASES, ids=repr)
@@ -63,6 +78,7 @@ def test_attempts_are_paths_of_the_tree(strategy, budget):
     trace, rows, _ = traced(strategy, other, budget)
     assert [r.tokens for r in rows] == [r.tokens for r in plain]
     assert [r.values for r in rows] == [r.values for r in plain]
+    assert not trace.rewritten
     for row, end in zip(rows, trace.ends, strict=True):
       nodes = path(trace, end)
       assert said(trace, nodes) == row.attempt

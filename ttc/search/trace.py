@@ -32,6 +32,8 @@ class SearchTrace:
       verifier.
     ends: the node at which each attempt ends.
     rounds: number of requests.
+    rewritten: whether the plan has replaced tokens that were noted here, as
+      `Forced` does with ends: such a search is no tree, and is not recorded.
   """
 
   parent: list[int] = dataclasses.field(default_factory=list)
@@ -40,6 +42,7 @@ class SearchTrace:
   value: list[float | None] = dataclasses.field(default_factory=list)
   ends: list[int] = dataclasses.field(default_factory=list)
   rounds: int = 0
+  rewritten: bool = False
   # Of each node, the tokens of its row with the prompt's; and the nodes of a
   # row, by its key.
   _length: list[int] = dataclasses.field(default_factory=list, repr=False)
@@ -122,6 +125,10 @@ class SearchTrace:
     """The node that a row goes on from: its own last one, or its parent's."""
     nodes = self._nodes.get(row.key.tobytes(), [])
     reached = [n for n in nodes if self._length[n] <= len(row.tokens)]
+    for node in reached:
+      end = self._length[node]
+      start = end - len(self.tokens[node])
+      self.rewritten |= row.tokens[start:end] != self.tokens[node]
     if row.ordinal is None:
       nodes[:] = reached  # what is longer was rewound
     return reached[-1] if reached else ROOT

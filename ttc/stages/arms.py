@@ -216,6 +216,6 @@ def records(
       record['stopped'] = True
     record |= {'rows': rows, 'cost': solved[problem.id].cost}
     trace = traces.get(problem.id)
-    if trace is not None and trace.rounds > 1:
+    if trace is not None and trace.rounds > 1 and not trace.rewritten:
       record['trace'] = trace.record(solver.task.vocabulary.decode)
     yield record
