@@ -158,9 +158,9 @@ def of(
   solver = getattr(stage, 'solver', None)
   if stage.kind in _READERS or not isinstance(solver, Solver):
     return None
-  if not isinstance(solver.proposer, Endpoint):
-    return _sampler(stage, models, topology, assumed)
-  return None
+  if isinstance(solver.proposer, Endpoint):
+    return None
+  return _sampler(stage, models, topology, assumed)
 
 
 def _training(

@@ -84,25 +84,26 @@ def save(figure: Figure, folder: pathlib.Path) -> list[Drawing]:
     The panels.
   """
   storage.make_folder(folder)
-  _write(figure, folder, figure.id)
+  whole = _written(figure, folder, figure.id)
   if len(figure.panels) == 1:
-    return [_drawing(figure.panels[0], folder, figure.id)]
-  drawings = []
-  for i, panel in enumerate(figure.panels, start=1):
-    name = f'{figure.id}.panel-{i}'
-    _write(dataclasses.replace(figure, panels=(panel,)), folder, name)
-    drawings.append(_drawing(panel, folder, name))
-  return drawings
+    return [whole]
+  return [
+    _written(
+      dataclasses.replace(figure, panels=(panel,)),
+      folder,
+      f'{figure.id}.panel-{i}',
+    )
+    for i, panel in enumerate(figure.panels, start=1)
+  ]
 
 
-def _write(figure: Figure, folder: pathlib.Path, name: str) -> None:
-  for kind, data in zip(('svg', 'png'), render(figure), strict=True):
-    storage.write_atomic(folder / f'{name}.{kind}', data)
-
-
-def _drawing(panel: Panel, folder: pathlib.Path, name: str) -> Drawing:
+def _written(figure: Figure, folder: pathlib.Path, name: str) -> Drawing:
+  """Writes a figure; returns it as the drawing of its first panel."""
   files = {kind.upper(): f'{name}.{kind}' for kind in ('svg', 'png')}
-  return Drawing(panel.title, (folder / files['SVG']).read_bytes(), files)
+  svg, png = render(figure)
+  for file, data in zip(files.values(), (svg, png), strict=True):
+    storage.write_atomic(folder / file, data)
+  return Drawing(figure.panels[0].title, svg, files)
 
 
 def render(figure: Figure) -> tuple[bytes, bytes]:
