@@ -78,13 +78,7 @@ class Offer:
     """As `stage_for`; of too long a question its solver says `skipped`."""
     own = self.stage.solver
     solver = dataclasses.replace(
-      own,
-      task=asked,
-      proposer=folder(own.proposer),
-      verifier=folder(own.verifier) if own.verifier else '',
-      scorers=(),
-      questions=None,
-      skip=0,
+      self.solver(folder), task=asked, scorers=(), questions=None, skip=0
     )
     whole = self._whole(budget, bool(solver.verifier))
     limits = [limit for limit, _ in _limits(solver, own.prompt_tokens)]
@@ -98,20 +92,36 @@ class Offer:
     if self.strategy is not None:
       arms = (Arm(self.strategy, (whole,)),)
       return dataclasses.replace(self.stage, solver=solver, arms=arms)
-    field = _FITTED[self.stage.kind]
-    fit = folder(getattr(self.stage, field))
-    fitted.check(storage.path(fit), solver, self.sampled)
-    changes = {'solver': solver, 'budgets': (whole,), field: fit}
-    return dataclasses.replace(self.stage, **changes)
+    fit = self.fit(solver, folder)
+    return dataclasses.replace(
+      self.stage, solver=solver, budgets=(whole,), **fit
+    )
 
-  @property
-  def sampled(self) -> list[str]:
-    """Names of the stages that sampled for what was fitted; [] for all.
+  def solver(self, folder: Callable[[str], str]) -> Solver:
+    """That of the stage, its models named by absolute paths."""
+    own = self.stage.solver
+    return dataclasses.replace(
+      own,
+      proposer=folder(own.proposer),
+      verifier=folder(own.verifier) if own.verifier else '',
+    )
 
-    A policy may be over revisions as well, which another model makes.
+  def fit(self, solver: Solver, folder: Callable[[str], str]) -> dict[str, str]:
+    """The field of the stage that names what it has fitted, and its path.
+
+    Args:
+      solver: whose models are to be used, named by absolute paths.
+      folder: as of `stage_for`.
+
+    Raises:
+      ValueError: it is not there, or was fitted with other models.
     """
+    field = _FITTED[self.stage.kind]
+    path = folder(getattr(self.stage, field))
+    # A policy may be over revisions as well, which another model makes.
     stages = [getattr(self.stage, role, '') for role in _SAMPLED]
-    return list(filter(None, stages))
+    fitted.check(storage.path(path), solver, list(filter(None, stages)))
+    return {field: path}
 
   def _whole(self, budget: float, verified: bool) -> float:
     """A budget as stages take it; raises ValueError for one that none can."""

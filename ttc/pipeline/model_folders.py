@@ -8,6 +8,7 @@ Neither parameters nor array libraries are loaded: analysis reads shapes to
 count FLOPs, and runs where there may be no accelerator.
 """
 
+from collections.abc import Callable
 import json
 import pathlib
 from typing import NamedTuple
@@ -51,6 +52,23 @@ def trained(stage: pathlib.Path) -> TransformerConfig:
   return read(folder(stage))
 
 
+def shapes(
+  folder: Callable[[str], pathlib.Path], proposer: str, verifier: str
+) -> ModelShapes:
+  """Reads the shapes of the models that a solver names.
+
+  Args:
+    folder: of a stage or a model, by its name.
+    proposer: name of the proposer.
+    verifier: of the verifier; '' for none.
+
+  Raises:
+    FileNotFoundError: as `read`.
+  """
+  shape = lambda name: trained(folder(name))
+  return ModelShapes(shape(proposer), shape(verifier) if verifier else None)
+
+
 def used(stage: pathlib.Path) -> ModelShapes | None:
   """Reads the shapes of the models that a stage sampled and scored with.
 
@@ -80,7 +98,6 @@ def used(stage: pathlib.Path) -> ModelShapes | None:
       return None
     # A name is of a stage with the same seed, i.e. a sibling folder; an
     # absolute path stays as it is.
-    shape = lambda name: trained(storage.join(stage.parent, name))
-    return ModelShapes(shape(proposer), shape(verifier) if verifier else None)
+    return shapes(lambda x: storage.join(stage.parent, x), proposer, verifier)
   except FileNotFoundError:
     return None

@@ -5,7 +5,6 @@ import dataclasses
 import pathlib
 import tempfile
 
-from ttc.answering import fitted as fits
 from ttc.answering.asked import Asked
 from ttc.answering.offers import Offer
 from ttc.inference.models import Models
@@ -19,7 +18,6 @@ from ttc.serving.menu import Menu
 from ttc.serving.solving import Answerer
 from ttc.stages.solver import Solver
 
-_FITS = ('allocation', 'policy')  # fields of stages that use what was fitted
 _LONGEST = 1024  # tokens of a prompt, where the run says nothing
 
 
@@ -37,12 +35,9 @@ def fitted(
   """
   there, absent = {}, {}
   for name, offer in offers.items():
-    stage = offer.stage
     try:
-      for field in _FITS if offer.strategy is None else ():
-        if hasattr(stage, field):
-          fit = storage.path(folder(getattr(stage, field)))
-          fits.check(fit, _resolved(stage.solver, folder), offer.sampled)
+      if offer.strategy is None:
+        offer.fit(offer.solver(folder), folder)  # for its errors
       there[name] = offer
     except ValueError as error:
       absent[name] = str(error)
@@ -70,12 +65,12 @@ def load(
     ValueError: a model is not there, does not fit, or leaves no room for such a
       prompt; or there is no memory for it.
   """
-  stage = next(iter(menu.offers.values())).stage
-  own = stage.solver
+  offer = next(iter(menu.offers.values()))
+  stage, own = offer.stage, offer.stage.solver
   # The most rows of any stage: they share the devices here.
   rows = max(offer.stage.solver.rows for offer in menu.offers.values())
   solver = dataclasses.replace(
-    _resolved(own, folder),
+    offer.solver(folder),
     task=Asked((), own.task),
     scorers=(),
     questions=None,
@@ -89,26 +84,13 @@ def load(
     run = StageRun(stage, place, seed)
     models = solver.load(run)
     longest = _longest(solver, models, prompt_tokens or own.prompt_tokens)
-    shapes = _shapes(solver)
+    shapes = model_folders.shapes(
+      storage.path, solver.proposer, solver.verifier
+    )
     answerer = Answerer(models, shapes, solver, folder, longest)
     most = longest + solver.generation.max_tokens
     scheduler = solver.scheduler(run, answerer.models, menu.slots, most)
   return answerer, scheduler
-
-
-def _resolved(solver: Solver, folder: Callable[[str], str]) -> Solver:
-  """A solver whose models are named by absolute paths."""
-  return dataclasses.replace(
-    solver,
-    proposer=folder(solver.proposer),
-    verifier=folder(solver.verifier) if solver.verifier else '',
-  )
-
-
-def _shapes(solver: Solver) -> model_folders.ModelShapes:
-  read = lambda name: model_folders.trained(storage.path(name))
-  verifier = read(solver.verifier) if solver.verifier else None
-  return model_folders.ModelShapes(read(solver.proposer), verifier)
 
 
 def _longest(solver: Solver, models: Models, wanted: int | None) -> int:

@@ -147,10 +147,9 @@ class Answerer:
         attempts, cost = yield from self._sampled(
           ask, stage, problem, *stage.actions[decision.action], hold
         )
-        # Judged with the earlier ones, with which they vote.
-        earlier = [*map(Attempt.recorded, controller.attempts(problem.id))]
-        judged = stage.solver.judge(problem.id, [*earlier, *attempts])
-        row |= {'rows': judged[len(earlier) :], 'cost': cost}
+        earlier = controller.attempts(problem.id)
+        judged = stage.solver.judge_after(earlier, problem.id, attempts)
+        row |= {'rows': judged, 'cost': cost}
         results[problem.id] = Result(row['rows'], costs.useful(cost))
       controller.learn([decision], results)
       if decision.stop:

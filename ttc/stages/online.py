@@ -175,10 +175,8 @@ class Allocate:
 
   def costs(self, run: StageRun) -> ActionCosts:
     """What actions may take; reads the shapes of the models."""
-    read = lambda name: model_folders.trained(run.input(name))
     solver = self.solver
-    verifier = read(solver.verifier) if solver.verifier else None
-    shapes = model_folders.ModelShapes(read(solver.proposer), verifier)
+    shapes = model_folders.shapes(run.input, solver.proposer, solver.verifier)
     return ActionCosts(solver, self.actions, shapes)
 
   def total(self, allocation: Allocation, budget: float, asked: int) -> float:
@@ -280,13 +278,10 @@ class _Sampler:
     sampled = {}
     with partitioning.use(self._models.mesh):
       for question, rows in self._scheduler.run(plans):
-        # Judged with the earlier ones, because answers are compared with each
-        # other and vote together.
-        earlier = [*map(Attempt.recorded, controller.attempts(question.id))]
         new = [Attempt.of(row, self._models) for row in rows]
-        judged = solver.judge(question.id, [*earlier, *new])
+        earlier = controller.attempts(question.id)
         sampled[question.id] = {
-          'rows': judged[len(earlier) :],
+          'rows': solver.judge_after(earlier, question.id, new),
           'cost': question.cost.record(),
         }
     return sampled

@@ -1,8 +1,9 @@
 """What sampling stages have in common: models, prompts, keys and grading."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -350,6 +351,25 @@ class Solver:
         row['values'] = attempt.values
       rows.append(row)
     return rows
+
+  def judge_after(
+    self,
+    earlier: Sequence[Mapping[str, Any]],
+    problem: int,
+    attempts: Sequence[Attempt],
+  ) -> list[dict]:
+    """Grades attempts that follow others, with which they vote.
+
+    Args:
+      earlier: rows of those, as records hold them.
+      problem: id of the problem.
+      attempts: the new ones.
+
+    Returns:
+      One row per new attempt, see `judge`.
+    """
+    before = [*map(Attempt.recorded, earlier)]
+    return self.judge(problem, [*before, *attempts])[len(before) :]
 
   @functools.cached_property
   def lengths(self) -> dict[int, int]:
