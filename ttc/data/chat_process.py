@@ -4,18 +4,15 @@ from collections.abc import Mapping, Sequence
 import contextlib
 import json
 import os
-import pathlib
-import select
 import subprocess
-import sys
 import threading
-import time
 from typing import Any
 import weakref
 
+from ttc.grading import line_process
+
 _LIMITS = {'seconds': 1, 'megabytes': 512, 'characters': 1_000_000}
 _PATIENCE_S = 120  # for a reply, on a machine that is busy with other work
-_ROOT = pathlib.Path(__file__).parents[2]
 
 
 class ChatProcess:
@@ -50,16 +47,8 @@ class ChatProcess:
       return self._ask(list(messages))['text']
 
   def _start(self) -> None:
-    paths = [str(_ROOT), os.environ.get('PYTHONPATH', '')]
     self._owner = os.getpid()
-    self._process = subprocess.Popen(
-      [sys.executable, '-P', '-m', 'ttc.data.chat_render', json.dumps(_LIMITS)],
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.DEVNULL,
-      start_new_session=True,  # no Ctrl-C
-      env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))},
-    )
+    self._process = line_process.start('ttc.data.chat_render', _LIMITS)
     weakref.finalize(self, _end, self._process, self._owner)
     self._ask(self._about)
 
@@ -70,7 +59,7 @@ class ChatProcess:
       with contextlib.suppress(BrokenPipeError):
         self._process.stdin.write(f'{json.dumps(asked)}\n'.encode('ascii'))
         self._process.stdin.flush()
-      line = _line(self._process.stdout.fileno())
+      line = line_process.read_line(self._process.stdout.fileno(), _PATIENCE_S)
       reply = json.loads(line) if line else {}
     finally:  # or a late reply would answer the next question
       if not line or (asked is self._about and 'error' in reply):
@@ -91,19 +80,3 @@ def _end(process: subprocess.Popen, owner: int) -> None:
     process.stdout.close()
     with contextlib.suppress(OSError):  # from flushing what was not read
       process.stdin.close()
-
-
-def _line(descriptor: int) -> bytes:
-  """The next line of a pipe; b'' at its end, or where it takes too long."""
-  poll = select.poll()
-  poll.register(descriptor, select.POLLIN)
-  end, data = time.monotonic() + _PATIENCE_S, b''
-  while not data.endswith(b'\n'):
-    left = end - time.monotonic()
-    if left <= 0 or not poll.poll(1000 * left):
-      return b''
-    piece = os.read(descriptor, 65536)
-    if not piece:
-      return b''
-    data += piece
-  return data

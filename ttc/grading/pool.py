@@ -7,19 +7,15 @@ replaced, and a forked process gets workers of its own.
 import contextlib
 import json
 import os
-import pathlib
 import queue
-import select
 import signal
-import subprocess
-import sys
 import threading
-import time
 import weakref
+
+from ttc.grading import line_process
 
 _CRASH = {'failed': 'crash'}
 _START_S = 120.0
-_PACKAGE_ROOT = pathlib.Path(__file__).parents[2]
 
 
 class WorkerError(RuntimeError):
@@ -140,15 +136,7 @@ def _end(workers: set['_Worker'], owner: int) -> None:
 
 class _Worker:
   def __init__(self, limits: dict[str, float]):
-    paths = [str(_PACKAGE_ROOT), os.environ.get('PYTHONPATH', '')]
-    self._process = subprocess.Popen(
-      [sys.executable, '-P', '-m', 'ttc.grading.worker', json.dumps(limits)],
-      stdin=subprocess.PIPE,
-      stdout=subprocess.PIPE,
-      stderr=subprocess.DEVNULL,
-      start_new_session=True,  # no Ctrl-C; killpg kills the child as well
-      env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))},
-    )
+    self._process = line_process.start('ttc.grading.worker', limits)
     self._reading = threading.Lock()
 
   @property
@@ -170,7 +158,7 @@ class _Worker:
     with self._reading:
       if self._process.stdout.closed:
         return None
-      line = _line(self._process.stdout.fileno(), patience)
+      line = line_process.read_line(self._process.stdout.fileno(), patience)
     return json.loads(line) if line else None
 
   def end(self) -> None:
@@ -183,19 +171,3 @@ class _Worker:
       self._process.stdout.close()
       with contextlib.suppress(OSError):  # from flushing an unread question
         self._process.stdin.close()
-
-
-def _line(descriptor: int, patience: float) -> bytes:
-  """The next line of a pipe; b'' at its end or after `patience` seconds."""
-  poll = select.poll()
-  poll.register(descriptor, select.POLLIN)
-  end, data = time.monotonic() + patience, b''
-  while not data.endswith(b'\n'):
-    left = end - time.monotonic()
-    if left <= 0 or not poll.poll(1000 * left):
-      return b''
-    piece = os.read(descriptor, 4096)
-    if not piece:
-      return b''
-    data += piece
-  return data
