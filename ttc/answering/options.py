@@ -1,6 +1,8 @@
 """The command lines of `ttc solve` and `ttc evaluate`."""
 
 import argparse
+from collections.abc import Iterable
+from typing import Any
 
 _SOLVE = """
 for example, on the quickstart's run:
@@ -25,19 +27,28 @@ of allocation is the mean over questions.
 """
 
 
-def add_solve(stages, parent: argparse.ArgumentParser, gin: str) -> None:
-  """Adds `solve` to the subparsers of `ttc`.
+def parser_of_runs(
+  stages,
+  parent: argparse.ArgumentParser,
+  name: str,
+  about: tuple[str, str],
+  epilog: str,
+) -> argparse.ArgumentParser:
+  """Adds a command that answers with the models of a run, named by --run.
 
   Args:
     stages: the subparsers.
     parent: a parser with the options of commands that read gin files.
-    gin: help on these.
+    name: of the command.
+    about: its help in the list of commands, and its description.
+    epilog: gin's help and examples.
   """
+  help, description = about
   parser = stages.add_parser(
-    'solve',
-    help='answer questions with the models of a run',
-    description='Answer questions with a strategy and the models of a run.',
-    epilog=gin + _SOLVE,
+    name,
+    help=help,
+    description=description,
+    epilog=epilog,
     parents=[parent],
     formatter_class=argparse.RawDescriptionHelpFormatter,
     allow_abbrev=False,
@@ -47,6 +58,34 @@ def add_solve(stages, parent: argparse.ArgumentParser, gin: str) -> None:
     metavar='FOLDER',
     help='of a run; its recorded configuration is taken without gin files',
   )
+  return parser
+
+
+def add_valued(
+  parser: argparse.ArgumentParser,
+  options: Iterable[tuple[str, type, Any, str]],
+) -> None:
+  """Adds options with one value: name, type, default and help of each."""
+  for name, kind, default, text in options:
+    metavar = 'NAME' if kind is str else 'N'
+    parser.add_argument(
+      f'--{name}', type=kind, default=default, metavar=metavar, help=text
+    )
+
+
+def add_solve(stages, parent: argparse.ArgumentParser, gin: str) -> None:
+  """Adds `solve` to the subparsers of `ttc`.
+
+  Args:
+    stages: the subparsers.
+    parent: a parser with the options of commands that read gin files.
+    gin: help on these.
+  """
+  about = (
+    'answer questions with the models of a run',
+    'Answer questions with a strategy and the models of a run.',
+  )
+  parser = parser_of_runs(stages, parent, 'solve', about, gin + _SOLVE)
   asking = parser.add_mutually_exclusive_group()
   asking.add_argument(
     '--question', metavar='TEXT', help='the question (standard input)'
@@ -54,17 +93,14 @@ def add_solve(stages, parent: argparse.ArgumentParser, gin: str) -> None:
   asking.add_argument(
     '--questions', metavar='PATH', help='JSON lines, a question each'
   )
-  for name, kind, default, text in (
+  settings = (
     ('field', str, 'question', 'where a line has its question (question)'),
     ('strategy', str, 'best-of-n', 'how to search (best-of-n)'),
     ('budget', float, None, 'generations per question (the most of the run)'),
     ('seed', int, None, 'of the models and samples (the first of the run)'),
     ('only', str, '', 'take models and strategies of this stage alone'),
-  ):
-    metavar = 'NAME' if kind is str else 'N'
-    parser.add_argument(
-      f'--{name}', type=kind, default=default, metavar=metavar, help=text
-    )
+  )
+  add_valued(parser, settings)
   parser.add_argument(
     '--show', action='store_true', help='print all attempts, step by step'
   )
@@ -75,31 +111,23 @@ def add_solve(stages, parent: argparse.ArgumentParser, gin: str) -> None:
 
 def add_evaluate(stages, parent: argparse.ArgumentParser, gin: str) -> None:
   """Adds `evaluate` to the subparsers of `ttc`; arguments as of `add_solve`."""
-  parser = stages.add_parser(
-    'evaluate',
-    help='judge strategies on questions with reference answers',
-    description='Judge strategies, an allocation or a policy on questions with '
-    'reference answers, with the models of a run and without training.',
-    epilog=gin + _EVALUATE,
-    parents=[parent],
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-    allow_abbrev=False,
+  about = (
+    'judge strategies on questions with reference answers',
+    'Judge strategies, an allocation or a policy on questions with reference '
+    'answers, with the models of a run and without training.',
   )
+  parser = parser_of_runs(stages, parent, 'evaluate', about, gin + _EVALUATE)
   for name, metavar, text in (
-    ('run', 'FOLDER', 'of a run; its recorded configuration is taken'),
     ('questions', 'PATH', 'JSON lines, a question each'),
     ('output', 'FOLDER', 'for records and the table; goes on with what it has'),
   ):
-    required = name != 'run'
-    parser.add_argument(
-      f'--{name}', metavar=metavar, required=required, help=text
-    )
-  for name, default, text in (
-    ('field', 'question', 'where a line has its question (question)'),
-    ('answer', 'answer', 'where it has its reference answer (answer)'),
-    ('only', '', 'take models and strategies of this stage alone'),
-  ):
-    parser.add_argument(f'--{name}', default=default, metavar='NAME', help=text)
+    parser.add_argument(f'--{name}', metavar=metavar, required=True, help=text)
+  fields = (
+    ('field', str, 'question', 'where a line has its question (question)'),
+    ('answer', str, 'answer', 'where it has its reference answer (answer)'),
+    ('only', str, '', 'take models and strategies of this stage alone'),
+  )
+  add_valued(parser, fields)
   for name, kind, metavar, default, text in (
     ('strategy', str, 'NAME', ('best-of-n',), 'how to search (best-of-n)'),
     (

@@ -2,6 +2,8 @@
 
 import argparse
 
+from ttc.answering.options import add_valued, parser_of_runs
+
 _EXAMPLE = """
 for example, on the quickstart's run:
   ttc serve --run=runs/quickstart
@@ -28,22 +30,12 @@ def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
     parent: a parser with the options of commands that read gin files.
     gin: help on these.
   """
-  parser = stages.add_parser(
-    'serve',
-    help='answer questions over HTTP, as OpenAI does',
-    description='Answer questions over HTTP, as OpenAI does, with the models '
-    'of a run.',
-    epilog=gin + _EXAMPLE,
-    parents=[parent],
-    formatter_class=argparse.RawDescriptionHelpFormatter,
-    allow_abbrev=False,
+  about = (
+    'answer questions over HTTP, as OpenAI does',
+    'Answer questions over HTTP, as OpenAI does, with the models of a run.',
   )
-  parser.add_argument(
-    '--run',
-    metavar='FOLDER',
-    help='of a run; its recorded configuration is taken without gin files',
-  )
-  for name, kind, default, text in (
+  parser = parser_of_runs(stages, parent, 'serve', about, gin + _EXAMPLE)
+  settings = (
     ('seed', int, None, 'of the models, and of requests without one (the '
      'first of the run)'),
     ('only', str, '', 'take models and strategies of this stage alone'),
@@ -54,8 +46,5 @@ def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
     ('prompt_tokens', int, None, 'longest prompt to make room for (the '
      "run's, or 1024)"),
     ('body', int, 1 << 20, 'bytes of the longest request (1048576)'),
-  ):  # fmt: skip
-    metavar = 'NAME' if kind is str else 'N'
-    parser.add_argument(
-      f'--{name}', type=kind, default=default, metavar=metavar, help=text
-    )
+  )  # fmt: skip
+  add_valued(parser, settings)
