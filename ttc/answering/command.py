@@ -6,9 +6,9 @@ import sys
 
 from ttc.answering import asked, offers, opening, printing
 from ttc.answering.exits import guarded
-from ttc.answering.opening import Load
 from ttc.answering.replies import replies
 from ttc.data import jsonl
+from ttc.pipeline.experiment import Load
 
 
 def run(options: argparse.Namespace, rest: Sequence[str], load: Load) -> int:

@@ -22,13 +22,13 @@ from ttc.answering import judged, offers, opening, standings
 from ttc.answering.asked import Asked
 from ttc.answering.exits import guarded
 from ttc.answering.judged import ByBudget
-from ttc.answering.opening import Load, Opened
+from ttc.answering.opening import Opened
 from ttc.answering.references import References
 from ttc.answering.settings import joined, Setting, several
 from ttc.answering.standings import Standing
 from ttc.data import jsonl
 from ttc.pipeline import contents, fingerprint, records
-from ttc.pipeline.experiment import Experiment
+from ttc.pipeline.experiment import Experiment, Load
 from ttc.pipeline.origin import Origin
 from ttc.pipeline.place import Place
 from ttc.pipeline.run_log import RunLog

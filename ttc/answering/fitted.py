@@ -3,7 +3,7 @@
 from collections.abc import Collection
 import pathlib
 
-from ttc.pipeline import inputs
+from ttc.pipeline import inputs, model_folders
 from ttc.pipeline.origin import Origin
 from ttc.runtime import storage
 from ttc.stages.solver import Solver
@@ -49,9 +49,7 @@ def check(
 
 def _key(sampled: Origin, role: str, source: str) -> str:
   """The name of a model among the inputs of the stage that sampled with it."""
-  ending = f'.solver.{role}'
-  names = [v for k, v in sampled.bindings.items() if k.endswith(ending)]
-  name = names[0] if names else ''
+  name = model_folders.named(sampled.bindings, role)
   if not name or storage.is_absolute(name):
     return name
   return str(pathlib.PurePosixPath(source).with_name(name))

@@ -1,19 +1,13 @@
 """The experiment whose models answer, as a command line names it."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 import dataclasses
 import pathlib
-from typing import Any
 
-from ttc.pipeline.experiment import Experiment
+from ttc.pipeline import records
+from ttc.pipeline.experiment import Experiment, Load
 from ttc.runtime import storage
-
-_CONFIG = 'config.gin'
-
-# Of gin files and bindings, and whether to check inputs: the experiment, and
-# the configuration as text.
-Load = Callable[[Sequence[str], Sequence[str], bool], Sequence[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +49,7 @@ def opened(
     ValueError: neither is named, there is no such run, or its configuration is
       wrong.
   """
-  strange = [x for x in rest if not x.startswith('--gin.') or '=' not in x]
-  if strange:
-    raise ValueError(
-      f'unknown argument {strange[0]!r}; see ttc {options.stage} --help'
-    )
+  bound = bindings(options, rest)
   if not options.run and not options.gin_file:
     raise ValueError(
       'name a finished run with --run=FOLDER, such as runs/quickstart, or an '
@@ -67,9 +57,26 @@ def opened(
     )
   root = storage.absolute(options.run) if options.run else None
   files = options.gin_file or [str(_recorded(root))]
-  bindings = [x.removeprefix('--gin.') for x in rest]
-  experiment, config = load(files, bindings, False)
+  experiment, config = load(files, bound, False)
   return Opened(experiment, root or experiment.root, config)
+
+
+def bindings(options: argparse.Namespace, rest: Sequence[str]) -> list[str]:
+  """The gin bindings of a command line.
+
+  Args:
+    options: with `stage`, the command's name.
+    rest: arguments that its parser does not know.
+
+  Raises:
+    ValueError: one of them is no binding.
+  """
+  for argument in rest:
+    if not argument.startswith('--gin.') or '=' not in argument:
+      raise ValueError(
+        f'unknown argument {argument!r}; see ttc {options.stage} --help'
+      )
+  return [argument.removeprefix('--gin.') for argument in rest]
 
 
 def _recorded(root: pathlib.Path) -> pathlib.Path:
@@ -78,10 +85,10 @@ def _recorded(root: pathlib.Path) -> pathlib.Path:
   Raises:
     ValueError: the folder is none of a run.
   """
-  found = list(root.glob(f'seed-*/*/{_CONFIG}')) if root.is_dir() else []
+  found = list(root.glob(f'seed-*/*/{records.CONFIG}')) if root.is_dir() else []
   if not found:
     raise ValueError(
-      f'--run={root} holds no run ({_CONFIG} of a stage in seed-*/); give the '
-      'folder of an experiment, such as runs/quickstart.'
+      f'--run={root} holds no run ({records.CONFIG} of a stage in seed-*/); '
+      'give the folder of an experiment, such as runs/quickstart.'
     )
   return max(found, key=storage.modified)

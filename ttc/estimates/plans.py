@@ -1,21 +1,19 @@
 """Makes plans of an experiment's stages."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import gin
 from ttc.bindings.use import MacroError
 from ttc.estimates import workload
 from ttc.estimates.workload import Assumed, Sampler, Shapes
 from ttc.models.config import TransformerConfig
-from ttc.pipeline.experiment import ConfigurationError, Experiment
+from ttc.pipeline.experiment import ConfigurationError, Experiment, Load
 from ttc.planning import plan, topology
 from ttc.planning.plan import Plan
 from ttc.planning.topology import Topology
 
 _NO_TASK = 'TASK=None'  # a binding
-
-Load = Callable[..., Sequence[Experiment]]  # as `configuration.load`
 
 
 def plans(

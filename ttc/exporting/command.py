@@ -10,7 +10,7 @@ from ttc.runtime import storage
 from ttc.runtime.safe_text import printable
 
 if TYPE_CHECKING:
-  from ttc.exporting.recorded import Load
+  from ttc.pipeline.experiment import Load
 
 _EXAMPLE = """
 for example

@@ -1,19 +1,16 @@
 """What a finished run has to export: stages, their questions and records."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 from typing import Any
 
 from ttc.data.problems import Problem, Task
 from ttc.pipeline import records
+from ttc.pipeline.experiment import Load
 from ttc.runtime import storage
 
-_CONFIG = 'config.gin'
 _FIELDS = {'problem', 'rows', 'strategy', 'budget'}
-
-# Of gin files and bindings, and whether to check inputs: the experiment first.
-Load = Callable[[Sequence[str], Sequence[str], bool], Sequence[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +92,7 @@ def answered(
     # An allocation asks a question several times, each time with a decision.
     if not rows or not rows[0].keys() >= _FIELDS or 'decision' in rows[0]:
       continue
-    experiment = load([str(folder / _CONFIG)], [], False)[0]
+    experiment = load([str(folder / records.CONFIG)], [], False)[0]
     stage = next(s for s in experiment.stages if s.name == folder.name)
     problems = {p.id: p for p in stage.solver.task.problems(stage.solver.split)}
     if unknown := {row['problem'] for row in rows} - problems.keys():

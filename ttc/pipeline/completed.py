@@ -8,7 +8,7 @@ from ttc.pipeline.origin import FILE, Origin
 from ttc.runtime import storage
 
 # Files that are no results, or change after the mark.
-_NO_RESULT = (FILE, records.MARK, 'config.gin', 'metrics.jsonl')
+_NO_RESULT = (FILE, records.MARK, records.CONFIG, 'metrics.jsonl')
 
 
 def seconds(root: pathlib.Path) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """The experiment: the stages from a base model to a report, as one config."""
 
+from collections.abc import Callable
 import dataclasses
 import pathlib
 import re
@@ -8,6 +9,8 @@ from ttc.data import hub
 from ttc.pipeline.stage import Stage
 from ttc.runtime import limits, storage
 
+# Of `configuration.load`, for rooms below it.
+Load = Callable[..., tuple['Experiment', str]]
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
 

@@ -8,10 +8,10 @@ Neither parameters nor array libraries are loaded: analysis reads shapes to
 count FLOPs, and runs where there may be no accelerator.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import json
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ttc.models.config import TransformerConfig
 from ttc.runtime import storage
@@ -55,18 +55,22 @@ def trained(stage: pathlib.Path) -> TransformerConfig:
 def shapes(
   folder: Callable[[str], pathlib.Path], proposer: str, verifier: str
 ) -> ModelShapes:
-  """Reads the shapes of the models that a solver names.
+  """Reads the shapes of models by the folders of their names; '' is none.
 
-  Args:
-    folder: of a stage or a model, by its name.
-    proposer: name of the proposer.
-    verifier: of the verifier; '' for none.
-
-  Raises:
-    FileNotFoundError: as `read`.
+  Raises as `read`.
   """
   shape = lambda name: trained(folder(name))
   return ModelShapes(shape(proposer), shape(verifier) if verifier else None)
+
+
+def named(bindings: Mapping[str, Any], role: str) -> Any:
+  """Who has a role, as a stage's solver names it; '' for nobody."""
+  # The stage's class is the first word of a binding, e.g. 'Search' in
+  # 'Search.solver.proposer', and any class may have a solver.
+  ending = f'.solver.{role}'
+  return next(
+    (name for key, name in bindings.items() if key.endswith(ending)), ''
+  )
 
 
 def used(stage: pathlib.Path) -> ModelShapes | None:
@@ -83,17 +87,7 @@ def used(stage: pathlib.Path) -> ModelShapes | None:
   try:
     text = (stage / 'stage.json').read_text(encoding='utf-8')
     bindings = json.loads(text)['bindings']
-    # The stage's class is the first word of a binding, e.g. 'Search' in
-    # 'Search.solver.proposer', and any class may have a solver.
-    named = lambda role: next(
-      (
-        name
-        for key, name in bindings.items()
-        if key.endswith(f'.solver.{role}')
-      ),
-      '',
-    )
-    proposer, verifier = named('proposer'), named('verifier')
+    proposer, verifier = (named(bindings, r) for r in ModelShapes._fields)
     if not proposer:
       return None
     # A name is of a stage with the same seed, i.e. a sibling folder; an

@@ -34,6 +34,7 @@ from ttc.runtime.canonical_json import canonical
 from ttc.runtime.storage import write_atomic
 
 MARK = 'COMPLETE'
+CONFIG = 'config.gin'  # of the whole experiment, in the folder of each stage
 _PART = re.compile(r'part-(\d{5})-of-(\d{5})\.jsonl')
 # The temporary files of storage.write_atomic.
 _LEFTOVER = re.compile(r'\..*\.tmp')

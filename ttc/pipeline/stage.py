@@ -344,7 +344,7 @@ class StageRun:
       for name in records.remove_leftovers(self.folder):
         self.progress(None, 'items').note(f'removed the half-written {name}')
       config = self.place.config.encode('utf-8')
-      records.write_atomic(self.folder / 'config.gin', config)
+      records.write_atomic(self.folder / records.CONFIG, config)
     self._save()
 
   def _seed_folder(self, seed: int | None) -> pathlib.Path:

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 import contextlib
 import pathlib
 
+from ttc.pipeline import records
 from ttc.pipeline.origin import BusyError, FILE
 from ttc.runtime import storage
 
-_DESCRIPTION = (FILE, 'config.gin')
+_DESCRIPTION = (FILE, records.CONFIG)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import os
 import pathlib
 from typing import Any
 
-from ttc.pipeline import model_folders
+from ttc.pipeline import model_folders, records
 from ttc.pipeline.origin import Origin
 from ttc.runtime import storage
 
@@ -53,7 +53,7 @@ def links(
     roots: see `table`.
   """
   found = {'Numbers of this page (summary.json)': folder / 'summary.json'}
-  found['Configuration (config.gin)'] = folder / 'config.gin'
+  found['Configuration (config.gin)'] = folder / records.CONFIG
   for seed, root in roots.items():
     found[f'Policy of seed {seed} (policy.json)'] = (
       root / 'policy' / 'policy.json'

@@ -18,7 +18,7 @@ import sys
 import threading
 
 from ttc.answering import exits, offers, opening
-from ttc.answering.opening import Load
+from ttc.pipeline.experiment import Load
 from ttc.runtime import termination
 from ttc.runtime.safe_text import printable
 from ttc.runtime.termination import Terminated
