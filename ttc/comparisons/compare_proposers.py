@@ -1,18 +1,14 @@
 """`ttc compare`: proposers on the same questions, once over all seeds."""
 
 import dataclasses
-import json
 from typing import ClassVar
 
 from ttc.analysis import pools
-from ttc.comparisons import proposers
-from ttc.pipeline import records
+from ttc.comparisons import proposers, written
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.stages import example_checks
-
-_TABLE, _NUMBERS = 'table.txt', 'compare.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,18 +101,15 @@ class CompareProposers:
     rows = proposers.table(answers, self.n)
     questions = len(answers[0].pools[0].problem)
     about = (
-      f'{run.place.root.name}: {questions} test questions, seed'
-      f'{"s" * (len(seeds) > 1)} {", ".join(map(str, seeds))}'
+      f'{run.place.root.name}: {questions} test questions, {written.seeds(run)}'
     )
     table = proposers.text(rows, self.n, about)
-    numbers = json.loads(records.canonical({'n': self.n, 'proposers': rows}))
-    text = json.dumps(numbers, sort_keys=True, indent=1)
-    records.write_atomic(run.folder / _NUMBERS, f'{text}\n'.encode('ascii'))
-    records.write_atomic(run.folder / _TABLE, f'{table}\n'.encode())
+    numbers = {'n': self.n, 'proposers': rows}
+    written.write(run, numbers, table)
 
   def show(self, run: StageRun) -> str:
     """Text: the table."""
-    return (run.folder / _TABLE).read_text(encoding='utf-8').rstrip()
+    return written.show(run)
 
   def _pool(self, run: StageRun, name: str, seed: int) -> pools.AnswerPool:
     found = pools.read(run.input(name, seed))

@@ -1,17 +1,14 @@
 """`ttc compare`: verifiers on the same answers, once over all seeds."""
 
 import dataclasses
-import json
 from typing import ClassVar
 
 from ttc.analysis import pools
-from ttc.pipeline import records
+from ttc.comparisons import written
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
 from ttc.verifiers import quality
-
-_TABLE, _NUMBERS = 'table.txt', 'compare.json'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,15 +76,12 @@ class CompareVerifiers:
     rows = quality.table(readings, self.n, self.subsets)
     about = (
       f'{run.place.root.name}: {answers[0].width} answers to each of '
-      f'{len(answers[0].problem)} questions, seed{"s" * (len(seeds) > 1)} '
-      f'{", ".join(map(str, seeds))}'
+      f'{len(answers[0].problem)} questions, {written.seeds(run)}'
     )
     table = quality.text(rows, self.n, about)
-    numbers = json.loads(records.canonical({'n': self.n, 'verifiers': rows}))
-    text = json.dumps(numbers, sort_keys=True, indent=1)
-    records.write_atomic(run.folder / _NUMBERS, f'{text}\n'.encode('ascii'))
-    records.write_atomic(run.folder / _TABLE, f'{table}\n'.encode())
+    numbers = {'n': self.n, 'verifiers': rows}
+    written.write(run, numbers, table)
 
   def show(self, run: StageRun) -> str:
     """Text: the table."""
-    return (run.folder / _TABLE).read_text(encoding='utf-8').rstrip()
+    return written.show(run)
