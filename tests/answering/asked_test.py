@@ -2,12 +2,9 @@
 
 import pytest
 
-from tests.data import toys
+from tests.answering.file_tasks import task_of_files
 from ttc.answering.asked import Asked, LONGEST, posed
-from ttc.data.jsonl import Rows
-from ttc.data.questions import Questions
 from ttc.data.templates import Template
-from ttc.data.tokenizer import Tokenizer
 from ttc.data.worksheet import Worksheet
 from ttc.pipeline import contents
 
@@ -44,19 +41,8 @@ def test_what_cannot_be_asked(question, told):
   assert '\n' not in str(refused.value)
 
 
-def _of_files(tmp_path, **changes):
-  given = dict(
-    vocabulary=Tokenizer(str(toys.qwen(tmp_path / 'qwen')), '<|quad_end|>'),
-    template=Template(),
-    finetune=Rows(str(tmp_path / 'gone.jsonl')),
-    test=Rows(str(tmp_path / 'gone.jsonl')),
-    workers=0,
-  )
-  return Questions(**given | changes)
-
-
 def test_files_of_questions_need_not_be_there(tmp_path):
-  task = _of_files(tmp_path)
+  task = task_of_files(tmp_path)
   (problem,) = posed(task, 'test', ['What is 1/2 + 1/2?'])
   texts = [r'\boxed{1}', r'\boxed{2/2}', r'\boxed{3}', 'no idea']
   asked = Asked((problem,), task)
@@ -70,12 +56,12 @@ def test_files_of_questions_need_not_be_there(tmp_path):
 
 
 def test_a_question_with_a_special_token(tmp_path):
-  task = _of_files(tmp_path)
+  task = task_of_files(tmp_path)
   with pytest.raises(ValueError, match=r'special token <\|im_end\|>; take it'):
     posed(task, 'test', ['What is 2?<|im_end|>'])
 
 
 def test_a_template_of_another_family(tmp_path):
-  task = _of_files(tmp_path, template=Template(before='<|eot_id|>'))
+  task = task_of_files(tmp_path, template=Template(before='<|eot_id|>'))
   with pytest.raises(ValueError, match='template of its family'):
     posed(task, 'test', ['What is 2?'])

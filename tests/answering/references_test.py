@@ -5,13 +5,11 @@ import pathlib
 
 import pytest
 
-from tests.data import toys
+from tests.answering.file_tasks import task_of_files
 from ttc.answering.references import References
 from ttc.data import jsonl
 from ttc.data.jsonl import Rows
-from ttc.data.questions import Questions
 from ttc.data.templates import Template
-from ttc.data.tokenizer import Tokenizer
 from ttc.data.worksheet import Worksheet
 from ttc.pipeline import contents, fingerprint
 
@@ -29,19 +27,8 @@ def _written(path, lines):
   return path
 
 
-def _task(tmp_path, **changes):
-  given = dict(
-    vocabulary=Tokenizer(str(toys.qwen(tmp_path / 'qwen')), '<|quad_end|>'),
-    template=Template(),
-    finetune=Rows(str(tmp_path / 'gone.jsonl')),
-    test=Rows(str(tmp_path / 'gone.jsonl')),
-    workers=0,
-  )
-  return Questions(**given | changes)
-
-
 def test_what_is_asked_and_what_is_not(tmp_path):
-  path, task = _written(tmp_path / 'q.jsonl', _LINES), _task(tmp_path)
+  path, task = _written(tmp_path / 'q.jsonl', _LINES), task_of_files(tmp_path)
   found = References(path, 'question', 'answer').read(task, 'test')
   assert [p.answer for p in found.problems] == ['1', '2']
   assert found.without == {
@@ -58,7 +45,7 @@ def test_what_is_asked_and_what_is_not(tmp_path):
 def test_ids_are_those_of_the_split_and_depend_on_no_other_question(tmp_path):
   split = [{'question': f'What is {n} + 1?', 'answer': n + 1} for n in range(9)]
   known = str(_written(tmp_path / 'test.jsonl', split))
-  task = _task(tmp_path, test=Rows(known), finetune=Rows(known))
+  task = task_of_files(tmp_path, test=Rows(known), finetune=Rows(known))
   ids = {p.question: p.id for p in task.problems('test')}
   lines = [*split[5:2:-1], {'question': 'What is new?', 'answer': '7'}]
   path = _written(tmp_path / 'q.jsonl', lines)
@@ -70,7 +57,7 @@ def test_ids_are_those_of_the_split_and_depend_on_no_other_question(tmp_path):
 
 
 def test_a_file_in_a_bucket_is_read_as_a_local_one(tmp_path, bucket):
-  path, task = _written(tmp_path / 'q.jsonl', _LINES), _task(tmp_path)
+  path, task = _written(tmp_path / 'q.jsonl', _LINES), task_of_files(tmp_path)
   bucket.put('b/q.jsonl', pathlib.Path(path).read_bytes())
   one, other = (
     References(where, 'question', 'answer').read(task, 'test')
@@ -83,13 +70,13 @@ def test_a_file_in_a_bucket_is_read_as_a_local_one(tmp_path, bucket):
 def test_what_identifies_them_is_in_the_file_and_in_how_they_are_posed(
   tmp_path,
 ):
-  path, task = _written(tmp_path / 'q.jsonl', _LINES), _task(tmp_path)
+  path, task = _written(tmp_path / 'q.jsonl', _LINES), task_of_files(tmp_path)
   read = lambda t: References(path, 'question', 'answer').read(t, 'test')
   first = read(task).asked_by(task)
   assert str(path) in contents.of(first)
   table = fingerprint.bindings(first)
   assert len(table) < 60  # a digest, and not every question
-  other = _task(tmp_path, template=Template(before='Please answer.\n'))
+  other = task_of_files(tmp_path, template=Template(before='Please answer.\n'))
   changed = fingerprint.differences(
     table, fingerprint.bindings(read(other).asked_by(other))
   )
@@ -124,7 +111,7 @@ def test_a_task_that_grades_by_itself_needs_no_references(tmp_path):
   ],
 )
 def test_a_file_that_nothing_can_be_judged_on(tmp_path, lines, told):
-  path, task = _written(tmp_path / 'q.jsonl', lines), _task(tmp_path)
+  path, task = _written(tmp_path / 'q.jsonl', lines), task_of_files(tmp_path)
   with pytest.raises(ValueError, match=told) as refused:
     References(path, 'question', 'answer').read(task, 'test')
   assert '\n' not in str(refused.value)

@@ -7,57 +7,17 @@ import sys
 
 import pytest
 
-from tests.stages.random_models import stored
+from tests.stages.random_models import search_gin
 from ttc.cli import main
 from ttc.pipeline import records
-
-_GIN = """
-from __gin__ import dynamic_registration
-
-from ttc.data import worksheet
-from ttc.inference import generation
-from ttc.pipeline import experiment
-from ttc.search import strategies
-from ttc.stages import arms
-from ttc.stages import search
-from ttc.stages import solver
-
-experiment.Experiment:
-  name = 'e'
-  output = '{0}/runs'
-  seeds = (7,)
-  stages = (@search.Search(),)
-search.Search:
-  solver = @solver.Solver()
-  arms = (@arms.Arm(),)
-arms.Arm:
-  strategy = @strategies.StepSearch()
-  budgets = (4,)
-solver.Solver:
-  task = @worksheet.Worksheet()
-  generation = @generation.Generation()
-  proposer = '{0}/model'
-  verifier = '{0}/prm'
-  rows = 8
-worksheet.Worksheet:
-  goals = (2,)
-  num_test = 2
-  num_finetune = 0
-  num_pretrain = 0
-generation.Generation:
-  max_tokens = 6
-  max_step_tokens = 3
-"""
 
 
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
   """Folder of a finished run with the records of its search."""
   folder = tmp_path_factory.mktemp('solve')
-  stored(folder / 'model')
-  stored(folder / 'prm', 'value')
-  (folder / 'e.gin').write_text(_GIN.format(folder))
-  assert main.main(['run', f'--gin_file={folder / "e.gin"}']) == 0
+  path = search_gin(folder, 'StepSearch', (4,))
+  assert main.main(['run', f'--gin_file={path}']) == 0
   return folder, records.read_rows(folder / 'runs' / 'e' / 'seed-7' / 'search')
 
 

@@ -16,45 +16,9 @@ pytest.importorskip('starlette', reason='the extra serve is not installed')
 pytest.importorskip('uvicorn', reason='the extra serve is not installed')
 
 from tests.serving import served
-from tests.stages.random_models import stored
+from tests.stages.random_models import search_gin
 from ttc.cli import main
 
-_GIN = """
-from __gin__ import dynamic_registration
-
-from ttc.data import worksheet
-from ttc.inference import generation
-from ttc.pipeline import experiment
-from ttc.search import strategies
-from ttc.stages import arms
-from ttc.stages import search
-from ttc.stages import solver
-
-experiment.Experiment:
-  name = 'e'
-  output = '{0}/runs'
-  seeds = (7,)
-  stages = (@search.Search(),)
-search.Search:
-  solver = @solver.Solver()
-  arms = (@arms.Arm(),)
-arms.Arm:
-  strategy = @strategies.BestOfN()
-  budgets = (4, 1000000)
-solver.Solver:
-  task = @worksheet.Worksheet()
-  generation = @generation.Generation()
-  proposer = '{0}/model'
-  rows = 8
-worksheet.Worksheet:
-  goals = (2,)
-  num_test = 2
-  num_finetune = 0
-  num_pretrain = 0
-generation.Generation:
-  max_tokens = 6
-  max_step_tokens = 3
-"""
 CHATS = '/v1/chat/completions'
 
 
@@ -62,10 +26,7 @@ CHATS = '/v1/chat/completions'
 def made(tmp_path_factory):
   """The gin file of an experiment whose models are there."""
   folder = tmp_path_factory.mktemp('serve')
-  stored(folder / 'model')
-  path = folder / 'e.gin'
-  path.write_text(_GIN.format(folder))
-  return path
+  return search_gin(folder, 'BestOfN', (4, 1000000), verified=False)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tests.stages import random_models
 from tests.stages.random_models import recorded, stored, TASK
 from ttc.analysis import pools
 from ttc.examples.marks import Marks
@@ -15,14 +16,7 @@ from ttc.stages.solver import Solver
 
 
 def test_what_further_verifiers_read_is_charged_to_no_arm(tmp_path):
-  solver = Solver(
-    TASK,
-    Generation(max_tokens=6, max_step_tokens=3),
-    proposer=stored(tmp_path / 'model'),
-    verifier=stored(tmp_path / 'prm', 'value'),
-    questions=3,
-    rows=8,
-  )
+  solver = random_models.solver(tmp_path)
   scorer = stored(tmp_path / 'orm', 'value', seed=1)
   scored = dataclasses.replace(solver, scorers=(('orm', scorer),))
   arms = (Arm(BestOfN(), (4,)), Arm(StepSearch(), (4,)))
@@ -39,14 +33,7 @@ def test_what_further_verifiers_read_is_charged_to_no_arm(tmp_path):
 
 
 def test_a_strategy_that_stops_says_so(tmp_path):
-  solver = Solver(
-    TASK,
-    Generation(max_tokens=6, max_step_tokens=3),
-    proposer=stored(tmp_path / 'model'),
-    verifier=stored(tmp_path / 'prm', 'value'),
-    questions=5,
-    rows=8,
-  )
+  solver = random_models.solver(tmp_path, questions=5)
   marks = Marks(TASK, bad='?', threshold=1.0)
   values = [
     max(row['values'][-1] for row in record['rows'])
@@ -72,14 +59,7 @@ def test_a_strategy_that_stops_says_so(tmp_path):
 
 def test_searches_of_the_first_questions_are_recorded(tmp_path):
   """And nothing else of their records, nor of the others, is another."""
-  solver = Solver(
-    TASK,
-    Generation(max_tokens=6, max_step_tokens=3),
-    proposer=stored(tmp_path / 'model'),
-    verifier=stored(tmp_path / 'prm', 'value'),
-    questions=3,
-    rows=8,
-  )
+  solver = random_models.solver(tmp_path)
   arms = (Arm(BestOfN(), (4,)), Arm(StepSearch(), (4, 8)))
   plain, traced = (
     recorded(Search(solver, arms, traced=n), tmp_path / f'traced-{n}')

@@ -3,11 +3,51 @@
 from tests import testing
 from ttc.checkpoints import orbax
 from ttc.data.worksheet import Worksheet
+from ttc.inference.generation import Generation
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Place, StageRun
+from ttc.stages.solver import Solver
 
 TASK = Worksheet(goals=(2,), num_pretrain=50, num_finetune=20, num_test=5)
+
+_SEARCH_GIN = """
+from __gin__ import dynamic_registration
+
+from ttc.data import worksheet
+from ttc.inference import generation
+from ttc.pipeline import experiment
+from ttc.search import strategies
+from ttc.stages import arms
+from ttc.stages import search
+from ttc.stages import solver
+
+experiment.Experiment:
+  name = 'e'
+  output = '{0}/runs'
+  seeds = (7,)
+  stages = (@search.Search(),)
+search.Search:
+  solver = @solver.Solver()
+  arms = (@arms.Arm(),)
+arms.Arm:
+  strategy = @strategies.{1}()
+  budgets = {2}
+solver.Solver:
+  task = @worksheet.Worksheet()
+  generation = @generation.Generation()
+  proposer = '{0}/model'
+  verifier = '{3}'
+  rows = 8
+worksheet.Worksheet:
+  goals = (2,)
+  num_test = 2
+  num_finetune = 0
+  num_pretrain = 0
+generation.Generation:
+  max_tokens = 6
+  max_step_tokens = 3
+"""
 
 
 def stored(folder, head='logits', seed=0, mark='x'):
@@ -17,6 +57,37 @@ def stored(folder, head='logits', seed=0, mark='x'):
   orbax.save_model(str(folder), cfg, head, params)
   records.mark_complete(folder, {'fingerprint': mark}, 'model.json', 'params')
   return str(folder)
+
+
+def solver(folder, **changes):
+  """A proposer and a verifier of random weights, and some questions."""
+  return Solver(
+    TASK,
+    Generation(max_tokens=6, max_step_tokens=3),
+    **dict(
+      proposer=stored(folder / 'model'),
+      verifier=stored(folder / 'prm', 'value'),
+      questions=3,
+      rows=8,
+    )
+    | changes,
+  )
+
+
+def search_gin(folder, strategy, budgets, verified=True):
+  """The path of a gin file whose experiment searches with stored models.
+
+  Args:
+    folder: for the file, the models and, in runs/e, the results.
+    strategy: name of its class.
+    budgets: its generations.
+    verified: whether there is a verifier.
+  """
+  stored(folder / 'model')
+  verifier = stored(folder / 'prm', 'value') if verified else ''
+  path = folder / 'e.gin'
+  path.write_text(_SEARCH_GIN.format(folder, strategy, budgets, verifier))
+  return path
 
 
 def recorded(stage, folder):

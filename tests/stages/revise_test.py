@@ -4,26 +4,20 @@ import dataclasses
 
 import numpy as np
 
+from tests.stages import random_models
 from tests.stages.random_models import recorded, stored, TASK
-from ttc.inference.generation import Generation
 from ttc.stages.revise import Revise
-from ttc.stages.solver import Solver
 
 
 def test_further_verifiers_read_each_attempt_alone(tmp_path):
-  verifier = stored(tmp_path / 'prm', 'value')
-  solver = Solver(
-    TASK,
-    Generation(max_tokens=6, max_step_tokens=3),
-    proposer=stored(tmp_path / 'model'),
-    verifier=verifier,
-    questions=3,
-    rows=8,
-  )
+  solver = random_models.solver(tmp_path)
   # The same model: it differs from itself where it reads a chain.
   scored = dataclasses.replace(
     solver,
-    scorers=(('same', verifier), ('other', stored(tmp_path / 'o', 'value', 1))),
+    scorers=(
+      ('same', solver.verifier),
+      ('other', stored(tmp_path / 'o', 'value', 1)),
+    ),
   )
   one, other = (
     recorded(Revise(each, turns=3, chains=2), tmp_path / name)
@@ -45,17 +39,8 @@ def test_further_verifiers_read_each_attempt_alone(tmp_path):
 
 def test_a_verifier_may_read_each_attempt_alone(tmp_path):
   """Then its values are those that it has as a further verifier."""
-  verifier = stored(tmp_path / 'prm', 'value')
-  solver = Solver(
-    TASK,
-    Generation(max_tokens=6, max_step_tokens=3),
-    proposer=stored(tmp_path / 'model'),
-    verifier=verifier,
-    scorers=(('same', verifier),),
-    verify_alone=True,
-    questions=3,
-    rows=8,
-  )
+  solver = random_models.solver(tmp_path, verify_alone=True)
+  solver = dataclasses.replace(solver, scorers=(('same', solver.verifier),))
   both = []
   for record in recorded(Revise(solver, turns=3, chains=2), tmp_path):
     both += [(r['scores']['same'], r['values'][-1]) for r in record['rows']]
