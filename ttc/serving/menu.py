@@ -19,7 +19,7 @@ from ttc.search.strategies import Strategy
 from ttc.serving.errors import ApiError
 from ttc.stages.arms import Armed
 
-_ALLOCATE, _APPLY_POLICY = 'allocate', 'apply_policy'  # kinds of stages
+_ALLOCATE = 'allocate'  # a kind of stages
 
 
 class Offered(Protocol):
@@ -64,20 +64,10 @@ class Menu:
     """Takes the offers that have the models of the first one.
 
     Args:
-      offers: see `offers.of`.
-
-    Raises:
-      ValueError: none of them can answer single questions.
+      offers: see `offers.of`; at least one.
     """
-    able = {n: o for n, o in offers.items() if _is_able(o)}
-    if not able:
-      raise ValueError(
-        f'{", ".join(offers)} cannot answer single questions; serve a stage of '
-        'kind search, allocate or policy.'
-      )
-    first = next(iter(able.values()))
-    alike = lambda offer: _models(offer) == _models(first)
-    self.offers = {name: o for name, o in able.items() if alike(o)}
+    models = _models(next(iter(offers.values())))
+    self.offers = {n: o for n, o in offers.items() if _models(o) == models}
     self.elsewhere = [name for name in offers if name not in self.offers]
     spent = [o.budgets for o in self.offers.values() if o.strategy is not None]
     self.largest = max(map(max, spent), default=1)
@@ -159,14 +149,6 @@ class Menu:
         with contextlib.suppress(ValueError):  # a budget that it cannot spend
           offer.strategy.rows(budget)
           yield offer.strategy.slots(budget)
-
-
-def _is_able(offer: Offered) -> bool:
-  """Whether it can answer single questions."""
-  return offer.strategy is not None or offer.stage.kind in (
-    _ALLOCATE,
-    _APPLY_POLICY,
-  )
 
 
 def _models(offer: Offered) -> tuple:
