@@ -66,12 +66,29 @@ def random_params(cfg, head='logits', seed=0):
 def _drawn(cfg, head, seed):
   """On the host, where modules share them and none can give them away.
 
-  To draw them takes seconds of compilation, an operation at a time.
+  They are distributed as `init` draws them, but by numpy: that compiles nothing
+  where init compiles every operation of the model, which takes seconds.
   """
-  tokens = jnp.zeros((1, 2), jnp.int32)
+  tokens, rng = jnp.zeros((1, 2), jnp.int32), np.random.default_rng(seed)
   model = Transformer(cfg, head=head)
-  params = nn.unbox(model.init(jax.random.key(seed), tokens))['params']
-  return jax.device_get(params)
+  boxed = jax.eval_shape(lambda: model.init(jax.random.key(0), tokens))
+
+  def draw(path, box):
+    name, shape, dtype = path[-1].key, box.value.shape, box.value.dtype
+    if name == 'scale':
+      return np.full(shape, 1.0 - cfg.norm_offset, dtype)
+    if name.endswith('bias'):
+      return np.zeros(shape, dtype)
+    sizes = [n for n, a in zip(shape, box.names, strict=True) if a != 'layers']
+    if name == 'embedding':
+      inputs = sizes[1:]
+    else:
+      inputs = sizes[: 2 if name == 'out' else 1]
+    return (rng.normal(size=shape) * np.prod(inputs) ** -0.5).astype(dtype)
+
+  return jax.tree_util.tree_map_with_path(
+    draw, boxed['params'], is_leaf=lambda x: isinstance(x, nn.Partitioned)
+  )
 
 
 def scripted_config() -> TransformerConfig:

@@ -151,8 +151,11 @@ class World:
       size=PIECE,
     )
 
-  def finish(self, **settings):
-    """Extends until all rows have as many tokens as they may."""
+  def finish(self, min_live=0, **settings):
+    """Extends until all rows have as many tokens as they may.
+
+    As in the scheduler, a loop that stops while rows are live begins with more.
+    """
     starts, logprob = [len(p) for p in PROMPTS], np.zeros(4)
     while True:
       most = [
@@ -161,7 +164,9 @@ class World:
       ]
       if not any(most):
         return logprob
-      logprob += np.asarray(self.extend(most, **settings).logprob)[:4]
+      stop = min(min_live, np.count_nonzero(most) - 1)
+      grown = self.extend(most, min_live=stop, **settings)
+      logprob += np.asarray(grown.logprob)[:4]
 
 
 def _rubbish(rows, mesh):
