@@ -1,5 +1,6 @@
 """The controller: exact budgets, and decisions that depend on results alone."""
 
+import collections
 import json
 import random
 
@@ -68,8 +69,15 @@ def test_no_round_may_exceed_the_budget_and_everything_stops(
   )
   reserved = 0.0
   stopped = {}
-  for _ in range(_ROUNDS):
+  rungs = collections.Counter()
+  for turn in range(_ROUNDS):
     decisions = controller.decide()
+    for decision in decisions:
+      if decision.stop == control.UNAFFORDABLE and turn < _ROUNDS - 1:
+        # What it waits for does not fit any more.
+        action = _LADDER[rungs[decision.question]]
+        assert controller.spent + _largest(0, action) * worlds.RATE > budget
+    rungs.update(d.question for d in decisions if d.action)
     reserved = controller.spent + sum(
       _largest(0, d.action) * worlds.RATE for d in decisions if d.action
     )
@@ -133,6 +141,21 @@ def test_every_stop_has_its_reason(fitted, others):
         assert decision.belief >= 0.5
       if decision.stop == control.GIVEN_UP:
         assert decision.belief < 0.5
+
+
+def test_one_question_alone_spends_what_it_has(fitted, others):
+  """Though all that would follow, as expected, is more than it has."""
+  hopeless = [
+    not any(row['correct'] for row in rows)
+    for rows in others.actions[_LADDER[-1]].rows
+  ]
+  question = int(others.problem[hopeless.index(True)])
+  budget = sum(_largest(0, a) * worlds.RATE for a in _LADDER[:2])
+  controller = Controller(fitted, budget, [question], _ROUNDS, _largest)
+  for action in _LADDER[:2]:
+    [decision] = decisions = controller.decide()
+    assert decision.action == action
+    controller.learn(decisions, _results(others, decisions))
 
 
 def test_a_budget_too_small_for_the_first_rung_is_refused(fitted, others):

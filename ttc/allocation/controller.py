@@ -4,7 +4,7 @@
     round r   every question that has not stopped stops, or takes the next rung;
               what gains most per FLOP comes first, and all that is taken fits
               the budget that is left, as expected with what follows it and at
-              its largest without
+              its largest without; where that leaves nothing, at its largest
 
 The price of a round is the highest at which the budget is expected to be used
 up. A question that goes on but finds no room waits for the next round, when the
@@ -19,6 +19,7 @@ on which questions share a call, and no decision may.
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 from ttc.allocation.allocation import Allocation
@@ -132,23 +133,20 @@ class Controller:
       ]
     self.cascade = self._priced(live.values())
     wishes = {q: self._wish(q, state) for q, state in live.items()}
-    expected = reserved = self._budget - self.spent
-    decisions = dict(wishes)
     # What gains most per FLOP first; of equals the earlier question.
     eager = sorted(
       (d for d in wishes.values() if d.action),
       key=lambda d: -d.gain / max(d.flops, 1.0),
     )
-    for decision in eager:
-      largest = self._largest(decision.question, decision.action)
-      if decision.flops <= expected and largest <= reserved:
-        expected -= decision.flops
-        reserved -= largest
-      else:
-        decisions[decision.question] = decision._replace(action='')
     if self.round == self._rounds - 1:
-      decisions = {q: d._replace(action='') for q, d in decisions.items()}
-    if not any(d.action for d in decisions.values()):
+      taken = set()
+    else:
+      # What is left over would not be spent at all.
+      taken = self._fit(eager, self._left) or self._fit(eager, math.inf)
+    decisions = {
+      q: d if q in taken else d._replace(action='') for q, d in wishes.items()
+    }
+    if not taken:
       # Nobody gives anything back any more: to wait is to stop.
       decisions = {
         q: d if d.stop else d._replace(stop=UNAFFORDABLE)
@@ -197,18 +195,38 @@ class Controller:
     stop = ACCEPTED if belief >= 0.5 else GIVEN_UP
     return Decision(question, '', stop, belief, gain, flops, price)
 
+  @property
+  def _left(self) -> float:
+    """FLOPs that are not spent."""
+    return self._budget - self.spent
+
+  def _fit(self, eager: Sequence[Decision], expected: float) -> set[int]:
+    """Questions that go on.
+
+    Args:
+      eager: those that would, first the one that shall have room first.
+      expected: FLOPs that they may take as expected, with what follows.
+    """
+    taken, reserved = set(), self._left
+    for decision in eager:
+      largest = self._largest(decision.question, decision.action)
+      if decision.flops <= expected and largest <= reserved:
+        expected -= decision.flops
+        reserved -= largest
+        taken.add(decision.question)
+    return taken
+
   def _priced(self, live) -> Cascade:
     """The highest price on the ladder that uses what is left, or the lowest."""
     by_rung: dict[int, list[Evidence]] = {}
     for state in live:
       by_rung.setdefault(state.rung, []).append(state.evidence)
-    left = self._budget - self.spent
     siblings = self._allocation.siblings(self.cascade)
     for cascade in siblings:
       needed = sum(
         cascade.remaining(rung, cascade.features(rung, evidence)).sum()
         for rung, evidence in sorted(by_rung.items())
       )
-      if needed >= left:
+      if needed >= self._left:
         return cascade
     return siblings[-1]

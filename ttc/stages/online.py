@@ -155,6 +155,12 @@ class Allocate:
       run.wait_for_others(f'round {round_} done')
       for budget, controller in controllers.items():
         results = self._results(run, round_, budget, costs)
+        if results.keys() != {d.question for d in decided[budget] if d.action}:
+          raise ValueError(
+            f'{run.folder}: round {round_} of {self.name} at {budget} was '
+            'decided otherwise, by another version of this code; go on with '
+            'that version, or remove the folder to decide anew.'
+          )
         controller.learn(decided[budget], results)
 
   def _items(self) -> list[Item | None]:
