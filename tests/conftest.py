@@ -32,6 +32,18 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
 os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
 
 
+_RESIDENT = 3e9  # bytes of a worker
+
+
+def _resident() -> float:
+  """Bytes of memory that this process has now; unknown is much."""
+  try:
+    pages = int(pathlib.Path('/proc/self/statm').read_text().split()[1])
+  except OSError:
+    return float('inf')
+  return pages * os.sysconf('SC_PAGE_SIZE')
+
+
 @pytest.fixture(scope='session')
 def bucket():
   """An object store of this machine's own, where gs:// leads from now on."""
@@ -43,9 +55,12 @@ def bucket():
 
 @pytest.fixture(scope='module', autouse=True)
 def _released():
-  """Frees the programs of a module's tests: a worker would hold gigabytes."""
+  """Frees the programs of tests from time to time: they would be gigabytes.
+
+  Not after each module: the next one traces many of them again.
+  """
   yield
-  if 'jax' in sys.modules:
+  if 'jax' in sys.modules and _resident() > _RESIDENT:
     sys.modules['jax'].clear_caches()
 
 
