@@ -18,6 +18,7 @@ from ttc.planning.sampling import Sampling
 from ttc.planning.topology import Topology
 from ttc.planning.training import Training
 from ttc.runtime import storage
+from ttc.search import strategies
 from ttc.search.revisions import Chains
 from ttc.stages import model_checks
 from ttc.stages.label import Label
@@ -197,11 +198,10 @@ def _sampler(
   for role, cfg in cfgs.items():
     partitioning.check(role, cfg, parts)
   questions, prompt = _posed(solver, assumed)
-  most = solver.generation.max_tokens
   longest, slots, amount = _amount(stage, questions, prompt, assumed)
   work = Sampling(
     cfgs,
-    Capacity.create(solver.rows, longest or prompt + most, slots, solver.line),
+    Capacity.create(solver.rows, longest, slots, solver.line),
     partitioning.make_mesh(model=parts, devices=list(host)),
     slots,
     tuple(models.of(name) for _, name in solver.scorers),
@@ -222,7 +222,7 @@ def _posed(solver: Solver, assumed: Assumed) -> tuple[int, int]:
 
 def _amount(
   stage, questions: int, prompt: int, assumed: Assumed
-) -> tuple[int | None, int, Amount]:
+) -> tuple[int, int, Amount]:
   """Sizes and amount of a sampling stage.
 
   Args:
@@ -232,8 +232,8 @@ def _amount(
     assumed: see `Assumed`.
 
   Returns:
-    (tokens in the longest row, None for a prompt and one attempt; slots that a
-    question holds at once; the amount).
+    (tokens in the longest row; slots that a question holds at once; the
+    amount).
   """
   most = stage.solver.generation.max_tokens
   tokens = min(most, assumed.tokens or most)
@@ -243,7 +243,7 @@ def _amount(
     # A rollout begins at a step end, on average in the middle of the solution,
     # so it has half of the tokens. The solution is prefilled once for all.
     read = questions * stage.samples * (prompt + tokens)
-    return None, 2, Amount(rows * tokens // 2, False, read, 0)
+    return prompt + most, 2, Amount(rows * tokens // 2, False, read, 0)
   if isinstance(stage, Revise):
     chains = Chains(stage.plan(), None, stage.keep)
     attempts = questions * sum(chains.turns)
@@ -268,7 +268,7 @@ def _amount(
   read = questions * prompt * len(settings)
   by_step = all(strategy.verified for strategy, _ in settings)
   return (
-    None,
+    max(strategies.longest(strategy, prompt, most) for strategy, _ in settings),
     max(strategy.slots(budget) for strategy, budget in settings),
     Amount(grown, by_step, read, verified * (read + grown)),
   )
