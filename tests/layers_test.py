@@ -84,6 +84,7 @@ _KINDS = (
   ('ttc.verifiers.evaluate_prm', 'edge'),
   ('ttc.verifiers', 'plain'),
   ('ttc.comparisons.proposers', 'plain'),
+  ('ttc.comparisons.searches', 'plain'),
   ('ttc.comparisons.turns', 'plain'),
   ('ttc.comparisons', 'edge'),
   ('ttc.bindings', 'edge'),
