@@ -76,6 +76,27 @@ def test_likelihood_is_that_of_the_mean_token(tmp_path):
   assert pool.likelihood is None
 
 
+def test_certainty_is_that_of_the_mean_token(tmp_path):
+  rows = [
+    answer('a', True, tokens=[1, 2, 3, 4], certainty=6.0),
+    answer('b', False, tokens=[], certainty=0.0),
+  ]
+  record = world.record(0, 'BestOfN()', 2, rows)
+  world.write_stage(tmp_path / 's', [record])
+  (pool,) = pools.read(tmp_path / 's')
+  assert pool.certainty.tolist() == [[1.5, 0.0]]
+  assert pool.at(np.array([0])).certainty.shape == (1, 2)
+  # What a strategy stopped before has none, and is no reason to have none.
+  short = world.record(1, 'BestOfN()', 2, rows[:1])
+  world.write_stage(tmp_path / 't', [record, {**short, 'stopped': True}])
+  (pool,) = pools.read(tmp_path / 't')
+  assert pool.certainty.tolist() == [[1.5, 0.0], [1.5, 0.0]]
+  del rows[0]['certainty']
+  world.write_stage(tmp_path / 'u', [world.record(0, 'BestOfN()', 2, rows)])
+  (pool,) = pools.read(tmp_path / 'u')
+  assert pool.certainty is None
+
+
 def test_pools_of_a_stage(tmp_path):
   folder = world.write(tmp_path) / 'search'
   found = pools.read(folder)

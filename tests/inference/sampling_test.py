@@ -57,6 +57,18 @@ def test_nucleus_keeps_the_fewest_that_reach_the_mass(top_p, kept):
   )
 
 
+def test_certainty_is_how_far_from_uniform_the_model_is():
+  logits = np.random.default_rng(0).normal(size=(5, 9)) * 4
+  p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+  expected = (np.log(1 / 9 / p) / 9).sum(1)
+  found = sampling.certainty(jnp.array(logits, jnp.float32))
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+  # What is no less likely than anything else says nothing, whatever is added.
+  equal = sampling.certainty(jnp.full((3, 7), 0.1) + jnp.arange(3)[:, None])
+  np.testing.assert_allclose(equal, 0, atol=1e-6)
+  assert (equal >= 0).all()
+
+
 @pytest.mark.parametrize(
   'settings', [(-1.0, 1.0), (float('inf'), 1.0), (1.0, 0.0), (1.0, 1.1)]
 )

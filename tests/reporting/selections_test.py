@@ -12,11 +12,11 @@ from ttc.analysis import names, study
 from ttc.cli import configuration
 from ttc.pipeline import fingerprint, records
 from ttc.reporting import selections, tables
-from ttc.reporting.selections import Likely, Pessimistic
+from ttc.reporting.selections import Certain, Likely, Pessimistic
 from ttc.stages.report import Report
 
 TRUTH = world.Truth(questions=12, width=6, chains=2)
-ASKED = (Pessimistic(), Likely(), Likely('weighted'))
+ASKED = (Pessimistic(), Likely(), Likely('weighted'), Certain(), Certain(0.5))
 
 
 @pytest.fixture(scope='module')
@@ -35,6 +35,7 @@ def measured(tmp_path_factory):
           **world.row(made, right, True, ''),
           'tokens': [3] * length,
           'logprob': length * (made.normal() - 3 + 2 * right),
+          'certainty': length * (made.random() + right),
         }
         for right, length in zip(
           made.random(TRUTH.width) < skill,
@@ -91,6 +92,24 @@ def test_a_selection_chooses_by_its_own_scores(measured):
     np.testing.assert_array_equal(point.question, alone)
 
 
+@pytest.mark.parametrize('power', [0.5, 1, 3.0])
+def test_a_vote_weighs_ranks_of_certainty(measured, power):
+  """In plain Python, of the whole pool of each question."""
+  folder, found = measured
+  point = selections.table(found, (Certain(power),))[Certain(power).name]
+  for q, row in zip(found.problem, point[TRUTH.width].question, strict=True):
+    rows = records.read_rows(folder / 'search')[q]['rows']
+    rows = sorted(rows, key=lambda r: -r['certainty'] / len(r['tokens']))
+    votes = {}
+    for rank, one in enumerate(rows, start=1):
+      weight = (len(rows) - rank + 1) ** power
+      votes[one['answer']] = votes.get(one['answer'], 0) + weight
+    parsed = {a: v for a, v in votes.items() if a is not None} or votes
+    # Of equals the one that was given with the most certainty, which is first.
+    best = max(parsed, key=lambda answer: round(parsed[answer], 9))
+    assert row == (best == 'right')
+
+
 def test_only_what_is_asked_for_is_shown(measured):
   studies = [measured[1]]
   usual = tables.accuracy(studies)
@@ -106,7 +125,7 @@ def test_only_what_is_asked_for_is_shown(measured):
 def test_what_lacks_its_scores_is_left_out(measured):
   found = measured[1]
   (base,) = found.search
-  bare = dataclasses.replace(base, values=None, likelihood=None)
+  bare = dataclasses.replace(base, values=None, likelihood=None, certainty=None)
   found = dataclasses.replace(found, search=(bare,))
   assert selections.table(found, ASKED) == {}
   assert selections.table(dataclasses.replace(found, search=()), ASKED) == {}
@@ -145,3 +164,5 @@ def test_bad_settings():
     Pessimistic(-1)
   with pytest.raises(ValueError, match=r"Likely\.rule='worst'.*best and weigh"):
     Likely('worst')
+  with pytest.raises(ValueError, match=r'Certain\.power=0'):
+    Certain(0)

@@ -48,6 +48,8 @@ class AnswerPool:
       an answer at temperature 1, float [Q, W] in [0, 1], 0 of an answer without
       tokens; None if the records lack it. Its logarithm is the mean
       log-probability, which it orders and, unlike it, can weigh a vote.
+    certainty: mean certainty of an answer's tokens, float [Q, W] of at least 0,
+      0 of an answer without tokens; None if the records lack it.
   """
 
   strategy: str
@@ -65,6 +67,7 @@ class AnswerPool:
   spent: Cost
   models: model_folders.ModelShapes | None
   likelihood: np.ndarray | None = None
+  certainty: np.ndarray | None = None
 
   @property
   def width(self) -> int:
@@ -125,6 +128,7 @@ class AnswerPool:
       cost=table(self.cost),
       spent=table(self.spent),
       likelihood=pick(self.likelihood),
+      certainty=pick(self.certainty),
     )
 
 
@@ -218,6 +222,7 @@ def _pool(where, strategy, budget, seed, group, models) -> AnswerPool:
     )
   column = lambda name: np.array([[row[name] for row in q] for q in rows])
   in_chains = 'chain' in rows[0][0]
+  mean = _per_token(rows, 'logprob', -np.inf)
   return AnswerPool(
     strategy=strategy,
     budget=budget,
@@ -237,7 +242,8 @@ def _pool(where, strategy, budget, seed, group, models) -> AnswerPool:
     cost=_cost(where, [record.get('cost') for record in group]),
     spent=_spent(where, [record.get('spent') for record in group]),
     models=models,
-    likelihood=_likelihood(rows),
+    likelihood=None if mean is None else np.exp(mean),
+    certainty=_per_token(rows, 'certainty', 0.0),
   )
 
 
@@ -253,26 +259,19 @@ def _rows(group) -> list[list[Mapping]]:
     if own and record.get('stopped'):
       none = dict(length=0, answer=None, correct=False, truncated=False)
       scores = dict.fromkeys(own[0].get('scores', ()), 0.0)
-      none |= {'values': [], 'logprob': 0.0, 'scores': scores}
+      none |= {'values': [], 'logprob': 0.0, 'scores': scores, 'certainty': 0.0}
       missing = {k: v for k, v in none.items() if k in own[0]}
       own = [*own, *[missing] * (most - len(own))]
     rows.append(own)
   return rows
 
 
-def _likelihood(rows) -> np.ndarray | None:
-  """Likelihood of the mean token [Q, W]; None unless all answers have it."""
-  if any(row.get('logprob') is None for q in rows for row in q):
+def _per_token(rows, name: str, empty: float) -> np.ndarray | None:
+  """Mean over an answer's tokens [Q, W]; None unless all answers have it."""
+  if any(row.get(name) is None for q in rows for row in q):
     return None
-  return np.array(
-    [
-      [
-        np.exp(row['logprob'] / row['length']) if row['length'] else 0.0
-        for row in q
-      ]
-      for q in rows
-    ]
-  )
+  mean = lambda row: row[name] / row['length'] if row['length'] else empty
+  return np.array([[mean(row) for row in q] for q in rows])
 
 
 def _values(rows) -> np.ndarray | None:

@@ -24,7 +24,7 @@ from jax.sharding import Mesh, PartitionSpec
 import numpy as np
 
 from ttc.inference.prefill import PackedPrefill
-from ttc.inference.sampling import draw
+from ttc.inference.sampling import certainty, draw
 from ttc.inference.stops import Stops
 from ttc.models import moves
 from ttc.models.cache import KVCache
@@ -113,6 +113,7 @@ class Grown:
   count: jax.Array  # [B]
   live: jax.Array  # [B] neither paused nor ended, and allowed more tokens
   logprob: jax.Array  # [B] sum over the new tokens
+  certainty: jax.Array | None  # [B] the same; None where nobody asked
   ran: jax.Array  # [devices] token-forwards of every lane, useful or not
 
 
@@ -127,12 +128,13 @@ class _Loop:
   steps: jax.Array  # [C]
   live: jax.Array  # [C]
   logprob: jax.Array  # [C]
+  certainty: jax.Array | None  # [C]
   cache: KVCache  # of the lanes
 
 
 @functools.partial(
   jax.jit,
-  static_argnames=('cfg', 'mesh', 'max_new'),
+  static_argnames=('cfg', 'mesh', 'max_new', 'certain'),
   donate_argnames=('cache',),
 )
 def extend(
@@ -146,6 +148,7 @@ def extend(
   cfg: TransformerConfig,
   mesh: Mesh,
   max_new: int,
+  certain: bool = False,
 ) -> tuple[KVCache, Grown]:
   """Samples until rows pause, end, or have `max_new` more tokens.
 
@@ -162,6 +165,7 @@ def extend(
     cfg: the model.
     mesh: its `data` axis shards the lanes.
     max_new: tokens that a row gains at most (U).
+    certain: whether to sum the certainty of new tokens too.
   """
   model = Transformer(cfg, scan=False)
 
@@ -188,6 +192,7 @@ def extend(
       steps = loop.steps + (loop.live & stops.step_end[token])
       paused = (batch.steps > 0) & (steps >= batch.steps)
       ended = paused | stops.end[token] | (count >= batch.allowance)
+      add = lambda total, new: total + jnp.where(loop.live, new, 0.0)
       return _Loop(
         t=loop.t + 1,
         token=jax.lax.dynamic_update_slice_in_dim(
@@ -197,7 +202,10 @@ def extend(
         count=count,
         steps=steps,
         live=loop.live & ~ended,
-        logprob=loop.logprob + jnp.where(loop.live, logprob, 0.0),
+        logprob=add(loop.logprob, logprob),
+        certainty=add(loop.certainty, certainty(logits[:, 0]))
+        if certain
+        else None,
         cache=memory.cache,
       )
 
@@ -212,11 +220,17 @@ def extend(
         steps=jnp.zeros(lanes, jnp.int32),
         live=batch.allowance > 0,
         logprob=jnp.zeros(lanes, jnp.float32),
+        certainty=jnp.zeros(lanes, jnp.float32) if certain else None,
         cache=cache,
       ),
     )
     return loop.cache, Grown(
-      loop.token, loop.count, loop.live, loop.logprob, loop.t[None]
+      loop.token,
+      loop.count,
+      loop.live,
+      loop.logprob,
+      loop.certainty,
+      loop.t[None],
     )
 
   return _on_devices(

@@ -18,12 +18,17 @@ class Generation:
     top_p: nucleus mass kept.
     max_tokens: an attempt that reaches this many tokens stops unfinished.
     max_step_tokens: a step that reaches this many tokens counts as ended.
+    certainty: whether it is recorded how certain the proposer was of the tokens
+      of an attempt, see `sampling.certainty`. Samples are the same.
   """
 
   temperature: float = 0.7
   top_p: float = 1.0
   max_tokens: int = 1024
   max_step_tokens: int = 128
+  certainty: bool = dataclasses.field(
+    default=False, metadata={'recorded': 'changed'}
+  )
 
   def __post_init__(self):
     limits.whole(self, 'max_tokens', 'max_step_tokens')

@@ -111,6 +111,7 @@ class Programs:
         cfg=model.cfg,
         mesh=self._models.mesh,
         max_new=max_new,
+        certain=self._models.generation.certainty,
       )
       self.busy.follow(grown.count)
       return grown

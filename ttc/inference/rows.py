@@ -33,6 +33,7 @@ class Mark:
   length: int
   done: bool
   logprob: float | None
+  certainty: float
 
 
 @dataclasses.dataclass(eq=False)
@@ -49,6 +50,7 @@ class Row:
     done: ended, by a token of its own or at its limit.
     logprob: of what was sampled, under the proposer at temperature 1; None
       where an engine elsewhere sampled and did not tell.
+    certainty: of what was sampled, the sum; 0 where `Generation` asks for none.
     values: the verifier's value at each token that it has read, from `start`.
     proposer_len: tokens in the proposer's cache; the last token of the row is
       never among them.
@@ -65,6 +67,7 @@ class Row:
   ordinal: int | None = None
   done: bool = False
   logprob: float | None = 0.0
+  certainty: float = 0.0
   values: list[float] = dataclasses.field(default_factory=list)
   proposer_len: int = 0
   verifier_len: int = 0
@@ -161,12 +164,13 @@ class Row:
 
   def mark(self) -> Mark:
     """Where the row stands now."""
-    return Mark(len(self.tokens), self.done, self.logprob)
+    return Mark(len(self.tokens), self.done, self.logprob, self.certainty)
 
   def rewind(self, mark: Mark) -> None:
     """Forgets what was sampled since; no cache is touched."""
     self.cut(mark.length)
     self.done, self.logprob = mark.done, mark.logprob
+    self.certainty = mark.certainty
 
   def cut(self, length: int) -> None:
     """Drops the tokens beyond the first `length`."""
@@ -188,7 +192,8 @@ class Row:
     self.tokens = list(prompt)
     self.start, self.limit = len(prompt), limit
     self.key, self.ordinal = key, None
-    self.done, self.logprob, self.values = len(prompt) >= limit, 0.0, []
+    self.done, self.values = len(prompt) >= limit, []
+    self.logprob = self.certainty = 0.0
     self.proposer_len = min(self.proposer_len, shared, len(prompt) - 1)
     if self.verifier_text is None:
       self.verifier_len = min(self.verifier_len, shared)

@@ -1,5 +1,7 @@
 """One token from logits, reproducible row by row."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -35,6 +37,23 @@ def draw(
   chosen = jnp.take_along_axis(logits, token[:, None], axis=-1)[:, 0]
   logprob = chosen - jax.nn.logsumexp(logits, axis=-1)
   return token, logprob
+
+
+def certainty(logits: jax.Array) -> jax.Array:
+  """How far the model is from knowing nothing: KL(uniform || p), in nats.
+
+  Its mean over the tokens of an attempt is the self-certainty of Kang et al.
+  2025 (arXiv 2502.18581), at temperature 1 and without truncation.
+
+  Args:
+    logits: [B, V] float32.
+
+  Returns:
+    [B], at least 0; 0 where all tokens are equally likely.
+  """
+  spread = jax.nn.logsumexp(logits, axis=-1) - jnp.mean(logits, axis=-1)
+  # Rounding would bring what is equally likely below 0.
+  return jnp.maximum(spread - math.log(logits.shape[-1]), 0.0)
 
 
 def _first_max(x):

@@ -336,6 +336,8 @@ class Scheduler:
         length = len(task.row.tokens) + count
         self._check_finite('proposer', logprob[at], task, length)
         task.gain(tokens[at][:count], live[at], logprob[at], self._models.marks)
+        if grown.certainty is not None:
+          task.row.certainty += grown.certainty[at].item()
         if not live[at]:
           leaving[device].append(lane)
     executed = group.width * int(grown.ran.sum())

@@ -99,6 +99,45 @@ class Likely:
     return _RULES[self.rule][1](answer, score, rng)
 
 
+@dataclasses.dataclass(frozen=True)
+class Certain:
+  """By self-certainty, without a verifier (Kang et al. 2025).
+
+  That is how far the proposer's distributions are from uniform ones on average;
+  records hold it where `Generation.certainty` asks for it.
+
+  Attributes:
+    power: None takes the most certain answer. A number is a Borda vote: of N
+      answers the r-th by certainty votes with weight (N - r + 1) ** power.
+
+  Raises:
+    ValueError: the power is not above 0.
+  """
+
+  power: float | None = None
+
+  def __post_init__(self):
+    if self.power is not None:
+      limits.real(self, 'power', above=0)
+
+  @property
+  def name(self) -> str:
+    if self.power is None:
+      return f'{names.BEST} by certainty'
+    return f'vote by certainty, power {self.power}'
+
+  def score(self, pool: AnswerPool) -> np.ndarray | None:
+    return pool.certainty
+
+  def select(self, answer, score, rng=None) -> np.ndarray:
+    if self.power is None:
+      return aggregate.best(answer, score, rng)
+    # The first of equals ranks higher, as it does for `aggregate.best`.
+    rank = (-score).argsort(axis=-1, kind='stable').argsort(axis=-1)
+    weight = (score.shape[-1] - rank).astype(float) ** self.power
+    return aggregate.weighted(answer, weight, rng)
+
+
 def table(study: Study, asked: Sequence[Selection]) -> Table:
   """Accuracy by selection, at powers of two up to the pool's width.
 

@@ -136,6 +136,7 @@ class _Prefix:
     stem.tokens = self.tokens
     stem.values = self.row.values[: len(stem.tokens) - stem.start]
     stem.logprob = self.steps[-1].logprob
+    stem.certainty = self.steps[-1].certainty
     return stem
 
 

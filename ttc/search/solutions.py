@@ -20,12 +20,15 @@ class Attempt:
       one belongs to the last token. None without a verifier.
     logprob: log-probability of the sampled tokens under the proposer at
       temperature 1; None where it is not known.
+    certainty: sum over the sampled tokens, see `Generation`; None where it was
+      not asked for.
   """
 
   tokens: list[int]
   truncated: bool
   values: list[float] | None
   logprob: float | None
+  certainty: float | None = None
 
   @classmethod
   def of(cls, row: Row, models: Models) -> 'Attempt':
@@ -45,13 +48,20 @@ class Attempt:
       if tokens and not ends[-1]:
         # Truncated within a step: the attempt is valued where it stopped.
         values.append(row.values[-1])
-    return cls(tokens, not (tokens and end[tokens[-1]]), values, row.logprob)
+    truncated = not (tokens and end[tokens[-1]])
+    certainty = row.certainty if models.generation.certainty else None
+    return cls(tokens, truncated, values, row.logprob, certainty)
 
   @classmethod
   def recorded(cls, row: Mapping[str, Any]) -> 'Attempt':
     """The attempt that a row of records holds, see `Solver.judge`."""
-    values = row.get('values')
-    return cls(row['tokens'], row['truncated'], values, row['logprob'])
+    return cls(
+      row['tokens'],
+      row['truncated'],
+      row.get('values'),
+      row['logprob'],
+      row.get('certainty'),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -119,6 +119,8 @@ class Solver:
       ValueError: a model is not there or does not fit task, devices or context,
         or the split has too few questions, or none that can be asked.
     """
+    if self.generation.certainty:
+      loading.check_here(self, 'Generation.certainty')
     stages = loading.here(self)
     for stage in stages:
       experiment.source(reader, stage)
@@ -327,7 +329,7 @@ class Solver:
       One row per attempt: {"tokens": without the prefix, "text": with it,
       "answer", "correct", "truncated", "logprob", "undecided": why, if the
       grader could not decide, "values": of the verifier at step ends, if there
-      is one}.
+      is one, "certainty": where `Generation` asks for it}.
     """
     prefixes = prefixes or [()] * len(attempts)
     texts = [
@@ -349,6 +351,8 @@ class Solver:
         row['undecided'] = grade.undecided
       if attempt.values is not None:
         row['values'] = attempt.values
+      if attempt.certainty is not None:
+        row['certainty'] = attempt.certainty
       rows.append(row)
     return rows
 
