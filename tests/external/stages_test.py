@@ -218,7 +218,12 @@ def test_what_a_server_cannot_do_is_refused_before_any_call(
   pilot = Search(ours, arms, name='pilot')
   monkeypatch.delenv('A_KEY', raising=False)
   keyless = solver(server, endpoint={'key_variable': 'A_KEY'})
+  certain = dataclasses.replace(GENERATION, certainty=True)
   for stages, message in (
+    (
+      (Sample(dataclasses.replace(ours, generation=certain)),),
+      'Generation.certainty needs the proposer on devices here',
+    ),
     ((Search(texts, arms),), r'StepSearch\(.* stops at the ends of steps, and'),
     ((Probe(ours),), 'probe needs the proposer on devices here, .*do without'),
     ((Allocate(ours, (ladder,), (2,)),), 'allocate, which spends FLOPs, needs'),

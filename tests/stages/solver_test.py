@@ -6,6 +6,7 @@ import pytest
 
 from ttc.data.worksheet import Worksheet
 from ttc.inference.generation import Generation
+from ttc.search.solutions import Attempt
 from ttc.stages import example_checks
 from ttc.stages.solver import Solver
 
@@ -55,3 +56,13 @@ def test_more_questions_than_there_are(skip, questions, told):
 def test_a_mesh_that_does_not_fit():
   with pytest.raises(ValueError, match='model_parallel=3 does not divide'):
     dataclasses.replace(SOLVER, model_parallel=3).check_devices()
+
+
+def test_certainty_is_recorded_where_it_is_known():
+  problem, tokens = SOLVER.problems[0].id, SOLVER.task.vocabulary.encode('1')
+  plain = Attempt(tokens, True, None, -1.0)
+  known = dataclasses.replace(plain, certainty=2.5)
+  one, other = SOLVER.judge(problem, [plain, known])
+  assert other == {**one, 'certainty': 2.5}
+  assert 'certainty' not in one
+  assert [*map(Attempt.recorded, (one, other))] == [plain, known]
