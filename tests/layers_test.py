@@ -83,6 +83,7 @@ _KINDS = (
   ('ttc.serving', 'edge'),
   ('ttc.verifiers.evaluate_prm', 'edge'),
   ('ttc.verifiers', 'plain'),
+  ('ttc.comparisons.choices', 'plain'),
   ('ttc.comparisons.proposers', 'plain'),
   ('ttc.comparisons.searches', 'plain'),
   ('ttc.comparisons.turns', 'plain'),
