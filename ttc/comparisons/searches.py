@@ -127,7 +127,7 @@ def figure(
     own = [row for row in rows if row['bin'] == number]
     series = [
       _series(own, name, hue)
-      for hue, name in enumerate((*others, BEST))
+      for hue, name in ((6, BEST), *enumerate(others))
       if any(name in row['others'] for row in own)
     ]
     x = [row['flops'] for row in own]
