@@ -10,7 +10,7 @@ from ttc.analysis.aggregate import Selector
 from ttc.analysis.pools import AnswerPool
 from ttc.reporting.selections import Selection
 
-_WIDTH, _COLUMN = 30, 26  # characters of the first column, and of the others
+_WIDTH, _COLUMN = 34, 24  # characters of the first column, and of the others
 
 
 def table(
