@@ -1,6 +1,7 @@
 """Claims about allocation, on curves whose factor is known."""
 
 import numpy as np
+import pytest
 
 from ttc.allocation import comparison
 from ttc.allocation.baselines import Point
@@ -70,6 +71,36 @@ def test_an_allocation_that_never_gets_there_has_a_factor_of_zero():
   found = _by_id([own])
   assert found['allocation.factor-vs-uniform.n16'].estimate == 0.0
   assert found['allocation.factor-vs-uniform.n16'].holds is False
+
+
+def test_seeds_with_fewer_points_take_none_from_the_others():
+  """Of a seed whose ladder ended early, or of a rule with a lower cap."""
+  short, *others = [_comparison(seed) for seed in range(3)]
+  whole = _by_id([short, *others])
+  for curve in short.curves.values():
+    curve[:] = curve[:-1]
+  cut = _by_id([short, *others])
+  assert cut.keys() == whole.keys()
+  for id, claim in cut.items():
+    assert claim.seeds[1:] == whole[id].seeds[1:]
+
+
+@pytest.mark.parametrize(
+  ('kept', 'cheaper', 'bound', 'holds'),
+  [(1, 2.0, 100 / 800, None), (4, 4.0, 800 / 400, True)],
+)
+def test_a_rival_that_never_gets_there_cannot_be_shown_to_be_cheaper(
+  kept, cheaper, bound, holds
+):
+  made = [_comparison(seed, cheaper) for seed in range(2)]
+  for c in made:
+    rival = c.curves[comparison.GREEDY_FIRST]
+    rival[:] = rival[:kept]
+  claim = _by_id(made)['allocation.factor-vs-threshold.n16']
+  assert claim.statement.endswith('at N=16, which that never reaches.')
+  assert claim.estimate == pytest.approx(bound, rel=0.1)
+  assert claim.holds is holds
+  assert ('lower bound' in claim.why) == (holds is None) == (claim.p is None)
 
 
 def test_a_dearer_allocation_is_said_to_be_one():
