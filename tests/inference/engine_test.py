@@ -1,5 +1,7 @@
 """The programs, with a model that sees its whole past."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -179,8 +181,16 @@ def _rubbish(rows, mesh):
   )
 
 
-def full(text):
-  return Transformer(CFG).apply({'params': PARAMS}, jnp.array([text]))[0]
+@functools.partial(jax.jit, static_argnums=0)
+def _read(head, params, text):
+  return Transformer(CFG, head=head).apply({'params': params}, text)[0]
+
+
+def full(text, head='logits', params=PARAMS):
+  """Of each token; all texts are padded to one width, for one program."""
+  padded = np.zeros((1, CELLS), int)
+  padded[0, : len(text)] = text
+  return _read(head, params, padded)[: len(text)]
 
 
 def test_greedy_follows_the_full_model():
@@ -287,9 +297,7 @@ def test_values_of_pieces_equal_those_of_the_whole():
       found[r] += np.asarray(values)[where : where + b - a].tolist()
       where, at[r] = where + b - a, b
   for text, values in zip(texts, found, strict=True):
-    whole = Transformer(CFG, head='value').apply(
-      {'params': VALUE}, jnp.array([text])
-    )[0]
+    whole = full(text, 'value', VALUE)
     np.testing.assert_allclose(values, jax.nn.sigmoid(whole), atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """The Transformer: what it may see, and that every way of reading agrees."""
 
+import functools
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -47,8 +49,21 @@ FAMILIES = {
 ROWS, LENGTH = 3, 9
 
 
+@functools.partial(
+  jax.jit, static_argnums=0, static_argnames=('head', 'deterministic')
+)
 def read(cfg, params, tokens, head='logits', **kwargs):
   return Transformer(cfg, head=head).apply({'params': params}, tokens, **kwargs)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 5))
+def extend(cfg, params, tokens, positions, memory, together):
+  """Logits and memory; traced anew where so much is read together."""
+  del together
+  angles = Angles.create(cfg, positions)
+  return Transformer(cfg, scan=False).apply(
+    {'params': params}, tokens, angles, memory, method='extend'
+  )
 
 
 @pytest.fixture(params=FAMILIES, scope='module')
@@ -67,7 +82,7 @@ def family(request):
     cfg,
     params,
     tokens,
-    jax.jit(read, static_argnums=0)(cfg, params, tokens),
+    read(cfg, params, tokens),
   )
 
 
@@ -113,7 +128,7 @@ def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
   """
   monkeypatch.setattr('ttc.models.memory._TOGETHER', {'cpu': together})
   cfg, params, tokens, full = family
-  model, params = Transformer(cfg, scan=False), {'params': unstack(params)}
+  params = unstack(params)
   slots, tokens, nobody = (3, 0, 1), np.asarray(tokens), 4
   pool = jax.tree.map(lambda x: x + 100, KVCache.empty(cfg, nobody + 1, 12))
   at = [0] * ROWS
@@ -126,12 +141,9 @@ def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
       [(slots[r], a, tokens[r, a:b].tolist()) for r, a, b in spans], 32, nobody
     )
     memory = jax.tree.map(jnp.asarray, line).memory(pool, 12)
-    logits, memory = model.apply(
-      params,
-      line.tokens[None, :, 0],
-      Angles.create(cfg, memory.position[None]),
-      memory,
-      method='extend',
+    positions = memory.position[None]
+    logits, memory = extend(
+      cfg, params, line.tokens[None, :, 0], positions, memory, together
     )
     pool, where = memory.cache, 0
     for row, a, b in spans:
@@ -143,13 +155,8 @@ def test_lines_and_lanes_equal_full(family, cuts, together, monkeypatch):
       position = jnp.array(at)
       past = jax.tree.map(lambda x: x[np.array(slots), :, :12], pool)
       lanes = Lanes(past, position)
-      logits, lanes = model.apply(
-        params,
-        tokens[np.arange(ROWS), at][:, None],
-        Angles.create(cfg, position[:, None]),
-        lanes,
-        method='extend',
-      )
+      new = tokens[np.arange(ROWS), at][:, None]
+      logits, _ = extend(cfg, params, new, position[:, None], lanes, together)
       for row in range(ROWS):
         np.testing.assert_allclose(
           logits[row, 0], full[row, at[row]], atol=3e-5
