@@ -1,5 +1,6 @@
 """Losses in chunks: the same sums and gradients, with few logits at a time."""
 
+import dataclasses
 import math
 
 import jax
@@ -51,29 +52,37 @@ def _function(model):
   return jax.value_and_grad(loss, has_aux=True)
 
 
-# A loss is the sum of at most 96 terms, in another order. In bfloat16 gradients
-# are 1 to 3% off those of float32, and in chunks a little less.
+def _gap(found, wanted):
+  """The largest difference of an array, in parts of its largest element."""
+  pairs = zip(*map(jax.tree.leaves, (found, wanted)), strict=True)
+  pairs = [[np.asarray(x, np.float32) for x in pair] for pair in pairs]
+  return max(np.abs(a - b).max() / np.abs(b).max() for a, b in pairs)
+
+
 @pytest.mark.parametrize(
-  ('sizes', 'changes', 'gap'),
+  ('sizes', 'changes'),
   [
-    ((1, 1, 1), {'final_softcap': 3.0}, 1e-5),
-    ((2, 1, 1), {'dtype': 'bfloat16'}, 2**-6),
-    ((1, 2, 2), {'tied': False}, 1e-5),
+    ((1, 1, 1), {'final_softcap': 3.0}),
+    ((2, 1, 1), {'dtype': 'bfloat16'}),
+    ((1, 2, 2), {'tied': False}),
   ],
 )
-def test_chunks_change_only_rounding(sizes, changes, gap, monkeypatch):
+def test_chunks_change_only_rounding(sizes, changes, monkeypatch):
   cfg = testing.small_config(**changes)
   model, params = Transformer(cfg), testing.random_params(cfg)
   devices = jax.devices()[: math.prod(sizes)]
   with partitioning.use(partitioning.Layout(*sizes).mesh(devices)) as mesh:
     batch = partitioning.put(_batch(cfg), mesh)
     wanted = jax.jit(_function(model))(params, batch)
+    if cfg.dtype == 'bfloat16':  # no more than its own rounding
+      exact = Transformer(dataclasses.replace(cfg, dtype='float32'))
+      gap = _gap(wanted, jax.jit(_function(exact))(params, batch)) / 2
+    else:  # a loss is the sum of at most 96 terms, in another order
+      gap = 1e-5
     _limit(monkeypatch, cfg, sizes[2])
     assert vocabulary.chunk(model, (ROWS, LENGTH)) == CHUNK
     found = jax.jit(_function(model))(params, batch)
-  for a, b in zip(*map(jax.tree.leaves, (found, wanted)), strict=True):
-    a, b = (np.asarray(x, np.float32) for x in (a, b))
-    assert np.abs(a - b).max() <= gap * np.abs(b).max()
+  assert _gap(found, wanted) <= gap
 
 
 def test_no_array_holds_logits_of_all_positions(monkeypatch):
