@@ -133,7 +133,8 @@ def test_who_hangs_up_frees_the_rows(server, solved):
     ('best-of-n-4', {'max_tokens': 4}, {'max_tokens': 4}),
     ('beam-m2-4', {'max_completion_tokens': 4}, {'max_tokens': 4}),
     ('best-of-n-4', {'max_tokens': 500}, {}),
-    ('best-of-n-4', {'temperature': 0}, {'temperature': 0.0}),
+    ('greedy-1', {'temperature': 0}, {}),
+    ('best-of-n-4', {'temperature': 0.3}, {'temperature': 0.3}),
     ('beam-m2-4', {'temperature': 1.5}, {'temperature': 1.5}),
     ('best-of-n-t0.5-2', {'temperature': 0.5, 'top_p': 1, 'user': 'me'}, {}),
     ('allocation-3', {'temperature': 0.7, 'max_tokens': 4}, {'max_tokens': 4}),
@@ -279,9 +280,10 @@ def test_models_and_health(server):
     ),
     (
       CHATS,
-      served.chat('greedy', ' '.join(['13: 7 2 1'] * 63)),
+      served.chat('greedy', ' '.join(['13: 7 2 1'] * 4)),
       400,
-      'has a prompt of 253 tokens, more than 250; shorten it',
+      'has a prompt of 17 tokens, more than 12; shorten it, or start the '
+      'server with --prompt_tokens=17.',
     ),
     (CHATS, served.chat('greedy', 'who?'), 400, "'who?' cannot be asked: "),
     (CHATS, served.chat('greedy', ' '), 400, 'a question is empty'),
@@ -290,6 +292,13 @@ def test_models_and_health(server):
       served.chat('best-of-n-t0.5-2', '13: 7 2 1', temperature=0.7),
       400,
       'temperature=0.7, and best-of-n-t0.5-2 has 0.5, at which its strategy',
+    ),
+    (
+      CHATS,
+      served.chat('beam-m2-4', '13: 7 2 1', temperature=0),
+      400,
+      'temperature=0, at which the 4 attempts of beam-m2-4 would be equal; '
+      'leave it out, give 0.7 as the run does, or ask greedy-1.',
     ),
     (
       CHATS,

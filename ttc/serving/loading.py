@@ -7,18 +7,14 @@ import tempfile
 
 from ttc.answering.asked import Asked
 from ttc.answering.offers import Offer
-from ttc.inference.models import Models
 from ttc.inference.scheduler import Scheduler
-from ttc.inference.verifier_text import Bridge
 from ttc.pipeline import model_folders
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import storage
+from ttc.serving import room
 from ttc.serving.menu import Menu
 from ttc.serving.solving import Answerer
-from ttc.stages.solver import Solver
-
-_LONGEST = 1024  # tokens of a prompt, where the run says nothing
 
 
 def fitted(
@@ -58,8 +54,7 @@ def load(
     menu: what is to be served.
     folder: the absolute path of a stage, or of a model, by its name.
     seed: of the models.
-    prompt_tokens: the longest prompt to make room for; None for that of the
-      run, or else 1024 or what the models can read.
+    prompt_tokens: the longest prompt to make room for; see `room.longest`.
 
   Raises:
     ValueError: a model is not there, does not fit, or leaves no room for such a
@@ -83,7 +78,7 @@ def load(
     place = Place(pathlib.Path(there), (seed,), (stage.name,))
     run = StageRun(stage, place, seed)
     models = solver.load(run)
-    longest = _longest(solver, models, prompt_tokens or own.prompt_tokens)
+    longest = room.longest(menu, models, prompt_tokens)
     shapes = model_folders.shapes(
       storage.path, solver.proposer, solver.verifier
     )
@@ -91,24 +86,3 @@ def load(
     most = longest + solver.generation.max_tokens
     scheduler = solver.scheduler(run, answerer.models, menu.slots, most)
   return answerer, scheduler
-
-
-def _longest(solver: Solver, models: Models, wanted: int | None) -> int:
-  """Tokens of the longest prompt."""
-  room = solver.generation.max_tokens
-  bridged = isinstance(models.bridge, Bridge)
-  contexts = [
-    model.cfg.context
-    for role, model in models.present.items()
-    # Behind a bridge the verifier reads another text, which is checked there.
-    if model.cfg.context and not (bridged and role == 'verifier')
-  ]
-  most = min(contexts, default=_LONGEST + room) - room
-  if wanted is None:
-    return min(_LONGEST, most)
-  if contexts and wanted > most:
-    raise ValueError(
-      f'--prompt_tokens={wanted} and Generation.max_tokens={room} are more '
-      f'than the context of the models, {min(contexts)}; give at most {most}.'
-    )
-  return wanted

@@ -262,7 +262,7 @@ class Answerer:
         400,
         f'the question {quoted(problem.question, 60)} has a prompt of {length} '
         f'tokens, more than {self._longest}; shorten it, or start the server '
-        'with a larger --prompt_tokens.',
+        f'with --prompt_tokens={length}.',
         code='context_length_exceeded',
       )
 
@@ -279,6 +279,14 @@ def _check_temperature(ask: Ask) -> None:
     raise bad(
       f'temperature={wanted:g}, and {ask.listing.name} has {own:g}, at which '
       f'{why}; leave it out, or ask another model.',
+      'temperature',
+    )
+  usual, n = offer.stage.solver.generation.temperature, ask.listing.attempts
+  if wanted == 0 and n > 1 and own is None and usual != 0:
+    raise bad(
+      f'temperature=0, at which the {n} attempts of {ask.listing.name} would '
+      f'be equal; leave it out, give {usual:g} as the run does, or ask '
+      'greedy-1.',
       'temperature',
     )
 
