@@ -94,7 +94,7 @@ def test_what_has_to_be_named(capsys):
   assert main.main(words) == 2
   assert 'name a finished run with --run=FOLDER' in capsys.readouterr().err
   assert main.main([*words, '--run=x', '--budgt=3']) == 2
-  told = "unknown argument '--budgt=3'; see ttc evaluate --help"
+  told = "unknown argument '--budgt=3' (did you mean --budget?); see ttc eval"
   assert told in capsys.readouterr().err
   with pytest.raises(SystemExit, match='2'):
     main.main([*words, '--run=x', '--budget=four'])

@@ -89,7 +89,11 @@ def test_a_reader_that_has_seen_enough(made):
   [
     ([], '--run='),
     (['--run={0}/none'], '{0}/none holds no run'),
-    (['--run={0}/runs/e', 'more'], "unknown argument 'more'"),
+    (['--run={0}/runs/e', 'more'], "unknown argument 'more'; see ttc solve"),
+    (
+      ['--run={0}/runs/e', '--strategi=beam-m4'],
+      "unknown argument '--strategi=beam-m4' (did you mean --strategy?); see",
+    ),
     (['--run={0}/runs/e', '--only=label'], 'no stage that could answer'),
     (['--run={0}/runs/e', '--seed=8'], '--seed=8 is none of the seeds (7,)'),
     (['--run={0}/runs/e', '--strategy=a\x1bb'], 'beam-m4, best-of-n, greedy.'),

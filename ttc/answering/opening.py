@@ -41,7 +41,7 @@ def opened(
   """Opens a finished run, or the experiment of gin files.
 
   Args:
-    options: with `run`, `gin_file` and `stage`, the command's name.
+    options: with `run` and `gin_file`.
     rest: arguments that the parser does not know: gin bindings.
     load: `configuration.load`.
 
@@ -49,7 +49,7 @@ def opened(
     ValueError: neither is named, there is no such run, or its configuration is
       wrong.
   """
-  bound = bindings(options, rest)
+  bound = [argument.removeprefix('--gin.') for argument in rest]
   if not options.run and not options.gin_file:
     raise ValueError(
       'name a finished run with --run=FOLDER, such as runs/quickstart, or an '
@@ -59,24 +59,6 @@ def opened(
   files = options.gin_file or [str(_recorded(root))]
   experiment, config = load(files, bound, False)
   return Opened(experiment, root or experiment.root, config)
-
-
-def bindings(options: argparse.Namespace, rest: Sequence[str]) -> list[str]:
-  """The gin bindings of a command line.
-
-  Args:
-    options: with `stage`, the command's name.
-    rest: arguments that its parser does not know.
-
-  Raises:
-    ValueError: one of them is no binding.
-  """
-  for argument in rest:
-    if not argument.startswith('--gin.') or '=' not in argument:
-      raise ValueError(
-        f'unknown argument {argument!r}; see ttc {options.stage} --help'
-      )
-  return [argument.removeprefix('--gin.') for argument in rest]
 
 
 def _recorded(root: pathlib.Path) -> pathlib.Path:

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+import difflib
 import pathlib
 import shlex
 
@@ -146,6 +147,26 @@ def _add_checks(parser: argparse.ArgumentParser) -> None:
   add_mounted(parser)
 
 
+def unknown(options: argparse.Namespace, rest: Sequence[str]) -> str:
+  """What is wrong with arguments that a command's parser does not know.
+
+  Args:
+    options: what the parser knows, with `stage`, the command's name.
+    rest: the others, which should be bindings.
+  """
+  heads = ('--gin.', '--sweep.') if options.stage == 'sweep' else '--gin.'
+  for argument in rest:
+    if argument.startswith(heads) and '=' in argument:
+      continue
+    known = [f'--{name}' for name in vars(options) if name != 'stage']
+    close = difflib.get_close_matches(argument.split('=')[0], known, n=1)
+    meant = f' (did you mean {close[0]}?)' if close else ''
+    return (
+      f'unknown argument {argument!r}{meant}; see ttc {options.stage} --help'
+    )
+  return ''
+
+
 def request(argv: Sequence[str]):
   """Parses the command line of `run` or of a kind of stage.
 
@@ -160,11 +181,9 @@ def request(argv: Sequence[str]):
   """
   parser, _ = program()
   options, rest = parser.parse_known_args(argv)
-  bindings = []
-  for argument in rest:
-    if not argument.startswith('--gin.') or '=' not in argument:
-      parser.error(f'unknown argument {argument!r}; see ttc --help')
-    bindings.append(argument.removeprefix('--gin.'))
+  if told := unknown(options, rest):
+    parser.error(told)
+  bindings = [argument.removeprefix('--gin.') for argument in rest]
   if not options.gin_file:
     parser.error('name the experiment to run with --gin_file=PATH')
   from ttc.bindings import sources

@@ -63,6 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         return code
     for command in _OF_EXPERIMENTS:
       if options.stage == _name(command):
+        if told := arguments.unknown(options, rest):
+          print(f'ttc: {told}', file=sys.stderr)
+          return 2
         return command.run(options, rest, shlex.join(['ttc', *argv]))
   except BrokenPipeError:
     # Who reads has seen enough, such as `head`. What is left in the buffer

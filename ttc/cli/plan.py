@@ -94,15 +94,10 @@ def run(options: argparse.Namespace, rest: list[str], typed: str) -> int:
     The exit code: 0, 1 if a stage does not fit, 2 if no plan can be made.
   """
   del typed
-  from ttc.answering import opening
-
-  try:
-    bindings = tuple(opening.bindings(options, rest))
-    if not options.gin_file:
-      raise ValueError('name the experiment to plan with --gin_file=PATH')
-  except ValueError as error:
-    _report(f'ttc: {error}')
+  if not options.gin_file:
+    _report('ttc: name the experiment to plan with --gin_file=PATH')
     return _CANNOT_START
+  bindings = tuple(argument.removeprefix('--gin.') for argument in rest)
   # Before jax looks for devices: the chips are only described, not present.
   os.environ['JAX_PLATFORMS'] = 'cpu'
   os.environ.setdefault('TPU_SKIP_MDS_QUERY', '1')
