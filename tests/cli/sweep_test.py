@@ -140,9 +140,10 @@ def test_a_cell_that_cannot_be_configured_is_told_before_any_work(
 ):
   arguments = sweep('--sweep.Coin.bias=[1.5, 0.5]')
   assert main.main([*arguments, '--check']) == 2
-  first, second = map(json.loads, capsys.readouterr().out.splitlines())
-  assert 'bias=1.5 is not in [0, 1]' in first['error']
-  assert second == {'cell': 'bias-0.5', 'complete': False}
+  sound, wrong = map(json.loads, capsys.readouterr().out.splitlines())
+  assert sound == {'cell': 'bias-0.5', 'complete': False}
+  assert (wrong['cell'], wrong['cells']) == ('bias-1.5', 1)
+  assert 'bias=1.5 is not in [0, 1]' in wrong['error']
   assert not (tmp_path / 'sweep').exists()
   assert main.main([*arguments, '--run']) == 1
   told = capsys.readouterr().err
@@ -151,6 +152,17 @@ def test_a_cell_that_cannot_be_configured_is_told_before_any_work(
   assert runs['bias-1.5'].state == 'failed'
   assert 'bias=1.5 is not in [0, 1]' in runs['bias-1.5'].detail
   assert runs['bias-0.5'].state == 'done'
+
+
+def test_an_error_of_all_cells_is_told_once(sweep, capsys):
+  arguments = sweep('--sweep.Toss.items=[4, 5, 6]', '--gin.Coin.bias=1.5')
+  assert main.main([*arguments, '--check']) == 2
+  (told,) = map(json.loads, capsys.readouterr().out.splitlines())
+  assert (told['cell'], told['cells']) == ('items-4', 3)
+  assert main.main([*arguments, '--run']) == 2
+  told = capsys.readouterr().err
+  assert told.startswith('sweep: items-4 and 2 more cells: ')
+  assert told.count('bias=1.5 is not in [0, 1]') == 1
 
 
 def test_finished_cells_of_other_bindings_are_refused(sweep, tmp_path, capsys):
@@ -195,6 +207,7 @@ def test_a_cell_that_another_process_has_is_left_to_it(tmp_path, sweep, capsys):
   [
     (['--sweep.Coin.bias'], "unknown argument '--sweep.Coin.bias'"),
     (['--sweep.Coin.bias=[1]', '--bias=1'], "unknown argument '--bias=1'"),
+    (['--sweep.Coin.bias=[1]', '--outputs=a'], 'did you mean --output?'),
     ([], 'a sweep needs values to go through'),
     (['--sweep.Coin.bias=0.5'], 'Coin.bias=0.5 is no list'),
     (

@@ -147,9 +147,6 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
 
   swept = [text for text in rest if text.startswith('--sweep.')]
   bindings = [text for text in rest if text.startswith('--gin.')]
-  for text in rest:
-    if text not in (*swept, *bindings) or '=' not in text:
-      raise ValueError(f'unknown argument {text!r}; see ttc sweep --help')
   group = (options.coordinator, options.processes, options.process)
   if group != (None,) * 3 or (options.run and options.distributed):
     raise ValueError(

@@ -1,5 +1,6 @@
 """Runs the cells of a sweep on this machine: checks all, then runs each."""
 
+from collections.abc import Iterator
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 from ttc.pipeline import status
 from ttc.pipeline.run_log import RunLog, STOPPED
@@ -23,13 +25,31 @@ _OWN_GRACE_S = 10.0
 
 
 def check(cells: list[Cell]) -> int:
-  """Prints one line of JSON per cell: whether it is complete, or its error.
+  """Prints a line of JSON per cell that can be run, then one per error.
 
-  Checks may acquire the accelerator, which only the end of the process
-  releases.
+  An error that several cells have is told once, with the first of them and
+  their number.
 
   Returns:
     0, or 2 if a cell cannot be run.
+  """
+  refused: dict[str, list[str]] = {}
+  for facts in checks(cells):
+    if 'error' in facts:
+      refused.setdefault(facts['error'], []).append(facts['cell'])
+    else:
+      print(json.dumps(facts), flush=True)
+  for error, names in refused.items():
+    facts = {'cell': names[0], 'cells': len(names), 'error': error}
+    print(json.dumps(facts), flush=True)
+  return _CANNOT_START if refused else 0
+
+
+def checks(cells: list[Cell]) -> Iterator[dict[str, Any]]:
+  """Yields whether each cell is complete, or its error.
+
+  Checks may acquire the accelerator, which only the end of the process
+  releases.
   """
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   from ttc.cli import arguments, runner
@@ -38,16 +58,13 @@ def check(cells: list[Cell]) -> int:
   from ttc.pipeline.stage import RefusedError
 
   refusals = (ConfigurationError, RefusedError, IncompleteError, OSError)
-  code = 0
   for cell in cells:
-    facts = {'cell': cell.name}
+    facts: dict[str, Any] = {'cell': cell.name}
     try:
       facts['complete'] = runner.is_complete(arguments.request(cell.arguments))
     except refusals as error:
       facts['error'] = str(error)
-      code = _CANNOT_START
-    print(json.dumps(facts), flush=True)
-  return code
+    yield facts
 
 
 def run(folder: pathlib.Path, cells: list[Cell], command: str) -> int:
@@ -80,19 +97,22 @@ def run(folder: pathlib.Path, cells: list[Cell], command: str) -> int:
 
 
 def _run(folder: pathlib.Path, cells: list[Cell], log: RunLog) -> int:
-  open_cells, refused = {}, 0
+  open_cells: dict[str, Cell] = {}
+  refused: dict[str, list[str]] = {}
   for cell, facts in zip(cells, _checked(cells), strict=True):
     if 'error' in facts:
       began = time.time()
       log.cell(cell.name)
       log.cell(cell.name, began=began, code=_CANNOT_START, error=facts['error'])
-      _report(f'{cell.name}: {facts["error"]}')
-      refused += 1
+      refused.setdefault(facts['error'], []).append(cell.name)
     elif facts['complete']:
       _report(f'{cell.name}: complete, skipped')
     else:
       open_cells[cell.name] = cell
-  if refused == len(cells):
+  for error, (name, *others) in refused.items():
+    more = f' and {len(others)} more cells' * bool(others)
+    _report(f'{name}{more}: {error}')
+  if sum(map(len, refused.values())) == len(cells):
     return _CANNOT_START
   for number, (name, cell) in enumerate(open_cells.items(), start=1):
     now = status.one(folder / name)
@@ -117,12 +137,13 @@ def _run(folder: pathlib.Path, cells: list[Cell], log: RunLog) -> int:
   return 0 if done and not refused else _WORK_FAILED
 
 
-def _checked(cells: list[Cell]) -> list[dict]:
-  """What `check` prints, parsed; in a process that frees the accelerator."""
+def _checked(cells: list[Cell]) -> list[dict[str, Any]]:
+  """What `checks` yields, of a process that frees the accelerator."""
   code = (
     'import json, sys; from ttc.cli import sweep_runner; '
     'from ttc.sweeps.cells import Cell; '
-    'sweep_runner.check([Cell(*fields) for fields in json.load(sys.stdin)])'
+    'cells = [Cell(*fields) for fields in json.load(sys.stdin)]; '
+    '[print(json.dumps(x), flush=True) for x in sweep_runner.checks(cells)]'
   )
   fields = [(cell.name, cell.choices, cell.arguments) for cell in cells]
   done = subprocess.run(
