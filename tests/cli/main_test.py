@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from ttc.cli import main
+from ttc.cli import arguments, compare_runs, main
+from ttc.pipeline.experiment import Experiment
 
 _GIN = str(pathlib.Path(__file__).with_name('little.gin'))
 _REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -223,6 +224,14 @@ def test_wrong_usage_exits_with_two(capsys, arguments, message):
     main.main(arguments)
   assert stopped.value.code == 2
   assert message in capsys.readouterr().err
+
+
+def test_git_ignores_what_commands_write():
+  _, stages = arguments.program()
+  compare_runs.add_parser(stages)
+  page = stages.choices['compare_runs'].get_default('output')
+  ignored = (_REPOSITORY / '.gitignore').read_text().split()
+  assert {f'/{page}/', f'/{Experiment.output}/'} <= set(ignored)
 
 
 def test_help_imports_nothing_heavy():
