@@ -56,6 +56,8 @@ def test_what_is_wrong_with_a_line(tmp_path, line, message):
 def test_files_that_are_not_there_or_not_whole(tmp_path):
   with pytest.raises(ValueError, match=r'There is no file .*/none\.jsonl'):
     Rows(str(tmp_path / 'none.jsonl')).read()
+  with pytest.raises(ValueError, match='is a folder; name a file in it: JSON'):
+    Rows(str(tmp_path)).read()
   path = tmp_path / 'a.jsonl.gz'
   line = b'{"question": "a", "answer": "1"}\n'
   path.write_bytes(gzip.compress(line * 9)[:40])

@@ -58,6 +58,11 @@ def read(path: str | pathlib.Path) -> Iterator[tuple[int, bytes]]:
   """
   place = storage.path(path)
   if not place.is_file():
+    if place.is_dir():
+      raise ValueError(
+        f'{path} is a folder; name a file in it: JSON lines, gzipped or not, '
+        'or parquet.'
+      )
     raise ValueError(f'There is no file {path}.{hub.advice(path, "dataset")}')
   with place.open('rb') as raw:
     # Files of a bucket have no buffer that one can look into.
