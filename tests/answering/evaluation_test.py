@@ -25,6 +25,7 @@ def questions(tmp_path_factory):
   """The run's own test questions, in a file."""
   path = tmp_path_factory.mktemp('questions') / 'q.jsonl'
   lines = [json.dumps({'question': p.question}) for p in TASK.problems('test')]
+  lines[0] = lines[0].replace('}', ', "answer": "7"}')  # which is not read
   path.write_text('\n'.join(lines) + '\n')
   return path
 
@@ -142,8 +143,10 @@ def test_differences_are_paired_and_of_every_two_strategies(judged):
     abs(one['accuracy'] - other['accuracy']), abs=1e-3
   )
   table = (judged[0] / 'table.txt').read_text()
-  assert claim['statement'] in table
+  # Five questions decide nothing, and one line says so.
+  assert 'not measurable  6 of 6 differences; see evaluation.json' in table
   assert facts['asked'] == 5
+  assert "; 'answer' of 1 lines is not read, since these questions" in table
 
 
 def _bytes(folder):
@@ -192,10 +195,16 @@ def test_what_a_kill_left_is_finished_with_the_same_bytes(
     ),
     (('--budget=2.5',), '--budget=2.5 is no number of generations'),
     (('--strategy=policy', '--budget=0'), '--budget=0 buys nothing'),
+    (
+      ('--budget=1e6',),
+      '--budget=1000000 is that many generations for each question, of which '
+      '10000 are the most; the run spent up to 4.',
+    ),
     (('--seed=3,4',), '--seed=4 is none of the seeds (3,)'),
     (('--only=label',), '--only=label is no stage that could answer'),
     (('--output={root}',), 'is the folder of the run itself'),
     (('--questions={root}/none.jsonl',), 'no file'),
+    (('--questions={root}',), 'is a folder; name a file in it: JSON lines, gz'),
     (('--field=text',), "line 1: field 'text' is missing; the line has 'quest"),
     (
       ('--strategy=beam-m2', '--budget=2', '--output={out}'),

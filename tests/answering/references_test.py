@@ -36,6 +36,7 @@ def test_what_is_asked_and_what_is_not(tmp_path):
     "no reference answer but 'N/A'": 1,
     'spells the special token <|im_end|>': 1,
   }
+  assert found.unread == 0
   solved = found.asked_by(task)
   assert solved.left_out('test') == found.without
   grades = solved.grade_all(found.problems[0], [r'\boxed{2/2}', r'\boxed{3}'])
@@ -93,11 +94,13 @@ def test_what_identifies_them_is_in_the_file_and_in_how_they_are_posed(
 def test_a_task_that_grades_by_itself_needs_no_references(tmp_path):
   task = Worksheet(goals=(2,), num_pretrain=5, num_finetune=5, num_test=6)
   own = task.problems('test')
-  lines = [{'q': own[3].question}, {'q': '13: 7 2 1'}, {'q': own[3].question}]
+  lines = [{'q': own[3].question}, {'q': '13: 7 2 1', 'answer': '13: 7+2=9'}]
+  lines.append({'q': own[3].question})
   path = _written(tmp_path / 'q.jsonl', lines)
   found = References(path, 'q', 'answer').read(task, 'test')
   assert found.problems[0] == own[3]
   assert found.without == {'asked twice': 1}
+  assert found.unread == 1
 
 
 @pytest.mark.parametrize(

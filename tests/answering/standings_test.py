@@ -93,3 +93,21 @@ def test_the_text_says_all_and_its_columns_line_up():
   assert len({len(line) for line in table}) == 1
   assert re.search(r'beam-m4 +16 +640 +\d+\.\d +\[', table[2])
   assert 'Beam-m4 at 16 is more accurate than greedy at 1. +' in lines[-1]
+
+
+def test_one_line_is_enough_for_all_that_is_undecided():
+  rng = np.random.default_rng(3)
+  entries = _entries(rng, *((name, 1, 0.5) for name in 'abc'))
+  entries += _entries(rng, ('wrong', 1, 0.0))
+  for some, shown in (
+    (entries[:2], ['     undecided  A at 1 is']),
+    (
+      entries,
+      [*3 * ['         holds  '], '     undecided  3 of 6'],
+    ),
+  ):
+    claims = standings.differences(some)
+    text = standings.text('', standings.table(some), claims)
+    told = text.splitlines()[-len(shown) - 1 :]
+    assert told[0].startswith('differences, ')
+    assert [t[: len(s)] for t, s in zip(told[1:], shown, strict=True)] == shown

@@ -215,6 +215,9 @@ def _conclude(
   if shared := _fitted_on(settings, kept):
     facts['fitted_on'] = shared
     title += f'; {shared} of them fitted the policy, which is too good on those'
+  if n := references.unread:
+    title += f'; {references.answer!r} of {n} lines is not read, since these '
+    title += 'questions tell what answers them'
   text = standings.text(f'{title}{_told(without)}', rows, claims)
   for name, data in ((FILE, records.canonical(facts)), (_TABLE, text)):
     records.write_atomic(output / name, f'{data}\n'.encode())

@@ -30,6 +30,8 @@ _SEARCH, _ALLOCATE, _POLICY = 'search', 'allocate', 'policy'
 _FITTED = {_ALLOCATE: 'allocation', ApplyPolicy.kind: 'policy'}
 # Fields of it with the stages whose samples a policy was fitted on.
 _SAMPLED = ('difficulty', 'search')
+# Generations for a question; papers that sample again and again draw so many.
+_MOST = 10_000
 # Without brackets, as a command line has them.
 _PLAIN = {'BestOfN()': names.BEST, 'Greedy()': names.GREEDY}
 _APART = re.compile(r'[^a-z0-9.]+')
@@ -130,6 +132,13 @@ class Offer:
         f'--budget={budget:g} buys nothing; give a positive number.'
       )
     whole = int(budget) if budget == int(budget) else budget
+    most = max(_MOST, *self.budgets)
+    if whole > most:
+      raise ValueError(
+        f'--budget={whole} is that many generations for each question, of '
+        f'which {most} are the most; the run spent up to '
+        f'{max(self.budgets):g}.'
+      )
     if whole != int(whole) and self.stage.kind != _ALLOCATE:
       raise ValueError(
         f'--budget={budget:g} is no number of generations; give a whole one.'

@@ -22,6 +22,8 @@ class References:
     answer: field with its reference answer, where the task needs one.
     problems: with different ids.
     without: number of lines that are not asked, by reason.
+    unread: number of lines with a reference answer that the task does not need,
+      because its questions tell what answers them.
   """
 
   path: pathlib.Path
@@ -29,6 +31,7 @@ class References:
   answer: str
   problems: tuple[Problem, ...] = ()
   without: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  unread: int = 0
 
   def read(self, task: Task, split: str) -> 'References':
     """The questions as a task poses them.
@@ -45,7 +48,7 @@ class References:
       ValueError: a line lacks a field, no question has a reference answer, or
         the task cannot pose one.
     """
-    texts = self._texts(isinstance(task, Questions))
+    texts, unread = self._texts(isinstance(task, Questions))
     if isinstance(task, Questions):
       own = self._read_by(task)
       given, without = own.problems('test'), own.left_out('test')
@@ -67,7 +70,9 @@ class References:
         f'({told or "it has no lines"}); write reference answers in the field '
         f'{self.answer!r}, or name theirs with --answer.'
       )
-    return dataclasses.replace(self, problems=tuple(problems), without=without)
+    return dataclasses.replace(
+      self, problems=tuple(problems), without=without, unread=unread
+    )
 
   def asked_by(self, task: Task) -> Asked:
     """The questions for a solver, whose task may pose them in its own way."""
@@ -79,14 +84,22 @@ class References:
     rows = Rows(str(self.path), question=self.question, answer=self.answer)
     return dataclasses.replace(task, test=rows, finetune=rows)
 
-  def _texts(self, graded: bool) -> list[str]:
-    """The questions of all lines; raises ValueError as `read`."""
-    texts = []
+  def _texts(self, graded: bool) -> tuple[list[str], int]:
+    """The questions of all lines, and how many answers are not read.
+
+    Args:
+      graded: whether the answers are.
+
+    Raises:
+      ValueError: as of `read`.
+    """
+    texts, unread = [], 0
     for line, fields in jsonl.read_objects(str(self.path)):
       try:
         texts.append(jsonl.text(fields, self.question) or '')
         if graded:
           jsonl.answer(fields, self.answer)
+        unread += not graded and self.answer in fields
       except jsonl.MissingFieldError as error:
         raise ValueError(
           f'{self.path}: line {line}: {error} Name the fields with --field and '
@@ -94,4 +107,4 @@ class References:
         ) from error
       except ValueError as error:
         raise ValueError(f'{self.path}: line {line}: {error}') from error
-    return texts
+    return texts, unread

@@ -128,10 +128,15 @@ def text(
     lines.append('  '.join([first, *(f'{x:>{width}}' for x, width in others)]))
   if claims:
     lines += ['', 'differences, paired by question, with 95% intervals:']
+  unclear = collections.Counter(c.verdict for c in claims if c.holds is None)
   for claim in claims:
-    lines.append(
-      f'{claim.verdict:>14}  {claim.statement} {words.number(claim)}'
-    )
+    if unclear[claim.verdict] < 2:
+      told = f'{claim.statement} {words.number(claim)}'
+      lines.append(f'{claim.verdict:>14}  {told}')
+  for verdict, count in unclear.items():
+    if count > 1:
+      told = f'{count} of {len(claims)} differences; see evaluation.json'
+      lines.append(f'{verdict:>14}  {told}')
   return printable('\n'.join(lines))
 
 
