@@ -1,5 +1,7 @@
 """A checkout, a wheel that is made of it, and where that is installed."""
 
+import shutil
+
 import pytest
 
 from tests.distribution import building
@@ -22,4 +24,15 @@ def installed(checkout, tmp_path_factory):
   (wheel,) = wheels.iterdir()
   folder = tmp_path_factory.mktemp('installed')
   building.pip('install', f'--target={folder}', wheel)
+  return folder
+
+
+@pytest.fixture(scope='session')
+def finished(installed, tmp_path_factory):
+  """A folder with nothing but a finished run of tiny.gin in it."""
+  folder = tmp_path_factory.mktemp('place')
+  shutil.copy(building.TINY, folder)
+  mine = "include 'tiny.gin'\nExperiment.name = 'mine'\n"
+  (folder / 'mine.gin').write_text(mine)
+  building.run(installed, folder, 'run', '--gin_file=mine.gin')
   return folder
