@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
+from types import MappingProxyType
 from typing import ClassVar
 
 from ttc.allocation import grades
@@ -81,7 +82,7 @@ class Revise:
     (from 1) too. "spent" is the cost after the prompt and after each turn.
     """
     chains = Chains(self.plan(), self.solver.task.vocabulary, self.keep)
-    scheduler = None
+    budget, scheduler = self.budget or sum(chains.turns), None
     for part in run.parts(
       self.solver.problems, self.size, grades=grades.of_chains
     ):
@@ -97,77 +98,90 @@ class Revise:
             self.solver.prompt_width, self.solver.generation.max_tokens
           ),
         )
+      items = [(chains, problem) for problem in part.items]
       with partitioning.use(models.mesh):
-        part.write(
-          list(
-            self._records(run, models, scheduler, scorers, chains, part.items)
-          )
-        )
+        found = records(run, self.solver, models, scheduler, items, scorers)
+        part.write([{**row, 'budget': budget} for row in found])
 
-  def _records(
-    self,
-    run: StageRun,
-    models: Models,
-    scheduler: PlanRunner,
-    scorers: Mapping[str, Scheduler],
-    chains: Chains,
-    problems: Sequence[Problem],
-  ) -> Iterator[dict]:
-    """Records of the problems, in their order."""
-    skipped = self.solver.skipped
-    questions = {
-      q.id: q
-      for q in self.solver.posed(
-        [problem for problem in problems if not skipped(problem)],
-        stage_key(run),
-      )
-    }
-    trails = {problem.id: Trail() for problem in problems}
-    rows = {}
-    for question, _ in scheduler.run(
-      (q, chains.plan(q, models, trails[q.id]), chains.slots)
-      for q in questions.values()
+
+def records(
+  run: StageRun,
+  solver: Solver,
+  models: Models,
+  scheduler: PlanRunner,
+  items: Sequence[tuple[Chains, Problem]],
+  scorers: Mapping[str, Scheduler] = MappingProxyType({}),
+  stream: str = '',
+) -> Iterator[dict]:
+  """Revises, and yields the records of items in their order; see `Revise`.
+
+  Args:
+    run: the run of the stage.
+    solver: its models and questions.
+    models: models from `solver.load`.
+    scheduler: scheduler of the models.
+    items: chains and question, each question once.
+    scorers: further verifiers, from `solver.load_scorers`.
+    stream: name of the stage whose random stream this is; '' for its own.
+  """
+  skipped = solver.skipped
+  asked = [(own, problem) for own, problem in items if not skipped(problem)]
+  questions = {
+    q.id: q
+    for q in solver.posed(
+      [problem for _, problem in asked], stage_key(run, stream=stream)
+    )
+  }
+  chains = {problem.id: own for own, problem in asked}
+  trails = {id: Trail() for id in chains}
+  rows = {}
+  for question, _ in scheduler.run(
+    (q, chains[id].plan(q, models, trails[id]), chains[id].slots)
+    for id, q in questions.items()
+  ):
+    # Graded here and not after the loop: the devices work on other questions
+    # in the meantime.
+    rows[question.id] = _rows(
+      solver, question.id, _by_chain(trails[question.id])
+    )
+  solutions = [
+    Solution(q, [r.attempt for r in _by_chain(trails[id])])
+    for id, q in questions.items()
+  ]
+  for name, scorer in scorers.items():
+    for id, values in zip(
+      questions, final_values(scorer, solutions), strict=True
     ):
-      # Graded here and not after the loop: the devices work on other questions
-      # in the meantime.
-      rows[question.id] = self._rows(
-        question.id, _by_chain(trails[question.id])
-      )
-    solutions = [
-      Solution(q, [r.attempt for r in _by_chain(trails[q.id])])
-      for q in questions.values()
-    ]
-    for name, scorer in scorers.items():
-      for id, values in zip(
-        questions, final_values(scorer, solutions), strict=True
-      ):
-        for row, value in zip(rows[id], values, strict=True):
-          row.setdefault('scores', {})[name] = value
-    for problem in problems:
-      record = {
-        'problem': problem.id,
-        **problem.told,
-        'strategy': f'Revise(keep={self.keep})',
-        'budget': self.budget or sum(chains.turns),
-        'seed': run.seed,
-        'rows': rows.get(problem.id, []),
+      for row, value in zip(rows[id], values, strict=True):
+        row.setdefault('scores', {})[name] = value
+  for own, problem in items:
+    record = {
+      'problem': problem.id,
+      **problem.told,
+      'strategy': f'Revise(keep={own.keep})',
+      'budget': sum(own.turns),
+      'seed': run.seed,
+      'rows': rows.get(problem.id, []),
+    }
+    if reason := skipped(problem):
+      yield {**record, 'skipped': reason}
+    else:
+      yield {
+        **record,
+        'spent': trails[problem.id].spent,
+        'cost': questions[problem.id].cost.record(),
       }
-      if reason := skipped(problem):
-        yield {**record, 'skipped': reason}
-      else:
-        yield {
-          **record,
-          'spent': trails[problem.id].spent,
-          'cost': questions[problem.id].cost.record(),
-        }
 
-  def _rows(self, problem: int, revisions: Sequence[Revision]) -> list[dict]:
-    """Graded attempts of one problem."""
-    rows = self.solver.judge(problem, [r.attempt for r in revisions])
-    return [
-      {**row, 'chain': r.chain, 'turn': r.turn}
-      for r, row in zip(revisions, rows, strict=True)
-    ]
+
+def _rows(
+  solver: Solver, problem: int, revisions: Sequence[Revision]
+) -> list[dict]:
+  """Graded attempts of one problem."""
+  rows = solver.judge(problem, [r.attempt for r in revisions])
+  return [
+    {**row, 'chain': r.chain, 'turn': r.turn}
+    for r, row in zip(revisions, rows, strict=True)
+  ]
 
 
 def _by_chain(trail: Trail) -> list[Revision]:
