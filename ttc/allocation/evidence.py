@@ -94,9 +94,23 @@ class Evidence:
     )
 
 
+def voters(rows: Sequence[Mapping]) -> list[int]:
+  """Which attempts vote: all; of chains of revisions, the winner of each."""
+  if not rows or 'chain' not in rows[0]:
+    return [*range(len(rows))]
+  chains: dict[int, list[int]] = {}
+  for index, row in enumerate(rows):
+    chains.setdefault(row['chain'], []).append(index)
+  return [
+    own[Evidence.of([rows[index] for index in own]).choice]
+    for own in chains.values()
+  ]
+
+
 def answer(rows: Sequence[Mapping]) -> Mapping:
   """The attempt to answer with, of attempts as records hold them."""
-  return rows[Evidence.of(rows).choice]
+  kept = [rows[index] for index in voters(rows)]
+  return kept[Evidence.of(kept).choice]
 
 
 def log_odds(probability: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """How right a stage is so far, for its progress line: what it answers with."""
 
-from collections.abc import Iterator, Mapping, Sequence
-import itertools
+from collections.abc import Mapping, Sequence
 
 from ttc.allocation import evidence
 from ttc.analysis import names
@@ -26,11 +25,7 @@ def of_chains(rows: Sequence[Mapping]) -> Grades:
   Args:
     rows: records of questions, whose attempts tell their chain.
   """
-  chosen = [
-    evidence.answer([evidence.answer(chain) for chain in _chains(row)])
-    for row in rows
-    if row['rows']
-  ]
+  chosen = [evidence.answer(row['rows']) for row in rows if row['rows']]
   return _told(f'N={rows[0]["budget"]}', chosen, rows)
 
 
@@ -56,12 +51,6 @@ def of_policy(rows: Sequence[Mapping]) -> Grades:
     chosen = [evidence.answer(row['rows']) for row in own if row['rows']]
     told |= _told(f'the policy N={budget}', chosen, own)
   return told | attempts([row for row in rows if 'policy' in row])
-
-
-def _chains(row: Mapping) -> Iterator[list[Mapping]]:
-  """The attempts of each chain, which stand together."""
-  for _, chain in itertools.groupby(row['rows'], lambda x: x['chain']):
-    yield list(chain)
 
 
 def _told(

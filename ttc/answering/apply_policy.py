@@ -122,15 +122,12 @@ class ApplyPolicy:
       ValueError: it has no bins that can be predicted, starts at a larger
         budget than one of `budgets`, or chooses an arm that is not in `arms`.
     """
-    tree = json.loads((folder / FILE).read_text(encoding='utf-8'))
-    found = tree.get('search', {}).get('predicted')
-    if found is None:
-      raise ValueError(
-        f'{folder / FILE} has no policy over strategies by predicted '
-        'difficulty; fit one on stages difficulty and search with a verifier, '
-        'and with several arms at a budget.'
-      )
-    policy = Policy.from_json(json.dumps(found))
+    policy = read(
+      folder,
+      'search',
+      'strategies by predicted difficulty; fit one on stages difficulty and '
+      'search with a verifier, and with several arms at a budget.',
+    )
     known = self._known()
     actions = {}
     for budget in self.budgets:
@@ -182,6 +179,24 @@ class ApplyPolicy:
         ]
       )
     return [row for rows in zip(*columns, strict=True) for row in rows]
+
+
+def read(folder: pathlib.Path, side: str, wanted: str) -> Policy:
+  """Reads one half of a fitted policy, by bins that can be predicted.
+
+  Args:
+    folder: of the stage that fitted it.
+    side: 'search' or 'revise'.
+    wanted: what it should be over, and how to fit it, for the error.
+
+  Raises:
+    ValueError: it is not there.
+  """
+  tree = json.loads((folder / FILE).read_text(encoding='utf-8'))
+  found = tree.get(side, {}).get('predicted')
+  if found is None:
+    raise ValueError(f'{folder / FILE} has no policy over {wanted}')
+  return Policy.from_json(json.dumps(found))
 
 
 def assign_bins(policy: Policy, rows: Sequence[dict]) -> None:

@@ -227,7 +227,7 @@ def _conclude(
 def _fitted_on(settings: Sequence[Setting], asked: np.ndarray) -> int:
   """How many of the questions, by id, a policy was fitted on."""
   for setting in settings:
-    if setting.name == offers.POLICY:
+    if setting.name in (offers.POLICY, offers.REVISIONS):
       # Without the file of those questions no id is one of theirs.
       with contextlib.suppress(ValueError, OSError):
         own = [p.id for p in setting.offer.stage.solver.problems]

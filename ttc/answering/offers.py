@@ -5,10 +5,12 @@ import dataclasses
 import math
 import pathlib
 import re
+from typing import Any
 
-from ttc.analysis import names
+from ttc.analysis import curves, names
 from ttc.answering import fitted
 from ttc.answering.apply_policy import ApplyPolicy
+from ttc.answering.apply_revisions import ApplyRevisions
 from ttc.answering.asked import Asked
 from ttc.checkpoints import orbax
 from ttc.data.problems import Problem
@@ -23,11 +25,15 @@ from ttc.stages.arms import Arm, Armed
 from ttc.stages.policy import FitPolicy
 from ttc.stages.solver import Solver
 
-ALLOCATION, POLICY = 'allocation', 'policy'
+ALLOCATION, POLICY, REVISIONS = 'allocation', 'policy', 'revision-policy'
 # Kinds of stages.
 _SEARCH, _ALLOCATE, _POLICY = 'search', 'allocate', 'policy'
 # The field with the stage that fitted, by the kind of the one that answers.
-_FITTED = {_ALLOCATE: 'allocation', ApplyPolicy.kind: 'policy'}
+_FITTED = {
+  _ALLOCATE: 'allocation',
+  ApplyPolicy.kind: 'policy',
+  ApplyRevisions.kind: 'policy',
+}
 # Fields of it with the stages whose samples a policy was fitted on.
 _SAMPLED = ('difficulty', 'search')
 # Generations for a question; papers that sample again and again draw so many.
@@ -79,36 +85,36 @@ class Offer:
   ) -> Armed:
     """As `stage_for`; of too long a question its solver says `skipped`."""
     own = self.stage.solver
-    solver = dataclasses.replace(
-      self.solver(folder), task=asked, scorers=(), questions=None, skip=0
-    )
+    solver = self.solver(folder)
     whole = self._whole(budget, bool(solver.verifier))
     limits = [limit for limit, _ in _limits(solver, own.prompt_tokens)]
     # A few questions need few lanes, and which ones there are changes nothing.
     most = len(asked.asked) * max(self._rows(whole))
-    solver = dataclasses.replace(
-      solver,
+    asks = dict(
+      scorers=(),
+      questions=None,
+      skip=0,
       prompt_tokens=max(1, min(limits)) if limits else None,
       rows=min(own.rows, most),
     )
+    solver = dataclasses.replace(solver, task=asked, **asks)
     if self.strategy is not None:
       arms = (Arm(self.strategy, (whole,)),)
       return dataclasses.replace(self.stage, solver=solver, arms=arms)
-    fit = self.fit(solver, folder)
-    return dataclasses.replace(
-      self.stage, solver=solver, budgets=(whole,), **fit
-    )
+    changes = self.fit(solver, folder) | {'solver': solver, 'budgets': (whole,)}
+    if isinstance(self.stage, ApplyRevisions):
+      binning = self.stage.binning
+      again = Asked(asked.asked, binning.task, asked.path, asked.without)
+      changes['binning'] = dataclasses.replace(
+        _placed(binning, folder), task=again, **asks
+      )
+    return dataclasses.replace(self.stage, **changes)
 
   def solver(self, folder: Callable[[str], str]) -> Solver:
     """That of the stage, its models named by absolute paths."""
-    own = self.stage.solver
-    return dataclasses.replace(
-      own,
-      proposer=folder(own.proposer),
-      verifier=folder(own.verifier) if own.verifier else '',
-    )
+    return _placed(self.stage.solver, folder)
 
-  def fit(self, solver: Solver, folder: Callable[[str], str]) -> dict[str, str]:
+  def fit(self, solver: Solver, folder: Callable[[str], str]) -> dict[str, Any]:
     """The field of the stage that names what it has fitted, and its path.
 
     Args:
@@ -118,10 +124,16 @@ class Offer:
     Raises:
       ValueError: it is not there, or was fitted with other models.
     """
-    field = _FITTED[self.stage.kind]
-    path = folder(getattr(self.stage, field))
+    stage, field = self.stage, _FITTED[self.stage.kind]
+    path = folder(getattr(stage, field))
+    if isinstance(stage, ApplyRevisions):
+      binning = _placed(stage.binning, folder)
+      checked = {stage.revise: solver, stage.difficulty: binning}
+      for name, own in checked.items():
+        fitted.check(storage.path(path), own, [name])
+      return {field: path}
     # A policy may be over revisions as well, which another model makes.
-    stages = [getattr(self.stage, role, '') for role in _SAMPLED]
+    stages = [getattr(stage, role, '') for role in _SAMPLED]
     fitted.check(storage.path(path), solver, list(filter(None, stages)))
     return {field: path}
 
@@ -151,6 +163,8 @@ class Offer:
     """The rows that a question may have at once, of whatever it is asked by."""
     if self.strategy is not None:
       return [budget]
+    if isinstance(self.stage, ApplyRevisions):
+      return [*self.budgets, self.stage.samples]
     arms = [n for arm in self.stage.arms for n in arm.budgets]
     return [*arms, getattr(self.stage, 'samples', 1)]
 
@@ -160,8 +174,8 @@ def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
 
   These are the arms of its search stages, of which the first that has a
   strategy counts; best-of-N and greedy with the models of the first stage that
-  has a verifier; its allocation; and its policy over the strategies of a
-  search stage.
+  has a verifier; its allocation; and its policies over the strategies of a
+  search stage, and over turns and chains of revisions.
 
   Args:
     experiment: the experiment.
@@ -198,8 +212,10 @@ def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
   for one in looked:
     if one.kind == _ALLOCATE:
       named.setdefault(ALLOCATION, Offer(one, None, one.budgets))
-    elif one.kind == _POLICY and (applied := _applied(experiment, one)):
-      named.setdefault(POLICY, Offer(applied, None, applied.budgets))
+    elif one.kind == _POLICY:
+      for name, find in ((POLICY, _applied), (REVISIONS, _revised)):
+        if applied := find(experiment, one):
+          named.setdefault(name, Offer(applied, None, applied.budgets))
   return named
 
 
@@ -229,6 +245,31 @@ def _applied(experiment: Experiment, fit: FitPolicy) -> ApplyPolicy | None:
     policy=fit.name,
     difficulty=binning.name,
     search=search.name,
+    size=binning.size,
+  )
+
+
+def _revised(experiment: Experiment, fit: FitPolicy) -> ApplyRevisions | None:
+  """The stage that answers by the revision half of a fitted policy.
+
+  None where the experiment has no revisions, no samples to bin by, or no
+  verifier of either.
+  """
+  by_name = {stage.name: stage for stage in experiment.stages}
+  revised, binning = by_name.get(fit.revise), by_name.get(fit.difficulty)
+  if revised is None or binning is None:
+    return None
+  if not (revised.solver.verifier and binning.solver.verifier):
+    return None
+  return ApplyRevisions(
+    revised.solver,
+    binning.solver,
+    budgets=tuple(curves.powers(len(revised.plan()))),
+    samples=binning.num,
+    keep=revised.keep,
+    policy=fit.name,
+    difficulty=binning.name,
+    revise=revised.name,
     size=binning.size,
   )
 
@@ -289,6 +330,15 @@ def finished(root: pathlib.Path, seed: int) -> Callable[[str], str]:
     return str(place)
 
   return folder
+
+
+def _placed(solver: Solver, folder: Callable[[str], str]) -> Solver:
+  """A solver whose models are named by absolute paths."""
+  return dataclasses.replace(
+    solver,
+    proposer=folder(solver.proposer),
+    verifier=folder(solver.verifier) if solver.verifier else '',
+  )
 
 
 def _check_lengths(solver: Solver, prompt_tokens: int | None) -> None:

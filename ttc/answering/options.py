@@ -13,8 +13,9 @@ Strategies are those of the experiment's search stages as figures name them, in
 small letters (best-of-n, greedy, beam-m4, lookahead-k1-m4); allocation, which
 shares the budget of all questions out among them as its belief says; and
 policy, which takes the strategy that is best at the budget for questions as
-difficult as samples, which are charged, say that this one is. A name that is
-none of them lists all.
+difficult as samples, which are charged, say that this one is; revision-policy
+does so for turns and chains of revisions. A name that is none of them lists
+all.
 """
 _EVALUATE = """
 for example, on the quickstart's run:

@@ -9,18 +9,20 @@ import collections
 from collections.abc import Mapping, Sequence
 import contextlib
 import dataclasses
+import functools
 import io
 import pathlib
 import tempfile
 from typing import Any
 
-from ttc.allocation.evidence import Evidence
+from ttc.allocation.evidence import Evidence, voters
 from ttc.allocation.recorded import spend
 from ttc.data.problems import Problem
 from ttc.pipeline import model_folders, records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import Stage, StageRun
+from ttc.runtime import storage
 
 BELIEF = 'calibrated belief'
 WEIGHTED_VOTE = 'share of the vote, weighted by the verifier'
@@ -111,8 +113,10 @@ def reply(
   # The samples that tell a policy the bin of a question are no votes.
   votes = [row for row in bought if 'bin' not in row]
   attempts = tuple(attempt for row in votes for attempt in row['rows'])
-  evidence = Evidence.of(attempts)
-  best = attempts[evidence.choice]
+  voting = voters(attempts)
+  evidence = Evidence.of([attempts[index] for index in voting])
+  chosen = voting[evidence.choice]
+  best = attempts[chosen]
   generations, stop = sum(row.get('budget', 0) for row in bought), SPENT
   if stage.kind == 'allocate':
     last = next(row['decision'] for row in rows if 'correct' in row)
@@ -123,6 +127,9 @@ def reply(
     total = evidence.score.sum()
     confidence = evidence.score[same].sum() / total if total else 0.0
     measure = WEIGHTED_VOTE if stage.solver.verifier else VOTE
+  told_by = models
+  if binning := getattr(stage, 'binning', None):
+    told_by = _shapes(binning.proposer, binning.verifier)
   if binned := [row for row in bought if 'bin' in row]:
     bin, arm = binned[0]['bin'], votes[0]['arm']
     stop = f'{stop} by {arm}, the arm of difficulty bin {bin}'
@@ -136,7 +143,16 @@ def reply(
     stop=stop,
     generations=generations,
     tokens=sum(count[1] for row in bought for count in row['cost'].values()),
-    flops=sum(spend(row['cost'], models)[1] for row in bought),
-    chosen=evidence.choice,
+    flops=sum(
+      spend(row['cost'], told_by if 'bin' in row else models)[1]
+      for row in bought
+    ),
+    chosen=chosen,
     attempts=attempts,
   )
+
+
+@functools.cache
+def _shapes(proposer: str, verifier: str) -> model_folders.ModelShapes:
+  """Of models that absolute paths name."""
+  return model_folders.shapes(storage.path, proposer, verifier)

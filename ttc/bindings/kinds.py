@@ -13,6 +13,7 @@ KINDS = {
   'evaluate_prm': 'value the steps of solutions, and find their first error',
   'policy': 'choose the best strategy for each difficulty and budget',
   'apply_policy': 'answer questions by a fitted policy',
+  'apply_revisions': 'answer questions by a fitted policy over revisions',
   'probe': 'read prompts, to predict difficulty before sampling',
   'fit_allocation': 'learn from fitting questions how to spend a budget',
   'allocate': 'spend a budget over all questions, as results come in',

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import tempfile
 
+from ttc.answering.apply_revisions import ApplyRevisions
 from ttc.answering.asked import Asked
 from ttc.answering.offers import Offer
 from ttc.inference.scheduler import Scheduler
@@ -31,6 +32,12 @@ def fitted(
   """
   there, absent = {}, {}
   for name, offer in offers.items():
+    if offer.stage.kind == ApplyRevisions.kind:
+      absent[name] = (
+        'two models make its answers, and an endpoint has one; ask ttc solve '
+        'or ttc evaluate'
+      )
+      continue
     try:
       if offer.strategy is None:
         offer.fit(offer.solver(folder), folder)  # for its errors
