@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.answering import small_run
 from tests.answering.small_run import SEED, TASK
 from tests.stages.random_models import stored
 from ttc.allocation.evidence import Evidence, voters
@@ -12,32 +13,15 @@ from ttc.analysis import aggregate, chains, names, study
 from ttc.answering import offers
 from ttc.answering.replies import replies, WEIGHTED_VOTE
 from ttc.pipeline import records
-from ttc.pipeline.place import Place
-from ttc.pipeline.stage import StageRun
-from ttc.stages.policy import FitPolicy
-from ttc.stages.revise import Revise
 
 BUDGET = 4
 
 
 @pytest.fixture(scope='module')
 def revised(run):
-  """The run with chains of another model, and a policy over them."""
+  """The run with a policy over revisions, and its root."""
   experiment, root = run
-  folder = root / f'seed-{SEED}'
-  stored(folder / 'revision', seed=1)
-  verifier = stored(folder / 'revision_orm', 'value', seed=2)
-  own = experiment.stages[0].solver
-  solver = dataclasses.replace(own, proposer='revision', verifier=verifier)
-  added = (
-    Revise(solver, budget=BUDGET),
-    FitPolicy(search='', name='fit_revisions'),
-  )
-  stages = (*experiment.stages[:-1], *added)
-  place = Place(root, (SEED,), tuple(stage.name for stage in stages))
-  for stage in added:
-    StageRun(stage, place, SEED).work()
-  return dataclasses.replace(experiment, stages=stages), root
+  return small_run.revised(experiment, root), root
 
 
 @pytest.fixture(scope='module')

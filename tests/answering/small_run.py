@@ -1,5 +1,7 @@
 """A finished run of random models that has everything to answer with."""
 
+import dataclasses
+
 from tests.stages.random_models import stored
 from ttc.data.problems import Grade
 from ttc.data.worksheet import Worksheet
@@ -14,6 +16,7 @@ from ttc.stages.difficulty import Difficulty
 from ttc.stages.fit_allocation import FitAllocation, Ladder
 from ttc.stages.online import Allocate
 from ttc.stages.policy import FitPolicy
+from ttc.stages.revise import Revise
 from ttc.stages.search import Search
 from ttc.stages.solver import Solver
 
@@ -64,3 +67,21 @@ def finished(root):
   for stage in made.stages:
     StageRun(stage, Place(root, (SEED,), names), SEED).work()
   return made
+
+
+def revised(experiment, root):
+  """The experiment with chains of another model, and a policy over them."""
+  folder = root / f'seed-{SEED}'
+  stored(folder / 'revision', seed=1)
+  verifier = stored(folder / 'revision_orm', 'value', seed=2)
+  own = experiment.stages[0].solver
+  solver = dataclasses.replace(own, proposer='revision', verifier=verifier)
+  added = (
+    Revise(solver, budget=4),
+    FitPolicy(search='', name='fit_revisions'),
+  )
+  stages = (*experiment.stages[:-1], *added)
+  place = Place(root, (SEED,), tuple(stage.name for stage in stages))
+  for stage in added:
+    StageRun(stage, place, SEED).work()
+  return dataclasses.replace(experiment, stages=stages)

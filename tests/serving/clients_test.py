@@ -17,8 +17,8 @@ KEY = 'a key that is long enough'
 
 @pytest.fixture(scope='module')
 def port(run):
-  answerer, scheduler = run.load()
-  shared = SharedScheduler(scheduler, answerer.models.mesh, 64)
+  answerer, schedulers = run.load()
+  shared = SharedScheduler(schedulers, 64)
   terms = Terms(key=KEY, seed=served.SEED)
   service = Service('e', run.menu(), answerer, shared, terms)
   with served.listening(service.app()) as found:

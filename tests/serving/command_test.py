@@ -111,8 +111,8 @@ def test_a_signal_refuses_what_takes_too_long(made):
     (['--gin_file={0}', '--port={1}'], '--port={1}: Address already in use'),
     (
       ['--gin_file={0}', '--port=0', '--prompt_tokens=300'],
-      '--prompt_tokens=300 and Generation.max_tokens=6 are more than the '
-      'context of the models, 256; give at most 250.',
+      '--prompt_tokens=300 and the attempts after it, of up to 6 tokens, are '
+      'more than the context of the models, 256; give at most 250.',
     ),
     (
       ['--gin_file={0}', '--port=0', "--gin.solver.Solver.proposer='/gone'"],

@@ -30,12 +30,12 @@ MODELS = ['beam-m2-4', 'best-of-n-4', 'greedy-1', 'allocation-3', 'policy-4']
 @pytest.fixture(scope='module')
 def server(run):
   """The port of an endpoint, its scheduler, and that of its rows."""
-  answerer, scheduler = run.load()
-  shared = SharedScheduler(scheduler, answerer.models.mesh, 64)
+  answerer, schedulers = run.load()
+  shared = SharedScheduler(schedulers, 64)
   terms = Terms(seed=served.SEED, body=4096, questions=3)
   service = Service('e', run.menu(), answerer, shared, terms)
   with served.listening(service.app()) as port:
-    yield port, shared, scheduler
+    yield port, shared, schedulers[0][0]
   shared.close(60)
 
 

@@ -24,6 +24,11 @@ def loaded(run):
   return run.load()
 
 
+def _models(loaded):
+  answerer, _ = loaded
+  return [team.models for team in answerer.teams]
+
+
 def _menu(run, **changes):
   """The menu of a run whose solvers are others."""
 
@@ -36,14 +41,14 @@ def _menu(run, **changes):
 
 
 def test_its_programs_are_as_long_as_those_of_solve(run, loaded):
-  answerer, scheduler = loaded
-  longest = room.longest(run.menu(), answerer.models, None)
+  ((scheduler, _),) = loaded[1]
+  longest = room.longest(run.menu(), _models(loaded), None)
   assert longest == _LONGEST + 3  # a quarter more
   assert scheduler.capacity.cache_len == 64  # the least that there is
 
 
 def test_what_is_wanted_is_given_where_the_models_can_read_it(run, loaded):
-  models, most = loaded[0].models, _CONTEXT - _ATTEMPT
+  models, most = _models(loaded), _CONTEXT - _ATTEMPT
   assert room.longest(run.menu(), models, most) == most
   with pytest.raises(ValueError, match=f'give at most {most}'):
     room.longest(run.menu(), models, most + 1)
@@ -51,10 +56,10 @@ def test_what_is_wanted_is_given_where_the_models_can_read_it(run, loaded):
 
 def test_a_limit_of_the_run_is_kept(run, loaded):
   menu = _menu(run, prompt_tokens=10, questions=1)
-  assert room.longest(menu, loaded[0].models, None) == 10
+  assert room.longest(menu, _models(loaded), None) == 10
 
 
 def test_questions_that_are_elsewhere_need_what_there_is(run, loaded):
   own = {f.name: getattr(served.TASK, f.name) for f in _FIELDS}
   menu = _menu(run, task=_Elsewhere(**own))
-  assert room.longest(menu, loaded[0].models, None) == _CONTEXT - _ATTEMPT
+  assert room.longest(menu, _models(loaded), None) == _CONTEXT - _ATTEMPT

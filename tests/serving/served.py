@@ -21,16 +21,18 @@ MOST = 2048  # generations; no test waits for the end of that
 
 @dataclasses.dataclass(frozen=True)
 class Made:
-  """A run: its offers, and how to find its stages."""
+  """A run: its offers, how to find its stages, and what it is of."""
 
   offers: dict
   folder: object
+  experiment: object
+  root: object
 
   def menu(self):
     return Menu(self.offers)
 
   def load(self):
-    """An answerer and its scheduler."""
+    """An answerer and its schedulers."""
     return loading.load(self.menu(), self.folder, SEED)
 
 
@@ -51,7 +53,7 @@ def offered(experiment):
 def made(root):
   """A finished run below a folder."""
   whole = small_run.finished(root)
-  return Made(offered(whole), offers.finished(root, SEED))
+  return Made(offered(whole), offers.finished(root, SEED), whole, root)
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def _broken(plan):
 @pytest.fixture
 def shared():
   scheduler = testing.scheduler(MODELS, lanes=2, slots=8)
-  made = SharedScheduler(scheduler, MODELS.mesh, 6)
+  made = SharedScheduler([(scheduler, MODELS.mesh)], 6)
   yield made
   assert made.close(60)
 
@@ -80,6 +80,30 @@ def test_a_failure_is_of_one_question(shared, place):
       assert failed.value.status == 500
     else:
       assert errand.answer.result(300) == [_alone(index)]
+
+
+def test_plans_of_two_schedulers_in_turn():
+  makes = [testing.scheduler(MODELS, lanes=2, slots=8) for _ in range(2)]
+  both = SharedScheduler([(made, MODELS.mesh) for made in makes], 6)
+
+  def begin(prompt):
+    solving = _solving(prompt, SEARCH, SEARCH)
+    rows, by = None, 0
+    while True:
+      try:
+        rows = yield (*solving.send(rows), by)
+      except StopIteration as stop:
+        return stop.value
+      by = 1
+
+  endless = both.ask(functools.partial(_solving, [3], SEARCH, change=_endless))
+  errands = [both.ask(functools.partial(begin, prompt)) for prompt in PROMPTS]
+  for index, errand in enumerate(errands):
+    assert errand.answer.result(300) == [_alone(index)] * 2
+  both.give_up(endless)
+  for made in makes:
+    assert made.utilization.executed
+  assert both.close(60)
 
 
 def test_a_question_that_cannot_begin(shared):

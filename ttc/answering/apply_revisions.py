@@ -140,6 +140,17 @@ class ApplyRevisions:
         actions[bin, budget] = self._chains(arm, spent)
     return policy, actions
 
+  @property
+  def slots(self) -> int:
+    """The most slots that any chains of the budgets need."""
+    return max(self.budgets)
+
+  @property
+  def attempts(self) -> int:
+    """Tokens of the attempts in the longest row of such chains."""
+    longest = Chains((self.slots,), self.solver.task.vocabulary, self.keep)
+    return longest.longest(0, self.solver.generation.max_tokens)
+
   def _chains(self, arm: str, budget: int) -> Chains:
     """The chains of a ratio such as '1:2'."""
     turns, chains = next(
@@ -195,13 +206,13 @@ class ApplyRevisions:
         )
         columns.append(
           [
-            row | {'policy': budget, 'arm': _arm(own)}
+            row | {'policy': budget, 'arm': in_words(own)}
             for row, own in zip(found, chosen, strict=True)
           ]
         )
     return [row for rows in zip(*columns, strict=True) for row in rows]
 
 
-def _arm(chains: Chains) -> str:
+def in_words(chains: Chains) -> str:
   """The chains in words."""
   return f'{chains.turns[0]} turns in each of {len(chains.turns)} chains'

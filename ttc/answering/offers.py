@@ -106,13 +106,13 @@ class Offer:
       binning = self.stage.binning
       again = Asked(asked.asked, binning.task, asked.path, asked.without)
       changes['binning'] = dataclasses.replace(
-        _placed(binning, folder), task=again, **asks
+        placed(binning, folder), task=again, **asks
       )
     return dataclasses.replace(self.stage, **changes)
 
   def solver(self, folder: Callable[[str], str]) -> Solver:
     """That of the stage, its models named by absolute paths."""
-    return _placed(self.stage.solver, folder)
+    return placed(self.stage.solver, folder)
 
   def fit(self, solver: Solver, folder: Callable[[str], str]) -> dict[str, Any]:
     """The field of the stage that names what it has fitted, and its path.
@@ -127,7 +127,7 @@ class Offer:
     stage, field = self.stage, _FITTED[self.stage.kind]
     path = folder(getattr(stage, field))
     if isinstance(stage, ApplyRevisions):
-      binning = _placed(stage.binning, folder)
+      binning = placed(stage.binning, folder)
       checked = {stage.revise: solver, stage.difficulty: binning}
       for name, own in checked.items():
         fitted.check(storage.path(path), own, [name])
@@ -332,8 +332,13 @@ def finished(root: pathlib.Path, seed: int) -> Callable[[str], str]:
   return folder
 
 
-def _placed(solver: Solver, folder: Callable[[str], str]) -> Solver:
-  """A solver whose models are named by absolute paths."""
+def placed(solver: Solver, folder: Callable[[str], str]) -> Solver:
+  """A solver whose models are named by absolute paths.
+
+  Args:
+    solver: the solver.
+    folder: the absolute path of a stage, or of a model, by its name.
+  """
   return dataclasses.replace(
     solver,
     proposer=folder(solver.proposer),

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 import dataclasses
+from typing import NamedTuple
 
 from ttc.answering.replies import Reply
 from ttc.inference.requests import Plan, Question
@@ -23,5 +24,21 @@ class Answered:
   sampled: int
 
 
-# Yields what a scheduler is to work on, and is sent the rows that come of it.
-Solving = Generator[tuple[Question, Plan, int], Sequence[Row], Answered]
+class Work(NamedTuple):
+  """What a scheduler is to work on.
+
+  Attributes:
+    question: the question.
+    plan: how it goes on.
+    slots: the most that the plan holds at once.
+    by: index of the scheduler, one for each pair of models.
+  """
+
+  question: Question
+  plan: Plan
+  slots: int
+  by: int = 0
+
+
+# Yields work, and is sent the rows that come of it.
+Solving = Generator[Work, Sequence[Row], Answered]

@@ -62,13 +62,18 @@ def _serve(
   there, absent = loading.fitted(
     offers.of(opened.experiment, options.only), folder
   )
+  own = there.get(offers.REVISIONS)
+  if own and not options.only and len(there) > 1:
+    del there[offers.REVISIONS]
+    told = f'two more models would be loaded; see --only={own.stage.policy}'
+    absent[offers.REVISIONS] = told
   menu = Menu(there)
   name = opened.experiment.name
   with contextlib.closing(_bound(options.host, options.port)) as listener:
-    answerer, scheduler = loading.load(
+    answerer, schedulers = loading.load(
       menu, folder, seed, options.prompt_tokens
     )
-    shared = SharedScheduler(scheduler, answerer.models.mesh, options.queue)
+    shared = SharedScheduler(schedulers, options.queue)
     terms = Terms(key, seed, options.timeout, options.body, options.queue)
     service = Service(name, menu, answerer, shared, terms)
     address, port = listener.getsockname()[:2]

@@ -5,17 +5,21 @@ import dataclasses
 import pathlib
 import tempfile
 
-from ttc.answering.apply_revisions import ApplyRevisions
+from jax.sharding import Mesh
+
+from ttc.answering import offers as offers_lib
 from ttc.answering.asked import Asked
 from ttc.answering.offers import Offer
 from ttc.inference.scheduler import Scheduler
 from ttc.pipeline import model_folders
+from ttc.pipeline.model_folders import ModelShapes
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import storage
 from ttc.serving import room
 from ttc.serving.menu import Menu
-from ttc.serving.solving import Answerer
+from ttc.serving.solving import Answerer, Team
+from ttc.stages.solver import Solver
 
 
 def fitted(
@@ -32,12 +36,6 @@ def fitted(
   """
   there, absent = {}, {}
   for name, offer in offers.items():
-    if offer.stage.kind == ApplyRevisions.kind:
-      absent[name] = (
-        'two models make its answers, and an endpoint has one; ask ttc solve '
-        'or ttc evaluate'
-      )
-      continue
     try:
       if offer.strategy is None:
         offer.fit(offer.solver(folder), folder)  # for its errors
@@ -54,8 +52,11 @@ def load(
   folder: Callable[[str], str],
   seed: int,
   prompt_tokens: int | None = None,
-) -> tuple[Answerer, Scheduler]:
-  """Loads the models of a menu, once, and makes a scheduler for them.
+) -> tuple[Answerer, list[tuple[Scheduler, Mesh]]]:
+  """Loads the models of a menu, once, and makes schedulers for them.
+
+  There is one, with the mesh of its models, and one more where questions are
+  revised.
 
   Args:
     menu: what is to be served.
@@ -67,29 +68,41 @@ def load(
     ValueError: a model is not there, does not fit, or leaves no room for such a
       prompt; or there is no memory for it.
   """
-  offer = next(iter(menu.offers.values()))
-  stage, own = offer.stage, offer.stage.solver
+  revision = menu.revision
   # The most rows of any stage: they share the devices here.
   rows = max(offer.stage.solver.rows for offer in menu.offers.values())
-  solver = dataclasses.replace(
-    offer.solver(folder),
-    task=Asked((), own.task),
-    scorers=(),
-    questions=None,
-    skip=0,
-    prompt_tokens=None,
-    rows=rows,
-  )
-  stage = dataclasses.replace(stage, solver=solver)
+  solvers = [
+    dataclasses.replace(
+      offers_lib.placed(own, folder),
+      task=Asked((), own.task),
+      scorers=(),
+      questions=None,
+      skip=0,
+      prompt_tokens=None,
+      rows=rows,
+    )
+    for own in (menu.solver, *([revision.solver] if revision else []))
+  ]
+  stage = dataclasses.replace(menu.stage, solver=solvers[0])
   with tempfile.TemporaryDirectory(prefix='ttc-serve-') as there:
     place = Place(pathlib.Path(there), (seed,), (stage.name,))
     run = StageRun(stage, place, seed)
-    models = solver.load(run)
+    teams = [Team(own.load(run), _shapes(own), own) for own in solvers]
+    models = [team.models for team in teams]
     longest = room.longest(menu, models, prompt_tokens)
-    shapes = model_folders.shapes(
-      storage.path, solver.proposer, solver.verifier
-    )
-    answerer = Answerer(models, shapes, solver, folder, longest)
-    most = longest + solver.generation.max_tokens
-    scheduler = solver.scheduler(run, answerer.models, menu.slots, most)
-  return answerer, scheduler
+    answerer = Answerer(teams, folder, longest)
+    slots = menu.slots, *([revision.slots] if revision else [])
+    schedulers = [
+      (
+        team.solver.scheduler(run, team.models, held, longest + attempts),
+        team.models.mesh,
+      )
+      for team, held, attempts in zip(
+        answerer.teams, slots, menu.attempts, strict=True
+      )
+    ]
+  return answerer, schedulers
+
+
+def _shapes(solver: Solver) -> ModelShapes:
+  return model_folders.shapes(storage.path, solver.proposer, solver.verifier)

@@ -14,12 +14,14 @@ import dataclasses
 import math
 from typing import Protocol
 
+from ttc.answering.apply_revisions import ApplyRevisions
 from ttc.runtime.safe_text import quoted
-from ttc.search.strategies import Strategy
+from ttc.search.strategies import BestOfN, Strategy
 from ttc.serving.errors import ApiError
 from ttc.stages.arms import Armed
+from ttc.stages.solver import Solver
 
-_ALLOCATE = 'allocate'  # a kind of stages
+_ALLOCATE, _REVISE = 'allocate', ApplyRevisions.kind  # of stages
 
 
 class Offered(Protocol):
@@ -57,6 +59,9 @@ class Menu:
   Attributes:
     offers: ways to answer, by name.
     elsewhere: names of those that have other models, and are not served.
+    stage: of the first way.
+    solver: whose models answer all ways.
+    revision: the stage whose own models revise; None where none does.
     largest: generations that a client may spend on a question.
   """
 
@@ -66,9 +71,14 @@ class Menu:
     Args:
       offers: see `offers.of`; at least one.
     """
-    models = _models(next(iter(offers.values())))
-    self.offers = {n: o for n, o in offers.items() if _models(o) == models}
+    self.stage = next(iter(offers.values())).stage
+    self.solver, models = _solver(self.stage), _models(self.stage)
+    self.offers = {
+      n: o for n, o in offers.items() if _models(o.stage) == models
+    }
     self.elsewhere = [name for name in offers if name not in self.offers]
+    stages = [offer.stage for offer in self.offers.values()]
+    self.revision = next((s for s in stages if s.kind == _REVISE), None)
     spent = [o.budgets for o in self.offers.values() if o.strategy is not None]
     self.largest = max(map(max, spent), default=1)
 
@@ -85,6 +95,12 @@ class Menu:
   def slots(self) -> int:
     """The most slots of a scheduler that any listing needs."""
     return max(self._slots())
+
+  @property
+  def attempts(self) -> list[int]:
+    """Tokens after the prompt of the longest row, for each scheduler."""
+    own = [self.solver.generation.max_tokens]
+    return [*own, self.revision.attempts] if self.revision else own
 
   def find(self, name: str) -> Listing:
     """The listing of a name; any budget up to the largest may be in it.
@@ -141,6 +157,9 @@ class Menu:
 
   def _slots(self) -> Iterator[int]:
     for offer in self.offers.values():
+      if offer.stage.kind == _REVISE:
+        yield BestOfN().slots(offer.stage.samples)
+        continue
       if offer.strategy is None:
         for arm in offer.stage.arms:
           yield from map(arm.strategy.slots, arm.budgets)
@@ -151,9 +170,14 @@ class Menu:
           yield offer.strategy.slots(budget)
 
 
-def _models(offer: Offered) -> tuple:
-  """What must be equal for one scheduler to serve two offers."""
-  solver = offer.stage.solver
+def _solver(stage: Armed) -> Solver:
+  """The one that a question is given to first."""
+  return stage.binning if stage.kind == _REVISE else stage.solver
+
+
+def _models(stage: Armed) -> tuple:
+  """What must be equal for one scheduler to serve two stages."""
+  solver = _solver(stage)
   names = solver.proposer, solver.verifier, solver.model_parallel
   return *names, solver.generation, solver.task
 

@@ -5,6 +5,7 @@ it executes several times the FLOPs of `ttc solve` for the same answer. It takes
 a little more than the questions of the run need.
 """
 
+from collections.abc import Sequence
 import dataclasses
 
 from ttc.inference.models import Models
@@ -15,29 +16,35 @@ from ttc.stages.solver import Solver
 _UNKNOWN = 1024  # tokens, where the questions of the run are elsewhere
 
 
-def longest(menu: Menu, models: Models, wanted: int | None) -> int:
+def longest(menu: Menu, models: Sequence[Models], wanted: int | None) -> int:
   """Tokens of the longest prompt to make room for.
 
   Args:
     menu: what is to be served.
-    models: who reads the prompts.
+    models: who reads the prompts, for each of `menu.attempts`.
     wanted: by the command line; None for a quarter more than the longest
       question of the run has, within its own limit and that of its models.
 
   Raises:
     ValueError: so long a prompt leaves no room for an attempt.
   """
-  own = next(iter(menu.offers.values())).stage.solver
-  room, contexts = own.generation.max_tokens, _contexts(models)
-  most = min(contexts, default=None)
+  own = menu.solver
+  limits = [
+    (context - attempts, context)
+    for team, attempts in zip(models, menu.attempts, strict=True)
+    for context in _contexts(team)
+  ]
   if wanted is None:
-    limits = [own.prompt_tokens, most and most - room]
-    return min([_asked(menu, own), *filter(None, limits)])
-  if most is not None and wanted > most - room:
-    raise ValueError(
-      f'--prompt_tokens={wanted} and Generation.max_tokens={room} are more '
-      f'than the context of the models, {most}; give at most {most - room}.'
-    )
+    most = [limit for limit, _ in limits]
+    most += [own.prompt_tokens] if own.prompt_tokens else []
+    return min([_asked(menu, own), *most])
+  for limit, context in sorted(limits):
+    if wanted > limit:
+      raise ValueError(
+        f'--prompt_tokens={wanted} and the attempts after it, of up to '
+        f'{context - limit} tokens, are more than the context of the models, '
+        f'{context}; give at most {limit}.'
+      )
   return wanted
 
 

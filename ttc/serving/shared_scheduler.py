@@ -1,4 +1,4 @@
-"""One scheduler for the questions of all clients, in a thread of its own.
+"""The schedulers for the questions of all clients, in threads of their own.
 
     ask        a question's first plan waits in line
     rounds     the scheduler takes plans from the line while it has room
@@ -6,7 +6,8 @@
                question or puts its next plan in front of the line
     give up    a question that nobody waits for is dropped before a round
 
-Answers do not depend on any of this; see `inference.scheduler`.
+There is one for each pair of models, and nearly always one in all. Answers do
+not depend on any of this; see `inference.scheduler`.
 """
 
 import collections
@@ -15,6 +16,9 @@ from concurrent import futures
 import dataclasses
 import logging
 import threading
+import time
+
+from jax.sharding import Mesh
 
 from ttc.inference.arrivals import Arrival
 from ttc.inference.requests import Question
@@ -22,7 +26,7 @@ from ttc.inference.rows import Row
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.serving import errors
-from ttc.serving.answered import Answered, Solving
+from ttc.serving.answered import Answered, Solving, Work
 
 _log = logging.getLogger(__name__)
 _JUDGES = 4  # threads; hard answers wait for the grader's own processes
@@ -36,7 +40,7 @@ class Errand:
     begin: begins to answer, and does so anew.
     answer: what will come of it.
     solving: at work; None before it begins.
-    arrival: the plan that is to be started, or is at work.
+    work: the plan that is to be started, or is at work.
     alone: whether it has to be at work alone, because something failed when it
       was at work beside others.
     over: whether nobody waits for it any more.
@@ -47,34 +51,60 @@ class Errand:
     default_factory=futures.Future
   )
   solving: Solving | None = None
-  arrival: Arrival | None = None
+  work: Work | None = None
   alone: bool = False
   over: bool = False
+
+
+@dataclasses.dataclass(eq=False)
+class _Desk:
+  """One of the schedulers, and who waits for it or is at work there."""
+
+  scheduler: Scheduler
+  mesh: Mesh
+  line: collections.deque[Errand] = dataclasses.field(
+    default_factory=collections.deque
+  )
+  at_work: dict[Question, Errand] = dataclasses.field(default_factory=dict)
+
+  def next(self) -> Errand | None:
+    """The first in line, if it may start beside what is at work."""
+    if not self.line:
+      return None
+    alone = self.line[0].alone or any(e.alone for e in self.at_work.values())
+    return None if alone and self.at_work else self.line.popleft()
 
 
 class SharedScheduler:
   """Takes questions from any thread; see the module."""
 
-  def __init__(self, scheduler: Scheduler, mesh, most: int):
-    """Starts the thread.
+  def __init__(
+    self,
+    schedulers: Sequence[tuple[Scheduler, Mesh]],
+    most: int,
+  ):
+    """Starts the threads.
 
     Args:
-      scheduler: which nobody else uses.
-      mesh: of its models.
+      schedulers: which nobody else uses, with the meshes of their models; see
+        `Work.by`.
       most: questions that wait or are at work.
     """
-    self._scheduler, self._mesh, self._most = scheduler, mesh, most
+    self._most = most
     self._changed = threading.Condition()
     # All below change under that lock.
     self._open: set[Errand] = set()
-    self._line: collections.deque[Errand] = collections.deque()
-    self._at_work: dict[Question, Errand] = {}
+    self._desks = [_Desk(*pair) for pair in schedulers]
     self._refusing = self._closed = False
     self._judges = futures.ThreadPoolExecutor(_JUDGES, 'ttc-judge')
-    self._thread = threading.Thread(
-      target=self._serve, name='ttc-scheduler', daemon=True
-    )
-    self._thread.start()
+    self._threads = [
+      threading.Thread(
+        target=self._serve, args=(desk,), name='ttc-scheduler', daemon=True
+      )
+      for desk in self._desks
+    ]
+    for thread in self._threads:
+      thread.start()
 
   @property
   def refusing(self) -> bool:
@@ -117,12 +147,12 @@ class SharedScheduler:
       if errand.over:
         return
       self._end(errand)
-      if errand.arrival is not None:
-        question, *_ = errand.arrival
-        question.cancelled.set()
-        self._at_work.pop(question, None)
-      if errand in self._line:
-        self._line.remove(errand)
+      if errand.work is not None:
+        errand.work.question.cancelled.set()
+        desk = self._desks[errand.work.by]
+        desk.at_work.pop(errand.work.question, None)
+        if errand in desk.line:
+          desk.line.remove(errand)
       self._changed.notify_all()
     if error is not None:
       errand.answer.set_exception(error)
@@ -138,14 +168,15 @@ class SharedScheduler:
       return self._changed.wait_for(lambda: not self._open, seconds)
 
   def close(self, seconds: float) -> bool:
-    """Refuses all that has no answer, and ends the thread.
+    """Refuses all that has no answer, and ends the threads.
 
     Args:
-      seconds: to wait for a round that is at work.
+      seconds: to wait for rounds that are at work.
 
     Returns:
-      Whether the thread has ended.
+      Whether the threads have ended.
     """
+    until = time.monotonic() + seconds
     self.refuse()
     with self._changed:
       left = list(self._open)
@@ -154,16 +185,17 @@ class SharedScheduler:
     with self._changed:
       self._closed = True
       self._changed.notify_all()
-    self._thread.join(seconds)
+    for thread in self._threads:
+      thread.join(max(0.0, until - time.monotonic()))
     self._judges.shutdown(wait=False, cancel_futures=True)
-    return not self._thread.is_alive()
+    return not any(thread.is_alive() for thread in self._threads)
 
   def _proceed(self, errand: Errand, rows: Sequence[Row] | None) -> None:
     """Goes on with a question whose rows are ready, up to its next plan."""
     try:
       if rows is None:
         errand.solving = errand.begin()
-      arrival = errand.solving.send(rows)
+      work = Work(*errand.solving.send(rows))
     except StopIteration as stop:
       answer = stop.value
       self._finish(errand, lambda: errand.answer.set_result(answer))
@@ -171,12 +203,13 @@ class SharedScheduler:
       self._fail(errand, error)
     else:
       with self._changed:
-        errand.arrival = arrival
+        errand.work = work
         if errand.over:
           return
         # What has begun goes first: it is waited for longest.
         begun = rows is not None or errand.alone
-        (self._line.appendleft if begun else self._line.append)(errand)
+        line = self._desks[work.by].line
+        (line.appendleft if begun else line.append)(errand)
         self._changed.notify_all()
 
   def _finish(self, errand: Errand, tell: Callable[[], None]) -> None:
@@ -196,45 +229,38 @@ class SharedScheduler:
     self._open.discard(errand)
     self._changed.notify_all()
 
-  def _serve(self) -> None:
-    """The thread: rounds, until it is closed."""
+  def _serve(self, desk: _Desk) -> None:
+    """A thread: rounds, until it is closed."""
     while not self._closed:
       try:
-        with partitioning.use(self._mesh):
-          for question, rows in self._scheduler.run(self._arrivals()):
+        with partitioning.use(desk.mesh):
+          for question, rows in desk.scheduler.run(self._arrivals(desk)):
             with self._changed:
-              errand = self._at_work.pop(question, None)
+              errand = desk.at_work.pop(question, None)
             if errand is not None:
               self._judges.submit(self._proceed, errand, rows)
       except Exception as error:
-        self._recover(error)
+        self._recover(desk, error)
 
-  def _arrivals(self) -> Iterator[Arrival | None]:
+  def _arrivals(self, desk: _Desk) -> Iterator[Arrival | None]:
     """Plans for the scheduler; waits only while nothing is at work."""
     while True:
       with self._changed:
         self._changed.wait_for(
-          lambda: self._line or self._at_work or self._closed
+          lambda: desk.line or desk.at_work or self._closed
         )
         if self._closed:
           return
-        errand = self._next()
+        errand = desk.next()
         if errand is not None:
-          self._at_work[errand.arrival[0]] = errand
-      yield errand and errand.arrival
+          desk.at_work[errand.work.question] = errand
+      yield errand and errand.work[:3]
 
-  def _next(self) -> Errand | None:
-    """The first in line, if it may start beside what is at work."""
-    if not self._line:
-      return None
-    alone = self._line[0].alone or any(e.alone for e in self._at_work.values())
-    return None if alone and self._at_work else self._line.popleft()
-
-  def _recover(self, error: Exception) -> None:
+  def _recover(self, desk: _Desk, error: Exception) -> None:
     """Asks again what was at work, one by one: one of them is to blame."""
     with self._changed:
-      there = list(self._at_work.values())
-      self._at_work.clear()
+      there = list(desk.at_work.values())
+      desk.at_work.clear()
     if len(there) == 1:
       self._fail(there[0], error)
       return

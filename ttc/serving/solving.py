@@ -9,13 +9,16 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 import dataclasses
 import functools
 import itertools
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.controller import Controller, Result
 from ttc.analysis.policy import Policy
-from ttc.answering import apply_policy, asked
+from ttc.answering import apply_policy, apply_revisions, asked
 from ttc.answering.apply_policy import ApplyPolicy
+from ttc.answering.apply_revisions import ApplyRevisions
 from ttc.answering.asked import Asked
 from ttc.answering.replies import reply
 from ttc.data.problems import Problem
@@ -26,12 +29,13 @@ from ttc.inference.verifier_text import Bridge
 from ttc.pipeline.model_folders import ModelShapes
 from ttc.runtime import storage
 from ttc.runtime.safe_text import quoted
+from ttc.search.revisions import Trail
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import BestOfN, Strategy
-from ttc.serving.answered import Answered, Solving
+from ttc.serving.answered import Answered, Solving, Work
 from ttc.serving.errors import ApiError, bad
 from ttc.serving.wishes import Ask
-from ttc.stages import fit_allocation
+from ttc.stages import fit_allocation, revise
 from ttc.stages.action_costs import ActionCosts
 from ttc.stages.arms import Arm, Armed
 from ttc.stages.online import Allocate
@@ -39,32 +43,41 @@ from ttc.stages.search import Search
 from ttc.stages.solver import Solver
 from ttc.stages.streams import stream_key
 
-_Attempts = Generator[
-  tuple[Question, Plan, int], Sequence[Row], tuple[list[Attempt], dict]
-]
+_Attempts = Generator[Work, Sequence[Row], tuple[list[Attempt], dict]]
+
+
+class Team(NamedTuple):
+  """Models that work together, with a scheduler of their own.
+
+  Attributes:
+    models: who samples and who scores.
+    shapes: theirs.
+    solver: with the absolute paths of the models.
+  """
+
+  models: Models
+  shapes: ModelShapes
+  solver: Solver
 
 
 class Answerer:
   """Answers with the same models, whatever is asked.
 
   Attributes:
-    models: for the scheduler.
+    teams: for their schedulers: who answers; and who revises, where a policy
+      over revisions is served.
   """
 
   def __init__(
     self,
-    models: Models,
-    shapes: ModelShapes,
-    solver: Solver,
+    teams: Sequence[Team],
     folder: Callable[[str], str],
     longest: int,
   ):
     """Samples nothing yet.
 
     Args:
-      models: who samples and who scores.
-      shapes: theirs.
-      solver: with the absolute paths of the models.
+      teams: one or two.
       folder: the absolute path of a stage that fitted, by its name.
       longest: tokens of the longest prompt that is taken.
     """
@@ -72,19 +85,15 @@ class Answerer:
     # Of questions at work, by id: what a verifier reads that reads no rows.
     self._texts: dict[int, str] = {}
     self._prompts: dict[int, Sequence[int]] = {}
-    bridge = models.bridge
-    if bridge is not None:
-      reads_text = isinstance(bridge, Bridge)
-      bridge = bridge.about(self._texts if reads_text else self._prompts)
-    self.models = dataclasses.replace(models, bridge=bridge)
-    self._shapes, self._solver = shapes, solver
+    self.teams = [t._replace(models=self._asked(t.models)) for t in teams]
     self._longest = longest
     # Read once: they may be far away.
     self._allocation = functools.cache(
       lambda name: Allocation.from_json(_text(folder(name)))
     )
     self._folder = functools.cache(folder)
-    self._policies: dict[int, tuple[Policy, Mapping]] = {}  # by budget
+    # By kind of stage and budget.
+    self._policies: dict[tuple[str, int], tuple[Policy, Mapping]] = {}
 
   def prepare(self, ask: Ask) -> Callable[[], Solving]:
     """What begins to answer; called again it begins anew, with the same end.
@@ -92,20 +101,14 @@ class Answerer:
     Raises:
       ApiError: the question cannot be asked in this way.
     """
-    offer = ask.listing.offer
-    own, budget = offer.stage.solver, ask.listing.budget
+    offer, budget = ask.listing.offer, ask.listing.budget
+    own = offer.stage.solver
     try:
       (problem,) = asked.posed(own.task, own.split, [ask.question])
     except ValueError as error:
       raise bad(str(error)) from error
-    generation = own.generation
-    room = min(ask.max_tokens or generation.max_tokens, generation.max_tokens)
-    solver = dataclasses.replace(
-      self._solver,
-      task=Asked((problem,), own.task),
-      split=own.split,
-      generation=dataclasses.replace(generation, max_tokens=room),
-    )
+    revises = offer.stage.kind == ApplyRevisions.kind
+    solver = _asking(self.teams[revises].solver, own, problem, ask)
     self._check_length(solver, problem)
     _check_temperature(ask)
     if offer.strategy is not None:
@@ -116,6 +119,10 @@ class Answerer:
     by, fit = self._by_allocation, self._controller
     if stage.kind == ApplyPolicy.kind:
       by, fit = self._by_policy, self._actions
+    elif revises:
+      by, fit = self._by_revisions, self._actions
+      binning = _asking(self.teams[0].solver, stage.binning, problem, ask)
+      stage = dataclasses.replace(stage, binning=binning)
     try:
       fit(stage, problem)  # for its errors
     except ValueError as error:
@@ -136,7 +143,7 @@ class Answerer:
   ) -> Solving:
     """The ladder of one question, at the price that its own budget sets."""
     controller, rows = self._controller(stage, problem), []
-    costs = ActionCosts(stage.solver, stage.actions, self._shapes)
+    costs = ActionCosts(stage.solver, stage.actions, self.teams[0].shapes)
     decision = None
     while decision is None or not decision.stop:
       (decision,) = controller.decide()
@@ -177,16 +184,40 @@ class Answerer:
     votes['arm'] = policy.choose(told['bin'], budget)
     return self._answer(stage, problem, [told, votes])
 
+  def _by_revisions(
+    self, ask: Ask, stage: ApplyRevisions, problem: Problem
+  ) -> Solving:
+    """Samples tell the bin, and the bin turns and chains of the other team."""
+    policy, actions = self._actions(stage, problem)
+    telling = dataclasses.replace(stage, solver=stage.binning)
+    attempts, cost = yield from self._sampled(
+      ask, telling, problem, BestOfN(), stage.samples, stream=stage.difficulty
+    )
+    told = {'rows': stage.binning.judge(problem.id, attempts), 'cost': cost}
+    apply_policy.assign_bins(policy, [told])
+    chains, trail = actions[told['bin'], stage.budgets[0]], Trail()
+    key = stream_key(ask.seed, stage.revise)
+    question = self._posed(stage.solver, problem, key)
+    plan = chains.plan(question, self.teams[1].models, trail)
+    plan = self._noted(plan, question, problem.question)
+    yield Work(question, plan, chains.slots, by=1)
+    rows = revise.judged(stage.solver, problem.id, trail)
+    votes = {'rows': rows, 'cost': question.cost.record()}
+    told['budget'], votes['budget'] = stage.samples, sum(chains.turns)
+    votes['arm'] = apply_revisions.in_words(chains)
+    return self._answer(stage, problem, [told, votes], self.teams[1].shapes)
+
   def _actions(
-    self, stage: ApplyPolicy, problem: Problem
+    self, stage: ApplyPolicy | ApplyRevisions, problem: Problem
   ) -> tuple[Policy, Mapping]:
     """The policy and its arms; raises ValueError for a budget below them."""
     del problem  # which has a bin later
     (budget,) = stage.budgets
-    if budget not in self._policies:
+    key = stage.kind, budget
+    if key not in self._policies:
       folder = storage.path(self._folder(stage.policy))
-      self._policies[budget] = stage.actions(folder)
-    return self._policies[budget]
+      self._policies[key] = stage.actions(folder)
+    return self._policies[key]
 
   def _controller(self, stage: Allocate, problem: Problem) -> Controller:
     """A budget over one question; raises ValueError if it buys nothing."""
@@ -197,7 +228,7 @@ class Answerer:
       stage.total(allocation, budget, 1),
       [problem.id],
       stage.rounds,
-      ActionCosts(stage.solver, stage.actions, self._shapes).largest,
+      ActionCosts(stage.solver, stage.actions, self.teams[0].shapes).largest,
     )
 
   def _sampled(
@@ -222,17 +253,31 @@ class Answerer:
       stream: name of the stage whose random stream is taken; '' for `stage`.
     """
     key = stream_key(ask.seed, stream or stage.name, strategy, budget)
-    (posed,) = stage.solver.posed([problem], key)
-    # The key is made. Anybody can make ids of two texts the same, and what the
-    # verifier reads is found by them.
-    question = dataclasses.replace(posed, id=next(self._ids))
+    question = self._posed(stage.solver, problem, key)
     plan = hold(strategy.plan(question, budget), question)
     if ask.temperature is not None:
       plan = rewritten(plan, lambda r: _at(ask.temperature, r))
     plan = self._noted(plan, question, problem.question)
-    rows = yield question, plan, strategy.slots(budget)
-    attempts = [Attempt.of(row, self.models) for row in rows]
+    rows = yield Work(question, plan, strategy.slots(budget))
+    attempts = [Attempt.of(row, self.teams[0].models) for row in rows]
     return attempts, question.cost.record()
+
+  def _posed(
+    self, solver: Solver, problem: Problem, key: np.ndarray
+  ) -> Question:
+    """The question, with an id that no other has."""
+    (posed,) = solver.posed([problem], key)
+    # The key is made. Anybody can make ids of two texts the same, and what the
+    # verifier reads is found by them.
+    return dataclasses.replace(posed, id=next(self._ids))
+
+  def _asked(self, models: Models) -> Models:
+    """The models, whose verifier reads of the questions that are at work."""
+    bridge = models.bridge
+    if bridge is not None:
+      reads_text = isinstance(bridge, Bridge)
+      bridge = bridge.about(self._texts if reads_text else self._prompts)
+    return dataclasses.replace(models, bridge=bridge)
 
   def _noted(self, plan: Plan, question: Question, text: str) -> Plan:
     """The plan; its text is known for as long as a scheduler has it."""
@@ -248,11 +293,12 @@ class Answerer:
     stage: Armed,
     problem: Problem,
     rows: Sequence[Mapping[str, Any]],
+    shapes: ModelShapes | None = None,
   ) -> Answered:
     costs = [row['cost'] for row in rows if 'cost' in row]
     sampled = [cost['proposer_decode'][0] for cost in costs]
     prompt = stage.solver.lengths[problem.id]
-    made = reply(stage, problem, rows, self._shapes)
+    made = reply(stage, problem, rows, shapes or self.teams[0].shapes)
     return Answered(made, prompt, round(sum(sampled)))
 
   def _check_length(self, solver: Solver, problem: Problem) -> None:
@@ -265,6 +311,18 @@ class Answerer:
         f'with --prompt_tokens={length}.',
         code='context_length_exceeded',
       )
+
+
+def _asking(solver: Solver, own: Solver, problem: Problem, ask: Ask) -> Solver:
+  """A solver with absolute paths, asking as another does, and as the client."""
+  most = own.generation.max_tokens
+  room = min(ask.max_tokens or most, most)
+  return dataclasses.replace(
+    solver,
+    task=Asked((problem,), own.task),
+    split=own.split,
+    generation=dataclasses.replace(own.generation, max_tokens=room),
+  )
 
 
 def _check_temperature(ask: Ask) -> None:

@@ -141,9 +141,7 @@ def records(
   ):
     # Graded here and not after the loop: the devices work on other questions
     # in the meantime.
-    rows[question.id] = _rows(
-      solver, question.id, _by_chain(trails[question.id])
-    )
+    rows[question.id] = judged(solver, question.id, trails[question.id])
   solutions = [
     Solution(q, [r.attempt for r in _by_chain(trails[id])])
     for id, q in questions.items()
@@ -173,10 +171,9 @@ def records(
       }
 
 
-def _rows(
-  solver: Solver, problem: int, revisions: Sequence[Revision]
-) -> list[dict]:
-  """Graded attempts of one problem."""
+def judged(solver: Solver, problem: int, trail: Trail) -> list[dict]:
+  """Graded attempts of one problem, by chain and turn."""
+  revisions = _by_chain(trail)
   rows = solver.judge(problem, [r.attempt for r in revisions])
   return [
     {**row, 'chain': r.chain, 'turn': r.turn}
