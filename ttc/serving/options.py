@@ -15,9 +15,9 @@ Models are the strategies of `ttc solve`, each at a budget: beam-m4-16 is beam
 search with M=4 and 16 generations; any budget up to the largest of the run may
 stand there. allocation-3 climbs the fitted ladder for one question, at the
 price at which a budget of 3 over this question alone would be used up.
-revision-policy-16 revises, with two models more, which --only=policy, its
-stage, loads. The
-same question, seed and model get the answer that `ttc solve` gives.
+revision-policy-16 revises with two models of its own, which --only=policy, the
+stage that fitted it, loads. The same question, seed and model get the answer
+that `ttc solve` gives.
 
 environment:
   TTC_API_KEY  a key that clients have to give; needed with --host
