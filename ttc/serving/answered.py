@@ -24,7 +24,7 @@ class Answered:
   sampled: int
 
 
-class Work(NamedTuple):
+class Assignment(NamedTuple):
   """What a scheduler is to work on.
 
   Attributes:
@@ -41,4 +41,4 @@ class Work(NamedTuple):
 
 
 # Yields work, and is sent the rows that come of it.
-Solving = Generator[Work, Sequence[Row], Answered]
+Solving = Generator[Assignment, Sequence[Row], Answered]

@@ -14,14 +14,13 @@ import dataclasses
 import math
 from typing import Protocol
 
-from ttc.answering.apply_revisions import ApplyRevisions
 from ttc.runtime.safe_text import quoted
 from ttc.search.strategies import BestOfN, Strategy
 from ttc.serving.errors import ApiError
 from ttc.stages.arms import Armed
 from ttc.stages.solver import Solver
 
-_ALLOCATE, _REVISE = 'allocate', ApplyRevisions.kind  # of stages
+_ALLOCATE, _REVISE = 'allocate', 'apply_revisions'  # kinds of stages
 
 
 class Offered(Protocol):

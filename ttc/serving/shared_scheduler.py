@@ -26,7 +26,7 @@ from ttc.inference.rows import Row
 from ttc.inference.scheduler import Scheduler
 from ttc.models import partitioning
 from ttc.serving import errors
-from ttc.serving.answered import Answered, Solving, Work
+from ttc.serving.answered import Answered, Assignment, Solving
 
 _log = logging.getLogger(__name__)
 _JUDGES = 4  # threads; hard answers wait for the grader's own processes
@@ -51,7 +51,7 @@ class Errand:
     default_factory=futures.Future
   )
   solving: Solving | None = None
-  work: Work | None = None
+  work: Assignment | None = None
   alone: bool = False
   over: bool = False
 
@@ -87,7 +87,7 @@ class SharedScheduler:
 
     Args:
       schedulers: which nobody else uses, with the meshes of their models; see
-        `Work.by`.
+        `Assignment.by`.
       most: questions that wait or are at work.
     """
     self._most = most
@@ -195,7 +195,7 @@ class SharedScheduler:
     try:
       if rows is None:
         errand.solving = errand.begin()
-      work = Work(*errand.solving.send(rows))
+      work = Assignment(*errand.solving.send(rows))
     except StopIteration as stop:
       answer = stop.value
       self._finish(errand, lambda: errand.answer.set_result(answer))

@@ -32,7 +32,7 @@ from ttc.runtime.safe_text import quoted
 from ttc.search.revisions import Trail
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import BestOfN, Strategy
-from ttc.serving.answered import Answered, Solving, Work
+from ttc.serving.answered import Answered, Assignment, Solving
 from ttc.serving.errors import ApiError, bad
 from ttc.serving.wishes import Ask
 from ttc.stages import fit_allocation, revise
@@ -43,7 +43,7 @@ from ttc.stages.search import Search
 from ttc.stages.solver import Solver
 from ttc.stages.streams import stream_key
 
-_Attempts = Generator[Work, Sequence[Row], tuple[list[Attempt], dict]]
+_Attempts = Generator[Assignment, Sequence[Row], tuple[list[Attempt], dict]]
 
 
 class Team(NamedTuple):
@@ -200,7 +200,7 @@ class Answerer:
     question = self._posed(stage.solver, problem, key)
     plan = chains.plan(question, self.teams[1].models, trail)
     plan = self._noted(plan, question, problem.question)
-    yield Work(question, plan, chains.slots, by=1)
+    yield Assignment(question, plan, chains.slots, by=1)
     rows = revise.judged(stage.solver, problem.id, trail)
     votes = {'rows': rows, 'cost': question.cost.record()}
     told['budget'], votes['budget'] = stage.samples, sum(chains.turns)
@@ -258,7 +258,7 @@ class Answerer:
     if ask.temperature is not None:
       plan = rewritten(plan, lambda r: _at(ask.temperature, r))
     plan = self._noted(plan, question, problem.question)
-    rows = yield Work(question, plan, strategy.slots(budget))
+    rows = yield Assignment(question, plan, strategy.slots(budget))
     attempts = [Attempt.of(row, self.teams[0].models) for row in rows]
     return attempts, question.cost.record()
 
