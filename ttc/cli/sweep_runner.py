@@ -110,7 +110,7 @@ def _run(folder: pathlib.Path, cells: list[Cell], log: RunLog) -> int:
     else:
       open_cells[cell.name] = cell
   for error, (name, *others) in refused.items():
-    more = f' and {len(others)} more cells' * bool(others)
+    more = f' and {len(others)} more' * bool(others)
     _report(f'{name}{more}: {error}')
   if sum(map(len, refused.values())) == len(cells):
     return _CANNOT_START
