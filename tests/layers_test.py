@@ -118,6 +118,7 @@ _ALSO = {
   'ttc.data.tokenizer': {'tokenizers'},
   'ttc.data.sentencepiece': {'sentencepiece'},
   'ttc.external.caller': {'urllib3'},
+  'ttc.reporting.pictures': {'matplotlib'},
   'ttc.reporting.plots': {'matplotlib'},
   'ttc.exporting.inspect_events': {'inspect_ai'},
   'ttc.exporting.inspect_logs': {'inspect_ai'},

@@ -29,7 +29,7 @@ _SUMMARY = {
 
 def draw(folder, *figures):
   """Writes the page of figures alone; returns its path."""
-  drawings = {f.id: plots.save(f, folder / 'figures') for f in figures}
+  drawings = plots.save(figures, folder / 'figures')
   trees = json.loads(json.dumps([f.to_json() for f in figures]))
   path = folder / 'index.html'
   text = page.render({**_SUMMARY, 'figures': trees}, drawings, [], '', {})

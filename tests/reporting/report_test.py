@@ -5,6 +5,8 @@ import html.parser
 import json
 import re
 import shutil
+import urllib.parse
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -131,7 +133,10 @@ def test_page_needs_no_other_file(written):
   tags.feed((folder / 'index.html').read_text())
   sources = [attrs['src'] for tag, attrs in tags.found if tag == 'img']
   assert sources
-  assert all(s.startswith('data:image/svg+xml;base64,') for s in sources)
+  for source in sources:
+    kind, _, image = source.partition(',')
+    assert kind == 'data:image/svg+xml'
+    assert ET.fromstring(urllib.parse.unquote(image)).tag.endswith('svg')
   links = [attrs['href'] for tag, attrs in tags.found if tag == 'a']
   ids = [attrs['id'] for _, attrs in tags.found if 'id' in attrs]
   assert len(ids) == len(set(ids))

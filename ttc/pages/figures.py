@@ -1,11 +1,14 @@
 """Figures on a page, a panel at a time, so that their letters can be read."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+import urllib.parse
 
 from ttc.runtime.canonical_json import canonical
 from ttc.runtime.safe_text import as_html
+
+# What stands for itself in the address of an image, in an attribute.
+_PLAIN = " !$'()*+,-./:;<=>?@[]^_`{|}~"
 
 
 class Drawing(NamedTuple):
@@ -68,7 +71,6 @@ def _figure(figure: Mapping[str, Any], panels: Sequence[Drawing]) -> str:
 
 def _panel(figure: str, place: int, panel: Drawing) -> str:
   """An image, in which browsers run no scripts."""
-  data = base64.b64encode(panel.svg).decode('ascii')
   links = ' '.join(
     f'<a href="figures/{as_html(file)}">{kind}</a>'
     for kind, file in panel.files.items()
@@ -76,8 +78,15 @@ def _panel(figure: str, place: int, panel: Drawing) -> str:
   return (
     f'<div class="panel" data-figure="{figure}" data-panel="{place}">'
     f'<img loading="lazy" alt="{as_html(panel.title)}" '
-    f'src="data:image/svg+xml;base64,{data}">{links}</div>'
+    f'src="{_address(panel.svg)}">{links}</div>'
   )
+
+
+def _address(svg: bytes) -> str:
+  """The image as an address, a quarter shorter than in base 64."""
+  # White space is all the same between numbers and tags, and ' as good as ".
+  text = ' '.join(svg.decode().replace('"', "'").split())
+  return f'data:image/svg+xml,{urllib.parse.quote(text, safe=_PLAIN)}'
 
 
 def _left_out(left_out: Mapping[str, str]) -> str:

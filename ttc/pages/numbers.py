@@ -33,7 +33,12 @@ def flops(value: float | None) -> str:
   if value is None:
     return 'unknown'
   mantissa, exponent = f'{value:.2e}'.split('e')
-  return f'{mantissa}·10{str(int(exponent)).translate(_DIGITS)}'
+  return f'{mantissa}·{power(int(exponent))}'
+
+
+def power(exponent: int) -> str:
+  """'10⁸'."""
+  return f'10{str(exponent).translate(_DIGITS)}'
 
 
 def times(value: float | None, of: float | None) -> str:

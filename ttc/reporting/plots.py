@@ -6,17 +6,19 @@ depend on the figure alone: no time stamp, ids hashed with a fixed salt,
 glyphs drawn as paths. matplotlib is imported when the first figure is drawn.
 """
 
-from collections.abc import Callable
-import dataclasses
+from collections.abc import Callable, Sequence
+import functools
 import io
-import itertools
 import math
 import pathlib
 
 import numpy as np
 
+from ttc.pages import numbers
 from ttc.pages.figures import Drawing
+from ttc.reporting import pictures
 from ttc.reporting.figure import Figure, Panel, Series
+from ttc.reporting.pictures import Picture
 from ttc.runtime import storage
 
 COLORS = (
@@ -41,6 +43,7 @@ STYLE = {
   'axes.titleweight': 'bold',
   'axes.titlelocation': 'left',
   'axes.titlepad': 10,
+  'axes.titley': 1.0,  # nothing is above the axes that it has to look for
   'axes.labelsize': 10,
   'axes.labelcolor': INK,
   'axes.edgecolor': '#999999',
@@ -71,78 +74,70 @@ _WIDTH, _HEIGHT = 4.4, 3.05
 _LEGEND_LINE, _CHARACTER, _HANDLE = 0.212, 0.074, 0.57
 _MAX_COLUMNS = 3
 _MAX_TICKS = 10
-_DPI = 160
+_NO_METADATA = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
 
 
-def save(figure: Figure, folder: pathlib.Path) -> list[Drawing]:
-  """Writes a figure as `<id>.svg` and `<id>.png`, and each of its panels.
+def save(
+  figures: Sequence[Figure], folder: pathlib.Path
+) -> dict[str, list[Drawing]]:
+  """Writes figures as `<id>.svg` and `<id>.png`, and each of their panels.
 
   A panel fits a column of a paper; several side by side do not. So those of a
   figure with more than one are written as `<id>.panel-1.svg` and so on too.
 
   Returns:
-    The panels.
+    The panels of each figure, by its id.
   """
   storage.make_folder(folder)
-  whole = _written(figure, folder, figure.id)
-  if len(figure.panels) == 1:
-    return [whole]
-  return [
-    _written(
-      dataclasses.replace(figure, panels=(panel,)),
-      folder,
-      f'{figure.id}.panel-{i}',
-    )
-    for i, panel in enumerate(figure.panels, start=1)
-  ]
+  drawn = functools.cache(draw)  # figures share panels
+  drawings = {}
+  for figure in figures:
+    panels = [drawn(panel) for panel in figure.panels]
+    if len(panels) == 1:
+      stems = [figure.id]
+    else:
+      _write(folder, figure.id, pictures.joined(panels, _columns(len(panels))))
+      stems = [f'{figure.id}.panel-{i + 1}' for i in range(len(panels))]
+    drawings[figure.id] = [
+      _write(folder, stem, picture)._replace(title=panel.title)
+      for stem, picture, panel in zip(stems, panels, figure.panels, strict=True)
+    ]
+  return drawings
 
 
-def _written(figure: Figure, folder: pathlib.Path, name: str) -> Drawing:
-  """Writes a figure; returns it as the drawing of its first panel."""
-  files = {kind.upper(): f'{name}.{kind}' for kind in ('svg', 'png')}
-  svg, png = render(figure)
-  for file, data in zip(files.values(), (svg, png), strict=True):
+def _write(folder: pathlib.Path, stem: str, picture: Picture) -> Drawing:
+  files = {kind.upper(): f'{stem}.{kind}' for kind in ('svg', 'png')}
+  svg = picture.svg()
+  for file, data in zip(files.values(), (svg, picture.png()), strict=True):
     storage.write_atomic(folder / file, data)
-  return Drawing(figure.panels[0].title, svg, files)
+  return Drawing(stem, svg, files)
 
 
-def render(figure: Figure) -> tuple[bytes, bytes]:
-  """The figure as the bytes of (SVG, PNG)."""
+def draw(panel: Panel) -> Picture:
+  """The picture of a panel."""
   import matplotlib
-  from matplotlib.backends import backend_agg
+  from matplotlib.backends import backend_agg, backend_svg
   from matplotlib.figure import Figure as Canvas
 
-  columns = _columns(len(figure.panels))
-  rows = [
-    figure.panels[i : i + columns]
-    for i in range(0, len(figure.panels), columns)
-  ]
-  widths = [_width(p) for p in rows[0]]
-  heights = [max(map(_height, row)) for row in rows]
+  width, height = _width(panel), _height(panel)
   # Settings of the user's matplotlibrc would change the bytes.
   with matplotlib.rc_context():
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(STYLE)
-    canvas = Canvas(figsize=(sum(widths), sum(heights)), layout='constrained')
-    canvas.get_layout_engine().set(w_pad=0.12, h_pad=0.10)
-    backend_agg.FigureCanvasAgg(canvas)
-    grid = canvas.subplots(
-      len(rows),
-      columns,
-      squeeze=False,
-      width_ratios=widths,
-      height_ratios=heights,
+    canvas = Canvas(
+      figsize=(width, height), dpi=pictures.DPI, layout='constrained'
     )
-    for panel, axes in itertools.zip_longest(figure.panels, grid.flat):
-      if panel is None:
-        axes.set_axis_off()
-      else:
-        _draw_panel(axes, panel)
-    svg, png = io.BytesIO(), io.BytesIO()
-    canvas.savefig(svg, format='svg', metadata={'Date': None, 'Creator': None})
-    canvas.set_layout_engine('none')  # the PNG keeps the SVG's layout
-    canvas.savefig(png, format='png', dpi=_DPI, metadata={'Software': None})
-  return svg.getvalue(), png.getvalue()
+    canvas.get_layout_engine().set(w_pad=0.12, h_pad=0.10)
+    agg = backend_agg.FigureCanvasAgg(canvas)
+    _draw_panel(canvas.subplots(), panel)
+    # Both kinds share one layout; by itself each would be drawn for its own.
+    canvas.get_layout_engine().execute(canvas)
+    canvas.set_layout_engine('none')
+    agg.draw()
+    pixels = np.array(agg.buffer_rgba())
+    svg = io.BytesIO()
+    backend_svg.FigureCanvasSVG(canvas).print_svg(svg, metadata=_NO_METADATA)
+  return pictures.read(svg.getvalue(), pixels, width, height)
 
 
 def _columns(panels: int) -> int:
@@ -300,7 +295,7 @@ def _log10_axis(axes, panel: Panel):
   axes.set_xscale('log', base=10)
   axes.set_xticks(
     [10.0**e for e in range(low, high + 1)],
-    [f'$10^{{{e}}}$' for e in range(low, high + 1)],
+    [numbers.power(e) for e in range(low, high + 1)],
     minor=False,
   )
 

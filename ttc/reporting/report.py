@@ -124,7 +124,7 @@ def write(
     'findings': [c.id for c in shown],
   }
   storage.make_folder(folder)
-  drawings = {f.id: plots.save(f, folder / 'figures') for f in figures}
+  drawings = plots.save(figures, folder / 'figures')
   overview = terminal.overview(numbers)
   text = terminal.render(_headline(about, studies), shown, overview, claims)
   explorer.write(

@@ -91,7 +91,7 @@ def write(folder: pathlib.Path, roots: Sequence[pathlib.Path]) -> str:
   }
   plain = json.loads(records.canonical(compared))
   storage.make_folder(folder)
-  drawings = {f.id: plots.save(f, folder / 'figures') for f in drawn}
+  drawings = plots.save(drawn, folder / 'figures')
   for name, text in (
     ('index.html', comparison.render(plain, drawings)),
     ('comparison.json', json.dumps(plain, sort_keys=True, indent=1) + '\n'),
