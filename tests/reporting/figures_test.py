@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from tests.analysis import world
-from ttc.analysis import matched, names, spending, study
+from ttc.analysis import bootstrap, matched, names, spending, study
 from ttc.analysis.matched import comparisons
+from ttc.analysis.study import questions
+from ttc.claims import compare
 from ttc.reporting.figure import Figure
 from ttc.reporting.figures import catalogue, common
 
@@ -43,7 +45,6 @@ def test_everything_measured_everything_drawn(built):
   assert len(set(ids)) == len(ids) == 18
   for figure in built.figures:
     assert Figure.from_json(figure.to_json()) == figure
-    assert '2 seeds' in figure.caption or 'bootstrap' in figure.caption
     for panel in figure.panels:
       for s in panel.series:
         if figure.id == 'reliability' and s.dashed:
@@ -53,19 +54,61 @@ def test_everything_measured_everything_drawn(built):
             assert low <= y <= high
 
 
-def test_means_over_seeds_with_their_spread(built, studies):
+def test_means_over_seeds_with_their_interval(built, studies):
   (figure,) = [f for f in built.figures if f.id == 'search-methods']
   line = series(figure, 0, names.BEAM)
   means = [100 * s.search_arms[names.BEAM][16].question.mean() for s in studies]
   assert line.x == (4, 16)
   assert line.y[1] == pytest.approx(np.mean(means))
-  assert line.high[1] - line.y[1] == pytest.approx(np.std(means, ddof=1))
+  found = bootstrap.interval(
+    [[s.search_arms[names.BEAM][16].question] for s in studies],
+    lambda m: 100 * m[..., 0],
+  )
+  assert (line.y[1], line.low[1], line.high[1]) == pytest.approx(found)
   bar = series(figure, 2, f'{names.BEAM}, N=16')
-  by_bin = [
-    100 * s.search_arms[names.BEAM][16].question[s.bins['oracle'] == 2].mean()
-    for s in studies
-  ]
-  assert bar.y[1] == pytest.approx(np.mean(by_bin))
+  own = [s.bins['oracle'] == 2 for s in studies]
+  right = [s.search_arms[names.BEAM][16].question for s in studies]
+  assert bar.y[1] == pytest.approx(
+    100 * np.concatenate([r[m] for r, m in zip(right, own, strict=True)]).mean()
+  )
+
+
+def test_differences_are_those_of_claims(built, studies):
+  """For every pair, with and without choices that are made again."""
+  panels = [p for f in built.figures for p in f.panels if p.differences]
+  assert {p.title for p in panels} >= {
+    'Search methods',
+    'Compute-optimal search',
+    'Sequential or parallel',
+  }
+  curves = {
+    names.BEAM: [questions(s.search_arms)[names.BEAM] for s in studies],
+    names.WEIGHTED: [questions(s.base_arms)[names.WEIGHTED] for s in studies],
+    'compute-optimal, oracle bins': [
+      s.search_optimal.refitted('oracle') for s in studies
+    ],
+    'best uniform arm': [s.search_optimal.refitted('uniform') for s in studies],
+  }
+  seen = 0
+  for panel in panels:
+    lines = {s.name: s for s in panel.series}
+    for apart in panel.differences:
+      for i, n in enumerate(apart.x):
+        ys = [
+          lines[name].y[lines[name].x.index(n)]
+          for name in (apart.name, apart.over)
+        ]
+        assert apart.y[i] == pytest.approx(ys[0] - ys[1], abs=1e-9)
+        if apart.name in curves and apart.over in curves:
+          claim = compare.better(
+            '',
+            '',
+            compare.at(curves[apart.name], n),
+            compare.at(curves[apart.over], n),
+          )
+          assert (apart.low[i], apart.high[i]) == pytest.approx(claim.interval)
+          seen += 1
+  assert seen > 4
 
 
 def test_the_same_points_by_flops(built, studies):
@@ -83,6 +126,7 @@ def test_the_same_points_by_flops(built, studies):
       'ORM best-of-N weighted'
     }  # what it read is not in the records
     for s in by_flops.series:
+      assert s.x == lines[s.name].flops
       assert s.y == lines[s.name].y
       assert list(s.x) == sorted(s.x)
   line = series(by_id['search-methods'], 1, names.BEAM)
@@ -155,16 +199,16 @@ def test_matched_stars_stand_at_equal_flops(studies):
     assert small.question.shape == large.shape == (TRUTH.questions,)
 
 
-def test_a_single_seed_has_other_bands(studies):
+def test_bands_are_of_questions_where_there_is_one_seed(studies):
+  only = studies[:1]
   (figure,) = [
-    f for f in catalogue.build(studies[:1], M).figures if f.id == 'verifiers'
+    f for f in catalogue.build(only, M).figures if f.id == 'verifiers'
   ]
-  assert '20 random subsets' in figure.caption
   line = series(figure, 0, 'PRM weighted')
-  assert line.low[-1] == line.y[-1] == line.high[-1]
-  assert line.low[0] < line.y[0]
-  point = studies[0].base_arms[names.WEIGHTED][4]
-  assert line.high[2] - line.y[2] == pytest.approx(100 * point.sd)
+  right = only[0].base_arms[names.WEIGHTED][4].question
+  place = line.x.index(4)
+  wide = 100 * 1.96 * right.std(ddof=1) / np.sqrt(len(right))
+  assert line.high[place] - line.low[place] == pytest.approx(2 * wide, rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +279,9 @@ def test_without_a_large_model(studies):
 
 def test_an_empty_bin_is_not_zero():
   assert common.summarise([np.array([])]) == (None, None, None)
+  right, bins = [np.array([1.0, 0.5])], [np.array([1, 3])]
+  means = [mean for mean, _, _ in common.by_bin(right, bins)]
+  assert means == [100, None, 50, None, None]
 
 
 def test_captions_name_what_is_drawn(built, studies):

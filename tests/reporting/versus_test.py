@@ -7,7 +7,7 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import names, study
-from ttc.cli import main
+from ttc.cli import main, sweep_runner
 from ttc.reporting import versus
 
 APART = (
@@ -45,8 +45,9 @@ def compared(tmp_path_factory):
   ]
   settings(roots[1], **{'Search.size': 128})
   settings(roots[3], **{'Search.solver.task.seed': 7})
-  versus.write(folder / 'out', roots)
-  return roots, folder / 'out'
+  names = [str(root.relative_to(folder)) for root in roots]
+  sweep_runner.compare(folder, names)  # as a sweep ends
+  return roots, folder / 'compared'
 
 
 def told(compared):
@@ -82,6 +83,27 @@ def test_settings_that_differ_are_said(compared):
   changed, same, _ = told(compared)['settings']
   assert changed['lines'] == ['search: Search.size: 64 in a/run, 128 in b/run']
   assert same['lines'] == []
+
+
+def test_curves_are_paired_where_all_are(compared, tmp_path, capsys):
+  roots, _ = compared
+  (figure,) = told(compared)['figures']
+  assert not any(p['differences'] for p in figure['panels'])
+  versus.write(tmp_path / 'out', roots[:2])
+  both = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
+  rows = {
+    (r['strategy'], r['budget']): (r['ahead'], *r['interval'])
+    for r in both['differences'][0]['rows']
+  }
+  for panel in both['figures'][0]['panels']:
+    (apart,) = panel['differences']
+    assert (apart['name'], apart['over']) == ('b/run', 'a/run')
+    for n, *point in zip(
+      *(apart[key] for key in ('x', 'y', 'low', 'high')), strict=True
+    ):
+      assert point == pytest.approx(rows[panel['title'], n], abs=1e-4)
+  sweep_runner.compare(tmp_path, ['nothing', 'here'])
+  assert 'no page that compares the cells: ' in capsys.readouterr().err
 
 
 def test_curves_stand_together(compared):

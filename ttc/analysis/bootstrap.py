@@ -205,6 +205,28 @@ def drawn(rows: Sequence[Rows], statistic: Statistic) -> Drawn:
     return Drawn(estimate, draws)
 
 
+def each(
+  rows: Sequence[Rows], members: Sequence[np.ndarray] | None = None
+) -> list[Drawn]:
+  """The mean of each of K measurements, all of the same draws.
+
+  Args:
+    rows: K measurements of Q questions per seed.
+    members: questions to average over, bool [Q] per seed; None is all. Among
+      members, choices are not made again.
+  """
+  if members is not None:
+    rows = [
+      np.stack([*(questions(m) * own for m in r), own])
+      for r, own in zip(rows, members, strict=True)
+    ]
+  estimates, draws = np.mean([means(r) for r in rows], 0), resampled(rows)
+  if members is not None:
+    with np.errstate(all='ignore'):
+      estimates, draws = (x[..., :-1] / x[..., -1:] for x in (estimates, draws))
+  return [Drawn(finite(e), d) for e, d in zip(estimates, draws.T, strict=True)]
+
+
 def finite(value) -> float | None:
   """`value` as a JSON number: None for NaN and infinities."""
   return float(value) if np.isfinite(value) else None

@@ -26,7 +26,7 @@ import numpy as np
 from ttc.analysis import flops, interpolate
 from ttc.analysis.bootstrap import Refitted
 from ttc.analysis.optimal import Optimal
-from ttc.analysis.study import Curve, Study
+from ttc.analysis.study import Study
 
 Side = Literal['search', 'revisions']  # what the small model's budget is for
 
@@ -155,7 +155,7 @@ def comparisons(
   """
   if not all(compared(s, side) and s.greedy for s in studies):
     return []
-  curves = [_fit(s, side).refitted('oracle') for s in studies]
+  curves = [compared(s, side) for s in studies]
   top = min(max(c) for c in curves)
   matches: list[Matched] = []
   for ratio in TOKEN_RATIOS:
@@ -185,14 +185,14 @@ def comparisons(
   return matches
 
 
-def compared(study: Study, side: Side) -> Curve | None:
+def compared(study: Study, side: Side) -> Mapping[int, Refitted] | None:
   """The small model's compute-optimal accuracy [Q] by budget, oracle bins.
 
   Revisions are selected by the verifier, or by majority without one. None
   where there is no policy.
   """
   fit = _fit(study, side)
-  return None if fit is None else fit.adaptive['oracle']
+  return None if fit is None else fit.refitted('oracle')
 
 
 def _fit(study: Study, side: Side) -> Optimal | None:

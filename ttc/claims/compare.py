@@ -48,15 +48,25 @@ def better(
     # The ratio of these two means is the mean difference over members.
     rows = [np.stack([d * m, m]) for d, m in zip(apart, members, strict=True)]
     statistic = lambda m: 100 * bootstrap.ratio(m)
-  bearing = [np.abs(d * m) for d, m in zip(apart, members, strict=True)]
   return verdicts.judge(
     id,
     statement,
     rows,
     statistic,
     grain=GRAIN,
-    evidence=[np.where(x > _EQUAL, x, 0)[None] for x in bearing],
+    evidence=[_bearing(d * m) for d, m in zip(apart, members, strict=True)],
   )
+
+
+def questions_between(a: Questions, b: Questions) -> int:
+  """The number of questions that decides how wide an interval of a - b is.
+
+  They are those that tell a from b, or all where a choice is made again.
+  """
+  rows = list(zip(a, b, strict=True))
+  if bootstrap.has_choice(rows):
+    return bootstrap.size(rows)
+  return verdicts.bearing_on([_bearing(x - y) for x, y in rows])
 
 
 def factor(
@@ -188,6 +198,11 @@ def shared(curves: Sequence[Curve], above: int = 0) -> list[int]:
 def members(studies: Sequence[Study], bin: int) -> Members:
   """Whether each question is in an oracle bin, bool [Q] per seed."""
   return [study.bins['oracle'] == bin for study in studies]
+
+
+def _bearing(apart: np.ndarray) -> np.ndarray:
+  """How much each question tells two accuracies apart, float [1, Q]."""
+  return np.where(np.abs(apart) > _EQUAL, np.abs(apart), 0)[None]
 
 
 def slug(text: str) -> str:

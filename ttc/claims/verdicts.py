@@ -121,7 +121,7 @@ def judge(
       bool or float [G, Q], one array per seed. Fewer than FEWEST questions of
       any of them leave the claim undecided. None is all questions.
   """
-  count = bootstrap.size(rows) if evidence is None else _count(evidence)
+  count = bootstrap.size(rows) if evidence is None else bearing_on(evidence)
   # Where a choice is made again, any question may come to bear on the claim.
   varying = bootstrap.size(rows) if bootstrap.has_choice(rows) else count
   found = bootstrap.drawn(rows, statistic)
@@ -187,7 +187,7 @@ def _adjusted(claim: Claim, p: float | None, together: int) -> Claim:
   return dataclasses.replace(claim, holds=None, why=why)
 
 
-def _count(evidence: Sequence[np.ndarray]) -> int:
+def bearing_on(evidence: Sequence[np.ndarray]) -> int:
   """Number of questions that bear on a claim, of the thing with the fewest.
 
   A question counts once, whether it bears on the claim in one seed or in all:

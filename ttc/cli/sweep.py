@@ -39,6 +39,8 @@ the same bindings and seeds, such as trained models, and runs the rest.
 
 When run again, it skips finished cells and continues the others. A failing cell
 does not stop the others; the exit code is then 1. `ttc status` shows them all.
+When all are finished, compared/index.html shows what differs in them and what
+that makes, question by question.
 """
 
 

@@ -18,6 +18,7 @@ from ttc.runtime.termination import Terminated
 from ttc.sweeps.cells import Cell
 
 _WORK_FAILED, _CANNOT_START = 1, 2
+_COMPARED = 'compared'  # folder of the page, beside the cells
 _PROGRAM = (sys.executable, '-m', 'ttc.cli.main')
 # Seconds that a cell gets to end after a stop, and this process after the cell.
 _CELL_GRACE_S = 60.0
@@ -133,8 +134,30 @@ def _run(folder: pathlib.Path, cells: list[Cell], log: RunLog) -> int:
   runs = [run for run in status.read(folder) if run.name in names]
   states = ', '.join(f'{n} {s}' for s, n in status.counts(runs).items())
   _report(f'{len(runs)} cells: {states}')
-  done = all(run.state == 'done' for run in runs)
-  return 0 if done and not refused else _WORK_FAILED
+  if not all(run.state == 'done' for run in runs) or refused:
+    return _WORK_FAILED
+  page = folder / _COMPARED / 'index.html'
+  if len(cells) > 1 and (open_cells or not page.exists()):
+    compare(folder, [cell.name for cell in cells])
+  return 0
+
+
+def compare(folder: pathlib.Path, names: list[str]) -> None:
+  """Compares finished cells on one page, or says why that cannot be done.
+
+  Args:
+    folder: the sweep's folder.
+    names: of the cells; the others are compared with the first.
+  """
+  from ttc.pipeline.records import IncompleteError
+  from ttc.reporting import versus
+
+  try:
+    page = versus.write(folder / _COMPARED, [folder / name for name in names])
+  except (ValueError, OSError, IncompleteError) as error:
+    _report(f'no page that compares the cells: {error}')
+  else:
+    _report(f'the cells compared: {page}')
 
 
 def _checked(cells: list[Cell]) -> list[dict[str, Any]]:

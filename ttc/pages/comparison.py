@@ -24,8 +24,9 @@ def render(
     drawings: the panels of each figure, by its id.
   """
   names = compared['runs']
+  title = ' and '.join(names) if len(names) < 4 else f'{len(names)} runs'
   return page.document(
-    ' and '.join(names),
+    title,
     f'Compared with {names[0]}',
     [
       Section('differences', 'Differences', _differences(compared)),

@@ -19,7 +19,7 @@ from ttc.runtime import storage
 from ttc.runtime.canonical_json import canonical
 
 FOLDER = 'explorer'
-_CHUNK = 1 << 19  # characters, after which a chunk ends
+_CHUNK = 1 << 17  # characters, after which a chunk ends
 
 
 def write(

@@ -10,6 +10,14 @@ from ttc.runtime.safe_text import as_html
 # What stands for itself in the address of an image, in an attribute.
 _PLAIN = " !$'()*+,-./:;<=>?@[]^_`{|}~"
 
+_UNCERTAINTY = (
+  'Bands and whiskers are 95 % intervals of one bootstrap over questions, and '
+  'over seeds where there are several; choices of a policy are made again in '
+  'every draw. All curves share its draws, so whether two differ is told by '
+  'their difference, paired over questions: choose what to compare with under '
+  'a chart. Bands that overlap decide nothing. Losses have no bands.'
+)
+
 
 class Drawing(NamedTuple):
   """A panel that was drawn.
@@ -39,6 +47,7 @@ def html(
   """
   return '\n'.join(
     [
+      f'<p class="note">{_UNCERTAINTY}</p>',
       *(_figure(f, drawings[f['id']]) for f in figures),
       _left_out(left_out),
       _data(figures),

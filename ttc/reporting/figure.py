@@ -8,6 +8,8 @@ import dataclasses
 import math
 from typing import Any, Literal
 
+from ttc.claims.differences import Difference
+
 Kind = Literal['lines', 'bars', 'dots']
 Scale = Literal['linear', 'log2', 'log10']
 Palette = Literal['categorical', 'ordered']
@@ -35,6 +37,8 @@ class Series:
     x: positions on the x axis; for bars indices of categories, from 0.
     y: values in the unit of the panel's y label; None is not measured.
     low, high: ends of the band or whisker at each x; () for none.
+    flops: executed FLOPs per question at each x; () where they are unknown, or
+      the x axis has them.
     dashed: whether the line is dashed.
     marker: 'star' draws stars without a line between them.
     hue: index in the palette; None is the index of the series in its panel.
@@ -55,15 +59,16 @@ class Series:
   hue: int | None = None
   shade: float = 1.0
   legend: str | None = None
+  flops: tuple[float | None, ...] = ()
 
   def __post_init__(self):
-    for field in ('x', 'y', 'low', 'high'):
+    for field in ('x', 'y', 'low', 'high', 'flops'):
       value = tuple(_number(v) for v in getattr(self, field))
       object.__setattr__(self, field, value)
     _check(f'Series {self.name!r}: marker', self.marker, MARKERS)
     if any(x is None for x in self.x):
       raise ValueError(f'Series {self.name!r}: x must be finite: {self.x}.')
-    for field in ('y', 'low', 'high'):
+    for field in ('y', 'low', 'high', 'flops'):
       value = getattr(self, field)
       if len(value) != len(self.x) and (value or field == 'y'):
         raise ValueError(
@@ -94,6 +99,7 @@ class Panel:
     marks: (x, label) of dashed vertical lines.
     palette: 'ordered' is a scale from dark to light over the hues in use.
     legend_title: a line above the legend.
+    differences: of its series, in points.
   """
 
   kind: Kind
@@ -106,6 +112,7 @@ class Panel:
   marks: tuple[tuple[float, str], ...] = ()
   palette: Palette = 'categorical'
   legend_title: str = ''
+  differences: tuple[Difference, ...] = ()
 
   def __post_init__(self):
     where = f'Panel {self.title!r}'
@@ -113,6 +120,9 @@ class Panel:
     _check(f'{where}: x_scale', self.x_scale, SCALES)
     _check(f'{where}: palette', self.palette, PALETTES)
     names = [s.name for s in self.series]
+    for apart in self.differences:
+      _check(f'{where}: a difference', apart.name, tuple(names))
+      _check(f'{where}: a difference', apart.over, tuple(names))
     if len(set(names)) != len(names):
       raise ValueError(f'{where}: series names repeat: {names}; rename them.')
     if (self.kind == 'bars') != bool(self.categories):
@@ -157,7 +167,10 @@ class Figure:
 
   def to_json(self) -> dict[str, Any]:
     """The figure as nested dicts and tuples, for `from_json`."""
-    return dataclasses.asdict(self)
+    tree = dataclasses.asdict(self)
+    for panel in tree['panels']:
+      panel['differences'] = [d._asdict() for d in panel['differences']]
+    return tree
 
   @classmethod
   def from_json(cls, tree: dict[str, Any]) -> 'Figure':
@@ -166,6 +179,12 @@ class Figure:
     for panel in tree['panels']:
       series = tuple(Series(**s) for s in panel['series'])
       marks = tuple((x, label) for x, label in panel['marks'])
+      apart = (
+        Difference(
+          **{k: v if isinstance(v, str) else tuple(v) for k, v in d.items()}
+        )
+        for d in panel.get('differences', ())
+      )
       panels.append(
         Panel(
           **{
@@ -173,6 +192,7 @@ class Figure:
             'series': series,
             'categories': tuple(panel['categories']),
             'marks': marks,
+            'differences': tuple(apart),
           }
         )
       )

@@ -8,7 +8,8 @@ import numpy as np
 
 from ttc.analysis import difficulty, names, pools
 from ttc.analysis.difficulty import NUM_BINS
-from ttc.analysis.study import along, Curve, questions, Study
+from ttc.analysis.optimal import UNIFORM
+from ttc.analysis.study import along, questions, Study
 from ttc.reporting import selections
 from ttc.reporting.figures import common
 
@@ -20,7 +21,7 @@ QUESTION_SETS = {
 }
 _GREEDY = 'large model, greedy'
 
-Lines = dict[str, list[Curve]]  # one curve per seed, by name
+Lines = dict[str, list[common.Curve]]  # one curve per seed, by name
 
 
 def lines(
@@ -44,7 +45,8 @@ def accuracy(
     asked: selections to show beside majority, best-of-N and weighted.
 
   Returns:
-    [group][name], rows of 'budget', 'accuracy' and its band, 'low' and 'high'.
+    [group][name], rows of 'budget', 'accuracy' and its 95 % interval, 'low' and
+    'high'.
   """
   table: dict[str, Any] = {}
   for group, by_name in lines(studies, asked).items():
@@ -181,11 +183,11 @@ def _revision_lines(studies: Sequence[Study]) -> Lines:
 
 def _optimal_lines(fits, uniform: str) -> Lines:
   adaptive = {
-    f'{names.COMPUTE_OPTIMAL} ({kind})': [f.adaptive[kind] for f in fits]
+    f'{names.COMPUTE_OPTIMAL} ({kind})': [f.refitted(kind) for f in fits]
     for kind in ('predicted', 'oracle')
     if all(kind in f.adaptive for f in fits)
   }
-  return {uniform: [f.uniform for f in fits], **adaptive}
+  return {uniform: [f.refitted(UNIFORM) for f in fits], **adaptive}
 
 
 def _shares(chosen) -> list[dict[str, Any]]:

@@ -17,8 +17,8 @@ from ttc.pages import comparison
 from ttc.pipeline import fingerprint, records
 from ttc.pipeline.origin import Origin
 from ttc.reporting import plots
-from ttc.reporting.figure import Figure, Panel
-from ttc.reporting.figures import common
+from ttc.reporting.figure import Figure
+from ttc.reporting.figures import by_budget, common
 from ttc.runtime import storage
 
 _SEED = 'seed-'
@@ -125,17 +125,33 @@ def _settings(first: _Run, run: _Run) -> list[str]:
 
 def _differences(first: _Run, run: _Run) -> dict[str, Any]:
   """Paired differences of what both ran, or why there are none."""
-  seeds = sorted(first.studies.keys() & run.studies.keys())
-  pairs = [(first.studies[s], run.studies[s]) for s in seeds]
-  why = ''
-  if not pairs:
-    why = 'they share no seed'
-  elif any(a.problem.tolist() != b.problem.tolist() for a, b in pairs):
-    why = 'they asked other questions'
-  elif _questions(first) != _questions(run):
-    why = 'their questions are of other tasks, splits or files'
-  rows = [] if why else list(_rows(pairs))
-  return {'name': run.name, 'seeds': seeds, 'why': why, 'rows': rows}
+  why = _unpaired(first, run)
+  pairs = [
+    (first.studies[s], run.studies[s]) for s in _shared_seeds(first, run)
+  ]
+  return {
+    'name': run.name,
+    'seeds': _shared_seeds(first, run),
+    'why': why,
+    'rows': [] if why else list(_rows(pairs)),
+  }
+
+
+def _shared_seeds(first: _Run, run: _Run) -> list[int]:
+  return sorted(first.studies.keys() & run.studies.keys())
+
+
+def _unpaired(first: _Run, run: _Run) -> str:
+  """Why the questions of two runs cannot be paired; '' where they can."""
+  seeds = _shared_seeds(first, run)
+  asked = lambda own: [own.studies[s].problem.tolist() for s in seeds]
+  if not seeds:
+    return 'they share no seed'
+  if asked(first) != asked(run):
+    return 'they asked other questions'
+  if _questions(first) != _questions(run):
+    return 'their questions are of other tasks, splits or files'
+  return ''
 
 
 def _questions(run: _Run) -> dict[str, Any]:
@@ -173,29 +189,23 @@ def _rows(pairs: Sequence[tuple[Study, Study]]) -> Iterator[dict[str, Any]]:
 
 def _figures(runs: Sequence[_Run]) -> Iterator[Figure]:
   """One panel for each strategy that at least two runs have."""
+  first, *others = runs
+  paired = not any(_unpaired(first, run) for run in others) and all(
+    run.seeds.keys() == first.seeds.keys() for run in others
+  )
   tables = [
     [recommendation.candidates(s) for s in run.studies.values()] for run in runs
   ]
   panels = []
   for strategy in dict.fromkeys(name for own in tables for name in own[0]):
-    curves = {
-      run.name: [t[strategy] for t in own]
+    lines = [
+      by_budget.line(run.name, [t[strategy] for t in own])
       for run, own in zip(runs, tables, strict=True)
       if all(strategy in t for t in own)
-    }
-    if len(curves) > 1:
-      series = [common.curve(name, own) for name, own in curves.items()]
-      panels.append(
-        Panel(
-          'lines',
-          strategy,
-          common.BUDGET,
-          common.ACCURACY,
-          tuple(series),
-          x_scale='log2',
-        )
-      )
+    ]
+    if len(lines) > 1:
+      panels.append(by_budget.by_generations(strategy, lines, paired))
   if panels:
-    caption = 'Accuracy by strategy; bands: ±1 SD over seeds, or ±1 standard '
-    caption += 'error over questions where there is one seed.'
-    yield Figure('curves', 'Curves together', caption, tuple(panels))
+    yield Figure(
+      'curves', 'Curves together', 'Accuracy by strategy.', tuple(panels)
+    )

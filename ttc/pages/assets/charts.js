@@ -1,4 +1,6 @@
-// The figures as charts: values on hover, series on and off, data to take along.
+// The figures as charts: values on hover, series on and off, the x axis by
+// generations or FLOPs, and differences from a series of the reader's choice.
+// Their intervals are among the numbers; nothing is estimated here.
 //
 // They are drawn from the same numbers as the pictures, which stay for print and
 // for readers without scripts.
@@ -20,6 +22,35 @@
     return panel.series.map((s, i) => (panel.palette === 'ordered'
       ? d3.interpolateViridis((dark.matches ? 0.3 : 0) + (dark.matches ? 0.65
         : 0.88) * (hues[i] / top)) : HUES[hues[i] % HUES.length]));
+  }
+
+  // What a reader chose to see of a panel, as a panel of its own.
+  function view(panel, chosen) {
+    let own = panel;
+    if (chosen.over) {
+      own = { ...own, y_label: `points ahead of ${chosen.over}`, base: 0,
+        series: own.series.map((s) => ahead(panel, s, chosen.over)) };
+    }
+    if (chosen.flops) {
+      own = { ...own, x_scale: 'log10', x_label: 'FLOPs per question, as executed',
+        series: own.series.map((s) => ({ ...s, x: s.flops })) };
+    }
+    return own;
+  }
+
+  // A series as its differences from another one of the panel.
+  function ahead(panel, series, over) {
+    const empty = { ...series, x: [], y: [], low: [], high: [], flops: [] };
+    const held = panel.differences.find((d) => (d.name === series.name
+      && d.over === over) || (d.over === series.name && d.name === over));
+    if (!held) return empty;
+    const turned = (values) => (held.over === over ? values
+      : values.map((v) => (v === null ? null : -v)));
+    const [low, high] = held.over === over ? [held.low, held.high]
+      : [held.high, held.low];
+    const at = (x) => series.flops[series.x.indexOf(x)];
+    return { ...series, x: held.x, y: turned(held.y), low: turned(low),
+      high: turned(high), flops: series.flops.length ? held.x.map(at) : [] };
   }
 
   // One row for each measured point.
@@ -83,7 +114,8 @@
     return { label };
   }
 
-  function chart(panel, hidden, width) {
+  function chart(whole, chosen, hidden, width) {
+    const panel = view(whole, chosen);
     const colour = colours(panel);
     const marks = [];
     const all = [];
@@ -102,7 +134,7 @@
     const title = (point) => told(panel, point);
     const where = panel.kind === 'bars'
       ? { fx: 'category', x: 'series', y: 'y', title } : { x: 'x', y: 'y', title };
-    if (panel.kind === 'bars') marks.push(Plot.ruleY([0]));
+    if (panel.kind === 'bars' || panel.base === 0) marks.push(Plot.ruleY([0]));
     marks.push(Plot.tip(all, Plot.pointer({ ...where, fill: 'var(--paper)' })));
     return Plot.plot({
       width, height: Math.round(Math.min(380, Math.max(260, width * 0.62))),
@@ -147,18 +179,45 @@
     return entries.size > 1 ? place : null;
   }
 
+  // What to compare with, and what the x axis counts, where there is a choice.
+  function controls(panel, chosen, redraw) {
+    const place = document.createElement('p');
+    place.className = 'legend';
+    const offer = (text, options, choose) => {
+      const label = document.createElement('label');
+      const select = document.createElement('select');
+      for (const [value, name] of options) select.add(new Option(name, value));
+      select.addEventListener('change', () => { choose(select.value); redraw(); });
+      label.append(`${text} `, select);
+      place.append(label);
+    };
+    const paired = new Set(panel.differences.flatMap((d) => [d.name, d.over]));
+    if (paired.size) {
+      offer('Ahead of', [['', '(accuracies)'], ...panel.series
+        .filter((s) => paired.has(s.name)).map((s) => [s.name, s.name])],
+      (value) => { chosen.over = value; });
+    }
+    if (panel.series.some((s) => s.flops.length)) {
+      offer('By', [['', 'generations'], ['flops', 'exact FLOPs']],
+        (value) => { chosen.flops = value; });
+    }
+    return place.childElementCount ? place : null;
+  }
+
   function prepare(node) {
     const panel = panels[node.dataset.figure][Number(node.dataset.panel)];
     const hidden = new Set();
+    const chosen = { over: '', flops: '' };
     const place = document.createElement('div');
     place.className = 'chart';
     const heading = document.createElement('h4');
     heading.textContent = panel.title;
     const draw = () => {
       const width = Math.max(280, Math.floor(node.clientWidth));
-      place.replaceChildren(chart(panel, hidden, width));
+      place.replaceChildren(chart(panel, chosen, hidden, width));
     };
-    const parts = [heading, place, legend(panel, hidden, draw)].filter(Boolean);
+    const parts = [heading, controls(panel, chosen, draw), place,
+      legend(panel, hidden, draw)].filter(Boolean);
     node.prepend(...parts);
     node.classList.add('drawn');
     draw();
@@ -171,7 +230,7 @@
     }).observe(node);
     dark.addEventListener('change', () => {
       draw();
-      const old = node.querySelector('.legend');
+      const old = node.querySelector('.chart + .legend');
       if (old) old.replaceWith(legend(panel, hidden, draw));
     });
   }

@@ -25,7 +25,7 @@ _STYLES = {
 }
 
 
-def accuracy(comparisons: Sequence[Comparison | None], seeds: int) -> Figure:
+def accuracy(comparisons: Sequence[Comparison | None]) -> Figure:
   """Accuracy against executed FLOPs, of the allocation and all baselines."""
   for own in comparisons or [None]:
     common.need(own, 'the stages pilot, fit_allocation and allocate')
@@ -34,11 +34,6 @@ def accuracy(comparisons: Sequence[Comparison | None], seeds: int) -> Figure:
     for name, style in _STYLES.items()
     if all(name in c.curves for c in comparisons)
   ]
-  spread = (
-    f'Bands: ±1 SD over {seeds} seeds.'
-    if seeds > 1
-    else 'Bands: ±1 standard error over questions (one seed).'
-  )
   return Figure(
     'allocation',
     'A budget spent as results come in',
@@ -47,7 +42,7 @@ def accuracy(comparisons: Sequence[Comparison | None], seeds: int) -> Figure:
     'spent. Proposer and verifier are charged as executed, and so are the '
     'samples that find the difficulty for the policy. Settings of all rules '
     'are chosen on other questions; the clairvoyant knows how often each '
-    f'question is solved, and a right answer when it comes. {spread}',
+    'question is solved, and a right answer when it comes.',
     (
       Panel(
         'lines',

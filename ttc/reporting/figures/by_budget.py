@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ttc.analysis import optimal
+from ttc.analysis.bootstrap import Measurement
 from ttc.analysis.curves import Accuracy
 from ttc.analysis.optimal import Optimal
+from ttc.claims import differences
 from ttc.reporting.figure import Panel, Series
 from ttc.reporting.figures import common
 
@@ -24,18 +27,40 @@ NOTE = (
 
 
 class BudgetCurve(NamedTuple):
-  """A curve to draw: accuracy by budget of each seed, and its style."""
+  """A curve to draw.
+
+  Attributes:
+    name: of the series.
+    curves: accuracy of each question by budget, one per seed.
+    flops: FLOPs of each question by budget, one per seed; None where unknown.
+    style: further arguments of `common.curve`.
+  """
 
   name: str
-  curves: Sequence[Mapping[int, Accuracy]]
+  curves: Sequence[Mapping[int, Measurement]]
+  flops: Sequence[Mapping[int, np.ndarray | None]]
   style: Mapping[str, Any]
+
+  def priced(self) -> Series:
+    """The series, with the mean FLOPs of each budget where all are known."""
+    series = common.curve(self.name, self.curves, **self.style)
+    spent = [[own.get(int(n)) for own in self.flops] for n in series.x]
+    if any(flops is None for by_seed in spent for flops in by_seed):
+      return series
+    mean = [float(np.mean([f.mean() for f in by_seed])) for by_seed in spent]
+    return dataclasses.replace(series, flops=tuple(mean))
 
 
 def line(
   name: str, curves: Sequence[Mapping[int, Accuracy]], **style
 ) -> BudgetCurve:
   """A BudgetCurve; `style` is further arguments of `common.curve`."""
-  return BudgetCurve(name, curves, style)
+  return BudgetCurve(
+    name,
+    [{n: point.question for n, point in c.items()} for c in curves],
+    [{n: point.flops for n, point in c.items()} for c in curves],
+    style,
+  )
 
 
 def policy_lines(
@@ -49,42 +74,53 @@ def policy_lines(
     uniform: name of the best single arm; '' leaves it out.
     **style: style of all curves, see `line`.
   """
-  lines = []
-  if uniform:
-    lines.append(
-      line(
-        uniform,
-        [_priced(f, 'uniform', f.uniform) for f in fits],
-        **{'hue': 7, 'marker': 'square', **style},
-      )
+  rules = [(optimal.UNIFORM, uniform, {'hue': 7, 'marker': 'square'})]
+  rules = rules if uniform else []
+  rules += [
+    (kind, template.format(kind), {'hue': hue})
+    for kind, hue in (('predicted', 3), ('oracle', 2))
+    if all(kind in f.adaptive for f in fits)
+  ]
+  return [
+    BudgetCurve(
+      name,
+      [f.refitted(rule) for f in fits],
+      [f.flops.get(rule, {}) for f in fits],
+      {**own, **style},
     )
-  for kind, hue in (('predicted', 3), ('oracle', 2)):
-    if all(kind in f.adaptive for f in fits):
-      lines.append(
-        line(
-          template.format(kind),
-          [_priced(f, kind, f.adaptive[kind]) for f in fits],
-          **{'hue': hue, **style},
-        )
-      )
-  return lines
+    for rule, name, own in rules
+  ]
 
 
-def by_generations(title: str, lines: Sequence[BudgetCurve]) -> Panel:
-  """Accuracy against the generation budget."""
+def by_generations(
+  title: str, lines: Sequence[BudgetCurve], paired: bool = True
+) -> Panel:
+  """Accuracy against the generation budget.
+
+  Args:
+    title: of the panel.
+    lines: its curves.
+    paired: whether all are of the same questions and seeds, so that they can be
+      compared question by question.
+  """
   return Panel(
     'lines',
     title,
     common.BUDGET,
     common.ACCURACY,
-    tuple(common.curve(x.name, x.curves, **x.style) for x in lines),
+    tuple(x.priced() for x in lines),
     x_scale='log2',
+    differences=(
+      differences.pairs({x.name: x.curves for x in lines}) if paired else ()
+    ),
   )
 
 
-def by_flops(lines: Sequence[BudgetCurve]) -> tuple[Panel, ...]:
-  """A panel of the curves whose FLOPs are known; () if none are."""
-  priced = tuple(_against_flops(x) for x in lines if _is_priced(x))
+def by_flops(panel: Panel) -> tuple[Panel, ...]:
+  """The curves of a panel whose FLOPs are known, by these; () if none are."""
+  priced = tuple(
+    dataclasses.replace(s, x=s.flops, flops=()) for s in panel.series if s.flops
+  )
   if not priced:
     return ()
   return (
@@ -97,29 +133,3 @@ def by_flops(lines: Sequence[BudgetCurve]) -> tuple[Panel, ...]:
       x_scale='log10',
     ),
   )
-
-
-def _against_flops(line: BudgetCurve) -> Series:
-  """The series by budget, each budget replaced by its mean FLOPs."""
-  series = common.curve(line.name, line.curves, **line.style)
-  spent = [
-    np.mean([curve[int(n)].flops.mean() for curve in line.curves])
-    for n in series.x
-  ]
-  return dataclasses.replace(series, x=tuple(spent))
-
-
-def _is_priced(line: BudgetCurve) -> bool:
-  return all(
-    point.flops is not None for curve in line.curves for point in curve.values()
-  )
-
-
-def _priced(
-  fit: Optimal, rule: str, curve: Mapping[int, np.ndarray]
-) -> dict[int, Accuracy]:
-  """The curve with the FLOPs of a rule: a kind of bins, or 'uniform'."""
-  flops = fit.flops.get(rule, {})
-  return {
-    n: Accuracy(question, 0.0, flops.get(n)) for n, question in curve.items()
-  }

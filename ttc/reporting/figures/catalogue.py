@@ -18,7 +18,7 @@ from ttc.reporting.figures import (
 
 _BARS = (
   'Bars: its accuracy relative to a larger model at equal FLOPs (verifier '
-  'free; whiskers: 95 % bootstrap). '
+  'free). '
 )
 
 
@@ -56,7 +56,7 @@ def _builders(
   s = studies
   # Deferred: a figure whose inputs are missing must not stop the others.
   return {
-    'allocation': lambda: allocation.accuracy(comparisons, len(s)),
+    'allocation': lambda: allocation.accuracy(comparisons),
     'headline': lambda: headline(s, size_ratio),
     'search-compute-optimal': lambda: search.compute_optimal(s),
     'search-methods': lambda: search.methods(s, 'oracle'),
@@ -104,7 +104,7 @@ def headline(studies: Sequence[Study], size_ratio: float | None) -> Figure:
     'Test-time compute in one figure',
     'Curves: the compute-optimal policy against fixed ways to spend a budget. '
     f'{_BARS if any(p.kind == "bars" for p in panels) else ""}'
-    f'(Paper: figure 1.) {common.band(studies)}',
+    '(Paper: figure 1.)',
     tuple(panels),
   )
 

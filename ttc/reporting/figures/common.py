@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ttc.analysis import names
+from ttc.analysis import bootstrap, names
+from ttc.analysis.bootstrap import Measurement
 from ttc.analysis.curves import Accuracy
+from ttc.analysis.difficulty import NUM_BINS
 from ttc.analysis.study import Study
 from ttc.reporting.figure import Series
 
@@ -20,8 +22,10 @@ HUES = {
   names.BEST: 5,
 }
 
-Point = Accuracy | np.ndarray
+Point = Accuracy | Measurement
 Curve = Mapping[int, Point]
+Members = Sequence[np.ndarray]  # bool [Q] per seed
+Interval = tuple[float, float, float] | tuple[None, None, None]
 
 
 class MissingError(Exception):
@@ -36,34 +40,53 @@ def need(value, what: str):
 
 
 def summarise(
-  values: Sequence[np.ndarray], sd: float | None = None
-) -> tuple[float, float, float] | tuple[None, None, None]:
-  """Mean, low and high in percent; None for each if a seed has no questions.
+  values: Sequence[Measurement], members: Members | None = None
+) -> Interval:
+  """Mean, low and high of a measurement in percent; see `summaries`."""
+  return summaries([[v] for v in values], members)[0]
+
+
+def summaries(
+  rows: Sequence[Sequence[Measurement]], members: Members | None = None
+) -> list[Interval]:
+  """Means in percent with the bounds of their 95 % intervals.
 
   Args:
-    values: per-question values, float [Q] per seed.
-    sd: half width of the band for a single seed; by default one standard error
-      over questions. Several seeds have a band of one SD over seeds.
+    rows: K measurements of Q questions per seed.
+    members: questions to average over, bool [Q] per seed; None is all.
+
+  Returns:
+    (mean, low, high) of each; None for each if a seed has no questions.
   """
-  if any(not v.size for v in values):
-    return None, None, None
-  means = [v.mean() for v in values]
-  if len(values) > 1:
-    spread = np.std(means, ddof=1)
-  elif sd is not None:
-    spread = sd
-  else:
-    spread = values[0].std() / np.sqrt(values[0].size)
-  mean = np.mean(means)
-  return tuple(100 * float(v) for v in (mean, mean - spread, mean + spread))
+  members = members or [np.full(_size(own), True) for own in rows]
+  count = min(int(own.sum()) for own in members)
+  if not count:
+    return [(None, None, None)] * len(rows[0])
+  everyone = all(own.all() for own in members)
+  found = bootstrap.each(rows, None if everyone else members)
+  return [
+    tuple(
+      None if x is None else 100 * x
+      for x in (one.estimate, *one.bounds(bootstrap.LEVEL, count))
+    )
+    for one in found
+  ]
+
+
+def by_bin(
+  values: Sequence[Measurement], bins: Sequence[np.ndarray]
+) -> list[Interval]:
+  """`summarise` in each difficulty bin, of bins int [Q] per seed."""
+  return [
+    summarise(values, [own == k for own in bins])
+    for k in range(1, NUM_BINS + 1)
+  ]
 
 
 def curve(
   name: str,
   curves: Sequence[Curve],
-  members: Sequence[np.ndarray] | None = None,
-  *,
-  subsets: bool = False,
+  members: Members | None = None,
   **style,
 ) -> Series:
   """The mean curve over the budgets that every seed has.
@@ -72,36 +95,22 @@ def curve(
     name: name of the series.
     curves: accuracy by budget, one per seed.
     members: questions to average over, bool [Q] per seed; None is all.
-    subsets: whether the band of a single seed is one SD over random subsets.
     **style: further fields of Series.
   """
   budgets = sorted(set.intersection(*(set(c) for c in curves)))
-  points = [summarise(*_at(curves, n, members, subsets)) for n in budgets]
+  rows = [[measured(c[n]) for n in budgets] for c in curves]
+  points = summaries(rows, members) if budgets else []
   y, low, high = zip(*points, strict=True) if points else ((), (), ())
   return Series(name, tuple(budgets), y, low, high, **style)
 
 
-def _at(curves, budget, members, subsets):
-  """Arguments of `summarise` at one budget."""
-  values, sd = [], None
-  for i, table in enumerate(curves):
-    point = table[budget]
-    question = point.question if isinstance(point, Accuracy) else point
-    sd = point.sd if subsets and isinstance(point, Accuracy) else None
-    values.append(question if members is None else question[members[i]])
-  return values, sd
+def measured(point: Point) -> Measurement:
+  """The accuracy of each question at a point."""
+  return point.question if isinstance(point, Accuracy) else point
 
 
-def band(studies: Sequence[Study], subsets: bool = False) -> str:
-  """The sentence of a caption that says what bands show."""
-  if len(studies) > 1:
-    return f'Bands and whiskers: ±1 SD over {len(studies)} seeds.'
-  if subsets:
-    return (
-      f'Bands: ±1 SD over {studies[0].subsets} random subsets (one '
-      'seed), 0 where a subset is the whole pool.'
-    )
-  return 'Bands and whiskers: ±1 standard error over questions (one seed).'
+def _size(row: Sequence[Measurement]) -> int:
+  return len(bootstrap.questions(row[0])) if row else 0
 
 
 def bins_of(studies: Sequence[Study], kind: str) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ def lines(studies: Sequence[Study], size_ratio: float) -> Figure:
     f'inference to pretraining tokens that are marked: {marked}. Where the '
     "paper's R needs more than the largest measured budget, R is the ratio "
     'that this budget matches. '
-    f'(Paper: figure 9.) {common.band(studies)}',
+    '(Paper: figure 9.)',
     tuple(panels),
   )
 
@@ -55,8 +55,7 @@ def bars(studies: Sequence[Study], size_ratio: float) -> Figure:
     "compute is the better use. Bins 2, 3 and 4, as in the paper's figure "
     "1. The verifier costs nothing (the paper's v1), as much as sampling "
     'in both models (ICLR), or that in the small one alone; R is the same '
-    'in all. (At the R that ICLR prints, its bars are those of v1.) '
-    'Whiskers: 95 % bootstrap over questions and seeds.',
+    'in all. (At the R that ICLR prints, its bars are those of v1.)',
     tuple(panels),
   )
 
@@ -67,7 +66,7 @@ def bars_panel(
   size_ratio: float,
   accounting: str = 'v1',
 ) -> Panel:
-  """Relative improvement by R and difficulty, with 95 % intervals."""
+  """Relative improvement by R and difficulty."""
   matches = common.need(
     comparisons(studies, side, size_ratio, accounting),
     'a budget that matches the large model',
@@ -149,7 +148,7 @@ def large_model(studies: Sequence[Study], size_ratio: float) -> Figure:
     'The large model with test-time compute of its own',
     f'An answer of the {size_ratio:.3g}× larger model costs as much as '
     f"{size_ratio:.3g} of the small one's; pretraining is not counted "
-    f'here. {common.band(studies)}',
+    'here.',
     (panel,),
   )
 
@@ -172,13 +171,9 @@ def _lines_panel(studies, side, matches, size_ratio) -> Panel:
   for k in range(1, NUM_BINS + 1):
     members = [b == k for b in bins]
     series.append(common.curve(f'bin {k}', curves, members, hue=k - 1))
+  large = [common.by_bin(m.large, bins) for m in matches]
   for k in range(1, NUM_BINS + 1):
-    points = [
-      common.summarise(
-        [large[b == k] for large, b in zip(m.large, bins, strict=True)]
-      )
-      for m in matches
-    ]
+    points = [by_bin[k - 1] for by_bin in large]
     y, low, high = zip(*points, strict=True)
     series.append(
       Series(

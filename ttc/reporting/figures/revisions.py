@@ -21,16 +21,15 @@ def optimal_panel(studies: Sequence[Study]) -> Panel:
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
   """Accuracy of the compute-optimal ratio by budget (paper figure 8)."""
-  lines = _optimal_lines(studies)
-  spent = by_budget.by_flops(lines)
+  panel = optimal_panel(studies)
+  spent = by_budget.by_flops(panel)
   return Figure(
     'revisions-compute-optimal',
     _OPTIMAL,
     'The best ratio of sequential to parallel for each difficulty bin and '
     'budget, chosen on nine tenths of the questions and judged on the last. '
-    f'{by_budget.NOTE if spent else ""}(Paper: figure 8.) '
-    f'{common.band(studies)}',
-    (by_budget.by_generations(_OPTIMAL, lines), *spent),
+    f'{by_budget.NOTE if spent else ""}(Paper: figure 8.)',
+    (panel, *spent),
   )
 
 
@@ -52,15 +51,14 @@ def turns(studies: Sequence[Study]) -> Figure:
     (Series('revision model', range(1, length + 1), y, low, high),),
   )
   right = by_budget.by_generations('Sequential or parallel', lines)
-  spent = by_budget.by_flops(lines)
+  spent = by_budget.by_flops(right)
   return Figure(
     'revisions-turns',
     'Revision by revision',
     f'“{left.title}”: how often the attempt is right, over all chains that '
-    f'long. {common.band(studies)} “{right.title}”: one chain of N turns '
+    f'long. “{right.title}”: one chain of N turns '
     'against N first attempts, selected by verifier and by majority. '
-    f'{by_budget.NOTE if spent else ""}(Paper: figure 6.) '
-    f'{common.band(studies, subsets=True)}',
+    f'{by_budget.NOTE if spent else ""}(Paper: figure 6.)',
     (left, right, *spent),
   )
 
@@ -110,7 +108,7 @@ def ratios(studies: Sequence[Study], by: str, kind: str) -> Figure:
     f'Sequential to parallel, by {by}, {kind} bins',
     f'“{left.title}”: every way to split a budget between turns of a chain '
     f'and chains. “{right.title}”: the largest budget, from all parallel to '
-    f'all sequential. (Paper: figures 7, 10, 11.) {common.band(studies)}',
+    'all sequential. (Paper: figures 7, 10, 11.)',
     (left, right),
   )
 
@@ -123,15 +121,7 @@ def _ratios_by_bin(studies, tables, budget: int, kind: str) -> Panel:
   )
   series = []
   for arm in arms:
-    points = [
-      common.summarise(
-        [
-          t[arm][budget].question[b == k]
-          for t, b in zip(tables, bins, strict=True)
-        ]
-      )
-      for k in range(1, NUM_BINS + 1)
-    ]
+    points = common.by_bin([t[arm][budget].question for t in tables], bins)
     y, low, high = zip(*points, strict=True)
     series.append(Series(arm, range(NUM_BINS), y, low, high))
   return Panel(
@@ -188,7 +178,6 @@ def _turn_lines(studies: Sequence[Study]) -> list[BudgetCurve]:
           [along(t, parallel) for t in tables],
           hue=hue,
           dashed=by == 'majority',
-          subsets=True,
         )
       )
   return lines

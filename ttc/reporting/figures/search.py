@@ -19,8 +19,8 @@ def optimal_panel(studies: Sequence[Study]) -> Panel:
 
 def compute_optimal(studies: Sequence[Study]) -> Figure:
   """Accuracy of compute-optimal search by budget (paper figure 4)."""
-  lines = _optimal_lines(studies)
-  spent = by_budget.by_flops(lines)
+  panel = optimal_panel(studies)
+  spent = by_budget.by_flops(panel)
   return Figure(
     'search-compute-optimal',
     _OPTIMAL,
@@ -28,16 +28,15 @@ def compute_optimal(studies: Sequence[Study]) -> Figure:
     'questions and judged on the last (ten folds), against best-of-N weighted, '
     'majority, and the best single arm chosen in the same way. A bin leaves '
     'that one only for an arm that is better by more than a standard error. '
-    f'{by_budget.NOTE if spent else ""}(Paper: figure 4.) '
-    f'{common.band(studies)}',
-    (by_budget.by_generations(_OPTIMAL, lines), *spent),
+    f'{by_budget.NOTE if spent else ""}(Paper: figure 4.)',
+    (panel, *spent),
   )
 
 
 def methods(studies: Sequence[Study], kind: str) -> Figure:
   """Accuracy of every search method (paper figure 3, predicted bins 12)."""
-  lines = _method_lines(studies)
-  spent = by_budget.by_flops(lines)
+  panel = by_budget.by_generations('Search methods', _method_lines(studies))
+  spent = by_budget.by_flops(panel)
   by_bin = by_bin_panel(studies, kind)
   return Figure(
     'search-methods' if kind == 'oracle' else f'search-methods-{kind}',
@@ -45,8 +44,8 @@ def methods(studies: Sequence[Study], kind: str) -> Figure:
     '“Search methods”: all at equal numbers of generations; lookahead pays '
     f'k + 1 per beam. {by_budget.NOTE if spent else ""}“{by_bin.title}”: bins '
     'of the base model, 1 is easiest. (Paper: figure '
-    f'{3 if kind == "oracle" else 12}.) {common.band(studies)}',
-    (by_budget.by_generations('Search methods', lines), *spent, by_bin),
+    f'{3 if kind == "oracle" else 12}.)',
+    (panel, *spent, by_bin),
   )
 
 
@@ -65,15 +64,7 @@ def by_bin_panel(studies: Sequence[Study], kind: str) -> Panel:
   series = []
   for arm in arms:
     for i, n in enumerate(budgets):
-      points = [
-        common.summarise(
-          [
-            t[arm][n].question[b == k]
-            for t, b in zip(tables, bins, strict=True)
-          ]
-        )
-        for k in range(1, NUM_BINS + 1)
-      ]
+      points = common.by_bin([t[arm][n].question for t in tables], bins)
       y, low, high = zip(*points, strict=True)
       last = i == len(budgets) - 1
       series.append(
@@ -131,7 +122,7 @@ def coverage(studies: Sequence[Study]) -> Figure:
     'coverage',
     'Coverage and selection',
     'How often any of N answers of the base model is right, and how often '
-    f'the selected one is. {common.band(studies)}',
+    'the selected one is.',
     (panel,),
   )
 

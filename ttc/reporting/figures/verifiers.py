@@ -24,8 +24,7 @@ def aggregation(studies: Sequence[Study]) -> Figure:
     'aggregation',
     'From step values to a score',
     'Best-of-N weighted with the value of the last step, the least value, '
-    'or their product as the score of an answer. (Paper: figure 13.) '
-    f'{common.band(studies, subsets=True)}',
+    'or their product as the score of an answer. (Paper: figure 13.)',
     (_panel('Aggregation over steps', series),),
   )
 
@@ -36,9 +35,7 @@ def selection(studies: Sequence[Study]) -> Figure:
   tables = [s.base_arms for s in studies]
   series = [
     _weighted('PRM weighted', tables, 0),
-    common.curve(
-      'PRM best', [t[names.BEST] for t in tables], hue=5, subsets=True
-    ),
+    common.curve('PRM best', [t[names.BEST] for t in tables], hue=5),
     *_orm(studies),
     _majority(studies),
   ]
@@ -46,8 +43,7 @@ def selection(studies: Sequence[Study]) -> Figure:
     'verifiers',
     'Choosing among the same answers',
     'The same samples of the base model, chosen by weighted vote, by the '
-    'highest score, and by majority. (Paper: figure 14.) '
-    f'{common.band(studies, subsets=True)}',
+    'highest score, and by majority. (Paper: figure 14.)',
     (_panel('PRM, ORM and majority', series),),
   )
 
@@ -84,8 +80,7 @@ def reliability(studies: Sequence[Study]) -> Figure:
     'reliability',
     'Reliability of the verifier',
     'Single answers of the base model by tenths of their final value. Above '
-    'the dashed line the verifier doubts too much, below it too little. Bands: '
-    '95 % bootstrap over questions and seeds.',
+    'the dashed line the verifier doubts too much, below it too little.',
     (panel,),
   )
 
@@ -98,13 +93,10 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
   others = sorted(set.intersection(*(set(p.scores) for p in pools)))
   common.need(others, 'scores of a second verifier in the revise stage')
   tables = [s.revision_arms['verifier'] for s in studies]
-  line = lambda name, curves, **style: common.curve(
-    name, curves, subsets=True, **style
-  )
-  parallel = line(
+  parallel = common.curve(
     'parallel', [along(t, parallel=True) for t in tables], hue=6, dashed=True
   )
-  main = line(
+  main = common.curve(
     'sequential, revision ORM',
     [along(t, parallel=False) for t in tables],
     hue=0,
@@ -112,7 +104,7 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
   panels = []
   for i, other in enumerate(others):
     name = other.replace('_', ' ')
-    series = line(
+    series = common.curve(
       f'sequential, {name}', [_judged_by(other, s) for s in studies], hue=1 + i
     )
     panels.append(
@@ -122,8 +114,7 @@ def revision_verifiers(studies: Sequence[Study]) -> Figure:
     'revision-verifiers',
     'Verifiers of revisions',
     'One chain of N revisions, its best answer selected by the verifier that '
-    'sees the earlier attempts and by others. (Paper: figure 15.) '
-    f'{common.band(studies, subsets=True)}',
+    'sees the earlier attempts and by others. (Paper: figure 15.)',
     tuple(panels),
   )
 
@@ -149,9 +140,7 @@ def _panel(title: str, series: Sequence[Series]) -> Panel:
 
 
 def _weighted(name: str, tables: Sequence[Table], hue: int) -> Series:
-  return common.curve(
-    name, [t[names.WEIGHTED] for t in tables], hue=hue, subsets=True
-  )
+  return common.curve(name, [t[names.WEIGHTED] for t in tables], hue=hue)
 
 
 def _orm(studies: Sequence[Study]) -> list[Series]:
@@ -166,7 +155,6 @@ def _majority(studies: Sequence[Study]) -> Series:
     [s.base_arms[names.MAJORITY] for s in studies],
     hue=6,
     dashed=True,
-    subsets=True,
   )
 
 
