@@ -26,8 +26,10 @@ pytestmark = browser.needed
 def page(tmp_path_factory):
   runs = tmp_path_factory.mktemp('runs')
   root = world.write(runs, TRUTH)
+  few = world.Truth(questions=12, width=2, chains=1)
+  also = [world.write(runs, few, 1)]
   problems = [Problem(0, HOSTILE, '</script>'), *PROBLEMS]
-  path = small_page.write(runs / 'report', root, problems)
+  path = small_page.write(runs / 'report', root, problems, also=also)
   with browser.opened(path) as page:
     page.wait('document.querySelector("#explorer table")')
     yield page
@@ -143,6 +145,37 @@ def test_two_arms_beside_each_other_and_chains(page):
     'document.querySelectorAll("#explorer .columns section").length == 2'
   )
   assert page.run('document.querySelectorAll("#explorer h5").length') == 4
+
+
+def test_a_seed_is_chosen_and_stays_in_the_address(page):
+  choose = lambda seed: page.run(
+    '(() => { const s = document.querySelector("[name=seed]");'
+    f's.value = "{seed}";'
+    's.dispatchEvent(new Event("input", {bubbles: true})); })()'
+  )
+  go(page, '#explore?sort=pass1')
+  page.wait('document.querySelectorAll("#explorer tbody tr").length == 50')
+  choose(1)
+  page.wait('document.querySelectorAll("#explorer tbody tr").length == 12')
+  assert status(page) == '12 of 12 questions, seed 1'
+  assert page.run('location.hash') == '#explore?sort=pass1&seed=1'
+  page.run('document.querySelector("#explorer tbody a").click()')
+  page.wait('document.querySelector("#explorer h3")')
+  assert page.run('location.hash').endswith('&seed=1')
+  page.press('u')
+  page.wait('document.querySelector("#explorer table.questions")')
+  assert status(page).endswith('seed 1')
+  go(page, '#question=5&seed=1')
+  at = 'document.querySelector("#explorer h3")?.textContent == "Question 5"'
+  page.wait(at)
+  budgets = lambda: page.run(
+    '[...document.querySelectorAll("[name=arm] option")].map(o=>o.text)'
+  )
+  other = budgets()
+  choose(0)
+  page.wait('!location.hash.includes("seed=1")')
+  page.wait(f'{at} && document.querySelector("[name=seed]").value == "0"')
+  assert budgets() != other
 
 
 @pytest.mark.parametrize(

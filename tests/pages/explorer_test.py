@@ -38,10 +38,12 @@ def parsed(path, what):
 
 
 def questions(folder):
-  index = parsed(folder / 'explorer' / 'index.js', 'Index')
+  index = parsed(folder / 'explorer' / 'seed-0' / 'index.js', 'Index')
   found = []
   for i, first in enumerate(index['chunks']):
-    chunk = parsed(folder / 'explorer' / f'chunk-{i:04d}.js', 'Chunk')
+    chunk = parsed(
+      folder / 'explorer' / 'seed-0' / f'chunk-{i:04d}.js', 'Chunk'
+    )
     assert chunk['first'] == first == len(found)
     found += chunk['questions']
   return index, found

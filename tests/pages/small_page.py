@@ -11,6 +11,7 @@ _SUMMARY = {
   'about': '',
   'command': 'ttc run',
   'seconds': {},
+  'seeds': [0],
   'made_with': [],
   'figures': [],
   'left_out': {},
@@ -37,11 +38,20 @@ def draw(folder, *figures):
   return path
 
 
-def write(folder, root, problems=(), delimiter='\n', limit=None):
-  """Writes the page of a seed's folder; returns its path."""
+def write(folder, root, problems=(), delimiter='\n', limit=None, also=()):
+  """Writes the page of a seed's folder; returns its path.
+
+  Args:
+    folder: to write to.
+    root: of seed 0.
+    problems, delimiter, limit: see `explorer.write`.
+    also: folders of the seeds 1, 2, ...
+  """
   folder.mkdir(exist_ok=True)
-  measured = study.load(root, 0, subsets=3)
-  explorer.write(folder, root, measured, problems, delimiter, limit)
+  for seed, own in enumerate((root, *also)):
+    measured = study.load(own, seed, subsets=3)
+    explorer.write(folder, own, measured, problems, delimiter, limit)
   path = folder / 'index.html'
-  path.write_text(page.render(_SUMMARY, {}, [], '', {}), encoding='utf-8')
+  summary = {**_SUMMARY, 'seeds': list(range(1 + len(also)))}
+  path.write_text(page.render(summary, {}, [], '', {}), encoding='utf-8')
   return path

@@ -1,7 +1,7 @@
 """The explorer: every question, and what was tried on it, beside the page.
 
-    explorer/index.js        the table of questions
-    explorer/chunk-0007.js   some questions with their attempts
+    explorer/seed-0/index.js        the table of questions
+    explorer/seed-0/chunk-0007.js   some questions with their attempts
 
 The files are scripts, because a page that was opened from a disk may load those
 and nothing else. Each calls a function of the page with plain JSON in ASCII;
@@ -30,7 +30,7 @@ def write(
   delimiter: str,
   limit: int | None,
 ) -> None:
-  """Writes the files below the folder of a report.
+  """Writes the files of a seed below the folder of a report.
 
   Args:
     folder: of the report.
@@ -41,26 +41,29 @@ def write(
     limit: number of questions whose attempts are written, the first ones; None
       for all. The table has all questions.
   """
-  storage.make_folder(folder / FOLDER)
+  own = folder / FOLDER / f'seed-{study.seed}'
+  storage.make_folder(own)
   chosen = study.problem[:limit].tolist()
   starts, first = [], 0
   for texts in _chunks(root, chosen, problems):
-    body = f'{{"first":{first},"questions":[{",".join(texts)}]}}'
-    _write(folder, f'chunk-{len(starts):04d}.js', 'Chunk', body)
+    told = f'"seed":{study.seed},"first":{first}'
+    body = f'{{{told},"questions":[{",".join(texts)}]}}'
+    _write(own, f'chunk-{len(starts):04d}.js', 'Chunk', body)
     starts.append(first)
     first += len(texts)
   index = question_index.columns(study, problems)
   index |= {'chunks': starts, 'explored': first, 'delimiter': delimiter}
-  _write(folder, 'index.js', 'Index', canonical(index))
+  _write(own, 'index.js', 'Index', canonical(index))
 
 
-def html() -> str:
-  """Where the script of the page shows the explorer."""
+def html(seeds: Sequence[int]) -> str:
+  """Where the script of the page shows the explorer of these seeds."""
+  names = ' '.join(map(str, seeds))
   return (
-    '<p class="note">Every question of the first seed, and what each strategy '
-    'made of it. Its files are in the folder explorer beside this page.</p>'
+    '<p class="note">Every question, and what each strategy made of it. Its '
+    'files are in the folder explorer beside this page.</p>'
     '<noscript><p>The explorer needs JavaScript.</p></noscript>'
-    '<div id="explorer" aria-live="polite"></div>'
+    f'<div id="explorer" data-seeds="{names}" aria-live="polite"></div>'
   )
 
 
@@ -91,4 +94,4 @@ def _chunks(
 
 def _write(folder: pathlib.Path, name: str, what: str, body: str) -> None:
   script = f'ttc{what}({body});\n'
-  storage.write_atomic(folder / FOLDER / name, script.encode('ascii'))
+  storage.write_atomic(folder / name, script.encode('ascii'))

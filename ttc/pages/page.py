@@ -99,7 +99,7 @@ def render(
       figures.html(summary['figures'], drawings, summary['left_out']),
     ),
     Section('claims', 'Claims', claim_list.every(claims)),
-    Section('questions', 'Questions', explorer.html()),
+    Section('questions', 'Questions', explorer.html(summary['seeds'])),
     Section('samples', 'Samples', ''.join(map(_sample, samples))),
     Section(
       'numbers',

@@ -127,14 +127,15 @@ def write(
   drawings = plots.save(figures, folder / 'figures')
   overview = terminal.overview(numbers)
   text = terminal.render(_headline(about, studies), shown, overview, claims)
-  explorer.write(
-    folder,
-    first,
-    studies[0],
-    about.problems,
-    about.delimiter,
-    about.explored,
-  )
+  for own, root in zip(studies, roots.values(), strict=True):
+    explorer.write(
+      folder,
+      root,
+      own,
+      about.problems,
+      about.delimiter,
+      about.explored,
+    )
   # Canonical JSON rounds floats to 6 digits, so that equal work gives equal
   # bytes; here it is indented for readers. The page shows these numbers.
   plain = json.loads(records.canonical(summary))

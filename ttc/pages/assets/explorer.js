@@ -2,30 +2,35 @@
 //
 // Where the reader is stands in the hash, so that every view has an address:
 //   #explore?saved=...&find=...&bin=1&sort=pass1&page=2
-//   #question=12&arm=3&beside=5&round=4
+//   #question=12&arm=3&beside=5&round=4&seed=1
+// Without a seed it is the first one.
 // Text of models reaches the page through textContent alone.
 'use strict';
 
 const Explorer = (() => {
   const PAGE = 50; // questions shown at once
   const place = document.getElementById('explorer');
-  const chunks = new Map(); // promises of the questions of a chunk
-  const waiting = new Map(); // by the first question of a chunk
-  let index = null;
+  const seeds = place ? place.dataset.seeds.split(' ') : [];
+  // By seed: its index, promises of the questions of a chunk by its number, and
+  // who waits for a chunk by its first question.
+  const held = new Map(seeds.map((seed) => [seed,
+    { index: null, chunks: new Map(), waiting: new Map() }]));
+  let seed = seeds[0];
+  let index = null; // of that seed
 
   function load(name) {
     return new Promise((resolve, reject) => {
       const script = document.createElement('script');
-      script.src = `explorer/${name}`;
+      script.src = `explorer/seed-${name}`;
       script.onload = resolve;
-      script.onerror = () => reject(new Error(`explorer/${name} is missing`));
+      script.onerror = () => reject(new Error(`${script.src} is missing`));
       document.head.append(script);
     });
   }
 
-  window.ttcIndex = (found) => { index = found; };
+  window.ttcIndex = (found) => { held.get(`${found.seed}`).index = found; };
   window.ttcChunk = (found) => {
-    waiting.get(found.first)(found.questions);
+    held.get(`${found.seed}`).waiting.get(found.first)(found.questions);
   };
 
   // The question at a position of the table.
@@ -33,10 +38,11 @@ const Explorer = (() => {
     let chunk = index.chunks.length - 1;
     while (index.chunks[chunk] > position) chunk -= 1;
     const first = index.chunks[chunk];
+    const { chunks, waiting } = held.get(seed);
     if (!chunks.has(chunk)) {
       chunks.set(chunk, new Promise((resolve, reject) => {
         waiting.set(first, resolve);
-        load(`chunk-${String(chunk).padStart(4, '0')}.js`).catch(reject);
+        load(`${seed}/chunk-${String(chunk).padStart(4, '0')}.js`).catch(reject);
       }));
     }
     return (await chunks.get(chunk))[position - first];
@@ -54,10 +60,29 @@ const Explorer = (() => {
   }
 
   function go(view, values) {
-    const kept = Object.entries(values)
-      .filter(([, value]) => value !== '' && value !== undefined);
+    const kept = Object.entries(values).filter(([name, value]) => value !== ''
+      && value !== undefined && !(name === 'seed' && value === seeds[0]));
     const query = new URLSearchParams(kept);
     location.hash = view === 'question' ? `${query}` : `explore?${query}`;
+  }
+
+  // The address of a question, or of the table for null, of the same seed.
+  function link(id) {
+    const own = seed === seeds[0] ? '' : `seed=${seed}`;
+    if (id === null) return own ? `#explore?${own}` : '#explore';
+    return `#question=${id}${own && `&${own}`}`;
+  }
+
+  // A field that chooses the seed; null where there is only one.
+  function seedChoice(view, asked) {
+    if (seeds.length < 2) return null;
+    const select = make('select', { name: 'seed' }, ...seeds.map((own) => make(
+      'option', { value: own, selected: own === seed }, own)));
+    select.addEventListener('input', (event) => {
+      event.stopPropagation(); // the form has filters of its own
+      go(view, { ...asked, view: '', page: '', round: '', seed: select.value });
+    });
+    return make('label', {}, 'Seed ', select);
   }
 
   // Positions of the questions that a view asks for, in its order.
@@ -124,7 +149,10 @@ const Explorer = (() => {
     const asked = state();
     if (!asked.view && index) return; // somewhere else on the page
     try {
-      if (!index) await load('index.js');
+      const wanted = held.has(asked.seed) ? asked.seed : seeds[0];
+      if (!held.get(wanted).index) await load(`${wanted}/index.js`);
+      seed = wanted;
+      index = held.get(seed).index;
       if (asked.view === 'question') {
         const position = index.ids.indexOf(Number(asked.question));
         if (position < 0 || position >= index.explored) {
@@ -162,7 +190,7 @@ const Explorer = (() => {
   addEventListener('DOMContentLoaded', () => { if (place) show(); });
 
   return {
-    PAGE, make, go, state, matching, download, show,
+    PAGE, make, go, link, seedChoice, state, matching, download, show,
     get index() { return index; },
   };
 })();

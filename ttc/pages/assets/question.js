@@ -13,19 +13,21 @@ const QuestionView = (() => {
     if (arm) columns.append(column(question, arm, asked));
     if (beside) columns.append(column(question, beside, asked));
     const step = (by) => (position + by >= 0 && position + by < index.explored
-      ? make('a', { href: `#question=${index.ids[position + by]}`,
+      ? make('a', { href: Explorer.link(index.ids[position + by]),
         className: by < 0 ? 'previous' : 'next' },
       by < 0 ? '← previous' : 'next →') : null);
     place.replaceChildren(...[
       make('p', { className: 'pager' },
-        make('a', { href: '#explore', className: 'up' }, 'All questions'), ' ',
+        make('a', { href: Explorer.link(null), className: 'up' },
+          'All questions'), ' ',
         step(-1), ' ', step(1)),
       make('h3', {}, `Question ${question.id}`),
       question.question ? make('pre', { tabIndex: 0 }, question.question) : null,
       question.gold ? make('p', {}, 'Reference answer: ',
         make('code', {}, question.gold)) : null,
       facts(position),
-      make('form', {}, choose('Arm', 'arm', asked, arms, false),
+      make('form', {}, Explorer.seedChoice('question', asked),
+        choose('Arm', 'arm', asked, arms, false),
         choose('Beside it', 'beside', asked, arms, true),
         make('button', { type: 'button', onclick: () => Explorer.download(
           `question-${question.id}.json`, JSON.stringify(question, null, 1),

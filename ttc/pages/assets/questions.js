@@ -37,6 +37,7 @@ const QuestionTable = (() => {
       labelled('Find', make('input', {
         type: 'search', name: 'find', value: asked.find || '',
         autocomplete: 'off' })),
+      Explorer.seedChoice('explore', asked),
       choice('Show', 'saved', asked, Object.keys(index.saved)
         .map((name) => [name, name])),
       bins.length ? choice(`Bin (${kind})`, 'bin', asked,
@@ -90,7 +91,7 @@ const QuestionTable = (() => {
       const name = `${index.ids[i]}${index.texts[i] ? `: ${index.texts[i]}` : ''}`;
       return make('tr', {},
         make('th', { scope: 'row' }, i < index.explored
-          ? make('a', { href: `#question=${index.ids[i]}` }, name) : name),
+          ? make('a', { href: Explorer.link(index.ids[i]) }, name) : name),
         ...Object.values(index.bins).map((bins) => make('td', {}, `${bins[i]}`)),
         index.pass1 ? make('td', { className: 'number' },
           `${(100 * index.pass1[i]).toFixed(0)} %`) : null,
