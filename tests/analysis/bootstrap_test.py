@@ -93,3 +93,20 @@ def test_a_long_tail_away_from_the_threshold_makes_it_no_less_clear():
   assert far.p_value(1.0, 200) < 0.01
   # The threshold within the draws is as unclear as ever.
   assert far.p_value(7.0, 200) > 0.5
+
+
+def test_each_is_its_own_bootstrap_of_the_same_draws():
+  rng = np.random.default_rng(4)
+  rows = [rng.random([3, 20]) for _ in range(2)]
+  members = [rng.random([3, 20]) < 0.6 for _ in range(2)]
+  for k, found in enumerate(bootstrap.each(rows)):
+    alone = bootstrap.drawn(rows, lambda m, k=k: m[..., k])
+    assert found.estimate == pytest.approx(alone.estimate)
+    np.testing.assert_allclose(found.draws, alone.draws)
+  for k, found in enumerate(bootstrap.each(rows, members)):
+    own = [
+      np.stack([r[k] * m[k], m[k]]) for r, m in zip(rows, members, strict=True)
+    ]
+    alone = bootstrap.drawn(own, bootstrap.ratio)
+    assert found.estimate == pytest.approx(alone.estimate)
+    np.testing.assert_allclose(found.draws, alone.draws)

@@ -212,18 +212,20 @@ def each(
 
   Args:
     rows: K measurements of Q questions per seed.
-    members: questions to average over, bool [Q] per seed; None is all. Among
-      members, choices are not made again.
+    members: questions to average each over, bool [K, Q] per seed; None is all.
+      Among members, choices are not made again.
   """
   if members is not None:
     rows = [
-      np.stack([*(questions(m) * own for m in r), own])
+      np.concatenate([own * [questions(m) for m in r], own])
       for r, own in zip(rows, members, strict=True)
     ]
   estimates, draws = np.mean([means(r) for r in rows], 0), resampled(rows)
   if members is not None:
     with np.errstate(all='ignore'):
-      estimates, draws = (x[..., :-1] / x[..., -1:] for x in (estimates, draws))
+      estimates, draws = (
+        np.divide(*np.split(x, 2, axis=-1)) for x in (estimates, draws)
+      )
   return [Drawn(finite(e), d) for e, d in zip(estimates, draws.T, strict=True)]
 
 

@@ -24,7 +24,7 @@ HUES = {
 
 Point = Accuracy | Measurement
 Curve = Mapping[int, Point]
-Members = Sequence[np.ndarray]  # bool [Q] per seed
+Members = Sequence[np.ndarray]  # bool, one per seed
 Interval = tuple[float, float, float] | tuple[None, None, None]
 
 
@@ -39,11 +39,9 @@ def need(value, what: str):
   return value
 
 
-def summarise(
-  values: Sequence[Measurement], members: Members | None = None
-) -> Interval:
+def summarise(values: Sequence[Measurement]) -> Interval:
   """Mean, low and high of a measurement in percent; see `summaries`."""
-  return summaries([[v] for v in values], members)[0]
+  return summaries([[v] for v in values])[0]
 
 
 def summaries(
@@ -53,23 +51,22 @@ def summaries(
 
   Args:
     rows: K measurements of Q questions per seed.
-    members: questions to average over, bool [Q] per seed; None is all.
+    members: questions to average each over, bool [K, Q] per seed; None is all.
 
   Returns:
-    (mean, low, high) of each; None for each if a seed has no questions.
+    (mean, low, high) of each; None for each where there are no questions.
   """
-  members = members or [np.full(_size(own), True) for own in rows]
-  count = min(int(own.sum()) for own in members)
-  if not count:
+  if not bootstrap.size(rows):
     return [(None, None, None)] * len(rows[0])
-  everyone = all(own.all() for own in members)
-  found = bootstrap.each(rows, None if everyone else members)
+  counts = [bootstrap.size(rows)] * len(rows[0])
+  if members is not None:
+    counts = np.min([own.sum(1) for own in members], 0).tolist()
   return [
     tuple(
       None if x is None else 100 * x
       for x in (one.estimate, *one.bounds(bootstrap.LEVEL, count))
     )
-    for one in found
+    for one, count in zip(bootstrap.each(rows, members), counts, strict=True)
   ]
 
 
@@ -77,10 +74,10 @@ def by_bin(
   values: Sequence[Measurement], bins: Sequence[np.ndarray]
 ) -> list[Interval]:
   """`summarise` in each difficulty bin, of bins int [Q] per seed."""
-  return [
-    summarise(values, [own == k for own in bins])
-    for k in range(1, NUM_BINS + 1)
-  ]
+  numbers = np.arange(1, NUM_BINS + 1)[:, None]
+  return summaries(
+    [[v] * NUM_BINS for v in values], [own == numbers for own in bins]
+  )
 
 
 def curve(
@@ -99,6 +96,8 @@ def curve(
   """
   budgets = sorted(set.intersection(*(set(c) for c in curves)))
   rows = [[measured(c[n]) for n in budgets] for c in curves]
+  if members is not None:
+    members = [np.tile(own, [len(budgets), 1]) for own in members]
   points = summaries(rows, members) if budgets else []
   y, low, high = zip(*points, strict=True) if points else ((), (), ())
   return Series(name, tuple(budgets), y, low, high, **style)
@@ -107,10 +106,6 @@ def curve(
 def measured(point: Point) -> Measurement:
   """The accuracy of each question at a point."""
   return point.question if isinstance(point, Accuracy) else point
-
-
-def _size(row: Sequence[Measurement]) -> int:
-  return len(bootstrap.questions(row[0])) if row else 0
 
 
 def bins_of(studies: Sequence[Study], kind: str) -> list[np.ndarray]:
