@@ -14,8 +14,9 @@ _UNCERTAINTY = (
   'Bands and whiskers are 95 % intervals of one bootstrap over questions, and '
   'over seeds where there are several; choices of a policy are made again in '
   'every draw. All curves share its draws, so whether two differ is told by '
-  'their difference, paired over questions: choose what to compare with under '
-  'a chart. Bands that overlap decide nothing. Losses have no bands.'
+  'their difference, paired over questions at equal generations: choose what '
+  'to compare with above a chart. Bands that overlap decide nothing. Losses '
+  'have no bands.'
 )
 
 

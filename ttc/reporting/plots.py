@@ -237,11 +237,11 @@ def _colors(panel: Panel) -> list[tuple[float, float, float]]:
 def _draw_line(axes, series: Series, color):
   x, y = np.array(series.x), _floats(series.y)
   star = series.marker == 'star'
-  if series.low and not star:
-    _draw_band(axes, series, color)
-  if series.low and star:
+  if series.low and (star or len(x) == 1):
     low, high = _floats(series.low), _floats(series.high)
     axes.vlines(x, low, high, color=color, linewidth=0.9, alpha=0.7)
+  elif series.low:
+    _draw_band(axes, series, color)
   axes.plot(
     x,
     y,

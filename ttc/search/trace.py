@@ -61,10 +61,11 @@ class SearchTrace:
       if not isinstance(request, Extend):
         yield request
         continue
-      # Where the rows come from has to be read before they have own keys.
+      # Where the rows come from has to be read before they have own keys, which
+      # those that grew got with the rows of other questions.
       parents = [self._at(row) for row in request.rows]
-      fold_keys(request.rows)
       yield request
+      fold_keys(request.rows)
       for row, parent in zip(request.rows, parents, strict=True):
         self._add(row, parent)
       self.rounds += 1
@@ -79,11 +80,15 @@ class SearchTrace:
       'parent', 'round', 'value' and 'ends' as above; 'tokens', the number of
       those that were added; and their 'text', as a place in 'texts'.
     """
-    texts = {}
-    text = [
-      texts.setdefault(self._said(node, decode), len(texts))
-      for node in range(len(self.parent))
-    ]
+    text, texts = [], {}
+    contexts = {}  # of a parent, the last tokens before its children's
+    for parent, tokens in zip(self.parent, self.tokens, strict=True):
+      if parent not in contexts:
+        above = self._last(parent)
+        contexts[parent] = above, decode(above)
+      above, before = contexts[parent]
+      said = decode(above + tokens).removeprefix(before)
+      text.append(texts.setdefault(said, len(texts)))
     return {
       'parent': self.parent,
       'round': self.round,
@@ -94,19 +99,17 @@ class SearchTrace:
       'ends': self.ends,
     }
 
-  def _said(self, node: int, decode: Callable[[Sequence[int]], str]) -> str:
-    """The text that a node adds to its parent's.
+  def _last(self, node: int) -> list[int]:
+    """A few tokens up to the end of a node.
 
-    Decoders treat what they begin with differently, such as a space. So a few
-    tokens are read before those of the node, and their text is taken away.
+    Decoders treat what they begin with differently, such as a space. So these
+    are read before the tokens of a child, and their text is taken away.
     """
-    above, parent = [], self.parent[node]
-    while parent != ROOT and len(above) < _CONTEXT:
-      above = self.tokens[parent] + above
-      parent = self.parent[parent]
-    above = above[-_CONTEXT:]
-    before, whole = decode(above), decode(above + self.tokens[node])
-    return whole.removeprefix(before)
+    above = []
+    while node != ROOT and len(above) < _CONTEXT:
+      above = self.tokens[node] + above
+      node = self.parent[node]
+    return above[-_CONTEXT:]
 
   def _add(self, row: Row, parent: int) -> None:
     own = self._nodes.setdefault(row.key.tobytes(), [])

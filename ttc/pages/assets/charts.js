@@ -77,7 +77,7 @@
     const bare = panel.kind === 'dots' || star;
     const band = own.filter((p) => p.low !== null && p.low !== undefined);
     return [
-      star ? Plot.ruleX(band, { x: 'x', y1: 'low', y2: 'high', stroke: colour })
+      star || band.length === 1 ? Plot.ruleX(band, { x: 'x', y1: 'low', y2: 'high', stroke: colour })
         : Plot.areaY(band, { x: 'x', y1: 'low', y2: 'high', fill: colour,
           fillOpacity: 0.14 }),
       bare ? null : Plot.lineY(own, { x: 'x', y: 'y', stroke: colour,
