@@ -14,6 +14,7 @@ pruned.
 
 from collections.abc import Callable, Sequence
 import dataclasses
+import functools
 from typing import Any
 
 from ttc.inference.requests import Extend, Plan
@@ -81,13 +82,11 @@ class SearchTrace:
       those that were added; and their 'text', as a place in 'texts'.
     """
     text, texts = [], {}
-    contexts = {}  # of a parent, the last tokens before its children's
+    read = functools.cache(  # siblings often say the same
+      lambda above, own: decode(above + own).removeprefix(decode(above))
+    )
     for parent, tokens in zip(self.parent, self.tokens, strict=True):
-      if parent not in contexts:
-        above = self._last(parent)
-        contexts[parent] = above, decode(above)
-      above, before = contexts[parent]
-      said = decode(above + tokens).removeprefix(before)
+      said = read(self._last(parent), tuple(tokens))
       text.append(texts.setdefault(said, len(texts)))
     return {
       'parent': self.parent,
@@ -99,7 +98,7 @@ class SearchTrace:
       'ends': self.ends,
     }
 
-  def _last(self, node: int) -> list[int]:
+  def _last(self, node: int) -> tuple[int, ...]:
     """A few tokens up to the end of a node.
 
     Decoders treat what they begin with differently, such as a space. So these
@@ -109,7 +108,7 @@ class SearchTrace:
     while node != ROOT and len(above) < _CONTEXT:
       above = self.tokens[node] + above
       node = self.parent[node]
-    return above[-_CONTEXT:]
+    return tuple(above[-_CONTEXT:])
 
   def _add(self, row: Row, parent: int) -> None:
     own = self._nodes.setdefault(row.key.tobytes(), [])
