@@ -44,6 +44,7 @@ def test_files_are_a_function_of_the_figure_alone(tmp_path):
   _, later = drawn(tmp_path / 'later', FIGURE, ALL_KINDS)
   for name in ('kinds', *(f'kinds.panel-{i}' for i in range(1, 6))):
     assert first(name) == later(name)
+  assert plots.render(FIGURE) == later('a-1')
 
 
 def test_svg_is_whole_and_carries_no_date(tmp_path):

@@ -113,6 +113,13 @@ def _write(folder: pathlib.Path, stem: str, picture: Picture) -> Drawing:
   return Drawing(stem, svg, files)
 
 
+def render(figure: Figure) -> tuple[bytes, bytes]:
+  """The figure as the bytes of (SVG, PNG)."""
+  panels = [draw(panel) for panel in figure.panels]
+  whole = pictures.joined(panels, _columns(len(panels)))
+  return whole.svg(), whole.png()
+
+
 def draw(panel: Panel) -> Picture:
   """The picture of a panel."""
   import matplotlib
