@@ -147,7 +147,10 @@ class Scheduler:
     would in turn wait for it; so what the other group's rows want read is
     launched first, which keeps devices at work while plans resume.
     """
-    progress = bool(self._in_flight or self._read_early)
+    # Where a question was given up, rows of the other group may be in no call.
+    progress = bool(
+      self._in_flight or self._read_early or any(self._lane_groups[1].occupants)
+    )
     _collect(self._read_early, queues)
     starving = self._starved or (
       min(map(len, self._candidates(queues))) < self.capacity.lanes
@@ -162,11 +165,8 @@ class Scheduler:
       _collect(launched, queues)
     extending = self._extend(queues)
     self._starved = extending is None
-    if (
-      starving
-      and not (progress or extending)
-      and any(queue.jobs for queue in queues)
-    ):
+    stuck = starving and not (progress or extending)
+    if stuck and any(queue.jobs for queue in queues):
       raise RuntimeError('Rows wait for slots that no row will give back.')
     _collect(launched + self._in_flight, queues)
     self._in_flight = [extending] if extending else []
