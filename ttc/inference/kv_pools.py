@@ -20,7 +20,9 @@ from ttc.models.cache import KVCache
 # on a CPU, costs no more where there are few; elsewhere padding costs as much
 # as copies, so that a call takes the smallest table that fits.
 _TABLES = {'cpu': (256,)}
-_TABLES_ELSEWHERE = (128, 512, 2048)
+# The largest is also a limit on what copies hold in between: at 2,048 pieces
+# that would be 3 GiB of a 2B model.
+_TABLES_ELSEWHERE = (128, 512)
 
 
 def tables(platform: str) -> tuple[int, ...]:
