@@ -163,18 +163,23 @@ def _whole(cfg, head, params, text):
   return Transformer(cfg, head).apply({'params': params}, text)[0]
 
 
-def read_whole(models, prompt, tokens, width=16):
-  """Log-probability and value of each token, of an attempt read at once."""
+def outputs(model, tokens, head='logits', width=16):
+  """Logits [width, V] or values [width], before the sigmoid, of a whole text.
+
+  One program reads all texts: they are padded, and no token sees what is behind
+  it. What stands behind the text means nothing.
+  """
   text = np.zeros((1, width), int)
-  text[0, : len(prompt) + len(tokens)] = [*prompt, *tokens]
+  text[0, : len(tokens)] = tokens
+  return _whole(model.cfg, head, model.params, text)
+
+
+def read_whole(models, prompt, tokens):
+  """Log-probability and value of each token, of an attempt read at once."""
   at = len(prompt) + np.arange(len(tokens))
-  logits, values = (
-    _whole(model.cfg, head, model.params, text)
-    for head, model in (
-      ('logits', models.proposer),
-      ('value', models.verifier),
-    )
-  )
+  text = [*prompt, *tokens]
+  logits = outputs(models.proposer, text)
+  values = outputs(models.verifier, text, 'value')
   log = jax.nn.log_softmax(logits)[at - 1, np.asarray(tokens)]
   return np.asarray(log), np.asarray(jax.nn.sigmoid(values)[at])
 

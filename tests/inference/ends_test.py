@@ -2,14 +2,12 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
 
 from tests import testing
 from ttc.inference.generation import Generation
 from ttc.inference.models import Model, Models
-from ttc.models.transformer import Transformer
 from ttc.search.rescoring import final_values
 from ttc.search.solutions import Attempt, Solution
 from ttc.search.strategies import BestOfN
@@ -33,16 +31,9 @@ def models():
   )
 
 
-@jax.jit
-def read(params, tokens):
-  return Transformer(CFG, head='value').apply({'params': params}, tokens)
-
-
-def value(models, tokens, width=16):
-  """After each token; all texts are padded to one width, for one program."""
-  text = np.zeros((1, width), int)
-  text[0, : len(tokens)] = tokens
-  logits = read(models.verifier.params, text)[0, : len(tokens)]
+def value(models, tokens):
+  """After each token."""
+  logits = testing.outputs(models.verifier, tokens, 'value')[: len(tokens)]
   return 1 / (1 + np.exp(-logits))
 
 

@@ -1,7 +1,5 @@
 """The programs, with a model that sees its whole past."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,12 +8,13 @@ import pytest
 from tests import testing
 from ttc.inference import engine
 from ttc.inference.engine import LaneBatch
+from ttc.inference.models import Model
 from ttc.inference.prefill import PackedPrefill
 from ttc.inference.stops import Stops
 from ttc.models import abstract, partitioning
 from ttc.models.cache import KVCache
 from ttc.models.rope import Angles
-from ttc.models.transformer import Transformer, unstack
+from ttc.models.transformer import unstack
 from ttc.planning import hlo
 from ttc.planning.costs import COLLECTIVES
 
@@ -181,16 +180,9 @@ def _rubbish(rows, mesh):
   )
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _read(head, params, text):
-  return Transformer(CFG, head=head).apply({'params': params}, text)[0]
-
-
 def full(text, head='logits', params=PARAMS):
-  """Of each token; all texts are padded to one width, for one program."""
-  padded = np.zeros((1, CELLS), int)
-  padded[0, : len(text)] = text
-  return _read(head, params, padded)[: len(text)]
+  """Of each token."""
+  return testing.outputs(Model(params, CFG), text, head, CELLS)[: len(text)]
 
 
 def test_greedy_follows_the_full_model():

@@ -14,7 +14,6 @@ from ttc.inference.models import Model
 from ttc.inference.verifier_text import Bridge
 from ttc.inference.without_history import WithoutHistory
 from ttc.models.reader import Reader
-from ttc.models.transformer import Transformer
 from ttc.search.allocate import Beam
 from ttc.search.backtrack import Backtrack
 from ttc.search.strategies import BestOfN, StepSearch
@@ -70,16 +69,9 @@ def scripted(models, question, tokens):
     # A step without text, such as the end alone, is not asked about.
     shown = [s for i, s in enumerate(steps[:count]) if i == 0 or s.strip()]
     ids = models.bridge._tokenizer.encode(READER.text(asked, shown)).ids
-    padded = np.zeros((1, CELLS), np.int32)  # it sees nothing behind itself
-    padded[0, : len(ids)] = ids
-    logits = _read(models.verifier.cfg, models.verifier.params, padded)
-    found.append(float(jax.nn.sigmoid(logits[0, len(ids) - 1])))
+    logits = testing.outputs(models.verifier, ids, 'value', CELLS)
+    found.append(float(jax.nn.sigmoid(logits[len(ids) - 1])))
   return found
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _read(cfg, params, tokens):
-  return Transformer(cfg, head='value').apply({'params': params}, tokens)
 
 
 @pytest.mark.parametrize(
