@@ -130,16 +130,13 @@ class ApplyPolicy:
     )
     known = self._known()
     actions = {}
-    for budget in self.budgets:
-      least = max((n for n in policy.budgets if n <= budget), default=0)
-      for bin in policy.bins:
-        arm, spent = names.spent(policy.choose(bin, budget), least)
-        if arm not in known:
-          raise ValueError(
-            f'{folder / FILE} chooses {arm}, which is none of the arms here '
-            f'({", ".join(known)}); give the arms that it was fitted on.'
-          )
-        actions[bin, budget] = known[arm], spent
+    for at, (arm, spent) in choices(policy, self.budgets).items():
+      if arm not in known:
+        raise ValueError(
+          f'{folder / FILE} chooses {arm}, which is none of the arms here '
+          f'({", ".join(known)}); give the arms that it was fitted on.'
+        )
+      actions[at] = known[arm], spent
     return policy, actions
 
   def _known(self) -> dict[str, Strategy]:
@@ -197,6 +194,27 @@ def read(folder: pathlib.Path, side: str, wanted: str) -> Policy:
   if found is None:
     raise ValueError(f'{folder / FILE} has no policy over {wanted}')
   return Policy.from_json(json.dumps(found))
+
+
+def choices(
+  policy: Policy, budgets: Sequence[int]
+) -> dict[tuple[int, int], tuple[str, int]]:
+  """The arm and the generations that it spends, by bin and budget.
+
+  Args:
+    policy: a fitted policy.
+    budgets: generations per question; of one that the policy does not know the
+      largest below it that it knows is spent.
+
+  Raises:
+    ValueError: the policy starts at a larger budget.
+  """
+  found = {}
+  for budget in budgets:
+    least = max((n for n in policy.budgets if n <= budget), default=0)
+    for bin in policy.bins:
+      found[bin, budget] = names.spent(policy.choose(bin, budget), least)
+  return found
 
 
 def assign_bins(policy: Policy, rows: Sequence[dict]) -> None:

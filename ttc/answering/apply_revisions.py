@@ -132,13 +132,8 @@ class ApplyRevisions:
       'revisions by predicted difficulty; fit one on stages difficulty and '
       'revise with verifiers.',
     )
-    actions = {}
-    for budget in self.budgets:
-      least = max((n for n in policy.budgets if n <= budget), default=0)
-      for bin in policy.bins:
-        arm, spent = names.spent(policy.choose(bin, budget), least)
-        actions[bin, budget] = self._chains(arm, spent)
-    return policy, actions
+    chosen = apply_policy.choices(policy, self.budgets)
+    return policy, {at: self._chains(*choice) for at, choice in chosen.items()}
 
   @property
   def slots(self) -> int:
