@@ -28,6 +28,19 @@ def number(claim: Claim, minus: str = '-') -> str:
   return f'{text} [{written(low)}, {written(high)}]{reason}'
 
 
+def difference(found: Sequence[float | None], digits: int = 1) -> str:
+  """'+5.2 [2.9, 8.3]', or '+5.2' without bounds.
+
+  Args:
+    found: (estimate, low, high), as `bootstrap.interval` gives them.
+    digits: after the point.
+  """
+  estimate, low, high = found
+  if low is None:
+    return f'{estimate:+.{digits}f}'
+  return f'{estimate:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]'
+
+
 def signed(value: float, unit: str = 'points', minus: str = '-') -> str:
   """A number with the digits of its unit; what rounds to 0 has no sign."""
   digits = 2 if unit in ('AUC', 'factor') else 1

@@ -8,6 +8,7 @@ import numpy as np
 from ttc.analysis import bootstrap, curves, names, study
 from ttc.analysis.aggregate import Selector
 from ttc.analysis.pools import AnswerPool
+from ttc.claims import words
 from ttc.reporting.selections import Selection
 
 _WIDTH, _COLUMN = 34, 24  # characters of the first column, and of the others
@@ -121,6 +122,4 @@ def _point(
 
 
 def _shown(point: Mapping[str, Any]) -> str:
-  estimate, low, high = point['difference']
-  bounds = '' if low is None else f' [{low:.1f}, {high:.1f}]'
-  return f'{point["accuracy"]:.1f}  {estimate:+.1f}{bounds}'
+  return f'{point["accuracy"]:.1f}  {words.difference(point["difference"])}'

@@ -14,6 +14,7 @@ import numpy as np
 
 from ttc.analysis import bootstrap, curves, flops
 from ttc.analysis.pools import AnswerPool
+from ttc.claims import words
 from ttc.pipeline import model_folders, records
 
 Interval = tuple[float | None, float | None, float | None]
@@ -127,8 +128,9 @@ def text(rows: Sequence[Mapping[str, Any]], n: int, about: str) -> str:
     for other, found in pairs:
       if found:
         lines.append(
-          f'{row["proposer"]} over {other}: pass@1 {_shown(found["pass@1"])}, '
-          f'pass@{n} {_shown(found["coverage"])}'
+          f'{row["proposer"]} over {other}: '
+          f'pass@1 {words.difference(found["pass@1"])}, '
+          f'pass@{n} {words.difference(found["coverage"])}'
         )
   return '\n'.join(lines)
 
@@ -166,10 +168,3 @@ def _difference(
   rows = [a - b for a, b in zip(own, others, strict=True)]
   at = lambda i: bootstrap.interval(rows, lambda m: 100 * m[..., i])
   return {'pass@1': at(0), 'coverage': at(1)}
-
-
-def _shown(interval: Interval) -> str:
-  estimate, low, high = interval
-  if low is None:
-    return f'{estimate:+.1f}'
-  return f'{estimate:+.1f} [{low:.1f}, {high:.1f}]'

@@ -15,6 +15,7 @@ import numpy as np
 
 from ttc.analysis import bootstrap, difficulty, interpolate, study
 from ttc.analysis.study import Study, Table
+from ttc.claims import words
 from ttc.reporting.figure import Figure, Panel, Series
 from ttc.reporting.figures import by_budget
 
@@ -211,11 +212,7 @@ def _compared(rows: Sequence[np.ndarray]) -> dict[str, Any]:
 
 
 def _shown(cell: Mapping[str, Any] | None) -> str:
-  if cell is None:
-    return '-'
-  estimate, low, high = cell['difference']
-  bounds = '' if low is None else f' [{low:.1f}, {high:.1f}]'
-  return f'{estimate:+.1f}{bounds}'
+  return '-' if cell is None else words.difference(cell['difference'])
 
 
 def _series(rows: Sequence[Mapping[str, Any]], name: str, hue: int) -> Series:

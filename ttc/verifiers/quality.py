@@ -12,6 +12,7 @@ import numpy as np
 from ttc.analysis import aggregate, bootstrap, curves
 from ttc.analysis.bootstrap import Statistic
 from ttc.analysis.pools import AnswerPool
+from ttc.claims import words
 from ttc.claims.verifier import auc_rows
 from ttc.verifiers import first_error
 from ttc.verifiers.first_error import FirstErrors
@@ -192,8 +193,6 @@ def _digits(measure: str, value: float | None) -> str:
 
 
 def _interval(measure: str, found: Sequence[float | None]) -> str:
-  estimate, low, high = found
-  if low is None:
+  if found[1] is None:  # where there may be no estimate either
     return '-'
-  digits = 3 if measure in _UNITS else 1
-  return f'{estimate:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]'
+  return words.difference(found, digits=3 if measure in _UNITS else 1)
