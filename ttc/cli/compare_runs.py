@@ -13,14 +13,13 @@ def add_parser(stages) -> None:
 
 def run(parsed) -> int:
   """Writes the page and prints where it is."""
-  from ttc.pipeline.records import IncompleteError
   from ttc.reporting import versus
   from ttc.runtime import storage
 
   try:
     roots = [storage.path(name) for name in parsed.runs]
     print(versus.write(storage.path(parsed.output), roots))
-  except (ValueError, OSError, IncompleteError) as error:
+  except (ValueError, OSError) as error:
     print(f'ttc: {error}', file=sys.stderr)
     return 2
   return 0

@@ -149,12 +149,11 @@ def compare(folder: pathlib.Path, names: list[str]) -> None:
     folder: the sweep's folder.
     names: of the cells; the others are compared with the first.
   """
-  from ttc.pipeline.records import IncompleteError
   from ttc.reporting import versus
 
   try:
     page = versus.write(folder / _COMPARED, [folder / name for name in names])
-  except (ValueError, OSError, IncompleteError) as error:
+  except (ValueError, OSError) as error:
     _report(f'no page that compares the cells: {error}')
   else:
     _report(f'the cells compared: {page}')
