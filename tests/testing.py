@@ -174,12 +174,12 @@ def outputs(model, tokens, head='logits', width=16):
   return _whole(model.cfg, head, model.params, text)
 
 
-def read_whole(models, prompt, tokens):
+def read_whole(models, prompt, tokens, width=16):
   """Log-probability and value of each token, of an attempt read at once."""
   at = len(prompt) + np.arange(len(tokens))
   text = [*prompt, *tokens]
-  logits = outputs(models.proposer, text)
-  values = outputs(models.verifier, text, 'value')
+  logits = outputs(models.proposer, text, width=width)
+  values = outputs(models.verifier, text, 'value', width)
   log = jax.nn.log_softmax(logits)[at - 1, np.asarray(tokens)]
   return np.asarray(log), np.asarray(jax.nn.sigmoid(values)[at])
 
