@@ -9,14 +9,11 @@ import tempfile
 
 import pytest
 
+from tests import xla
 from tests.bucket import serving
 
-os.environ['XLA_FLAGS'] = (
-  os.environ.get('XLA_FLAGS', '')
-  + ' --xla_force_host_platform_device_count=4'
-  # Tests compile many small programs and run each for milliseconds.
-  + ' --xla_backend_optimization_level=0'
-  + ' --xla_llvm_disable_expensive_passes=true'
+os.environ['XLA_FLAGS'] = ' '.join(
+  [os.environ.get('XLA_FLAGS', ''), xla.flags(devices=4)]
 )
 os.environ.setdefault('JAX_PLATFORMS', 'cpu')
 os.environ.setdefault('JAX_NUMPY_RANK_PROMOTION', 'raise')

@@ -10,12 +10,11 @@ import os
 import pathlib
 import sys
 
+from tests import xla
+
 if __name__ == '__main__':
   os.environ['JAX_PLATFORMS'] = 'cpu'
-  os.environ['XLA_FLAGS'] = (
-    f'--xla_force_host_platform_device_count={sys.argv[1]} '
-    '--xla_backend_optimization_level=0'
-  )
+  os.environ['XLA_FLAGS'] = xla.flags(int(sys.argv[1]))
 
 import jax
 import numpy as np

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests import joined
+from tests import joined, xla
 from ttc.allocation import recorded
 from ttc.allocation.allocation import Allocation
 from ttc.allocation.ceiling import ceiling
@@ -34,12 +34,11 @@ def run(tmp_path_factory):
     f'--gin_file={_HERE / "pipeline.gin"}',
     f"--gin.Experiment.output='{output}'",
   ]
-  flags = '--xla_force_host_platform_device_count=4'
   outcomes = [
     subprocess.run(
       command,
       cwd=_HERE.parent,
-      env=dict(os.environ, XLA_FLAGS=flags),
+      env=dict(os.environ, XLA_FLAGS=xla.flags(4, optimised=True)),
       capture_output=True,
       text=True,
       timeout=900,
@@ -76,9 +75,7 @@ def pair(run, tmp_path_factory):
         *flags,
       ],
       cwd=_HERE.parent,
-      env=dict(
-        os.environ, XLA_FLAGS='--xla_force_host_platform_device_count=4'
-      ),
+      env=dict(os.environ, XLA_FLAGS=xla.flags(4, optimised=True)),
       stdout=subprocess.DEVNULL,
       stderr=subprocess.PIPE,
       text=True,

@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 
-from tests import joined
+from tests import joined, xla
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _RESULTS = (
@@ -197,10 +197,9 @@ class Chaos:
       options = joined.flags(count)
     environ = os.environ | {
       'JAX_PLATFORMS': 'cpu',
-      'JAX_NUM_CPU_DEVICES': str(devices),
       'JAX_COMPILATION_CACHE_DIR': str(self.output / 'cache'),
       'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.1',
-      'XLA_FLAGS': '',
+      'XLA_FLAGS': xla.flags(devices),
     }
     bound = [f'{self.subject.output}={str(folder)!r}', *self.subject.bindings]
     return [

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests import joined
+from tests import joined, xla
 from tests.training import loop_test
 from ttc.checkpoints import orbax
 from ttc.models import partitioning
@@ -76,10 +76,7 @@ def two(tmp_path_factory):
   """The folder of a run of two processes, their output, their errors."""
   folder = tmp_path_factory.mktemp('two')
   address = joined.address()
-  flags = (
-    '--xla_backend_optimization_level=0 '
-    '--xla_llvm_disable_expensive_passes=true'
-  )
+  flags = xla.flags(1)
   processes = [
     subprocess.Popen(
       [sys.executable, '-c', _PROGRAM, address, str(index), str(folder), flags],
