@@ -113,7 +113,9 @@ class _Interrupted(StageRun):
   """A run that somebody interrupts after six steps of training."""
 
   def progress(self, total: int | None, unit: str, done: int = 0) -> Progress:
-    """A progress that raises."""
+    """A progress that raises; what was before it told its own time."""
+    before = self._progress
+    assert before is None or before._shown_done == before.done
     made = super().progress(total, unit, done)
     if unit == 'steps':
       advance = made.advance

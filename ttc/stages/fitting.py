@@ -263,6 +263,7 @@ def _data(
     if not config.held_out:  # an empty split cannot be written
       del splits['validation']
     features.write(str(folder), kind, splits)
+    progress.close()  # or its seconds would be those of compiling, too
   run.wait_for_others('data')  # until process 0 has written it
   return folder
 
