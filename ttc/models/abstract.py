@@ -1,6 +1,7 @@
 """Shapes, dtypes and shardings of array trees, before any allocation."""
 
 from collections.abc import Callable
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -27,14 +28,7 @@ def laid_out(make: Callable[[], Any], mesh: Mesh) -> Any:
   Raises:
     ValueError: an array axis does not divide over its mesh axis.
   """
-  # With rules set, a box adds a sharding constraint when it is opened; here
-  # names are only read.
-  with nn.logical_axis_rules(()):
-    boxed = jax.eval_shape(make)
-    plain = jax.eval_shape(lambda: nn.unbox(make()))
-  return jax.tree_util.tree_map_with_path(
-    _struct, plain, partitioning.shardings(boxed, mesh)
-  )
+  return _on(_boxed(make), mesh)
 
 
 def params(cfg: TransformerConfig, head: Head, mesh: Mesh) -> Any:
@@ -43,13 +37,7 @@ def params(cfg: TransformerConfig, head: Head, mesh: Mesh) -> Any:
   Raises:
     ValueError: a parameter axis does not divide over its mesh axis.
   """
-  model = Transformer(cfg, head=head)
-  return laid_out(
-    lambda: model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))[
-      'params'
-    ],
-    mesh,
-  )
+  return _on(_boxed_params(cfg, head), mesh)
 
 
 def difference(
@@ -79,6 +67,33 @@ def difference(
       if left_keys.get(path) != right_keys.get(path)
     ),
     None,
+  )
+
+
+# A process asks for the same few models many times: once for each model that
+# it reads, writes or serves.
+@functools.lru_cache(maxsize=64)
+def _boxed_params(cfg: TransformerConfig, head: Head) -> Any:
+  model = Transformer(cfg, head=head)
+  return _boxed(
+    lambda: model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32))[
+      'params'
+    ]
+  )
+
+
+def _boxed(make: Callable[[], Any]) -> Any:
+  with nn.logical_axis_rules(()):
+    return jax.eval_shape(make)
+
+
+def _on(boxed: Any, mesh: Mesh) -> Any:
+  # With rules set, a box adds a sharding constraint when it is opened; here
+  # names are only read.
+  with nn.logical_axis_rules(()):
+    plain = nn.unbox(boxed)
+  return jax.tree_util.tree_map_with_path(
+    _struct, plain, partitioning.shardings(boxed, mesh)
   )
 
 
