@@ -80,9 +80,8 @@ def test_a_signal_lets_what_is_at_work_finish(made):
     assert process.returncode == 0
 
 
-@pytest.mark.slow
 def test_a_signal_refuses_what_takes_too_long(made):
-  with _serving(made) as (process, port):
+  with _serving(made, '--drain=3') as (process, port):
     body = served.chat('best-of-n', '13: 7 2 1')
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
       waiting = pool.submit(served.ask, port, CHATS, body)
@@ -92,7 +91,7 @@ def test_a_signal_refuses_what_takes_too_long(made):
     assert status == 503
     assert 'this server is stopping' in found['error']['message']
     _, told = process.communicate(timeout=60)
-    assert told.endswith('what was at work is refused after 20 seconds.\n')
+    assert told.endswith('what was at work is refused after 3 seconds.\n')
     assert process.returncode == 0
 
 
@@ -106,6 +105,7 @@ def test_a_signal_refuses_what_takes_too_long(made):
     (['--gin_file={0}', '--port=70000'], '--port=70000; give a number from 0'),
     (['--gin_file={0}', '--queue=0'], '--queue=0; give a number of at least 1'),
     (['--gin_file={0}', '--timeout=0'], '--timeout=0; give a number from 1'),
+    (['--gin_file={0}', '--drain=-1'], '--drain=-1; give a number from 0 to'),
     (['--gin_file={0}', '--host=0.0.0.0'], 'TTC_API_KEY has 5 characters; set'),
     (['--gin_file={0}', '--host=here.invalid'], 'can be reached from other'),
     (['--gin_file={0}', '--port={1}'], '--port={1}: Address already in use'),

@@ -26,7 +26,7 @@ from ttc.serving import hosts
 
 KEY = 'TTC_API_KEY'
 _SHORTEST_KEY = 16  # characters
-_DRAIN_S, _CLOSE_S = 20.0, 2.0
+_CLOSE_S = 2.0
 _LIBRARIES = ('starlette', 'uvicorn')
 
 
@@ -82,7 +82,9 @@ def _serve(
     told += [f'  {listing.name}' for listing in menu.listings]
     other = dict.fromkeys(menu.elsewhere, 'it has other models; see --only')
     told += [f'not {way}: {why}' for way, why in (absent | other).items()]
-    _until_signalled(service.app(), listener, shared, '\n'.join(told))
+    _until_signalled(
+      service.app(), listener, shared, options.drain, '\n'.join(told)
+    )
 
 
 def http_server(app):
@@ -106,7 +108,9 @@ def http_server(app):
   )
 
 
-def _until_signalled(app, listener: socket.socket, shared, told: str) -> None:
+def _until_signalled(
+  app, listener: socket.socket, shared, drain: float, told: str
+) -> None:
   """Serves in a thread, because signals come to this one."""
   server, ended = http_server(app), threading.Event()
 
@@ -126,11 +130,11 @@ def _until_signalled(app, listener: socket.socket, shared, told: str) -> None:
   except (Terminated, KeyboardInterrupt):
     termination.finish_work()
     shared.refuse()
-    answered = shared.drain(_DRAIN_S)
+    answered = shared.drain(drain)
     closed = shared.close(_CLOSE_S)
     server.should_exit = True
     closed &= ended.wait(2 * _CLOSE_S)
-    why = 'answered' if answered else f'refused after {_DRAIN_S:g} seconds'
+    why = 'answered' if answered else f'refused after {drain:g} seconds'
     told = f'ttc: stopped; what was at work is {why}.'
     print(told, file=sys.stderr, flush=True)
     if not closed:  # a program that is being compiled cannot be interrupted
@@ -149,6 +153,7 @@ def _check(options: argparse.Namespace) -> None:
     ('port', 0, 65535),
     ('queue', 1, math.inf),
     ('timeout', 1, 7 * 86400),
+    ('drain', 0, 7 * 86400),
     ('prompt_tokens', 1, math.inf),
     ('body', 1024, 1 << 30),
   ):

@@ -45,6 +45,8 @@ def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
     ('port', int, 8000, 'port; 0 is any that is free (8000)'),
     ('queue', int, 256, 'questions that wait or are at work (256)'),
     ('timeout', float, 600.0, 'seconds that a request may take (600)'),
+    ('drain', float, 20.0, 'seconds that a signal leaves to what is at work '
+     '(20)'),
     ('prompt_tokens', int, None, 'longest prompt to make room for; more costs '
      "FLOPs (a quarter above the run's longest)"),
     ('body', int, 1 << 20, 'bytes of the longest request (1048576)'),
