@@ -77,7 +77,8 @@ def _factor(fitting, others, n, right, flops) -> float | None:
     return None
   best = max(arms, key=known.get)
   spent = comparison.flops_at(right, flops, judged[best])
-  return spent and others.actions[best].flops.mean() / spent
+  factor = others.actions[best].flops.mean() / spent
+  return None if np.isnan(factor) else float(factor)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -119,9 +119,16 @@ def test_where_nothing_is_solved_nothing_is_known(halves):
 def test_flops_at_interpolates_between_points_and_says_what_is_not_reached():
   accuracy, flops = np.array([0.2, 0.1, 0.6]), np.array([1.0, 4.0, 16.0])
   at = lambda wanted: comparison.flops_at(accuracy, flops, wanted)
-  assert at(0.7) is None
+  assert np.isnan(at(0.7))
   assert at(0.1) == 1.0
   assert at(0.2) == 1.0
   assert at(0.6) == pytest.approx(16.0)
   # Half way up from the best so far, half way along in the logarithm.
   assert at(0.4) == pytest.approx(math.sqrt(4.0 * 16.0))
+  # Several curves at once are what each is alone.
+  both = comparison.flops_at(
+    np.stack([accuracy, accuracy + 0.1]),
+    np.stack([flops, 2 * flops]),
+    [0.4, 0.8],
+  )
+  assert both == pytest.approx([8.0, np.nan], nan_ok=True)

@@ -1,5 +1,8 @@
 """Claims about allocation, on curves whose factor is known."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 
@@ -54,7 +57,10 @@ def test_a_factor_of_two_is_found_with_its_interval():
     f'allocation.{rival}.n{n}'
     for rival in ('factor-vs-uniform', 'factor-vs-best-of-n')
     for n in (4, 16)
-  } | {f'allocation.factor-vs-threshold.n{n}' for n in (4, 16)}
+  } | {
+    *(f'allocation.factor-vs-threshold.n{n}' for n in (4, 16)),
+    'allocation.factor-vs-best-of-n.own.n64',
+  }
   for n in (4, 16):
     claim = found[f'allocation.factor-vs-uniform.n{n}']
     low, high = claim.interval
@@ -65,12 +71,54 @@ def test_a_factor_of_two_is_found_with_its_interval():
     assert claim.interval[0] < 4.0 < claim.interval[1]
 
 
+def test_best_of_n_is_a_target_too():
+  made = [_comparison(seed) for seed in range(2)]
+  for own in made:
+    # One doubling behind: its 64 has the accuracy of 32.
+    points = own.curves[names.WEIGHTED]
+    points[1:] = [
+      dataclasses.replace(now, right=before.right)
+      for before, now in itertools.pairwise(points)
+    ]
+  claim = _by_id(made)['allocation.factor-vs-best-of-n.own.n64']
+  assert claim.interval[0] < 8.0 < claim.interval[1]
+  assert claim.holds
+
+
 def test_an_allocation_that_never_gets_there_has_a_factor_of_zero():
   own = _comparison(0)
   own.curves[comparison.ALLOCATION][:] = own.curves[comparison.ALLOCATION][:2]
   found = _by_id([own])
   assert found['allocation.factor-vs-uniform.n16'].estimate == 0.0
   assert found['allocation.factor-vs-uniform.n16'].holds is False
+
+
+def test_of_two_that_never_get_there_neither_is_cheaper():
+  own = _comparison(0)
+  for name in (comparison.ALLOCATION, comparison.GREEDY_FIRST):
+    own.curves[name][:] = own.curves[name][:2]
+  claim = _by_id([own])['allocation.factor-vs-threshold.n16']
+  assert claim.verdict == 'not measurable'
+  assert claim.why == 'neither ever gets there'
+
+
+def test_the_share_of_a_gap_is_one_of_logarithms():
+  """Two of eight, and four of eight, are a third and two thirds."""
+  for cheaper, share in ((2.0, 100 / 3), (4.0, 200 / 3)):
+    made = [_comparison(seed, cheaper) for seed in range(2)]
+    for seed, own in enumerate(made):
+      rng = np.random.default_rng(10 + seed)
+      own.curves[comparison.CLAIRVOYANT] = _curve(rng, 8.0)
+    claim = _by_id(made)['allocation.gap-closed.n16']
+    low, high = claim.interval
+    assert low < share < high
+    assert claim.holds is (share > 50)
+
+
+def test_a_clairvoyant_that_saves_nothing_leaves_no_gap():
+  own = _comparison(0)
+  own.curves[comparison.CLAIRVOYANT] = _curve(np.random.default_rng(1), 0.5)
+  assert not _by_id([own])['allocation.gap-closed.n16'].is_measurable
 
 
 def test_seeds_with_fewer_points_take_none_from_the_others():
@@ -80,7 +128,8 @@ def test_seeds_with_fewer_points_take_none_from_the_others():
   for curve in short.curves.values():
     curve[:] = curve[:-1]
   cut = _by_id([short, *others])
-  assert cut.keys() == whole.keys()
+  # Best-of-N has lost its 64 there.
+  assert cut.keys() == whole.keys() - {'allocation.factor-vs-best-of-n.own.n64'}
   for id, claim in cut.items():
     assert claim.seeds[1:] == whole[id].seeds[1:]
 

@@ -82,7 +82,7 @@ def _break_even(comparisons, place: int) -> float | None:
       wanted,
     )
     # An accuracy that no uniform arm reaches: what the dearest takes, at least.
-    spent = uniform[-1].flops.mean() if spent is None else spent
+    spent = uniform[-1].flops.mean() if np.isnan(spent) else spent
     saved = spent - ledger.flops.mean()
     if saved <= 0:
       return None

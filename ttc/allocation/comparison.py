@@ -114,29 +114,31 @@ def load(root: pathlib.Path, study: Study) -> Comparison | None:
   )
 
 
-def flops_at(
-  accuracy: np.ndarray, flops: np.ndarray, wanted: float
-) -> float | None:
-  """FLOPs at which a curve reaches an accuracy, by monotone interpolation.
+def flops_at(accuracy, flops, wanted) -> np.ndarray:
+  """FLOPs at which curves reach an accuracy, by monotone interpolation.
 
   Args:
-    accuracy: of the points, float [n].
-    flops: of the points, rising, float [n].
-    wanted: the accuracy to reach.
+    accuracy: of the points, float [..., n].
+    flops: of the points, rising, float [..., n].
+    wanted: the accuracy to reach, float [...].
 
   Returns:
-    Linear in the logarithm of FLOPs between points; those of the first point
-    where it is enough; None where no point reaches the accuracy.
+    float64 [...], linear in the logarithm of FLOPs between points; those of the
+    first point where it is enough; NaN where no point reaches the accuracy.
   """
-  top = np.maximum.accumulate(accuracy)
-  if top[-1] < wanted:
-    return None
-  right = int(np.searchsorted(top, wanted))
-  if right == 0:
-    return float(flops[0])
-  share = (wanted - top[right - 1]) / (top[right] - top[right - 1])
-  low, high = np.log(flops[right - 1]), np.log(flops[right])
-  return float(np.exp(low + share * (high - low)))
+  top = np.maximum.accumulate(np.asarray(accuracy, np.float64), axis=-1)
+  wanted = np.asarray(wanted, np.float64)[..., None]
+  right = np.minimum((top < wanted).sum(-1, keepdims=True), top.shape[-1] - 1)
+  left = np.maximum(right - 1, 0)
+  at = lambda x, place: np.take_along_axis(x, place, axis=-1)
+  low, high = at(top, left), at(top, right)
+  between = (right > 0) & (high > low)
+  share = np.where(
+    between, (wanted - low) / np.where(between, high - low, 1), 1
+  )
+  logs = np.log(np.asarray(flops, np.float64))
+  found = np.exp(at(logs, left) + share * (at(logs, right) - at(logs, left)))
+  return np.where(top[..., -1:] < wanted, np.nan, found)[..., 0]
 
 
 def _uniform(study: Study) -> dict[int, Point]:

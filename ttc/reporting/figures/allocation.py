@@ -40,7 +40,8 @@ def accuracy(comparisons: Sequence[Comparison | None]) -> Figure:
     'Every question begins with the first action of a ladder and climbs while '
     'the next one is worth its price, until a budget for all questions is '
     'spent. Proposer and verifier are charged as executed, and so are the '
-    'samples that find the difficulty for the policy. Settings of all rules '
+    'samples that find the difficulty for the policy; the pilot that an '
+    'allocation is fitted on is not. Settings of all rules '
     'are chosen on other questions; the clairvoyant knows how often each '
     'question is solved, and a right answer when it comes.',
     (
