@@ -7,7 +7,7 @@ import pytest
 
 from tests.analysis import world
 from ttc.analysis import flops, interpolate, pools
-from ttc.comparisons import turns
+from ttc.comparisons import trust, turns
 from ttc.comparisons.compare_chains import CompareChains
 from ttc.pipeline.place import Place
 from ttc.pipeline.stage import StageRun
@@ -196,24 +196,44 @@ def test_turns_gain_and_lose_what_they_do(run, stage, strategy, arm):
       assert row['repeated'] == pytest.approx(100 * again / made)
 
 
-def test_it_is_shown_as_text(run):
-  shown = CompareChains('search', ('blind',)).show(run)
-  for word in ('search: samples, N=8', 'guided: guided, N=4', 'gained'):
-    assert word in shown
+def test_the_verifier_is_judged_on_what_was_made(run):
+  table = _numbers(run)['verifier']
+  for stage, strategy, arm in (
+    ('blind', 'Revise(keep=4)', 'blind: Revise(keep=4)'),
+    ('guided', _GUIDED, 'guided: guided'),
+  ):
+    aucs, believed = [], []
+    for found in _read(run, stage):
+      pool = found[strategy]
+      for q in range(_TRUTH.questions):
+        made = _TURNS - q % 3 if stage == 'guided' else _TURNS
+        score, right = pool.score()[q, :made], pool.correct[q, :made]
+        believed += [value > 0.9 for value in score[~right]]
+        wins = [
+          (a > b) + 0.5 * (a == b) for a in score[right] for b in score[~right]
+        ]
+        aucs += [np.mean(wins)] if wins else []
+    assert table[arm]['auc'] == pytest.approx(np.mean(aucs))
+    assert table[arm]['believed'] == pytest.approx(100 * np.mean(believed))
 
 
-def test_a_pool_that_says_nothing_is_refused():
-  rng = np.random.default_rng(0)
-  right = rng.random((3, 4)) < 0.5
-  pool = pools.AnswerPool(
+def test_a_verifier_without_wrong_attempts_is_not_judged():
+  right = np.ones((2, 3), bool)
+  pool = _pool(right, np.ones((2, 3, 1)))
+  assert trust.of([pool]) == {'auc': None, 'believed': None}
+  assert trust.text({'arm': trust.of([pool])}).splitlines()[1].strip() == 'arm'
+
+
+def _pool(right, values):
+  return pools.AnswerPool(
     'BestOfN()',
-    4,
+    right.shape[1],
     0,
-    np.arange(3),
+    np.arange(len(right)),
     right,
     right.astype(int),
     right,
-    None,
+    values,
     {},
     None,
     None,
@@ -221,5 +241,16 @@ def test_a_pool_that_says_nothing_is_refused():
     {},
     None,
   )
+
+
+def test_it_is_shown_as_text(run):
+  shown = CompareChains('search', ('blind',)).show(run)
+  for word in ('search: samples, N=8', 'guided: guided, N=4', 'gained', 'AUC'):
+    assert word in shown
+
+
+def test_a_pool_that_says_nothing_is_refused():
+  rng = np.random.default_rng(0)
+  pool = _pool(rng.random((3, 4)) < 0.5, None)
   with pytest.raises(ValueError, match=r'give its stage a Solver\.verifier'):
     list(turns.points(pool, 'arm'))

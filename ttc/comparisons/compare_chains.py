@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ttc.analysis import names, pools
 from ttc.analysis.pools import AnswerPool
-from ttc.comparisons import turns
+from ttc.comparisons import trust, turns
 from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
@@ -44,7 +44,7 @@ class CompareChains:
       experiment.source(self, source)
 
   def __call__(self, run: StageRun) -> None:
-    """Writes the two tables of `comparisons.turns` as text and as JSON."""
+    """Writes tables of `comparisons.turns` and `trust` as text and as JSON."""
     measure, arms = [], {}
     for seed in run.place.seeds:
       found = [*self._pools(run, self.control, seed)]
@@ -67,8 +67,14 @@ class CompareChains:
         for (arm, budget), of_seeds in arms.items()
         if budget >= self.longest and turns.has_turns(of_seeds[0])
       },
+      # Of the largest budget of each arm, which stands last.
+      'verifier': {
+        arm: trust.of(of_seeds)
+        for (arm, _), of_seeds in sorted(arms.items(), key=lambda a: a[0][1])
+      },
     }
     text = turns.text(numbers['compared'], numbers['turns'])
+    text += f'\n\n{trust.text(numbers["verifier"])}'
     for name, content in (
       (_NUMBERS, json.dumps(numbers, indent=1)),
       (_TABLE, text),
@@ -76,7 +82,7 @@ class CompareChains:
       records.write_atomic(run.folder / name, f'{content}\n'.encode())
 
   def show(self, run: StageRun) -> str:
-    """Text: both tables."""
+    """Text: the tables."""
     return (run.folder / _TABLE).read_text(encoding='utf-8')
 
   def _pools(
