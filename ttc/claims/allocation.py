@@ -94,8 +94,8 @@ def _factor(
 
   The factor is 0 where the allocation never reaches the accuracy. A rival that
   never does counts with its largest FLOPs: the factor is at least that, which
-  can support the claim and not contradict it. Where neither does there is no
-  factor.
+  can support the claim and not contradict it. Where neither does, of all
+  questions or of those of a seed, there is no factor.
   """
   # What made the target reaches it, whatever a draw's other choice would have.
   theirs = rival == comparison.UNIFORM
@@ -109,7 +109,8 @@ def _factor(
     spent, rivals = needed(means)
     there = np.isfinite(rivals.least)
     taken = np.where(there, rivals.least, rivals.most)
-    never = np.where(there | theirs, 0.0, np.nan)
+    # A draw where neither gets there makes no claim clearer.
+    never = np.where(there | theirs | (means.ndim > 1), 0.0, np.nan)
     return np.where(np.isfinite(spent.least), taken / spent.least, never)
 
   spent, rivals = needed(np.mean([bootstrap.means(r) for r in rows], 0))
