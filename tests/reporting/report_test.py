@@ -8,6 +8,7 @@ import shutil
 import urllib.parse
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 
 from tests.analysis import world
@@ -239,6 +240,11 @@ def test_an_allocation_is_reported_without_best_of_n_too(tmp_path, sampled):
   assert 'allocation, per question' in text
   (row,) = tables['tables']['allocation']
   assert row['stops'] == {'safe': 100.0}
+  if sampled:
+    counts = tables['tables']['bins']['oracle']['questions'][:4]  # of five
+    for what in ('accuracy', 'belief'):
+      mean = np.average(row[f'{what}_by_bin'], weights=counts)
+      assert mean == pytest.approx(row[what], rel=1e-4)
   assert bool(tables['tables']['difficulty_estimates']) is sampled
   (figure,) = [f for f in tables['figures'] if f['id'] == 'allocation']
   drawn = {series['name'] for series in figure['panels'][0]['series']}

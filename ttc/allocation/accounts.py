@@ -27,7 +27,8 @@ def budgets(
     question, executed; 'useful' and 'verifier', shares of them; 'attempts' per
     question; 'rounds', the most of any seed; 'stops', percent of the questions
     by reason; 'by_bin', FLOPs per question by oracle bin, None where a bin is
-    empty or unknown; 'break_even', questions after which the FLOPs of fitting
+    empty or unknown, 'accuracy_by_bin' and 'belief_by_bin' in percent as it;
+    'break_even', questions after which the FLOPs of fitting
     are saved against the best uniform arm of the nearest accuracy, None if
     they never are.
   """
@@ -50,21 +51,23 @@ def budgets(
         'attempts': mean(lambda x: x.attempts.mean()),
         'rounds': max(ledger.rounds for ledger in own),
         'stops': {k: 100 * n / total for k, n in sorted(stops.items())},
-        'by_bin': _by_bin(own, studies),
+        'by_bin': _by_bin([x.flops for x in own], studies),
+        'accuracy_by_bin': _by_bin([100 * x.correct for x in own], studies),
+        'belief_by_bin': _by_bin([100 * x.belief for x in own], studies),
         'break_even': _break_even(comparisons, place),
       }
     )
   return rows
 
 
-def _by_bin(ledgers, studies) -> list[float | None]:
-  """Mean FLOPs per question of each oracle bin."""
+def _by_bin(of_seeds, studies) -> list[float | None]:
+  """Means over the questions of each oracle bin, of [Q] by seed."""
   if not all('oracle' in s.bins for s in studies):
     return []
   bins = np.concatenate([s.bins['oracle'] for s in studies])
-  flops = np.concatenate([ledger.flops for ledger in ledgers])
+  values = np.concatenate(of_seeds)
   return [
-    float(flops[bins == k].mean()) if (bins == k).any() else None
+    float(values[bins == k].mean()) if (bins == k).any() else None
     for k in range(1, int(bins.max()) + 1)
   ]
 
