@@ -5,9 +5,9 @@ all claims: each seed gives K measurements of Q questions, and `statistic` maps
 their means [..., K] to [...]. Questions are drawn with replacement, and the
 same draw is used for all measurements (a paired bootstrap) and all seeds. With
 several seeds, seeds are drawn with replacement as well. Few seeds spread too
-little then. With five of them intervals of 95 % cover 95 % where models differ as
-much as samples of questions do, and 86 % where four times as much; with three, 94
-and 80 %. Verdicts ask every seed to agree, and are wrong in 6 and 20 % there.
+little then. With five of them intervals of 95 % cover 95 % where models differ
+as much as samples of questions do, 86 % where four times as much; with three,
+94 and 80 %. Verdicts ask every seed to agree; they err in 6 and 20 % there.
 
 A measurement is an array [Q], or `Refitted` where it depends on a choice that
 the questions made: that choice is made again in every draw.
