@@ -29,8 +29,9 @@ def accuracy(comparisons: Sequence[Comparison | None]) -> Figure:
   """Accuracy against executed FLOPs, of the allocation and all baselines."""
   for own in comparisons or [None]:
     common.need(own, 'the stages pilot, fit_allocation and allocate')
+  uniform = [p.flops.mean() for c in comparisons for p in c.targets.values()]
   series = [
-    _series(name, [c.curves[name] for c in comparisons], style)
+    _series(name, [c.curves[name] for c in comparisons], min(uniform), style)
     for name, style in _STYLES.items()
     if all(name in c.curves for c in comparisons)
   ]
@@ -41,9 +42,9 @@ def accuracy(comparisons: Sequence[Comparison | None]) -> Figure:
     'the next one is worth its price, until a budget for all questions is '
     'spent. Proposer and verifier are charged as executed, and so are the '
     'samples that find the difficulty for the policy; the pilot that an '
-    'allocation is fitted on is not. Settings of all rules '
-    'are chosen on other questions; the clairvoyant knows how often each '
-    'question is solved, and a right answer when it comes.',
+    'allocation is fitted on is not. Settings are chosen on other questions; '
+    'the clairvoyant knows how often each question is solved, and a right '
+    'answer when it comes; what it does for next to nothing is not drawn.',
     (
       Panel(
         'lines',
@@ -57,7 +58,7 @@ def accuracy(comparisons: Sequence[Comparison | None]) -> Figure:
   )
 
 
-def _series(name, curves, style) -> Series:
+def _series(name, curves, least, style) -> Series:
   """Means of points by their place, over seeds that may have more of them."""
   size = min(map(len, curves))
   points = [
@@ -67,5 +68,6 @@ def _series(name, curves, style) -> Series:
     )
     for i in range(size)
   ]
-  x, y, low, high = zip(*sorted(points), strict=True)
+  seen = [p for p in points if p[0] >= least / 4] or points
+  x, y, low, high = zip(*sorted(seen), strict=True)
   return Series(name, x, y, low, high, **style)
