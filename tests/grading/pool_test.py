@@ -90,6 +90,7 @@ def test_a_question_whose_workers_die_is_given_up_and_others_go_on():
     asked = executor.submit(patient.ask, _ENDLESS)
     killed = 0
     while killed < 2:
+      time.sleep(0.02)
       for worker in patient.processes:
         if _children(worker):  # at work, not starting
           os.kill(worker, signal.SIGKILL)
