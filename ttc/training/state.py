@@ -46,6 +46,7 @@ class TrainState:
     return cls(params=tree['target'], **tree['state'])
 
 
+@functools.lru_cache(maxsize=8)  # a fit asks up to four times
 def abstract(
   model: Transformer, tx: optax.GradientTransformation, mesh: Mesh
 ) -> TrainState:
