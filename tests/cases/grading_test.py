@@ -464,3 +464,38 @@ def test_a_last_box_that_is_cut_short_is_no_answer(grader, end):
   assert (
     grader.grade('12', r'First \boxed{12}. Finally \boxed{}').answer is None
   )
+
+
+@pytest.mark.parametrize(
+  ('text', 'answer'),
+  [
+    ('<think>7</think>\n<answer>\n$x^2+1$\n</answer>', '$x^2+1$'),
+    ('<answer>73', '73'),  # the end was a stop of the sampler
+    ('<answer>The answer is 73.</answer>', '73'),
+    ('<answer>They have 73 apples in all, I think.</answer>', '73'),
+    (r'\boxed{1} <answer>\frac{3}{7}</answer>', r'\frac{3}{7}'),
+    (r'<answer>\boxed{2}</answer>', '2'),
+    (r'<answer>1</answer>, so \boxed{2}', '2'),
+    ('I write <answer></answer>. The answer is 5.', '5'),
+  ],
+)
+def test_a_tag_holds_the_answer(grader, text, answer):
+  """skylight-research#34: the last number in x^2+1 was the answer."""
+  assert grader.extract(text, 'response').answer == answer
+
+
+@pytest.mark.parametrize(
+  'end', ['</s>', '<|im_end|>\n', ' <|eot_id|></s>', '<｜end▁of▁sentence｜>']
+)
+@pytest.mark.parametrize('text', ['The answer is 73.', r'\boxed{73}', '73'])
+def test_tokens_that_end_a_turn_are_no_part_of_an_answer(grader, text, end):
+  assert grader.extract(text + end, 'response').answer == '73'
+  assert grader.grade('73', '73' + end).correct
+
+
+def test_relations_are_no_tokens_that_end_a_turn(grader):
+  assert grader.extract('x <y>', 'answer').answer == 'x <y>'
+
+
+def test_a_box_around_a_command_without_braces(grader):
+  assert grader.grade(r'\frac12', r'So \boxed\frac{1}{2}.', 'response').correct

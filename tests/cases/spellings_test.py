@@ -58,6 +58,19 @@ def grader():
     ('5', '(C) 5'),
     ('(C) 5', 'C. 5'),
     (r'\text{(D) red}', 'D'),
+    ('E: it grows', 'E'),  # NeMo Gym#1844
+    (r'\omega_0=\sqrt{\frac{k}{m}}', r'\sqrt{k/m}'),
+    (r'\{1,3\}\cup\{2,3\}', r'\{1,2,3\}'),
+    (r'\mathbb{R}\backslash\{0\}', r'x\ne 0'),
+    (r'\mathbb{R}-\{0,1\}', r'(-\infty,0)\cup(0,1)\cup(1,\infty)'),
+    (r'3\text{ to }4', '3:4'),
+    (r'1\text{ out of }3', r'\frac13'),
+    ('3 x 10^8', '3e8'),
+    ('3e8 m/s', r'3\times 10^8\text{ m/s}'),
+    (r'3 \times 10^8 m/s', '300000000'),
+    ('50 Hz', r'50\ \mathrm{Hz}'),
+    ('[2,5[', '[2,5)'),
+    (']2,5[', '(2,5)'),
   ],
 )
 def test_the_same(grader, gold, pred):
@@ -100,6 +113,17 @@ def test_the_same(grader, gold, pred):
     ('(C) 5', '(C) 6'),
     ('C', '(B) C'),
     ('5', '(A) 6'),
+    ('E: it grows', 'D'),
+    ('E', 'E: F'),
+    (r'\omega_0=\sqrt{k}', r'\sqrt{k/m}'),
+    (r'\{1,3\}\cup\{2,3\}', r'\{1,2\}'),
+    (r'\mathbb{R}-\{0\}', r'x\ne 1'),
+    ('3e8 m/s', '3e7'),
+    ('50 Hz', '51'),
+    ('5m', '5'),
+    ('3 x 10^8', '3 x 10^7'),
+    ('[2,5[', '(2,5]'),
+    (']2,5[', '[2,5]'),
   ],
 )
 def test_near_but_different(grader, gold, pred):

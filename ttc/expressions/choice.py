@@ -6,7 +6,8 @@ from typing import NamedTuple
 from ttc.expressions.latex import clean
 
 _LABELLED = re.compile(
-  r'(?:\(([A-J])\)|([A-J])\)|([A-J])\.(?=\s))(?:\s++(\S.*+)|\s*+)', re.DOTALL
+  r'(?:\(([A-J])\)|([A-J])\)|([A-J])(?:\.(?=\s)|:(?=\s++(?:⟦|[A-Za-z]{2}))))(?:\s++(\S.*+)|\s*+)',
+  re.DOTALL,
 )
 _LETTER = re.compile('[A-J]')
 
@@ -19,8 +20,8 @@ class Choice(NamedTuple):
 
 
 def read(text: str) -> Choice | None:
-  """The choice that "(C) 5", "C. 5" or "C)" names; None of other text."""
-  if ')' not in text and '.' not in text:
+  """The choice that "(C) 5", "C. 5", "C: a dog" or "C)" names, or None."""
+  if not any(mark in text for mark in ').:'):
     return None
   match = _LABELLED.fullmatch(clean(text))
   if not match:

@@ -50,6 +50,7 @@ RENAMED = {
   **dict.fromkeys(('varnothing', 'empty'), r'\emptyset '),
   **dict.fromkeys(('R', 'Reals'), r'\reals '),
   **dict.fromkeys(('dots', 'cdots', 'dotsc', 'dotsb'), r'\ldots '),
+  **dict.fromkeys(('backslash', 'smallsetminus'), r'\setminus '),
   **_pairs(r'lt < gt > div / colon : lbrace \{ rbrace \} lbrack [ rbrack ]'),
   **_pairs(r'degree ^{\circ} iff , newline \\ overbar \overline bar \overline'),
   'dot': r'\overline',

@@ -13,7 +13,14 @@ from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import encloses, OPEN, split, split_keeping, TOKEN
 from ttc.expressions.latex import clean
 from ttc.expressions.node import Node, symbols
-from ttc.expressions.normal_form import AND, CLOSE_WORD, OPEN_WORD, OR, WORD
+from ttc.expressions.normal_form import (
+  AND,
+  CLOSE_WORD,
+  GREEK_NAMES,
+  OPEN_WORD,
+  OR,
+  WORD,
+)
 
 _MAX_DEPTH = 6
 
@@ -36,9 +43,10 @@ _LEAD = re.compile(
   re.IGNORECASE,
 )
 _NAME = re.compile(
-  rf"(?:(?:{WORD}\s*+)+|\\?[A-Za-z]'*+(?:_(?:\{{[\w,]++\}}|\w++))?(?:\(\s*+-?\w{{1,3}}\s*+\))?|[A-Z]{{2,4}}"
-  r'|m?\s*+\\angle\s*+\w++|\\overline\{[A-Za-z]++\}|\|[A-Z]{2}\||\\alpha|\\beta|\\gamma'
-  r'|\\theta|\\phi|\\lambda|\\mu|\(\s*+[A-Za-z]\s*+(?:,\s*+[A-Za-z]\s*+)+\))\s*+(?::\s*+)?'
+  rf"(?:(?:{WORD}\s*+)+|(?:\\?[A-Za-z]|\\(?:{'|'.join(GREEK_NAMES)}))'*+"
+  r'(?:_(?:\{[\w,]++\}|\w++))?(?:\(\s*+-?\w{1,3}\s*+\))?|[A-Z]{2,4}'
+  r'|m?\s*+\\angle\s*+\w++|\\overline\{[A-Za-z]++\}|\|[A-Z]{2}\|'
+  r'|\(\s*+[A-Za-z]\s*+(?:,\s*+[A-Za-z]\s*+)+\))\s*+(?::\s*+)?'
 )
 _BASE = re.compile(
   r'(?:\((?=[A-Z.]*+\d)([\dA-Z.]++)\)|(?=[A-Z.]*+\d)([\dA-Z.]++))'
@@ -230,7 +238,11 @@ def _united(text: str, depth: int) -> Answer | None:
   parts = split(text, (r'\cup',))
   if len(parts) < 2:
     return None
-  return _group('union', [_read(part, depth) for part in parts])
+  items = [_read(part, depth) for part in parts]
+  if all(isinstance(item, Group) and item.kind == 'list' for item in items):
+    members = itertools.chain.from_iterable(item.items for item in items)
+    return _group('list', list(dict.fromkeys(members)))
+  return _group('union', items)
 
 
 def _two_signs(text: str, depth: int) -> Answer | None:
@@ -266,7 +278,7 @@ def _braced(text: str, depth: int) -> Answer | None:
 
 def _excluded(text: str, depth: int) -> Answer | None:
   """The real numbers but for some, given in order, as a union of intervals."""
-  parts = split(text, (r'\setminus',))
+  parts = split(text, (r'\setminus', '-')) if r'\reals' in text else ()
   if len(parts) != 2 or _read(parts[0], depth) != scalar.REALS:
     return None
   found = _read(parts[1], depth)

@@ -25,9 +25,16 @@ _ORDINAL = re.compile(
   rf'\A(\d++){_ENDING}\s*+\Z|(?<=\d)(?:\^\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+'
   rf'|\^\s*+\{{\s*+{OPEN_WORD}?+{_ENDING}{CLOSE_WORD}?+\s*+\}})'
 )
-_RANGE = re.compile(r'\A(\d++(?:\.\d++)?) to (\d++(?:\.\d++)?)\Z')
+_RANGE = re.compile(
+  rf'\A(\d++(?:\.\d++)?)\s++{OPEN_WORD}?to{CLOSE_WORD}?\s++(\d++(?:\.\d++)?)\Z'
+)
 # A share, as 1 out of 3; a parameter of a solution, as k in Z.
-_SHARE = re.compile(r'\A(\d++) (?:out of|in) (\d++)\Z')
+_SHARE = re.compile(
+  rf'\A(\d++)\s++{OPEN_WORD}?(?:out of|in){CLOSE_WORD}?\s++(\d++)\Z'
+)
+_TIMES_TEN = re.compile(r'(?<=\d) [xX] (?=10\s*+\^)')
+# An interval of French books: ]2,5[ leaves out both ends.
+_OUTWARD = re.compile(r'\A([\[\]])([^\[\],;]++[,;][^\[\],;]++)([\[\]])\Z')
 _PARAMETER = re.compile(
   r'[,;(]\s*+(?:where\s++|for\s++)?[kmn]\s*+\\in(?![A-Za-z])\s*+'
   r'(?:\\mathbb\s*+)?[ZN]\s*+\)?+\s*+\Z'
@@ -56,14 +63,18 @@ def of_commands(text: str) -> str:
 def of_letters(text: str) -> str:
   r"""Of a text without commands for text, before its words are found.
 
-  3^{rd}    21st    , k \in \mathbb{Z}    1 out of 3    2 to 3
+  3^{rd}   21st   , k \in \mathbb{Z}   1 out of 3   2 to 3   3 x 10^4   ]2,5[
   """
   text = _ORDINAL.sub(r'\1', text)
   if r'\in' in text:
     text = _PARAMETER.sub('', text)
-  if ' in ' in text or ' of ' in text:
+  if 'in' in text or 'of' in text:
     text = _SHARE.sub(r'\1/\2', text)
-  return _RANGE.sub(r'\1:\2', text) if ' to ' in text else text
+  if ' 10' in text:
+    text = _TIMES_TEN.sub('*', text)
+  if text[:1] == ']' or text[-1:] == '[':
+    text = _OUTWARD.sub(_inward, text)
+  return _RANGE.sub(r'\1:\2', text) if 'to' in text else text
 
 
 def of_words(text: str) -> str:
@@ -79,6 +90,11 @@ def _repeating(match: re.Match) -> str:
     return digits
   head = digits[: -len(period)]
   return rf'{head}\overline{{{period}}}'
+
+
+def _inward(match: re.Match) -> str:
+  ends = '(' if match[1] == ']' else '[', ')' if match[3] == '[' else ']'
+  return f'{ends[0]}{match[2]}{ends[1]}'
 
 
 def _named_base(match: re.Match) -> str:

@@ -50,7 +50,8 @@ _COMPOUND = re.compile(
 )
 _BETWEEN = re.compile(rf'{_POWER}{_JOINT}+')
 _PLAIN = re.compile(
-  r'(-?+\d++(?:\.\d++)?)(?:mg|k?+m/s(?:\^2|\^\{2\})?|[kM]?+\\Omega)'
+  r'(-?+\d++(?:\.\d++)?+(?:[eE][+-]?+\d++|\*10\^(?:\d|\{-?+\d++\}))?+)'
+  r'(?:mg|k?+m/s(?:\^2|\^\{2\})?|[kM]?+\\Omega|[kMG]?+(?:Hz|eV|Pa)|k[JWVN]|mol)'
 )
 _NAME = re.compile(r'(?<!\\)(?<![A-Za-z])[A-Za-z]++')
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 import functools
 import re
 
-from ttc.expressions import exact, modular, numeric, units
+from ttc.expressions import exact, expression, modular, numeric, units
 from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import split
 from ttc.expressions.form import Form, NoFormError
@@ -123,8 +123,8 @@ def _is_measured(measured: Scalar, number: Scalar) -> bool:
   bare = units.bare(measured.text)
   if not bare or number.tree is None:
     return False
-  form = exact_form(number.tree)
-  return bool(form) and form.rational == Fraction(bare)
+  forms = [exact_form(x) for x in (number.tree, expression.parse(bare).tree)]
+  return all(forms) and forms[0].terms == forms[1].terms
 
 
 def _as_float(decimal: Scalar, fraction: Scalar) -> bool:

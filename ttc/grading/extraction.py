@@ -1,9 +1,11 @@
 r"""Extracts the final answer from a model's response.
 
-Looked for in this order: the last \boxed{}; the text after the last `####` or
-under the last heading `# Answer`; what follows the last "answer is", "answer:"
-or a line that starts with "A:"; the last number. Of a text that thinks first,
-only what follows the last `</think>` is read, unless nothing does.
+Looked for in this order: the last \boxed{}; what the last <answer> holds, which
+comes first where no box follows it; the text after the last `####` or under the
+last heading `# Answer`; what follows the last "answer is", "answer:" or a line
+that starts with "A:"; the last number. Of a text that thinks first, only what
+follows the last `</think>` is read, unless nothing does. Tokens that end a
+turn, which some engines leave there, are no part of a text.
 
 Responses may have any length. Each pattern and loop here takes time linear in
 it (tests/grading/growth_test.py), about a second for ten megabytes.
@@ -14,7 +16,7 @@ import dataclasses
 import re
 
 _BOX = re.compile(r'\\(?:boxed|fbox)(?![A-Za-z])\s*+')
-_BARE = re.compile(r'\\[A-Za-z]++|[^\s$\\{}.,;]++')
+_BARE = re.compile(r'\\[A-Za-z]++(?:\d|\{[^{}]{0,60}\}){0,2}|[^\s$\\{}.,;]++')
 _BRACE = re.compile(r'\\.|[{}]', re.DOTALL)
 _MARK = re.compile(
   r'####[ \t]*+|(?:^|\n)#++[ \t]*+(?i:answer)[ \t]*+:?+[ \t]*+\n++'
@@ -37,7 +39,12 @@ _SENTENCE_END = re.compile(r'[.!?](?=\s|$|["”])|;\s')
 _WORD = re.compile(r'(?<![\\A-Za-z])[A-Za-z]{3,}')
 _HOPE = re.compile(r'I hope (?:it|this) is correct\.?\s*+$', re.IGNORECASE)
 _THOUGHT = '</think>'
+_TAG = '<answer>', '</answer>'
+_TURN_END = re.compile(
+  r'<(?:[|｜][^<>|｜\s]{1,40}[|｜]|/s|eos|pad|end_of_turn|turn\|)>'
+)
 _TAIL = 20_000  # characters at the end in which a last number is looked for
+_FEW = 4  # words of an answer that is not within a sentence
 _MAX_SAID = 2000  # characters after "the answer is" that are read
 
 
@@ -83,15 +90,33 @@ def unwrap(text: str) -> Extraction:
 
 
 def said_aloud(text: str) -> str:
-  """What follows the thinking in a text."""
+  """What follows the thinking in a text, up to the end of the turn."""
+  text = text[: _turn_end(text)]
   if _THOUGHT not in text:
     return text
   rest = text.rpartition(_THOUGHT)[2]
   return rest if rest.strip() else text
 
 
+def _turn_end(text: str) -> int:
+  """Where a text ends, without the tokens that end a turn."""
+  end = len(text)
+  while True:
+    while end and text[end - 1].isspace():
+      end -= 1
+    start = text.rfind('<', max(end - 50, 0), end)
+    if start < 0 or not _TURN_END.fullmatch(text, start, end):
+      return end
+    end = start
+
+
 def _strong(text: str) -> Extraction | None:
-  r"""The last box, cut or not, or else what stands at the last mark."""
+  r"""What the last tag holds, or else the last box, or what is at a mark."""
+  tag = text.rfind(_TAG[0])
+  if tag >= 0 and 'box' not in text[tag:]:
+    tagged = _tagged(text[tag + len(_TAG[0]) :].partition(_TAG[1])[0])
+    if tagged:
+      return Extraction(tagged, 'marked')
   box = _last_box(text) if 'box' in text else None
   if box is not None:
     return box
@@ -100,6 +125,15 @@ def _strong(text: str) -> Extraction | None:
     return None
   line = marked.strip().split('\n', 1)[0].strip()
   return Extraction(line or None, 'marked')
+
+
+def _tagged(text: str) -> str | None:
+  """The answer in a tag, which may say more in words."""
+  text = text.strip()[:_MAX_SAID]
+  said = _after_last(_PHRASE, text)
+  if said is None and len(_WORD.findall(text)) <= _FEW:
+    return text.strip('*_ ') or None
+  return _said(text if said is None else said)
 
 
 def _last_box(text: str) -> Extraction | None:
@@ -159,7 +193,7 @@ def _said(text: str) -> str | None:
   if formulas:
     return formulas[-1][1].strip()
   sentence = sentence.strip().strip('*_:').rstrip('.,').strip()
-  if len(_WORD.findall(sentence)) <= 4:
+  if len(_WORD.findall(sentence)) <= _FEW:
     return sentence or None
   return _last_number(sentence)
 
