@@ -208,10 +208,31 @@ def test_what_every_config_of_transformers_has_is_harmless(name):
     dict(_flash_attn_2_enabled=True, _attn_implementation='sdpa'),
     dict(quantization_config=None, use_mrope=None, partial_rotary_factor=1.0),
     dict(max_sequence_length=2048, gradient_checkpointing=False),
+    dict(internal_version='7b-alpha-v2.33.0.30'),  # ALLaM-7B
+    dict(attn_pdrop=0.0, hidden_dropout_prob=0.0, max_seq_length=4096),
+    dict(value_head_prefix='score'),  # OpenRLHF
+    dict(layer_types=['full_attention'] * 2, sliding_window=None),
   ],
 )
 def test_attributes_that_change_nothing(extra):
   assert families.read({**LLAMA, **extra}, '') == families.read(LLAMA, '')
+
+
+def test_a_window_that_is_written_twice():
+  """google/gemma-2-9b; two different ones are no model."""
+  config = CONFIGS['gemma2-2b'][1]
+  twice = {**config, 'sliding_window_size': 4096}
+  assert families.read(twice, '') == families.read(config, '')
+  with pytest.raises(ValueError, match=r'sliding_window_size=512 .* only 4096'):
+    families.read({**twice, 'sliding_window_size': 512}, '')
+
+
+@pytest.mark.parametrize(
+  'name', ['quantization', 'quantization_config', 'compression_config']
+)
+def test_quantized_weights_name_what_to_convert(name):
+  with pytest.raises(ValueError, match=f'has a {name}; convert the checkpoint'):
+    families.read({**LLAMA, name: {'bits': 4, 'group_size': 64}}, '')
 
 
 def test_all_unknown_attributes_are_named_at_once():
@@ -222,6 +243,7 @@ def test_all_unknown_attributes_are_named_at_once():
   message = str(refused.value)
   assert 'residual_multiplier=0.22' in message
   assert 'clip_qkv=8' in message
+  assert message.endswith('if they do not, delete them there.')
   assert r'a\x1b[31m' in message
   assert message.isprintable()
   assert len(message) < 400
@@ -238,6 +260,9 @@ def test_all_unknown_attributes_are_named_at_once():
     ('partial_rotary_factor', 0.5),
     ('mlp_bias', True),
     ('use_mrope', True),
+    ('sliding_window', 4096),
+    ('sliding_window_size', 4096),
+    ('layer_types', ['full_attention', 'sliding_attention']),
   ],
 )
 def test_attributes_that_change_the_mathematics_when_set(name, value):

@@ -7,6 +7,7 @@ import bz2
 import gzip
 import json
 import lzma
+import re
 
 import numpy as np
 import pytest
@@ -299,6 +300,31 @@ def test_half_a_character_is_named(tmp_path, field):
       '\n'.join(map(json.dumps, lines)),
       solution='solution',
     )
+
+
+@pytest.mark.parametrize(
+  ('row', 'options', 'message'),
+  [
+    (
+      {'gold': '4', 'pred': ['It is 4.', 'It is 5.'], 'kind': 'response'},
+      (),
+      "line 1: field 'pred' is a list of 2 responses; .*--pred_field=pred.0",
+    ),
+    (
+      {'gold': '4', 'pred': '4'},
+      ('--correct_field=x', '--reason_field=x'),
+      "both to be named 'x'; give --correct_field and --reason_field",
+    ),
+    ({'gold': '4', 'pred': '4'}, ('--seconds=nan',), 'seconds=nan.*positive'),
+    ({'gold': '4', 'pred': '4'}, ('--seconds=inf',), 'seconds=inf.*positive'),
+  ],
+)
+def test_what_would_be_graded_as_something_else(
+  tmp_path, capsys, row, options, message
+):
+  assert graded(tmp_path, json.dumps(row), *options) == 2
+  assert re.search(message, capsys.readouterr().err)
+  assert not (tmp_path / 'out.jsonl').exists()
 
 
 def test_grading_keeps_rows_as_they_are(tmp_path):

@@ -143,6 +143,9 @@ def questions(folder, template, *asked):
       r'\[SYSTEM_PROMPT\]',
     ),
     case('T-family', 'GLM', '[gMASK]<sop>{question}', '<sop>'),
+    case('T-family', 'Gemma 4', '<|turn>user\n{question}<turn|>', '<turn\\|>'),
+    case('T-family', 'EXAONE', '[|user|]{question}', r'\[\|user\|\]'),
+    case('T-family', 'Phi 3', '<|user|>\n{question}<|end|>', r'<\|end\|>'),
     case(
       'T-family',
       'DeepSeek, BOS',
@@ -196,6 +199,14 @@ def test_a_template_of_another_family_is_refused(tmp_path, turn, marker):
     case(
       'T-family', 'brackets of mathematics', SPECIAL, (), None, '[A] {question}'
     ),
+    case(
+      'T-family',
+      'Zephyr has no tokens for roles',
+      (*SPECIAL, '<s>', '</s>'),
+      (),
+      '<s>',
+      '<|user|>\n{question}</s>\n<|assistant|>\n',
+    ),
   ],
 )
 def test_a_template_of_its_family_is_taken(
@@ -226,11 +237,11 @@ def test_a_question_spells_no_control_token(tmp_path, spelt):
   folder = toys.bare(
     tmp_path,
     (*SPECIAL, 'EOT'),
-    ('<｜Reply｜>', '<think>', '[TOOL_CALLS]', '\n\n', 'rope'),
+    ('<｜Reply｜>', '<think>', '[TOOL_CALLS]', '\n\n', 'rope', '<sub>'),
   )
-  task = questions(
-    folder, Template(), f'Say {spelt}9.', 'A rope, a < b > c.\n\nIs [x] 9?'
-  )
+  # Gemma 3 has tokens for tags of HTML, which are text.
+  asked = 'A rope, a < b > c.\n\nIs [x<sub>1</sub>] 9?'
+  task = questions(folder, Template(), f'Say {spelt}9.', asked)
   assert [p.id for p in task.problems('test')] == [1]
   (reason,) = task.left_out('test')
   assert reason.startswith('spells the special token ')

@@ -334,6 +334,7 @@ def questions(tmp_path):
     # ChatML on a tokenizer with BOS: transformers adds none then.
     ('llama3', '<|start_header_id|>', 0),
     ('qwen', '{{ bos_token }}<|im_start|>', 0),
+    ('llama3', '<|user|>\n', 0),  # Tulu 3, which has no token for it
   ],
 )
 def test_bos_is_there_as_often_as_the_template_spells_it(

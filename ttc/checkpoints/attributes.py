@@ -23,19 +23,18 @@ _HARMLESS = _names(
   _attn_implementation _attn_implementation_autoset
   _attn_implementation_internal _commit_hash _experts_implementation_internal
   _flash_attn_2_enabled _name_or_path _output_attentions architectures
-  attention_dropout attn_implementation auto_map bos_token_id
-  cache_implementation chunk_size_feed_forward classifier_dropout
-  decoder_start_token_id dtype embd_pdrop eos_token_id finetuning_task
-  flash_attn gradient_checkpointing hidden_dropout id2label initializer_range
-  is_decoder is_llama_config keys_to_ignore_at_inference label2id
-  max_sequence_length model_max_length model_type name_or_path
+  attn_implementation auto_map bos_token_id cache_implementation
+  chunk_size_feed_forward decoder_start_token_id dtype eos_token_id
+  finetuning_task flash_attn gradient_checkpointing id2label initializer_range
+  is_decoder is_llama_config keys_to_ignore_at_inference label2id max_seq_len
+  max_seq_length max_sequence_length model_max_length model_type name_or_path
   neftune_noise_alpha num_labels output_attentions output_hidden_states
-  pad_token_id prefix pretraining_tp problem_type resid_pdrop return_dict
-  sep_token_id task_specific_params tf_legacy_loss tie_encoder_decoder
+  pad_token_id prefix pretraining_tp problem_type return_dict sep_token_id
+  seq_length task_specific_params tf_legacy_loss tie_encoder_decoder
   token_classification_bias tokenizer_class tokenizer_model_max_length
   tokenizer_padding_side torch_dtype torchscript transformers.js_config
-  transformers_version unk_token_id use_bfloat16 use_cache use_flash_attention
-  use_flash_attn use_return_dict
+  unk_token_id use_bfloat16 use_cache use_flash_attention use_flash_attn
+  use_return_dict value_head_prefix
   """
 )
 # Arguments of generate() of transformers, in files from before there were files
@@ -55,6 +54,8 @@ _HARMLESS |= _names(
   """
 )
 _HARMLESS_PREFIXES = ('unsloth_',)
+# Of what is for training only, and of who wrote a file.
+_HARMLESS_SUFFIXES = ('dropout', 'dropout_prob', 'pdrop', '_version')
 # Attributes that change what is computed, unless they have one of these values.
 # Empty ones mean that there is nothing of the kind.
 _OFF = {
@@ -63,10 +64,11 @@ _OFF = {
   'cross_attention_hidden_size': (None,),
   'is_encoder_decoder': (False, None),
   'pruned_heads': ({}, None),
+  'quantization': (None, {}),
   'quantization_config': (None, {}),
   'rope_interleaved': (False, None),
 }
-_PACKED = ('quantization_config', 'compression_config')
+_PACKED = ('quantization_config', 'compression_config', 'quantization')
 # What attributes are, where they are something else than text or an object.
 _INTEGERS = _names(
   """
@@ -214,7 +216,9 @@ class Attributes:
     unknown = sorted(
       name
       for name in self._left
-      if name not in _HARMLESS and not name.startswith(_HARMLESS_PREFIXES)
+      if name not in _HARMLESS
+      and not name.startswith(_HARMLESS_PREFIXES)
+      and not name.endswith(_HARMLESS_SUFFIXES)
     )
     if unknown:
       listed = ', '.join(
@@ -222,12 +226,12 @@ class Attributes:
         f'{quoted(self._left[name], LONGEST)}'
         for name in unknown
       )
-      what, they = (
-        ('attribute', 'it does')
+      what, they_do, them = (
+        ('attribute', 'it does', 'it')
         if len(unknown) == 1
-        else (f'{len(unknown)} attributes', 'they do')
+        else (f'{len(unknown)} attributes', 'they do', 'them')
       )
       raise ValueError(
         f'{self.where}: unknown {what} {listed}, which may change what the '
-        f'model computes; if {they} not, delete {they.split()[0]} there.'
+        f'model computes; if {they_do} not, delete {them} there.'
       )

@@ -232,13 +232,15 @@ def _activation(family: Family, attributes: Attributes) -> str:
 def _sliding(
   family: Family, attributes: Attributes, layers: int
 ) -> dict[str, Any]:
-  if family.layers == 'none':
-    attributes.must('sliding_window', None)
-    return {'sliding': (), 'window': None}
   window = attributes.take('sliding_window', None)
-  if family.layers == 'all':
-    return {'sliding': (True,) * layers if window else (), 'window': window}
-  if family.layers == 'upper':
+  attributes.must('sliding_window_size', window)  # Gemma 2 has it twice
+  if family.layers == 'none':
+    if window is not None:
+      attributes.refuse('sliding_window', window, 'None')
+    flags = [False] * layers
+  elif family.layers == 'all':
+    flags = [bool(window)] * layers
+  elif family.layers == 'upper':
     begin = attributes.take('max_window_layers', 28)
     used = attributes.take('use_sliding_window', False)
     flags = [bool(used and window) and i >= begin for i in range(layers)]
@@ -253,7 +255,12 @@ def _sliding(
       attributes.refuse(
         'layer_types', listed, f'{layers} of {_SLIDING!r} and {_FULL!r}'
       )
-    flags = [kind == _SLIDING for kind in listed]
+    asked = [kind == _SLIDING for kind in listed]
+    if asked != flags and family.layers in ('none', 'all'):
+      attributes.refuse(
+        'layer_types', listed, f'sliding_window={window} in all layers'
+      )
+    flags = asked
   if not any(flags):
     return {'sliding': (), 'window': None}
   return {'sliding': tuple(flags), 'window': window}

@@ -120,10 +120,10 @@ def run(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> str:
   try:
     source, target = map(storage.local, (options.input, options.output))
+    fields = _fields(options)
   except ValueError as error:
     raise InputError(str(error)) from error
   version = storage.version(source) if source.is_file() else None
-  fields = _fields(options)
   count = _check(source, target, fields)
   from ttc.grading.grader import Grader, Limits
   from ttc.runtime.progress import Progress

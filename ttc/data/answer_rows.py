@@ -43,6 +43,9 @@ class AnswerFields:
     truncated: field that is true where the text hit the token limit.
     added: fields that will be added, so that no row may have them.
     default: what `pred` is in rows without a kind.
+
+  Raises:
+    ValueError: two of those that are added have one name.
   """
 
   gold: str
@@ -51,6 +54,13 @@ class AnswerFields:
   truncated: str
   added: tuple[str, ...]
   default: str
+
+  def __post_init__(self):
+    if len(set(self.added)) < len(self.added):
+      raise ValueError(
+        f'the verdict and its reason are both to be named {self.added[0]!r}; '
+        'give --correct_field and --reason_field two names.'
+      )
 
   def rows(
     self, source: pathlib.Path, errors: list[str] | None = None
@@ -98,6 +108,12 @@ class AnswerFields:
     if extraction.unwrap(gold).answer is None or jsonl.is_missing(gold):
       gold = ''
     pred = _answer(fields, self.pred)
+    listed = jsonl.field(fields, self.pred)
+    if kind == 'response' and isinstance(listed, list) and len(listed) > 1:
+      raise ValueError(
+        f'field {self.pred!r} is a list of {len(listed)} responses; write one '
+        f'a row, or name one, such as --pred_field={self.pred}.0.'
+      )
     text = _ascii(line.decode('utf-8').strip().removesuffix('}'))
     return AnswerRow(text, gold.strip(), pred, kind, truncated)
 

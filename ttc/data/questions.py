@@ -271,7 +271,10 @@ class Questions:
   def _check(self) -> None:
     """Raises ValueError if template, tokenizer and delimiter do not fit."""
     vocabulary, whole = self.vocabulary, self.template('')
-    foreign = foreign_marker(
+    # A chat template beside the tokenizer spells what the model was trained on,
+    # such as Tulu's <|user|>, which is no token.
+    own = getattr(self.template, 'folder', None) == vocabulary.path
+    foreign = not own and foreign_marker(
       whole,
       lambda marker: vocabulary.spelt_special(marker) == marker,
       ''.join(map(vocabulary.piece, vocabulary.begin_ids)),

@@ -16,12 +16,15 @@ QUESTION = '{question}'
 # Turns and ends of texts as families spell them. Plain tags such as <answer>
 # are none: templates for base models have them.
 _MARKER = re.compile(
-  r'<[|｜][^<>|｜\s]+[|｜]>|<(?:start|end)_of_turn>|</?s>|<[be]os>'
+  r'<[|｜][^<>|｜\s]+[|｜]?>|<[^<>|｜\s]+[|｜]>|\[\|[^\[\]|\s]+\|\]'
+  r'|<(?:start|end)_of_turn>|</?s>|<[be]os>'
   r'|<extra_(?:id_)?[0-9]+>|<reserved_[0-9]+>|\[gMASK\]|<sop>'
   r'|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\]|<</?SYS>>'
 )
-# Llama 2 and the first Mistral have no tokens for these, and <s> as BOS.
+# Llama 2 and the first Mistral have no tokens for these, and <s> as BOS; nor
+# have Zephyr and TinyLlama, which are made of them.
 _PLAIN = {'[INST]', '[/INST]', '<<SYS>>', '<</SYS>>'}
+_PLAIN |= {'<|system|>', '<|user|>', '<|assistant|>'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +102,8 @@ def foreign_marker(
     is_token: whether a marker is a token of the tokenizer.
     begin: text of the token with which it begins texts.
   """
-  for marker in sorted(set(_MARKER.findall(text))):
-    if not is_token(marker) and not (marker in _PLAIN and begin == '<s>'):
+  plain = _PLAIN if begin == '<s>' else set()
+  for marker in sorted(set(_MARKER.findall(text)) - plain):
+    if not is_token(marker):
       return marker
   return ''

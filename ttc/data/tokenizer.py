@@ -30,8 +30,12 @@ _ADD_BOS = {
 }
 # Tokens of this shape control a model, also where the file calls them ordinary
 # (`<｜User｜>` of DeepSeek). Added tokens of other shapes may be text: Gemma's
-# are runs of newlines.
+# are runs of newlines, and tags of HTML, which questions have: H<sub>2</sub>O.
 _SHAPES = (re.compile(r'<[^<>\s]+>'), re.compile(r'\[[^\[\]\s]+\]'))
+_HTML = re.compile(
+  r'</?(?:html|body|div|span|iframe|footer|img|bbox|a|b|i|u|s|em|strong|code|su[bp]|'
+  r'h[1-6]|blockquote|[uo]l|li|p|br|table|caption|thead|tbody|tfoot|t[rhd])>'
+)
 
 
 class ControlTokens:
@@ -42,13 +46,15 @@ class ControlTokens:
 
     Args:
       tokenizer: from `read`. Of its added tokens those count that are special,
-        or in brackets.
+        or in brackets and no tags of HTML.
       more: ids of added tokens that count as well.
     """
     tokens = {
       token.content
       for id, token in tokenizer.get_added_tokens_decoder().items()
-      if token.special or id in more or _in_brackets(token.content)
+      if token.special
+      or id in more
+      or (_in_brackets(token.content) and not _HTML.fullmatch(token.content))
     }
     # There may be thousands in brackets, which are looked up, not searched.
     self._in_brackets = frozenset(filter(_in_brackets, tokens))

@@ -20,6 +20,7 @@ from concurrent import futures
 import dataclasses
 import functools
 import logging
+import math
 import os
 from typing import Any
 
@@ -99,10 +100,11 @@ class Grader:
     remembered: int = 100_000,
   ):
     count = min(os.cpu_count() or 1, 8) if workers is None else workers
-    if count < 0 or limits.seconds <= 0 or limits.characters < 1:
+    timed = 0 < limits.seconds < math.inf  # and no NaN
+    if count < 0 or not timed or limits.characters < 1:
       raise ValueError(
         f'{count} workers with {limits}: workers must be at least 0, seconds '
-        'positive and characters at least 1.'
+        'positive and finite, and characters at least 1.'
       )
     self._limits = limits
     self._workers = count
