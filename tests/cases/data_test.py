@@ -383,6 +383,12 @@ SOLUTIONS = [
   ),
   case(
     'P-processbench',
+    'as pandas writes it',
+    {'problem': '2+2?', 'steps': ['2+2=4', 'so 5', 'so 6'], 'label': 1.0},
+    Rated('2+2?', '', ('2+2=4', 'so 5'), (1, -1), False),
+  ),
+  case(
+    'P-processbench',
     'without an error',
     {'problem': '2+2?', 'steps': ['2+2=4', 'so 4'], 'label': -1},
     Rated('2+2?', '', ('2+2=4', 'so 4'), (1, 1), True),
@@ -418,6 +424,13 @@ def _published(**changes):
     'question': {'problem': '2+2?', 'ground_truth_answer': '4'},
     'label': {'steps': [step | changes], 'finish_reason': 'solution'},
   }
+
+
+def test_a_choice_as_pandas_writes_it(tmp_path):
+  path = tmp_path / 'a.jsonl'
+  path.write_text(json.dumps(_published(chosen_completion=0.0)))
+  (rated,) = prm800k.read(str(path))
+  assert rated.steps == ('2+2=4',)
 
 
 def _without_steps():

@@ -132,6 +132,12 @@ def test_a_line_that_is_no_solution_is_named(line, told, tmp_path):
   assert told in str(refused.value)
 
 
+def test_a_label_as_pandas_writes_it(tmp_path):
+  path = tmp_path / 'solutions.jsonl'
+  path.write_text('{"problem": "q", "steps": ["a", "b"], "label": 1.0}\n')
+  assert [one.first for one in process_bench.read(str(path))] == [1]
+
+
 def test_what_cannot_be_evaluated_is_told_before_any_work(solver, tmp_path):
   with pytest.raises(ValueError, match='and not both'):
     EvaluatePrm(solver)

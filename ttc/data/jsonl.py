@@ -278,6 +278,13 @@ def answer(fields: dict[str, Any], name: str) -> str | None:
   return ', '.join(items)
 
 
+def integer(value: Any) -> Any:
+  """Returns 5.0 as 5, for so pandas writes a column with gaps; others as is."""
+  if isinstance(value, decimal.Decimal) and value == value.to_integral_value():
+    return int(value)
+  return value
+
+
 def is_missing(reference: str) -> bool:
   r"""Whether a reference is a word that programs write where there is none.
 

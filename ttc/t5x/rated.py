@@ -107,7 +107,7 @@ def _chosen(step: Any, name: str) -> tuple[str, int | None, bool]:
   if step.get('human_completion'):
     return _text(step, 'human_completion.text'), 1, False
   completions = step.get('completions') or []
-  place = jsonl.field(step, 'chosen_completion')
+  place = jsonl.integer(jsonl.field(step, 'chosen_completion'))
   if place is not None:
     if not _index(place, completions):
       raise ValueError(
@@ -137,7 +137,8 @@ def _flat(fields: Mapping[str, Any]) -> Rated:
 
 
 def _first_error(fields: Mapping[str, Any]) -> Rated:
-  steps, wrong = _texts(fields, 'steps'), jsonl.field(fields, 'label')
+  steps = _texts(fields, 'steps')
+  wrong = jsonl.integer(jsonl.field(fields, 'label'))
   if wrong != -1 and not _index(wrong, steps):
     raise ValueError(
       f"field 'label': expected the place of the first of {len(steps)} steps "

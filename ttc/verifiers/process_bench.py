@@ -51,7 +51,8 @@ def _solution(line: int, fields: dict[str, Any]) -> LabelledSolution:
   question = jsonl.whole('problem', jsonl.text(fields, 'problem') or '')
   if not question.strip():
     raise ValueError("field 'problem' is empty; leave the line out.")
-  steps, first = jsonl.field(fields, 'steps'), jsonl.field(fields, 'label')
+  steps = jsonl.field(fields, 'steps')
+  first = jsonl.integer(jsonl.field(fields, 'label'))
   if not (
     isinstance(steps, list) and steps and all(isinstance(s, str) for s in steps)
   ):
