@@ -71,6 +71,11 @@ def grader():
     ('50 Hz', r'50\ \mathrm{Hz}'),
     ('[2,5[', '[2,5)'),
     (']2,5[', '(2,5)'),
+    (r'x\ge 1\text{ and }x\le 2', '[1,2]'),
+    ('x < 2 and x > 1', '1 < x < 2'),
+    (r'\mathbb R', r'(-\infty,\infty)'),
+    ('\u20113', '-3'),  # a hyphen that does not break
+    (r'f^{-1}(x)=\frac{x-1}{2}', r'\frac{x-1}{2}'),
   ],
 )
 def test_the_same(grader, gold, pred):
@@ -124,6 +129,11 @@ def test_the_same(grader, gold, pred):
     ('3 x 10^8', '3 x 10^7'),
     ('[2,5[', '(2,5]'),
     (']2,5[', '[2,5]'),
+    ('x > 1 and y < 2', '1 < x < 2'),
+    ('x > 1 or x < 2', '1 < x < 2'),
+    ('x < 1 and x > 2', '(1,2)'),
+    ('x > 1 and x < 2', '[1,2)'),
+    ('1 and 2', '(1,2)'),
   ],
 )
 def test_near_but_different(grader, gold, pred):

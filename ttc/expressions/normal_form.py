@@ -18,8 +18,8 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 UNICODE = str.maketrans(
-  '−–—‐×·⋅∙÷∕⁄′’',
-  "----****///''",
+  '−–—‐‑‒×·⋅∙÷∕⁄′’',
+  "------****///''",
   f'€£¥¢“”{OPEN_WORD}{CLOSE_WORD}\u200b\u2061\u2062\ufeff',
 )
 _COMMANDS = """

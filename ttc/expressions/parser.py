@@ -43,7 +43,7 @@ _LEAD = re.compile(
   re.IGNORECASE,
 )
 _NAME = re.compile(
-  rf"(?:(?:{WORD}\s*+)+|(?:\\?[A-Za-z]|\\(?:{'|'.join(GREEK_NAMES)}))'*+"
+  rf"(?:(?:{WORD}\s*+)+|(?:\\?[A-Za-z]|\\(?:{'|'.join(GREEK_NAMES)}))'*+(?:\^\{{-1\}})?"
   r'(?:_(?:\{[\w,]++\}|\w++))?(?:\(\s*+-?\w{1,3}\s*+\))?|[A-Z]{2,4}'
   r'|m?\s*+\\angle\s*+\w++|\\overline\{[A-Za-z]++\}|\|[A-Z]{2}\|'
   r'|\(\s*+[A-Za-z]\s*+(?:,\s*+[A-Za-z]\s*+)+\))\s*+(?::\s*+)?'
@@ -132,10 +132,25 @@ def _listed(text: str, depth: int) -> Answer | None:
       ranges = all(isinstance(item, Group) for item in items)
       if separators == (OR,) and ranges and kinds <= {'tuple', 'union'}:
         return _group('union', items)
+      if separators == (AND,) and ranges and _one_variable(text):
+        items = _narrowed(items)
       return _group('list', items)
   if _SPACED.fullmatch(text):
     return _group('list', [_read(part, depth) for part in text.split()])
   return None
+
+
+def _narrowed(items: list[Answer]) -> list[Answer]:
+  """Conditions on one variable that hold together: x > 1 and x < 2."""
+  low, high = scalar.ENDS
+  if len(items) != 2 or any(item.kind != 'tuple' for item in items):
+    return items
+  up, down = sorted(items, key=lambda item: item.items[0] == low)
+  if up.items[1] != high or down.items[0] != low or up.items[0] == low:
+    return items
+  return [
+    Group('tuple', (up.items[0], down.items[1]), up.form[0] + down.form[1])
+  ]
 
 
 def _group(kind: str, items: list[Answer]) -> Answer:
@@ -196,6 +211,11 @@ def _equated(parts: list[str], depth: int) -> Answer:
     return scalar.words('='.join(parts))
   constant = all(side.tree and not symbols(side.tree) for side in (left, right))
   return right if constant else Relation('=', left, right)
+
+
+def _one_variable(text: str) -> bool:
+  letters = _LETTER.findall(_WORDS.sub('', text))
+  return len(set(letters)) == 1 and any(sign in text for sign in _SIGNS)
 
 
 def _mentions(text: str, name: str) -> bool:

@@ -19,6 +19,7 @@ _UNIT_FRACTION = re.compile(
   r'\\[dt]?frac\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}\s*+\}'
   r'\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}((?:\^\d)?)\s*+\}'
 )
+_BARE_SET = re.compile(r'\\mathbb\s++([A-Z])(?![A-Za-z])')
 _PLAIN_ROMAN = re.compile(r'\{\s*+\\rm\s++([^{}]*+)\}')
 _ENDING = r'(?:st|nd|rd|th)(?![A-Za-z])'  # of an ordinal
 _ORDINAL = re.compile(
@@ -49,7 +50,7 @@ _NAMED_BASE = re.compile(
 def of_commands(text: str) -> str:
   r"""Of a text as it was written, with all its commands.
 
-  0.333...    2**3    \frac{\text{m}}{\text{s}}    {\rm cm}
+  0.333...   2**3   \frac{\text{m}}{\text{s}}   \mathbb R   {\rm cm}
   """
   if '...' in text or 'dots' in text:
     text = _ELLIPSIS.sub(_repeating, text)
@@ -57,6 +58,8 @@ def of_commands(text: str) -> str:
     text = _PYTHON_POWER.sub('^', text)
   if 'frac' in text and ('text' in text or 'mathrm' in text):
     text = _UNIT_FRACTION.sub(_unit_fraction, text)
+  if 'mathbb ' in text:
+    text = _BARE_SET.sub(r'\\mathbb{\1}', text)
   return _PLAIN_ROMAN.sub(r'\\mathrm{\1}', text) if r'\rm' in text else text
 
 
