@@ -101,13 +101,14 @@ def said_aloud(text: str) -> str:
 def _turn_end(text: str) -> int:
   """Where a text ends, without the tokens that end a turn."""
   end = len(text)
-  while True:
+  while text.find('>', max(end - 50, 0), end) >= 0:
     while end and text[end - 1].isspace():
       end -= 1
     start = text.rfind('<', max(end - 50, 0), end)
     if start < 0 or not _TURN_END.fullmatch(text, start, end):
-      return end
+      break
     end = start
+  return end
 
 
 def _strong(text: str) -> Extraction | None:
