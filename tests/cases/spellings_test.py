@@ -76,6 +76,12 @@ def grader():
     (r'\mathbb R', r'(-\infty,\infty)'),
     ('\u20113', '-3'),  # a hyphen that does not break
     (r'f^{-1}(x)=\frac{x-1}{2}', r'\frac{x-1}{2}'),
+    # tests of Math-Verify from NuminaMath and OpenThoughts
+    ('(11,7)or(7,11)', '(7,11), (11,7)'),
+    ('S_{MBCN}:S=7:32', '7:32'),
+    (r'\frac{NO}{BO}=\frac{1}{\sqrt6}', r'\frac{1}{\sqrt6}'),
+    ('V_{1}:V_{2}=11:21', '11:21'),
+    ('A:B=1', '1'),
   ],
 )
 def test_the_same(grader, gold, pred):
@@ -134,6 +140,10 @@ def test_the_same(grader, gold, pred):
     ('x < 1 and x > 2', '(1,2)'),
     ('x > 1 and x < 2', '[1,2)'),
     ('1 and 2', '(1,2)'),
+    ('(11,7)or(7,11)', '(7,11), (11,8)'),
+    ('(1,2) or (3,4)', '(1,2), [3,4)'),
+    ('V_{1}:V_{2}=11:21', '21:11'),
+    ('x:y=2', 'y:x=2'),
   ],
 )
 def test_near_but_different(grader, gold, pred):

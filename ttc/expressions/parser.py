@@ -42,10 +42,13 @@ _LEAD = re.compile(
   rf'equals|about|approximately|exactly|roughly){CLOSE_WORD}\s*+(?=\S)',
   re.IGNORECASE,
 )
+_SEGMENT = rf'{OPEN_WORD}?[A-Z]{{1,4}}{CLOSE_WORD}?'
+_PART = rf'{_SEGMENT}(?:_(?:\{{{_SEGMENT}\}}|\{{\d\}}|\w))?'  # of a ratio
 _NAME = re.compile(
   rf"(?:(?:{WORD}\s*+)+|(?:\\?[A-Za-z]|\\(?:{'|'.join(GREEK_NAMES)}))'*+(?:\^\{{-1\}})?"
   r'(?:_(?:\{[\w,]++\}|\w++))?(?:\(\s*+-?\w{1,3}\s*+\))?|[A-Z]{2,4}'
   r'|m?\s*+\\angle\s*+\w++|\\overline\{[A-Za-z]++\}|\|[A-Z]{2}\|'
+  rf'|\\frac\{{{_SEGMENT}\}}\{{{_SEGMENT}\}}|{_PART}\s*+:\s*+{_PART}'
   r'|\(\s*+[A-Za-z]\s*+(?:,\s*+[A-Za-z]\s*+)+\))\s*+(?::\s*+)?'
 )
 _BASE = re.compile(

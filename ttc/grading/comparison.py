@@ -47,7 +47,8 @@ def same(
     b: the other.
     resolve: called for parts that structure, forms and floats leave open.
     lenient: whether 80% also equals 0.8, 3 million also 3, x = 1, y = 2 also
-      (1, 2), and 0.6666666666666666 also 2/3, as in grading but not in voting.
+      (1, 2), a list of pairs also a union of intervals, and 0.6666666666666666
+      also 2/3, as in grading but not in voting.
   """
   if isinstance(a, Named) and isinstance(b, Named):
     if a.name.lower() != b.name.lower() and len(a.name + b.name) == 2:
@@ -243,6 +244,8 @@ def _coordinates(group: Group) -> Group:
 def _groups(a: Group, b: Group, resolve: Resolve, lenient: bool) -> Truth:
   if lenient and {a.kind, b.kind} == {'list', 'tuple'}:
     a, b = _coordinates(a), _coordinates(b)
+  if lenient and {a.kind, b.kind} == {'list', 'union'}:  # (1,2) or (3,4)
+    a, b = (Group('list', group.items) for group in (a, b))
   if (a.kind, a.form, len(a.items)) != (b.kind, b.form, len(b.items)):
     return False
   if len(a.items) > _MAX_ITEMS:
