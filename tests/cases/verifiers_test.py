@@ -179,6 +179,32 @@ def test_steps_spell_no_control_token_of_the_verifier(tmp_path):
   assert '<｜Reply｜>' not in {reply.piece(id) for id in text.tokens}
 
 
+@pytest.mark.parametrize(
+  ('changes', 'message'),
+  [
+    ({'prompt': 3}, 'Reader.prompt=3; give a text'),
+    ({'before': ['\n']}, r"Reader.before=\['\\n'\]; give a text"),
+    ({'after': None}, 'Reader.after=None; give a text'),
+    ({'apart': 'no'}, "Reader.apart='no'; give true or false"),
+    ({'trim': 0}, 'Reader.trim=0; give true or false'),
+    ({'good': '10', 'bad': '12'}, "Reader.good='10'; give the id of a token"),
+    ({'good': True, 'bad': 0}, 'Reader.good=True; give the id of a token'),
+    ({'good': 10, 'bad': 10}, 'both 10, .*; give two tokens'),
+    ({'good': 10}, 'give both tokens, or neither'),
+  ],
+)
+def test_a_reader_of_other_types(changes, message):
+  """A text for a flag was true, and one token twice gave equal values."""
+  fields = {'prompt': '{question}\n', 'before': '\n', **changes}
+  with pytest.raises(ValueError, match=message):
+    Reader.from_json(fields)
+
+
+def test_a_reader_that_is_no_object():
+  with pytest.raises(ValueError, match=r"\['prompt'\] is no object"):
+    Reader.from_json(['prompt'])
+
+
 def test_a_reader_is_kept_as_it_was(tmp_path):
   """Its identity has no field that came later, unless it is set."""
   old = {

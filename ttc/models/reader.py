@@ -13,6 +13,16 @@ import dataclasses
 from typing import Any
 
 _QUESTION = '{question}'
+_TYPES = {  # of fields, as JSON may have others; None where there is a default
+  'prompt': (str, 'a text'),
+  'before': (str, 'a text'),
+  'after': (str, 'a text'),
+  'trim': (bool, 'true or false'),
+  'apart': (bool, 'true or false'),
+  'good': (int, 'the id of a token'),
+  'bad': (int, 'the id of a token'),
+}
+_MAY_LACK = ('apart', 'good', 'bad')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +44,9 @@ class Reader:
       of the step's last token, where the verifier never learned a value.
 
   Raises:
-    ValueError: `{question}` is not there once, `before` is empty, or only one
-      of `good` and `bad` is set.
+    ValueError: a field is of another type, `{question}` is not there once,
+      `before` is empty, or only one of `good` and `bad` is set, or both to one
+      token.
   """
 
   prompt: str
@@ -47,6 +58,11 @@ class Reader:
   apart: bool | None = None
 
   def __post_init__(self):
+    for name, (kind, wanted) in _TYPES.items():
+      value = getattr(self, name)
+      missing = value is None and name in _MAY_LACK
+      if type(value) is not kind and not missing:
+        raise ValueError(f'Reader.{name}={value!r}; give {wanted}.')
     if self.prompt.count(_QUESTION) != 1:
       raise ValueError(
         f'Reader.prompt={self.prompt!r} must hold {_QUESTION} once.'
@@ -61,14 +77,24 @@ class Reader:
         f'Reader.good={self.good} and Reader.bad={self.bad}; give both '
         'tokens, or neither.'
       )
+    if self.good is not None and self.good == self.bad:
+      raise ValueError(
+        f'Reader.good and Reader.bad are both {self.good}, so that every step '
+        'has one value; give two tokens.'
+      )
 
   @classmethod
   def from_json(cls, fields: Mapping[str, Any]) -> 'Reader':
     """Restores a reader from `dataclasses.asdict`.
 
     Raises:
-      ValueError: a field is unknown, missing, or see the class.
+      ValueError: that is no object, a field is unknown, missing, or see the
+        class.
     """
+    if not isinstance(fields, Mapping):
+      raise ValueError(
+        f'{fields!r:.40} is no object with the fields of a reader.'
+      )
     known = {field.name for field in dataclasses.fields(cls)}
     unknown = sorted(fields.keys() - known)
     if unknown or not {'prompt', 'before'} <= fields.keys():
