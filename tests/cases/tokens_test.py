@@ -103,6 +103,57 @@ def test_bos_without_a_name(tmp_path):
   assert Tokenizer(str(folder), '<gap>').begin_ids == ()
 
 
+CONFIG, GENERATION = 'tokenizer_config.json', 'generation_config.json'
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'message'),
+  [
+    (CONFIG, '[]', 'tokenizer_config.json holds no JSON object'),
+    (CONFIG, 'null', 'tokenizer_config.json holds no JSON object'),
+    (
+      CONFIG,
+      'version https://git-lfs.github.com/spec/v1\n',
+      'tokenizer_config.json is a pointer of Git LFS.*git lfs pull',
+    ),
+    (
+      'tokenizer.json',
+      'version https://git-lfs.github.com/spec/v1\n',
+      'tokenizer.json is a pointer of Git LFS.*git lfs pull',
+    ),
+    (CONFIG, '{"eos_token": 2}', 'eos_token=2; give the text of one token'),
+    (CONFIG, '{"eos_token": ["a"]}', r"eos_token=\['a'\]; give the text"),
+    (GENERATION, '[]', 'generation_config.json holds no JSON object'),
+    (GENERATION, '{"eos_token_id": "2"}', "the end '2', .* not of one model"),
+    (GENERATION, '{"eos_token_id": [1, -1]}', 'the end -1, .*from 0 on'),
+    (GENERATION, '{"eos_token_id": true}', 'the end True, .*from 0 on'),
+    (GENERATION, '{"eos_token_id": 999999}', 'the end 999999, .*from 0 on'),
+  ],
+)
+def test_damaged_files_beside_a_tokenizer_are_named(
+  tmp_path, name, content, message
+):
+  folder = toys.bare(tmp_path, SPECIAL)
+  (folder / name).write_text(content)
+  with pytest.raises(ValueError, match=message):
+    assert Tokenizer(str(folder), '<gap>').end_ids
+
+
+def test_the_first_token_may_end_a_text(tmp_path):
+  """HuggingFaceTB/SmolLM2-135M: its eos_token_id is 0, which is not none."""
+  folder = toys.bare(tmp_path, SPECIAL)
+  (folder / GENERATION).write_text('{"eos_token_id": 0}')
+  assert 0 in Tokenizer(str(folder), '<gap>').end_ids
+
+
+def test_a_byte_order_mark_before_a_configuration(tmp_path):
+  folder = toys.bare(tmp_path, SPECIAL)
+  text = (folder / CONFIG).read_text()
+  (folder / CONFIG).write_text(text, encoding='utf-8-sig')
+  vocabulary = Tokenizer(str(folder), '<gap>')
+  assert vocabulary.piece(vocabulary.eos_id) == '<eos>'
+
+
 def questions(folder, template, *asked):
   path = folder / 'q.jsonl'
   rows = [{'question': q, 'answer': '9'} for q in asked]

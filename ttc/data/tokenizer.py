@@ -10,12 +10,10 @@ token, whatever the files ask for.
 from collections.abc import Container, Iterable
 import dataclasses
 import functools
-import json
 import pathlib
 import re
-from typing import Any
 
-from ttc.data import hub
+from ttc.data import hub, tokenizer_config
 from ttc.runtime import storage
 
 FILE = 'tokenizer.json'
@@ -115,7 +113,7 @@ class Tokenizer:
 
   def files(self) -> list[pathlib.Path]:
     """The files that it is made of, for its identity."""
-    beside = ('tokenizer_config.json', 'generation_config.json')
+    beside = (tokenizer_config.CONFIG, tokenizer_config.GENERATION)
     more = [self._file.with_name(name) for name in beside]
     return [self._file, *(path for path in more if path.is_file())]
 
@@ -130,7 +128,7 @@ class Tokenizer:
 
   @functools.cached_property
   def pad_id(self) -> int:
-    named = self.pad or _content(self._tokenizer_config.get('pad_token'))
+    named = self.pad or tokenizer_config.token(self._file, 'pad_token')
     return self._id('pad', named) if named else self.eos_id
 
   @functools.cached_property
@@ -258,30 +256,15 @@ class Tokenizer:
   @functools.cached_property
   def _end_tokens(self) -> list[int]:
     """EOS ids; training writes the first, and sampling stops at all of them."""
-    named = self.eos or _content(self._tokenizer_config.get('eos_token'))
+    named = self.eos or tokenizer_config.token(self._file, 'eos_token')
     ids = [self._id('eos', named)] if named else []
-    # One id or a list: chat models end a turn with another token than a text.
-    more = self._json('generation_config.json').get('eos_token_id') or []
-    ids += more if isinstance(more, list) else [more]
+    ids += tokenizer_config.end_ids(self._file, self.size)
     if not ids:
       raise ValueError(
         f'Neither generation_config.json nor tokenizer_config.json beside '
         f'{self._file} names the end of a text; set Tokenizer.eos.'
       )
-    if max(ids) >= self.size:
-      raise ValueError(
-        f'generation_config.json beside {self._file} has the end '
-        f'{max(ids)}, and the tokenizer has only {self.size} tokens; the '
-        'files are not of one model.'
-      )
     return list(dict.fromkeys(ids))
-
-  @functools.cached_property
-  def _tokenizer_config(self) -> dict[str, Any]:
-    return self._json('tokenizer_config.json')
-
-  def _json(self, name: str) -> dict[str, Any]:
-    return _beside(self._file, name)
 
   def _id(self, role: str, token: str) -> int:
     id = self._plain.token_to_id(token)
@@ -306,6 +289,7 @@ def read(path: pathlib.Path):
   """
   import tokenizers
 
+  tokenizer_config.check_fetched(path)
   try:
     tokenizer = tokenizers.Tokenizer.from_file(str(path))
   except Exception as error:  # the library raises nothing more specific
@@ -331,14 +315,14 @@ def begin_ids(tokenizer, path: pathlib.Path) -> tuple[int, ...]:
     ValueError: BOS is no token, or the post-processor changes a text in another
       way.
   """
-  config = _beside(path, 'tokenizer_config.json')
-  named = (config.get('tokenizer_class') or '').removesuffix('Fast')
+  config = tokenizer_config.beside(path, tokenizer_config.CONFIG)
+  named = str(config.get('tokenizer_class') or '').removesuffix('Fast')
   default = _ADD_BOS.get(named.removesuffix('Tokenizer'))
   asked = config.get('add_bos_token')
   # Without a class, the field says what the model's class would.
   listens = default is not None or not named
   add = (default if asked is None else asked) if listens else None
-  bos = _content(config.get('bos_token'))
+  bos = tokenizer_config.token(path, 'bos_token')
   if add and bos:
     id = tokenizer.token_to_id(bos)
     if id is None:
@@ -361,21 +345,5 @@ def begin_ids(tokenizer, path: pathlib.Path) -> tuple[int, ...]:
   )
 
 
-def _beside(path: pathlib.Path, name: str) -> dict[str, Any]:
-  """The JSON of another file of a tokenizer's folder; {} if it is not there."""
-  path = path.with_name(name)
-  if not path.is_file():
-    return {}
-  try:
-    return json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise ValueError(f'{path} is not JSON: {error}.') from error
-
-
 def _in_brackets(token: str) -> bool:
   return any(shape.fullmatch(token) for shape in _SHAPES)
-
-
-def _content(token: str | dict | None) -> str:
-  """Returns a token of tokenizer_config.json, where it may be an object."""
-  return token.get('content', '') if isinstance(token, dict) else token or ''
