@@ -204,3 +204,69 @@ def test_other_units_and_numbers_are_different(grader, gold, pred):
 )
 def test_spellings_of_programs_are_read(grader, gold, pred):
   _checked(grader, gold, pred, expected=True)
+
+
+@pytest.mark.parametrize(
+  ('gold', 'pred'),
+  [
+    (r'\lceil n/2\rceil', r'\lfloor (n+1)/2\rfloor'),
+    (r'\lfloor\frac{n^2}{4}\rfloor', r'\lfloor n/2\rfloor\lceil n/2\rceil'),
+    (r'\lfloor\frac n2\rfloor+\lfloor\frac{n+1}{2}\rfloor', 'n'),
+    (r'\lfloor n/3\rfloor', r'\lceil (n-2)/3\rceil'),
+    (r'\lceil\log_2(n+1)\rceil', r'\lfloor\log_2 n\rfloor+1'),
+    (r'\lceil\sqrt n\rceil', r'\lfloor\sqrt{n-1}\rfloor+1'),
+    (r'\lfloor n\pi\rfloor', r'\lfloor \pi n\rfloor'),
+    (r'm\lfloor n/2\rfloor', r'\lfloor n/2\rfloor m'),
+  ],
+)
+def test_expressions_that_round_are_the_same_at_whole_numbers(
+  grader, gold, pred
+):
+  assert grader.grade(gold, pred).correct
+  assert grader.grade(pred, gold).correct
+  assert grader.classes([gold, pred]) == [0, 0]
+
+
+@pytest.mark.parametrize(
+  ('gold', 'pred'),
+  [
+    (r'\lceil n/2\rceil', r'\lfloor n/2\rfloor+1'),  # not for even n
+    (r'\lceil\sqrt n\rceil', r'\lfloor\sqrt n\rfloor+1'),
+    (r'\lfloor x\rfloor', r'\lceil x\rceil-1'),
+    (r'\lfloor x\rfloor', 'x'),  # of a real x
+    (r'\lceil x/2\rceil', r'\lfloor (x+1)/2\rfloor'),
+    (r'\lfloor\frac{n^2}{4}\rfloor', r'\frac{n^2}{4}'),
+    (r'\lfloor n/3\rfloor', r'\lceil (n-1)/3\rceil'),
+    (r'\lfloor n\pi\rfloor', '3n'),
+    # of which math-verify makes numbers
+    (r'\frac{\partial f}{\partial x}', r'\frac{\partial f}{\partial y}'),
+    (r'\frac{\partial f}{\partial x}', '0'),
+    (r'\nabla f', r'\nabla\times F'),
+    (r'\gcd(a,b)', r'\gcd(a,c)'),
+    (r'\gcd(a,b)', '1'),
+    (r'\dot{x}', r'\bar{x}'),
+  ],
+)
+def test_what_is_alike_where_one_looks_is_not_the_same(grader, gold, pred):
+  assert grader.grade(gold, pred).reason == 'different'
+  assert grader.grade(pred, gold).reason == 'different'
+  assert grader.classes([gold, pred]) == [0, 1]
+
+
+@pytest.mark.parametrize(
+  ('gold', 'pred'),
+  [
+    (r'\frac{\partial f}{\partial x}', r'\frac{\partial f}{\partial x}'),
+    (r'\gcd(12,18)', '6'),
+    (r'0.1\dot6', r'\frac16'),
+    (r'0.\dot{3}', r'\frac13'),
+  ],
+)
+def test_what_is_the_same_stays_so(grader, gold, pred):
+  assert grader.grade(gold, pred).correct
+
+
+def test_a_share_is_no_sum_of_money(grader):
+  _checked(grader, r'5\%', '5 dollars', False)
+  _checked(grader, r'5\%', '5', True)
+  _checked(grader, r'5\%', '5 percent', True)

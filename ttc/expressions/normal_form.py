@@ -53,7 +53,6 @@ RENAMED = {
   **dict.fromkeys(('backslash', 'smallsetminus'), r'\setminus '),
   **_pairs(r'lt < gt > div / colon : lbrace \{ rbrace \} lbrack [ rbrack ]'),
   **_pairs(r'degree ^{\circ} iff , newline \\ overbar \overline bar \overline'),
-  'dot': r'\overline',
   'infin': r'\infty ',
   'bigcup': r'\cup ',
 }

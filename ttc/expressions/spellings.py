@@ -19,6 +19,9 @@ _UNIT_FRACTION = re.compile(
   r'\\[dt]?frac\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}\s*+\}'
   r'\s*+\{\s*+\\(?:text|mathrm)\s*+\{([^{}]*+)\}((?:\^\d)?)\s*+\}'
 )
+_DOTTED = re.compile(
+  r'(?<=[\d.}])\\dot\s*+(?:\{\s*+(\d++)\s*+\}|(\d))'  # 0.1\dot6
+)
 _BARE_SET = re.compile(r'\\mathbb\s++([A-Z])(?![A-Za-z])')
 _PLAIN_ROMAN = re.compile(r'\{\s*+\\rm\s++([^{}]*+)\}')
 _ENDING = r'(?:st|nd|rd|th)(?![A-Za-z])'  # of an ordinal
@@ -58,6 +61,8 @@ def of_commands(text: str) -> str:
     text = _PYTHON_POWER.sub('^', text)
   if 'frac' in text and ('text' in text or 'mathrm' in text):
     text = _UNIT_FRACTION.sub(_unit_fraction, text)
+  if r'\dot' in text:
+    text = _DOTTED.sub(r'\\overline{\1\2}', text)
   if 'mathbb ' in text:
     text = _BARE_SET.sub(r'\\mathbb{\1}', text)
   return _PLAIN_ROMAN.sub(r'\\mathrm{\1}', text) if r'\rm' in text else text

@@ -23,6 +23,11 @@ from ttc.grading.comparison import Truth
 _MAX_LENGTH = 400
 _MAX_NESTING = 12
 _PLAIN = re.compile(r"[A-Za-z0-9 +\-*/^_=<>!(){}\[\],.;:|&'\\]*")
+# What is a number of its own to it: the derivative of a letter is 0, and so is
+# each \nabla; the greatest common divisor of two letters is 1.
+_MISREAD = re.compile(
+  r'\\(?:partial|nabla)(?![A-Za-z])|\\gcd(?![A-Za-z]).*(?<![\\A-Za-z])[A-Za-z]'
+)
 _SIGNS = {'=': '=', '<': '<', '<=': r'\le ', '!=': r'\ne '}
 # sympy imports and builds much on first use; these have it do so before the
 # first fork, once for all children.
@@ -67,6 +72,7 @@ def _resolve(a: Answer, b: Answer) -> Truth:
 def _legible(text: str) -> bool:
   return (
     len(text) <= _MAX_LENGTH
+    and not _MISREAD.search(text)
     and bool(_PLAIN.fullmatch(text))
     and _nesting(text) <= _MAX_NESTING
   )

@@ -19,6 +19,7 @@ from ttc.expressions.answer import Answer, Group, Named, Relation, Scalar, Words
 from ttc.expressions.brackets import split
 from ttc.expressions.form import Form, NoFormError
 from ttc.expressions.node import Node
+from ttc.grading import whole_points
 
 Truth = bool | None
 Resolve = Callable[[Answer, Answer], Truth]
@@ -26,6 +27,7 @@ Resolve = Callable[[Answer, Answer], Truth]
 _MAX_ITEMS = 64
 _DECIMAL = re.compile(r'-?+(\d*+\.\d++)')
 _FLOAT_DIGITS = (16, 17)
+_ROUNDING = re.compile(r'\\l(?:floor|ceil)(?![A-Za-z])')
 _HUNDRED = Node('number', (Fraction(100),))
 _SIGNS = frozenset(('<', '>', '=', r'\le', r'\ge', r'\ne'))
 UNORDERED = ('list', 'union')
@@ -96,6 +98,8 @@ def _spelt(answer: Answer) -> str:
 
 
 def _scalars(a: Scalar, b: Scalar, resolve: Resolve, lenient: bool) -> Truth:
+  if (a.percent and b.unit) or (b.percent and a.unit):
+    return False
   if units.differ(a.unit, b.unit):
     return False
   if a.text == b.text:
@@ -170,6 +174,10 @@ def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
       return True
     if forms[0].exact and forms[1].exact:
       return False
+  if _ROUNDING.search(f'{a.text} {b.text}'):
+    whole = whole_points.same(a.tree, b.tree)
+    if whole is not None:
+      return whole
   if numeric.apart(a.tree, b.tree) or (all(forms) and exact.apart(*forms)):
     return False
   truth = modular.same(a.tree, b.tree)
