@@ -21,7 +21,7 @@ class Choice(NamedTuple):
 
 def read(text: str) -> Choice | None:
   """The choice that "(C) 5", "C. 5", "C: a dog" or "C)" names, or None."""
-  if not any(mark in text for mark in ').:'):
+  if ')' not in text and '.' not in text and ':' not in text:
     return None
   match = _LABELLED.fullmatch(clean(text))
   if not match:

@@ -174,7 +174,7 @@ def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
       return True
     if forms[0].exact and forms[1].exact:
       return False
-  if _ROUNDING.search(f'{a.text} {b.text}'):
+  if _ROUNDING.search(a.text) or _ROUNDING.search(b.text):
     whole = whole_points.same(a.tree, b.tree)
     if whole is not None:
       return whole
