@@ -493,6 +493,19 @@ def test_tokens_that_end_a_turn_are_no_part_of_an_answer(grader, text, end):
   assert grader.grade('73', '73' + end).correct
 
 
+@pytest.mark.parametrize(
+  ('text', 'answer'),
+  [
+    ('#### The answer is 12.', '12'),
+    ('#### 12 answers', '12 answers'),
+    ('It is 50%.', '50%'),
+    (r'It is 50\% of 8', '8'),
+  ],
+)
+def test_what_stands_at_a_mark_or_last(grader, text, answer):
+  assert grader.extract(text, 'response').answer == answer
+
+
 def test_relations_are_no_tokens_that_end_a_turn(grader):
   assert grader.extract('x <y>', 'answer').answer == 'x <y>'
 

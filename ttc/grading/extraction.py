@@ -31,7 +31,7 @@ _NUMBER = re.compile(
   r'(?<![\w.])[-−]?\$?'
   r'(?:\\[dt]?frac\{-?\d{1,30}\}\{\d{1,30}\}'
   r'|(?:\d{1,3}(?:,\d{3}){1,10}(?![\d,])|\d{1,60}(?!\d))(?:\.\d{1,60}(?!\d))?'
-  r'(?:/\d{1,30}(?![\d.])|[eE][-+−]?\d{1,4}(?!\w))?|\.\d{1,60}(?!\d))'
+  r'(?:/\d{1,30}(?![\d.])|[eE][-+−]?\d{1,4}(?!\w))?|\.\d{1,60}(?!\d))(?:\\?%)?+'
 )
 _DELIMITER = re.compile(r'\$\$?|\\[()\[\]]')
 _CLOSING = {'$': '$', '$$': '$', r'\(': r'\)', r'\[': r'\]'}
@@ -125,7 +125,9 @@ def _strong(text: str) -> Extraction | None:
   if marked is None:
     return None
   line = marked.strip().split('\n', 1)[0].strip()
-  return Extraction(line or None, 'marked')
+  # #### The answer is 12; but not #### A: a dog
+  said = _after_last(_PHRASE, line) if 'answer' in line.lower() else None
+  return Extraction((said and _said(said)) or line or None, 'marked')
 
 
 def _tagged(text: str) -> str | None:
