@@ -217,6 +217,8 @@ def test_spellings_of_programs_are_read(grader, gold, pred):
     (r'\lceil\sqrt n\rceil', r'\lfloor\sqrt{n-1}\rfloor+1'),
     (r'\lfloor n\pi\rfloor', r'\lfloor \pi n\rfloor'),
     (r'm\lfloor n/2\rfloor', r'\lfloor n/2\rfloor m'),
+    ('(-1)^{2n}', '1'),
+    (r'\frac{1+(-1)^n}{2}', r'\frac{1-(-1)^{n+1}}{2}'),
   ],
 )
 def test_expressions_that_round_are_the_same_at_whole_numbers(
@@ -238,6 +240,8 @@ def test_expressions_that_round_are_the_same_at_whole_numbers(
     (r'\lfloor\frac{n^2}{4}\rfloor', r'\frac{n^2}{4}'),
     (r'\lfloor n/3\rfloor', r'\lceil (n-1)/3\rceil'),
     (r'\lfloor n\pi\rfloor', '3n'),
+    ('(-1)^n', '1'),
+    ('(-1)^{n(n+1)/2}', '(-1)^n'),
     # of which math-verify makes numbers
     (r'\frac{\partial f}{\partial x}', r'\frac{\partial f}{\partial y}'),
     (r'\frac{\partial f}{\partial x}', '0'),
@@ -258,6 +262,7 @@ def test_what_is_alike_where_one_looks_is_not_the_same(grader, gold, pred):
   [
     (r'\frac{\partial f}{\partial x}', r'\frac{\partial f}{\partial x}'),
     (r'\gcd(12,18)', '6'),
+    (r'2^{\gcd(m,n)}-1', r'2^{\gcd(n,m)}-1'),
     (r'0.1\dot6', r'\frac16'),
     (r'0.\dot{3}', r'\frac13'),
   ],

@@ -28,6 +28,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9 +\-*/^_=<>!(){}\[\],.;:|&'\\]*")
 _MISREAD = re.compile(
   r'\\(?:partial|nabla)(?![A-Za-z])|\\gcd(?![A-Za-z]).*(?<![\\A-Za-z])[A-Za-z]'
 )
+_DIVISOR = re.compile(r'\\gcd\(([^()]*+)\)')
 _SIGNS = {'=': '=', '<': '<', '<=': r'\le ', '!=': r'\ne '}
 # sympy imports and builds much on first use; these have it do so before the
 # first fork, once for all children.
@@ -64,15 +65,20 @@ def _resolve(a: Answer, b: Answer) -> Truth:
   if isinstance(a, Scalar) and isinstance(b, Scalar) and a.tree and b.tree:
     return precise.same(a.tree, b.tree)
   texts = sorted(map(_latex, (a, b)))  # the result must not depend on the order
+  if any(map(_MISREAD.search, texts)):
+    return len({_DIVISOR.sub(_sorted, text) for text in texts}) == 1
   if not all(map(_legible, texts)):
     return False
   return _verified(*texts)
 
 
+def _sorted(match: re.Match) -> str:
+  return rf'\gcd({",".join(sorted(match[1].split(",")))})'
+
+
 def _legible(text: str) -> bool:
   return (
     len(text) <= _MAX_LENGTH
-    and not _MISREAD.search(text)
     and bool(_PLAIN.fullmatch(text))
     and _nesting(text) <= _MAX_NESTING
   )

@@ -27,7 +27,7 @@ Resolve = Callable[[Answer, Answer], Truth]
 _MAX_ITEMS = 64
 _DECIMAL = re.compile(r'-?+(\d*+\.\d++)')
 _FLOAT_DIGITS = (16, 17)
-_ROUNDING = re.compile(r'\\l(?:floor|ceil)(?![A-Za-z])')
+_OF_WHOLE = re.compile(r'\\l(?:floor|ceil)(?![A-Za-z])|\(-\d++\)\^')
 _HUNDRED = Node('number', (Fraction(100),))
 _SIGNS = frozenset(('<', '>', '=', r'\le', r'\ge', r'\ne'))
 UNORDERED = ('list', 'union')
@@ -174,7 +174,7 @@ def _expressions(a: Scalar, b: Scalar, resolve: Resolve) -> Truth:
       return True
     if forms[0].exact and forms[1].exact:
       return False
-  if _ROUNDING.search(a.text) or _ROUNDING.search(b.text):
+  if _OF_WHOLE.search(a.text) or _OF_WHOLE.search(b.text):
     whole = whole_points.same(a.tree, b.tree)
     if whole is not None:
       return whole

@@ -1,9 +1,9 @@
-"""Compares expressions that round, such as ⌊n/2⌋ + 1, at whole numbers.
+"""Compares expressions of whole numbers, such as ⌊n/2⌋ + 1 or (-1)^n.
 
 Values of floats between whole numbers do not tell ⌊n/2⌋ + 1 from ⌈n/2⌉, which
 differ for even n, and tell ⌈n/2⌉ from ⌊(n+1)/2⌋, which are the same for all n.
 Here values are exact, or floats where they are irrational, which are rounded
-only where they are far from whole.
+only where they are far from whole. (-1)^n has no other real values.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def same(a: Node, b: Node) -> bool | None:
   where the symbols are letters that stand for whole numbers.
   """
   names = sorted(symbols(a) | symbols(b))
-  if not names or not (_rounds(a) or _rounds(b)):
+  if not names or not (_is_of_whole(a) or _is_of_whole(b)):
     return None
   known = 0
   for values in _points(names):
@@ -56,9 +56,15 @@ def _equal(a: Node, b: Node, values: dict[str, int]) -> bool | None:
     return None
 
 
-def _rounds(node: Node) -> bool:
-  return node.op in _ROUNDED or (
-    node.op not in LEAVES and any(map(_rounds, node.args))
+def _is_of_whole(node: Node) -> bool:
+  """Whether a part is rounded, or a power of a negative number."""
+  if node.op in LEAVES:
+    return False
+  negative = node.op == 'power' and node.args[0].op == 'negate'
+  return (
+    node.op in _ROUNDED
+    or (negative and node.args[0].args[0].op == 'number')
+    or any(map(_is_of_whole, node.args))
   )
 
 
