@@ -218,6 +218,18 @@ def test_attributes_that_change_nothing(extra):
   assert families.read({**LLAMA, **extra}, '') == families.read(LLAMA, '')
 
 
+@pytest.mark.parametrize(
+  ('name', 'value'),
+  [('qwen2.5-7b', True), ('qwen2.5-7b', False), ('mistral-v0.3', False)],
+)
+def test_biases_that_a_family_has_or_has_not(name, value):
+  config = CONFIGS[name][1]
+  said = {**config, 'attention_bias': value}
+  assert families.read(said, '') == families.read(config, '')
+  with pytest.raises(ValueError, match='attention_bias=True cannot'):
+    families.read({**CONFIGS['mistral-v0.3'][1], 'attention_bias': True}, '')
+
+
 def test_a_window_that_is_written_twice():
   """google/gemma-2-9b; two different ones are no model."""
   config = CONFIGS['gemma2-2b'][1]

@@ -191,7 +191,10 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
   if fields['head_dim'] is None:
     fields['head_dim'] = fields['embed_dim'] // fields['num_heads']
   fields |= family.fixed
-  if family.biases and attributes.take(family.biases, False):
+  if not family.biases:  # then transformers does not look at it either
+    biased = (True,) if family.fixed.get('qkv_bias') else ()
+    attributes.must('attention_bias', None, False, *biased)
+  elif attributes.take(family.biases, False):
     fields |= {'qkv_bias': True, 'out_bias': True}
   attributes.must('mlp_bias', False, None)
   attributes.must('use_mrope', False, None)
