@@ -179,6 +179,20 @@ def test_steps_spell_no_control_token_of_the_verifier(tmp_path):
   assert '<｜Reply｜>' not in {reply.piece(id) for id in text.tokens}
 
 
+def test_ids_of_a_preset_are_those_of_one_tokenizer(tmp_path):
+  """648 and 387 are + and - to Mistral, and parts of words to Llama 3."""
+  folder = toys.bare(tmp_path, ('<eos>', '<gap>'))
+  tokens = Tokenizer(str(folder), '<gap>')
+  (plus,), (minus,) = tokens.encode('+'), tokens.encode('-')
+  reader = Reader('{question}\n', '\n', good=648, bad=387)
+  with pytest.raises(
+    ValueError, match=r"token 648 for '\+', and in .*json it is"
+  ):
+    bridge(folder, reader)
+  for own in ({'good': plus, 'bad': minus}, {'good': minus, 'bad': plus}):
+    bridge(folder, dataclasses.replace(reader, **own))  # whatever they are
+
+
 @pytest.mark.parametrize(
   ('changes', 'message'),
   [

@@ -25,7 +25,7 @@ import numpy as np
 from ttc.data import tokenizer as tokenizer_file
 from ttc.data.templates import foreign_marker
 from ttc.models.config import TransformerConfig
-from ttc.models.reader import Reader
+from ttc.models.reader import Reader, READERS, SIGNS
 
 _TAG = re.compile(r'<[^<>\s]+>')
 
@@ -53,6 +53,10 @@ class VerifierText:
   tokens: tuple[int, ...]
   start: int
   value_positions: tuple[tuple[int, int], ...]
+
+
+_SPACES = '▁Ġ '  # as tokenizers spell one before a token
+_KNOWN = {(reader.good, reader.bad) for reader in READERS.values()}
 
 
 class Bridge:
@@ -182,6 +186,21 @@ class Bridge:
         f'token of {path}, so that no value was ever learned there; convert it '
         'with --tokenizer=FOLDER of that verifier, or with its own --reader.'
       )
+
+    if reader.good is not None and (reader.good, reader.bad) in _KNOWN:
+      self._check_signs(path)
+
+  def _check_signs(self, path: pathlib.Path) -> None:
+    """Raises ValueError if ids of a preset are other tokens of the file."""
+    for name, sign in SIGNS.items():
+      id = getattr(self._reader, name)
+      spelt = self._tokenizer.id_to_token(id)
+      if (spelt or '').lstrip(_SPACES) != sign:
+        raise ValueError(
+          f'The reader of the verifier takes token {id} for {sign!r}, and in '
+          f'{path} it is {spelt!r}; convert it with a --reader of its own, '
+          'with the ids of that tokenizer.'
+        )
 
   def _is_token(self, marker: str) -> bool:
     # Behind a letter, for some tokenizers put a space before a text.

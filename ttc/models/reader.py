@@ -163,6 +163,9 @@ _LLAMA_SYSTEM = (
 _LLAMA_USER = '<|start_header_id|>user<|end_header_id|>\n\n'
 _LLAMA_ANSWER = '<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n'
 
+# In all of these that have them, the token of a correct step spells + and that
+# of a wrong one -; their ids are those of one tokenizer.
+SIGNS = {'good': '+', 'bad': '-'}
 READERS = {
   # A token classifier of trl.PRMTrainer with its separator.
   'trl': Reader('{question}\n', '\n', apart=True),
