@@ -154,6 +154,16 @@ def test_a_value_head_under_a_language_model(head, hub, capsys):
   assert 'delete' not in line.lower()
 
 
+@pytest.mark.parametrize('name', ['value_head.safetensors', 'v_head.bin'])
+def test_a_value_head_in_a_file_of_its_own(name, hub, capsys):
+  """LLaMA-Factory's reward models, whose verifier would be lost."""
+  checkpoint(hub)
+  (hub / name).write_bytes(b'')
+  line = refused(capsys, hub)
+  assert f'has {name}: a head beside the language model' in line
+  assert '["LlamaForTokenClassification"]' in line
+
+
 @pytest.mark.parametrize('head', HEADS)
 def test_what_is_said_of_a_value_head_works(head, hub, tmp_path, capsys):
   renamed = {

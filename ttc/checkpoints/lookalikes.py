@@ -24,6 +24,7 @@ _ADAPTERS = (
   'adapter_model.pt',
 )
 _IN_ADAPTER = re.compile(r'(^|\.)(lora_|base_model\.model\.|modules_to_save\.)')
+_HEAD_FILES = ('v_head.*', 'value_head.*')
 _TABLE = 'model.embed_tokens.weight'
 _LANGUAGE = re.compile(r'(model\.|lm_head\.)')
 
@@ -108,6 +109,17 @@ def check_no_head(
   Raises:
     ValueError: there is one; the message says how to convert the verifier.
   """
+  files = sorted(
+    path.name for kind in _HEAD_FILES for path in folder.glob(kind)
+  )
+  if files:  # LLaMA-Factory's
+    raise ValueError(
+      f'{folder} has {files[0]}: a head beside the language model, in a file '
+      'that would not be read. If it values steps, write its tensors into '
+      'model.safetensors as score.weight and score.bias, and "architectures": '
+      f'["{stem}ForTokenClassification"] into config.json; if the language '
+      'model is wanted alone, move that file away.'
+    )
   # Names with other prefixes, and those of further layers, are no heads.
   foreign = sorted(name for name in names if not _LANGUAGE.match(name))
   if _TABLE not in names or not foreign or any('layers.' in n for n in foreign):
