@@ -274,6 +274,31 @@ def test_a_token_classifier_of_two_labels_is_a_value_head(hub, tmp_path):
   np.testing.assert_array_equal(score['score.bias'].rows(0, 1), [-0.5])
 
 
+@pytest.mark.parametrize(
+  ('labels', 'passes'),
+  [
+    ({'0': 'correct', '1': 'incorrect'}, False),
+    ({'0': '+', '1': '-'}, False),
+    ({'0': 'incorrect', '1': 'correct'}, True),
+    ({'0': 'LABEL_0', '1': 'LABEL_1'}, True),
+    ({'0': 'correct'}, True),
+    (['a'], True),
+  ],
+)
+def test_labels_in_the_other_order(labels, passes, hub, capsys):
+  """The values of its steps would be the other way round."""
+  config = {
+    **LLAMA,
+    'architectures': ['LlamaForTokenClassification'],
+    'id2label': labels,
+  }
+  checkpoint(hub, config, **{'score.weight': np.ones((2, WIDTH))})
+  if passes:
+    huggingface.load(str(hub), testing.mesh(), 'float32')
+  else:
+    assert 'exchange the rows of score.weight' in refused(capsys, hub)
+
+
 # --- the new folder -----------------------------------------------------------
 
 

@@ -11,7 +11,8 @@ almost nothing.
 
 from collections.abc import Callable, Mapping
 import dataclasses
-from typing import NamedTuple
+import pathlib
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from ttc.models.config import TransformerConfig
 from ttc.models.reader import Reader
 
 _BAD, _GOOD = 0, 1  # indices of the two classes
+_NAMES_OF_GOOD = frozenset(
+  ('+', 'good', 'correct', 'right', 'positive', 'true', 'yes', 'valid')
+)
 _HIDDEN, _HIDDEN_BIAS = 'score.0.weight', 'score.0.bias'
 _LAST, _LAST_BIAS = 'score.2.weight', 'score.2.bias'
 _SCORE, _SCORE_BIAS = 'score.weight', 'score.bias'
@@ -39,6 +43,26 @@ class ValueHead(NamedTuple):
   cfg: TransformerConfig
   params: dict[str, np.ndarray]
   used: frozenset[str]
+
+
+def check_labels(named: Any, folder: pathlib.Path) -> None:
+  """Refuses two labels in the other order.
+
+  Args:
+    named: id2label of a config.json, whatever it is.
+    folder: of the checkpoint, for the message.
+
+  Raises:
+    ValueError: by its name, the first label is that of right steps.
+  """
+  named = named if isinstance(named, dict) and len(named) == 2 else {}
+  first = named.get('0')
+  if isinstance(first, str) and first.strip().lower() in _NAMES_OF_GOOD:
+    raise ValueError(
+      f'{folder / "config.json"}: id2label calls label 0 {first!r}, and the '
+      'value of a step is the probability of label 1; exchange the rows of '
+      'score.weight and score.bias, and the labels.'
+    )
 
 
 def score(

@@ -91,6 +91,8 @@ def load(
   if kind == 'CausalLM':
     stem = families.family_of(cfg).stem
     lookalikes.check_no_head(tensors, stem, folder)
+  else:
+    heads.check_labels(config.get('id2label'), folder)
   cfg = dataclasses.replace(
     cfg, param_dtype=dtype or _dtype(tensors), dtype=dtype or cfg.dtype
   )
