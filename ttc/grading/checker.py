@@ -26,7 +26,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9 +\-*/^_=<>!(){}\[\],.;:|&'\\]*")
 # What is a number of its own to it: the derivative of a letter is 0, and so is
 # each \nabla; the greatest common divisor of two letters is 1.
 _MISREAD = re.compile(
-  r'\\(?:partial|nabla)(?![A-Za-z])|\\gcd(?![A-Za-z]).*(?<![\\A-Za-z])[A-Za-z]'
+  r'\\(?:partial|nabla)(?![A-Za-z])|\\frac\{d[A-Za-z]?\}\{d[A-Za-z]\}'
+  r'|\\gcd(?![A-Za-z]).*(?<![\\A-Za-z])[A-Za-z]'
 )
 _DIVISOR = re.compile(r'\\gcd\(([^()]*+)\)')
 _SIGNS = {'=': '=', '<': '<', '<=': r'\le ', '!=': r'\ne '}
