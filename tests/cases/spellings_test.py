@@ -2,7 +2,8 @@
 
 import pytest
 
-from ttc.expressions import choice, matrix, numerals
+from ttc.expressions import matrix, numerals
+from ttc.grading import choice
 from ttc.grading.grader import Grader
 
 
@@ -82,6 +83,10 @@ def grader():
     (r'\frac{NO}{BO}=\frac{1}{\sqrt6}', r'\frac{1}{\sqrt6}'),
     ('V_{1}:V_{2}=11:21', '11:21'),
     ('A:B=1', '1'),
+    ('9 (apples)', '9'),  # ASDiv
+    ('5 (gallons of gas)', '5'),
+    ('12:30 (pm)', '12:30'),
+    ('2 (ab)', '2ab'),
   ],
 )
 def test_the_same(grader, gold, pred):
@@ -144,6 +149,12 @@ def test_the_same(grader, gold, pred):
     ('(1,2) or (3,4)', '(1,2), [3,4)'),
     ('V_{1}:V_{2}=11:21', '21:11'),
     ('x:y=2', 'y:x=2'),
+    ('9 (apples)', '8'),
+    ('2 (cm)', '2 m'),
+    ('2 (ab)', '2'),
+    ('3 (sin x)', '3'),
+    ('3 (sqrt x)', '3'),
+    ('3 (x + y)', '3'),
   ],
 )
 def test_near_but_different(grader, gold, pred):

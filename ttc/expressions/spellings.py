@@ -32,13 +32,19 @@ _ORDINAL = re.compile(
 _RANGE = re.compile(
   rf'\A(\d++(?:\.\d++)?)\s++{OPEN_WORD}?to{CLOSE_WORD}?\s++(\d++(?:\.\d++)?)\Z'
 )
-# A share, as 1 out of 3; a parameter of a solution, as k in Z.
+# A share, as 1 out of 3.
 _SHARE = re.compile(
   rf'\A(\d++)\s++{OPEN_WORD}?(?:out of|in){CLOSE_WORD}?\s++(\d++)\Z'
 )
 _TIMES_TEN = re.compile(r'(?<=\d) [xX] (?=10\s*+\^)')
 # An interval of French books: ]2,5[ leaves out both ends.
-_OUTWARD = re.compile(r'\A([\[\]])([^\[\],;]++[,;][^\[\],;]++)([\[\]])\Z')
+_OUTWARD = re.compile(r'[\[\]][^\[\],;]++[,;][^\[\],;]++[\[\]]')
+# What is counted, as data sets write it: 9 (apples), 5 (gallons of gas).
+_IN_BRACKETS = re.compile(
+  r'\A(-?[\d.,:/]++) \((?!sqrt|sinh|cosh|tanh|arc)'
+  r"(?:(?=[^)]*[A-Za-z]{4})([A-Za-z][A-Za-z' -]++)|([A-Za-z]{2,3}))\)\Z"
+)
+# A parameter of a solution, as k in Z.
 _PARAMETER = re.compile(
   r'[,;(]\s*+(?:where\s++|for\s++)?[kmn]\s*+\\in(?![A-Za-z])\s*+'
   r'(?:\\mathbb\s*+)?[ZN]\s*+\)?+\s*+\Z'
@@ -71,7 +77,7 @@ def of_commands(text: str) -> str:
 def of_letters(text: str) -> str:
   r"""Of a text without commands for text, before its words are found.
 
-  3^{rd}   21st   , k \in \mathbb{Z}   1 out of 3   2 to 3   3 x 10^4   ]2,5[
+  3^{rd} 21st , k \in \mathbb{Z} 1 out of 3 2 to 3 3 x 10^4 ]2,5[ 9 (apples)
   """
   text = _ORDINAL.sub(r'\1', text)
   if r'\in' in text:
@@ -80,8 +86,11 @@ def of_letters(text: str) -> str:
     text = _SHARE.sub(r'\1/\2', text)
   if ' 10' in text:
     text = _TIMES_TEN.sub('*', text)
-  if text[:1] == ']' or text[-1:] == '[':
-    text = _OUTWARD.sub(_inward, text)
+  if (text[:1] == ']' or text[-1:] == '[') and _OUTWARD.fullmatch(text):
+    ends = '(' if text[0] == ']' else '[', ')' if text[-1] == '[' else ']'
+    text = f'{ends[0]}{text[1:-1]}{ends[1]}'
+  if text[-1:] == ')':
+    text = _IN_BRACKETS.sub(_counted, text)
   return _RANGE.sub(r'\1:\2', text) if 'to' in text else text
 
 
@@ -100,9 +109,9 @@ def _repeating(match: re.Match) -> str:
   return rf'{head}\overline{{{period}}}'
 
 
-def _inward(match: re.Match) -> str:
-  ends = '(' if match[1] == ']' else '[', ')' if match[3] == '[' else ']'
-  return f'{ends[0]}{match[2]}{ends[1]}'
+def _counted(match: re.Match) -> str:
+  word = f'{OPEN_WORD}{match[2]}{CLOSE_WORD}' if match[2] else match[3]
+  return f'{match[1]} {word}'
 
 
 def _named_base(match: re.Match) -> str:

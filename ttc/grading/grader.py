@@ -24,9 +24,9 @@ import math
 import os
 from typing import Any
 
-from ttc.expressions import choice, parser
+from ttc.expressions import parser
 from ttc.expressions.answer import Answer
-from ttc.grading import classes, extraction
+from ttc.grading import choice, classes, extraction
 from ttc.grading.comparison import same
 from ttc.grading.extraction import Extraction
 from ttc.grading.pool import WorkerError, WorkerPool
