@@ -250,6 +250,8 @@ def test_expressions_that_round_are_the_same_at_whole_numbers(
     (r'\gcd(a,b)', r'\gcd(a,c)'),
     (r'\gcd(a,b)', '1'),
     (r'\dot{x}', r'\bar{x}'),
+    ('5!!', '120!'),
+    ('(2n)!!', '((2n)!)!'),
   ],
 )
 def test_what_is_alike_where_one_looks_is_not_the_same(grader, gold, pred):
@@ -263,6 +265,10 @@ def test_what_is_alike_where_one_looks_is_not_the_same(grader, gold, pred):
   [
     (r'\frac{\partial f}{\partial x}', r'\frac{\partial f}{\partial x}'),
     (r'\gcd(12,18)', '6'),
+    (r'\sum_{i=1}^n i', r'\frac{n(n+1)}{2}'),
+    (r'\sum_{i=1}^3 i^2', '14'),
+    ('5!!', '15'),
+    (r'\frac{6!!}{2}', '24'),
     (r'2^{\gcd(m,n)}-1', r'2^{\gcd(n,m)}-1'),
     (r'0.1\dot6', r'\frac16'),
     (r'0.\dot{3}', r'\frac13'),

@@ -8,6 +8,7 @@ the recursion limit of Python.
 """
 
 from fractions import Fraction
+import math
 import re
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ MAX_DEPTH = 25  # sums within sums
 _MAX_ATOMS = 60  # atoms within atoms, as in \frac\frac\frac12345
 _MAX_HEIGHT = 100  # of a tree
 _MAX_POSTFIXES = 100  # factorials and powers
+_MAX_DOUBLE = 300  # of a double factorial
 
 
 class Expression(NamedTuple):
@@ -50,6 +52,7 @@ _MIXED = re.compile(
 _SUBSCRIPT = re.compile(r'_\s*+(?:\{([^{}]{1,20})\}|(\w))')
 _COMMAND = re.compile(r'\\([A-Za-z]++)')
 _DEGREE = re.compile(r'\^\{\\circ\}')
+_DOUBLE = re.compile('!!(?!!)')
 _OVER_DIGIT = re.compile(r'\s*+/(?=\s*+\d)')
 _SPACES = re.compile(r'\s*+')
 
@@ -152,7 +155,10 @@ class _Parser:
       self._postfixes += sign in ('!', '^')
       if self._postfixes > _MAX_POSTFIXES:
         raise self._error()
-      if sign == '!':
+      if sign == '!' and _DOUBLE.match(self._text, self._at):
+        self._at += 2
+        base = self._every_second(base)
+      elif sign == '!':
         self._at += 1
         base = Node('factorial', (base,))
       elif sign == '%':
@@ -169,6 +175,14 @@ class _Parser:
           base = Node('power', (base, self._exponent()))
       else:
         return base
+
+  def _every_second(self, base: Node) -> Node:
+    """n!! = n (n - 2) (n - 4) … of a number that is written out."""
+    value = base.args[0] if base.op == 'number' else Fraction(-1)
+    if value.denominator > 1 or not 0 <= value <= _MAX_DOUBLE:
+      raise self._error()
+    product = math.prod(range(int(value), 0, -2))
+    return Node('number', (Fraction(product),))
 
   def _exponent(self) -> Node:
     self._enter()

@@ -24,11 +24,14 @@ _MAX_LENGTH = 400
 _MAX_NESTING = 12
 _PLAIN = re.compile(r"[A-Za-z0-9 +\-*/^_=<>!(){}\[\],.;:|&'\\]*")
 # What is a number of its own to it: the derivative of a letter is 0, and so is
-# each \nabla; the greatest common divisor of two letters is 1.
+# each \nabla; the greatest common divisor of two letters is 1; n!! is (n!)!.
 _MISREAD = re.compile(
-  r'\\(?:partial|nabla)(?![A-Za-z])|\\frac\{d[A-Za-z]?\}\{d[A-Za-z]\}'
+  r'\\(?:partial|nabla)(?![A-Za-z])|!!|\\frac\{d[A-Za-z]?\}\{d[A-Za-z]\}'
   r'|\\gcd(?![A-Za-z]).*(?<![\\A-Za-z])[A-Za-z]'
 )
+_INDEX = re.compile(r'\\(?:sum|prod)_\{i=')
+_COMMAND_OR_I = re.compile(r'\\[A-Za-z]++|i')
+_COMMAND = re.compile(r'\\[A-Za-z]++')
 _DIVISOR = re.compile(r'\\gcd\(([^()]*+)\)')
 _SIGNS = {'=': '=', '<': '<', '<=': r'\le ', '!=': r'\ne '}
 # sympy imports and builds much on first use; these have it do so before the
@@ -65,12 +68,20 @@ def warm() -> None:
 def _resolve(a: Answer, b: Answer) -> Truth:
   if isinstance(a, Scalar) and isinstance(b, Scalar) and a.tree and b.tree:
     return precise.same(a.tree, b.tree)
-  texts = sorted(map(_latex, (a, b)))  # the result must not depend on the order
+  # The result must not depend on the order.
+  texts = sorted(_indexed(_latex(answer)) for answer in (a, b))
   if any(map(_MISREAD.search, texts)):
     return len({_DIVISOR.sub(_sorted, text) for text in texts}) == 1
   if not all(map(_legible, texts)):
     return False
   return _verified(*texts)
+
+
+def _indexed(text: str) -> str:
+  """A sum over i is one over k, for i is the root of -1 to math-verify."""
+  if not _INDEX.search(text) or 'k' in _COMMAND.sub('', text):
+    return text
+  return _COMMAND_OR_I.sub(lambda m: 'k' if m[0] == 'i' else m[0], text)
 
 
 def _sorted(match: re.Match) -> str:
