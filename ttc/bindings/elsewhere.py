@@ -1,20 +1,26 @@
-"""Whether a command can start on a machine that is yet to be paid for.
+"""Whether a command can work on a machine that is yet to be paid for.
 
 It will have the tracked files of this repository, and nothing else of this
 machine.
 """
 
 from collections.abc import Iterator, Sequence
+import functools
 import pathlib
 import subprocess
 from typing import Any
 
-from ttc.bindings import parsing, sources
+import gin
+from ttc.bindings import chosen, parsing, sources, unmade
 from ttc.distribution import shipped
-from ttc.pipeline.experiment import ConfigurationError
+from ttc.models.partitioning import DevicesError
+from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.runtime import storage
 
 _REUSE = 'Experiment.reuse'
+_NOT_READ = (_REUSE, 'Experiment.output')  # by stages
+# Arguments that name a file or folder of the machine, which is read.
+_FILES = ('path', 'file', 'folder')
 _ADVICE = (
   'run `ttc unpack FOLDER`, put it there and install that'
   if shipped.IS_COPY
@@ -24,7 +30,7 @@ _ADVICE = (
 
 def check(
   files: Sequence[str], bindings: Sequence[str], mounted: Sequence[str] = ()
-) -> bool:
+) -> Sequence[Any] | None:
   """Checks what does not depend on the machine.
 
   Args:
@@ -33,18 +39,26 @@ def check(
     mounted: folders that are there, of an image or a shared disk.
 
   Returns:
-    Whether all that the experiment reads can be read here, too.
+    The stages, or their names; None if these are not known. Where all that
+    they read is here as well, they have been checked, all but for the devices.
 
   Raises:
     ConfigurationError: a gin file does not travel, a path is of this machine,
-      or as `parsing.parse`.
+      a stage cannot work, or as `parsing.parse`.
     ValueError, ImportError, ...: as `parsing.parse`.
   """
   _check_files(files)
   used = parsing.parse(files, bindings)
-  here = True
+  here = near = True
   for what, name, value in used.values:
     for text in _texts(value):
+      if _is_relative(what, text) and not _travels(text):
+        raise ConfigurationError(
+          f'{name}={text!r} is read from the working directory, and the job '
+          f'runs in a copy of what git tracks in {shipped.ROOT}; name a file '
+          'in a bucket, or the absolute path of one that the machine has.'
+        )
+      near &= what in _NOT_READ or not (_is_hub(what) or storage.is_remote(text))
       if not _is_local(what, text):
         continue
       if not any(_is_below(text, folder) for folder in mounted):
@@ -53,7 +67,28 @@ def check(
           f'{_advice(what, text)}'
         )
       here &= pathlib.Path(text).exists()
-  return here
+  if not here:
+    return chosen.planned()
+  experiment = gin.get_configurable(Experiment)()
+  unmade.check(experiment)
+  if near:
+    _check_stages(experiment)
+  return experiment.everything
+
+
+def _check_stages(experiment: Experiment) -> None:
+  """Raises ConfigurationError for the first stage that cannot work.
+
+  Whether one fits the devices is the last that it looks at, and not asked.
+  """
+  for stage in experiment.everything:
+    try:
+      if hasattr(stage, 'check'):
+        stage.check(experiment)
+    except DevicesError:
+      continue
+    except ValueError as error:
+      raise ConfigurationError(f'stage {stage.name!r}: {error}') from error
 
 
 def _check_files(files: Sequence[str]) -> None:
@@ -85,6 +120,7 @@ def _check_files(files: Sequence[str]) -> None:
       )
 
 
+@functools.cache
 def _tracked(root: pathlib.Path) -> set[str] | None:
   """The tracked files of a checkout; None where it is none."""
   try:
@@ -112,6 +148,25 @@ def _is_local(what: str, text: str) -> bool:
   # Where the output goes is for the launchers to say.
   is_path = text.startswith(('/', '~/')) and len(text) > 1 and '\n' not in text
   return is_path and what != 'Experiment.output'
+
+
+def _is_hub(what: str) -> bool:
+  return what.endswith('HubSplit.name')
+
+
+def _is_relative(what: str, text: str) -> bool:
+  """Whether a value is the path of a file, seen from the working directory."""
+  named = what.rpartition('.')[2] in _FILES
+  return named and bool(text) and not storage.is_absolute(text)
+
+
+def _travels(text: str) -> bool:
+  root = shipped.ROOT.resolve()
+  tracked = _tracked(root)
+  if tracked is None:
+    return (root / text).exists()
+  name = str(pathlib.PurePath(text))
+  return any(f'{known}/'.startswith(f'{name}/') for known in tracked)
 
 
 def _is_below(text: str, folder: str) -> bool:

@@ -76,10 +76,8 @@ def check_stages(request, mounted: Sequence[str] | None) -> None:
   with _one_error():
     if mounted is None:
       stages = load(files, bindings, check=False)[0].everything
-    elif elsewhere.check(files, bindings, mounted):
-      stages = gin.get_configurable(Experiment)().everything
     else:
-      stages = chosen.planned()
+      stages = elsewhere.check(files, bindings, mounted)
     if stages is not None:
       chosen.names(stages, request.kind, request.only)
 

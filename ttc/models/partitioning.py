@@ -45,6 +45,10 @@ RULES = (
 )
 
 
+class DevicesError(ValueError):
+  """The devices that there are do not fit; those of another machine may."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Layout:
   """Number of devices along each axis of the mesh that trains a model.
@@ -91,7 +95,7 @@ class Layout:
       devices: sequence of devices; None is all devices of all processes.
 
     Raises:
-      ValueError: the sizes do not multiply to the number of devices.
+      DevicesError: the sizes do not multiply to the number of devices.
     """
     devices = jax.devices() if devices is None else devices
     count, sizes = len(devices), [self.data, self.fsdp, self.model]
@@ -99,7 +103,7 @@ class Layout:
       known = -math.prod(sizes)  # the only -1 makes the product negative
       sizes[sizes.index(-1)] = max(1, count // known)
     if math.prod(sizes) != count:
-      raise ValueError(
+      raise DevicesError(
         f'A mesh of data={sizes[0]} x fsdp={sizes[1]} x model={sizes[2]} '
         f'needs {math.prod(sizes)} devices, but there are {count}; choose '
         f'sizes whose product is {count}.'

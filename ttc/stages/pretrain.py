@@ -54,7 +54,6 @@ class Pretrain:
         f'TransformerConfig.vocab_size={self.model.vocab_size} is below the '
         f"task's {self.task.vocabulary.size}; raise it."
       )
-    self.fit.check(self.name, self.model)
     longest = self.corpus.longest(self.task)
     example_checks.check_length(
       self.fit.loop, longest, 'a question and its attempts'
@@ -67,6 +66,7 @@ class Pretrain:
         [seed],
         "documents' questions",
       )
+    self.fit.check(self.name, self.model)  # the devices last, as in Solver
 
   def __call__(self, run: StageRun) -> None:
     """Writes the corpus as a data set and trains the model on it."""

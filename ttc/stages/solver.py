@@ -127,7 +127,6 @@ class Solver:
     example_checks.check_any(self)
     # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
-    self.check_devices()
     for stage in stages:
       cfg = model_checks.known(experiment, reader, stage)
       if model_checks.has_reader(stage):
@@ -137,6 +136,7 @@ class Solver:
       elif cfg is not None:
         loading.check_fits(self, stage, cfg, attempts)
     example_checks.check_asked(self)
+    self.check_devices()  # last: another machine has others
 
   @functools.cached_property
   def problems(self) -> list[Problem]:
@@ -381,10 +381,10 @@ class Solver:
     return {problem.id: len(self.prompt(problem)) for problem in self.problems}
 
   def check_devices(self) -> None:
-    """Raises ValueError if devices cannot be grouped by `model_parallel`."""
+    """Raises DevicesError if `model_parallel` does not divide the devices."""
     devices = jax.local_device_count()
     if devices % self.model_parallel:
-      raise ValueError(
+      raise partitioning.DevicesError(
         f'Solver.model_parallel={self.model_parallel} does not divide the '
         f'{devices} devices of a process; choose a divisor.'
       )

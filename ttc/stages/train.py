@@ -45,14 +45,12 @@ class Train:
     stage = experiment.source(self, self.source.stage)
     if experiment.source(self, self.start) is None:
       lookalikes.check_converted(storage.path(self.start))
-    self.fit.check(self.name)
     asked = example_checks.questions(experiment, self, self.source.stage)
     example_checks.check_split(self, self.task, self.split, asked)
-    if asked is None:
-      return
-    example_checks.check_held_out(
-      asked, self.fit.held_out, experiment.seeds, 'questions'
-    )
+    if asked is not None:
+      example_checks.check_held_out(
+        asked, self.fit.held_out, experiment.seeds, 'questions'
+      )
     for sampler in example_checks.samplers(experiment, self, self.source.stage):
       prompt = sampler.solver.prompt_width
       attempt = sampler.solver.generation.max_tokens
@@ -62,6 +60,7 @@ class Train:
         self.source.longest(stage, samples, prompt, attempt),
         f'a prompt of {prompt} and attempts of Generation.max_tokens={attempt}',
       )
+    self.fit.check(self.name)  # the devices last, as in Solver
 
   def __call__(self, run: StageRun) -> None:
     """Writes the examples as a data set and trains the model on it."""
