@@ -18,12 +18,23 @@ parse_jobs() {
       # Mistyped, it would start what it was to print.
       -*dry*) fail "there is no option $option; did you mean --dry-run?" ;;
       -*) OPTIONS+=("$option") ;;
-      *) FOLDER="$option" ;;
+      *)
+        [[ -z "$FOLDER" ]] ||
+          fail "$FOLDER and $option: one folder at a time; write --NAME=VALUE \
+for options."
+        FOLDER="$option"
+        ;;
     esac
   done
   [[ "$FOLDER" == /* ]] || FOLDER="$START/$FOLDER"
   [[ -f "$FOLDER/sweep.json" ]] ||
     fail "'$FOLDER' holds no sweep.json; write it by ttc sweep."
+}
+
+# check_kind KIND ENDING: fails if the jobs are of another cluster's kind.
+check_kind() {
+  compgen -G "$FOLDER/t-*.$2" >/dev/null ||
+    fail "'$FOLDER' holds no jobs of ttc sweep --$1."
 }
 
 # stage ENDING: SOURCE, a copy of the tracked files. sky and xpk upload a whole

@@ -101,7 +101,19 @@ check_command() {
   shift
   [[ "$1" != ttc ]] ||
     fail "leave out the word ttc after --, as in: -- ${*:2:1} ..."
-  [[ -x "$program" && "$*" == *--gin_file=* && "$1" != sweep ]] || return 0
+  case "$1" in
+    sweep) fail 'ttc sweep is not run on a pod: write its cells as jobs with
+--sky or --xpk, or give each command that it prints after --.' ;;
+    compare_runs | convert | evaluate | export | grade | plan | serve | solve | \
+      status | unpack | verify)
+      fail "ttc $1 does not run on several machines; give run, or a kind of \
+stage, after --." ;;
+  esac
+  if [[ ! -x "$program" ]]; then
+    say "the command is not checked before it starts there, since $program is \
+missing; bash launch/install.sh makes it."
+    return
+  fi
   [[ -z "$mounted" ]] || options+=(--mounted="$mounted")
   "$program" "$@" "${options[@]}" || exit
 }

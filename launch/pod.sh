@@ -74,12 +74,17 @@ check() {
   else
     [[ -n "$HOSTS" ]] || fail 'give --tpu=NAME --zone=ZONE, or --hosts=A,B.'
   fi
-  [[ "$PORT" =~ ^[0-9]+$ ]] || fail "--port=$PORT is not a number."
+  if [[ ! "$PORT" =~ ^[1-9][0-9]{0,4}$ ]] || ((PORT > 65535)); then
+    fail "--port=$PORT is no number from 1 to 65535."
+  fi
   IFS=, read -r -a HOST_LIST <<<"$HOSTS"
   local host
   for host in "${HOST_LIST[@]}"; do
     # ssh would take it for an option.
     [[ -n "$host" && "$host" != -* ]] || fail "--hosts=$HOSTS names no host."
+    # A machine runs one process of a job; the other would be waited for.
+    [[ ",$HOSTS," != *",$host,"*",$host,"* && ",$HOSTS," != *",$host,$host,"* ]] ||
+      fail "--hosts=$HOSTS names $host twice."
   done
   CLUSTER=(--distributed)
   [[ -n "$TPU" ]] || CLUSTER+=(--coordinator="${HOST_LIST[0]##*@}:$PORT"

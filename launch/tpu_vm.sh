@@ -92,6 +92,8 @@ check() {
   [[ "$OUTPUT" != *[\'\\]* ]] || fail "--output=$OUTPUT has a quote in it."
   [[ "$ATTEMPTS" =~ ^[1-9][0-9]*$ ]] || fail "--attempts=$ATTEMPTS is no number."
   ((${#COMMAND[@]})) || fail 'say what to run after --, as in: -- run ...'
+  [[ " ${COMMAND[*]}" != *' --gin.Experiment.output='* ]] ||
+    fail 'Experiment.output is bound by --output alone; remove it after --.'
   [[ -z "$FETCH" || "$FETCH" == /* ]] || FETCH="$START/$FETCH"
   [[ -n "$RUNTIME" ]] || RUNTIME="$(runtime)"
 }

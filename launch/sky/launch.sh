@@ -47,5 +47,7 @@ launch_cell() {
 }
 
 parse_jobs "$HERE/launch.sh" "$@"
+((!${#OPTIONS[@]})) || fail "unknown option ${OPTIONS[0]}; see --help"
+check_kind sky yaml
 stage yaml
 launch_all yaml

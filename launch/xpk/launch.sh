@@ -40,6 +40,7 @@ launch_cell() {
 }
 
 parse_jobs "$HERE/launch.sh" "$@"
+check_kind xpk command
 for option in "${OPTIONS[@]}"; do
   case "$option" in
     --cluster=* | --project=* | --zone=*) PLACE+=("$option") ;;

@@ -11,10 +11,12 @@ import sys
 
 import pytest
 
+from tests.data import toys
 from tests.launch.clouds import Cloud
-from ttc.bindings import chosen
+from ttc.bindings import chosen, elsewhere
 from ttc.bindings.sweep_axes import axes
 from ttc.cli import configuration, main
+from ttc.data import jsonl
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.sweeps import jobs
 from ttc.sweeps.cells import Sweep
@@ -106,6 +108,23 @@ def test_a_slash_at_the_end_makes_no_other_job(tmp_path):
       ['--sweep.search/Solver.verifier=["prm", "~/prm"]'],
       "Solver.verifier='~/prm' is on this machine",
     ),
+    # What `check` knows of stages costs most where it is not asked.
+    (
+      ['--sweep.BUDGET=[16]', "--gin.search/Solver.verifier='prmm'"],
+      "stage 'search': search reads 'prmm', which is none of the stages",
+    ),
+    (
+      ['--sweep.BEAM_BUDGETS=[(4,), (18,)]'],
+      'beam_budgets-18: stage \'search\': Beam(width=4) does not divide 18',
+    ),
+    (['--sweep.SAMPLED_QUESTIONS=[2]'], 'Fit.held_out=0.1 holds out none'),
+    (['--sweep.prm/FitConfig.seq_len=[30]'], 'FitConfig.seq_len=30, but an'),
+    (
+      ['--sweep.BUDGET=[16]', '--accelerator=v5e-8'],
+      'clouds call v5e v5litepod; write tpu-v5litepod-8',
+    ),
+    (['--sweep.BUDGET=[16]', '--output=gs://my runs/a'], 'can be no bucket'),
+    (['--sweep.BUDGET=[16]', '--output=gs://b/$USER'], 'a variable of a shell'),
   ],
 )  # fmt: skip
 def test_what_would_fail_on_the_machine_is_told_here(
@@ -123,6 +142,59 @@ def test_what_the_machine_has_may_be_named(tmp_path):
   assert _sky(tmp_path / 'more', *given, '--mounted=/other') == 2
   given = ['--sweep.BUDGET=[16]', "--gin.Experiment.reuse='gs://b/quick'"]
   assert _sky(tmp_path / 'reuse', *given) == 0
+
+
+@pytest.mark.parametrize(
+  ('option', 'told'),
+  [
+    ('--sky=gs://b/jobs', 'are written to a folder of this machine'),
+    ('--xpk=gs://b/jobs', 'are written to a folder of this machine'),
+    ('--sky=', 'names no folder'),
+  ],
+)
+def test_jobs_are_written_here(option, told, capsys):
+  given = ('--output=gs://b/x', '--accelerator=v6e-8', '--sweep.BUDGET=[16]')
+  command = ['sweep', f'--gin_file={_QUICK}', *given, option]
+  assert main.main(command) == 2
+  assert told in capsys.readouterr().err
+
+
+@pytest.fixture
+def asked(tmp_path):
+  """How a sweep names questions and a tokenizer that are here."""
+  toys.qwen(tmp_path)
+  row = '{"problem": "1+1", "solution": "2", "answer": "2", "level": 1}\n'
+  (tmp_path / 'rows.jsonl').write_text(row)
+
+  def words(path):
+    bound = {'SMALL': tmp_path, 'FINETUNE_FILE': path, 'TEST_FILE': path}
+    return (
+      ['gin/experiments/first_look.gin', 'gin/templates/math_four_shot.gin'],
+      [f'{name}={str(value)!r}' for name, value in bound.items()],
+    )
+
+  return words
+
+
+def test_what_lies_in_the_working_directory_does_not_travel(
+  asked, tmp_path, monkeypatch
+):
+  mounted = [str(tmp_path)]
+  with pytest.raises(ConfigurationError, match='absolute path of one that'):
+    elsewhere.check(*asked('nowhere.jsonl'), mounted)
+  with pytest.raises(ConfigurationError, match='questions=16, but the split'):
+    elsewhere.check(*asked(tmp_path / 'rows.jsonl'), mounted)
+  # What cannot be read here is left to the machine.
+  monkeypatch.setattr(jsonl, 'check_source', lambda path: None)  # needs gcsfs
+  stages = elsewhere.check(*asked('gs://b/rows.jsonl'), mounted)
+  assert [stage.name for stage in stages][:2] == ['search', 'label']
+
+
+def test_devices_of_the_other_machine_are_not_known():
+  files, bound = [_QUICK, 'gin/partitioning/fsdp.gin'], ['Layout.data=4096']
+  with pytest.raises(ConfigurationError, match='but there are'):
+    configuration.load(files, bound)
+  assert elsewhere.check(files, bound)
 
 
 def test_gin_files_have_to_travel(tmp_path, capsys, monkeypatch):
@@ -219,7 +291,7 @@ _SLICE = ('--name=quick', '--zone=z', '--type=v6e-16')
   ('words', 'told'),
   [
     (('ttc', 'run', f'--gin_file={_QUICK}'), 'leave out the word ttc'),
-    (('run', f'--gin_file={_QUICK}', '--gin.BUDGTE=16'), 'BUDGTE is bound'),
+    (('run', '--gin_file', _QUICK, '--gin.BUDGTE=16'), 'BUDGTE is bound'),
     (('run', '--gin_file=nope.gin'), 'nope.gin is not a file'),
     (('run', f'--gin_file={_QUICK}', '--only=serach'), 'no stage serach'),
     (
@@ -227,6 +299,10 @@ _SLICE = ('--name=quick', '--zone=z', '--type=v6e-16')
       'is on this machine',
     ),
     (('rnu', f'--gin_file={_QUICK}'), 'invalid choice'),
+    (('run', '--gin.BUDGTE=16'), 'name the experiment to run'),
+    (('evaluate', '--run=a'), 'ttc evaluate does not run on several machines'),
+    (('sweep', f'--gin_file={_QUICK}'), 'ttc sweep is not run on a pod'),
+    (('run', "--gin.Experiment.output='x'"), 'bound by --output alone'),
   ],
 )
 def test_no_slice_is_asked_for_in_vain(cloud, words, told):
@@ -254,8 +330,42 @@ def test_pods_of_ones_own_may_hold_anything_but_a_typo(cloud):
   assert (code, 'leave out the word ttc' in errors) == (2, True)
 
 
-def test_a_slash_at_the_end_asks_for_no_other_slice(cloud):
-  made = []
+@pytest.mark.parametrize(
+  ('words', 'told'),
+  [
+    (('launch/pod.sh', '--hosts=a,me@b,a', '--', 'run'), 'names a twice'),
+    (('launch/pod.sh', '--hosts=a,a', '--', 'run'), 'names a twice'),
+    (('launch/pod.sh', '--hosts=a', '--port=0', '--', 'run'), '1 to 65535'),
+    (('launch/pod.sh', '--hosts=a', '--port=70000', '--', 'run'), '1 to 65535'),
+    (('launch/sky/launch.sh', 'jobs', 'two'), 'one folder at a time'),
+    (('launch/sky/launch.sh', 'jobs', '--retry'), 'unknown option --retry'),
+    (('launch/sky/launch.sh', 'jobs'), 'holds no jobs of ttc sweep --sky'),
+    (
+      ('launch/xpk/launch.sh', 'none', '--cluster=c', '--tpu-type=v6e-8'),
+      'holds no jobs of ttc sweep --xpk',
+    ),
+  ],
+)
+def test_words_that_launchers_would_pass_over(tmp_path, words, told):
+  cloud = Cloud(tmp_path)
+  for name in ('jobs', 'none'):
+    (cloud.repository / name).mkdir()
+    (cloud.repository / name / 'sweep.json').write_text('{"cells": []}')
+  (cloud.repository / 'jobs' / 't-a-00000000.command').write_text('ttc run')
+  code, _, errors = cloud.launch(*words)
+  assert (code, cloud.calls()) == (2, [])
+  assert told in errors
+
+
+def test_a_pod_may_have_many_hosts_of_like_names(tmp_path):
+  words = ('--hosts=a,aa,a.b,x@a', '--dry-run', '--', 'run')
+  code, _, errors = Cloud(tmp_path).launch('launch/pod.sh', *words)
+  assert code == 0, errors
+  assert 'the command is not checked before it starts there' in errors
+
+
+def test_a_slash_at_the_end_asks_for_no_other_slice(tmp_path):
+  cloud, made = Cloud(tmp_path), []
   for output in ('gs://b/runs', 'gs://b/runs/', 'gs://b/runs//'):
     code, out, errors = cloud.launch(
       'launch/tpu_vm.sh',
@@ -263,7 +373,7 @@ def test_a_slash_at_the_end_asks_for_no_other_slice(cloud):
       f'--output={output}',
       '--dry-run',
       '--',
-      'sweep',
+      'run',
     )
     assert code == 0, errors
     made.append([x for x in out.splitlines() if 'queued-resources create' in x])

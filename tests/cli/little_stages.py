@@ -77,6 +77,7 @@ class Total:
   alone: ClassVar[bool] = True
   name: str = 'report'
   source: str = 'count'
+  title: str = ''
 
   def __call__(self, run: StageRun) -> None:
     """Adds up the heads of all seeds."""

@@ -7,9 +7,9 @@ from tests.testing import small_config, Spelling
 from ttc.estimates import workload
 from ttc.examples.marks import Marks
 from ttc.inference.generation import Generation
+from ttc.models.chips import CHIPS
 from ttc.pipeline.experiment import Experiment
 from ttc.planning.topology import Topology
-from ttc.runtime.chips import CHIPS
 from ttc.search.critique import Critique
 from ttc.search.forced import Forced
 from ttc.search.guided import Guided

@@ -12,7 +12,7 @@ from ttc.cli import main
 _SWEEP = (
   'sweep',
   '--gin_file=tests/cli/little.gin',
-  '--gin.Coin.bias=\'it is "$HOME"\'',
+  '--gin.Total.title=\'it is "$HOME"\'',
   '--gin.OUTPUT="unused"',
   "--sweep.Toss.coin={'best': @best/Coin(), 'beam': @beam/Coin()}",
   '--sweep.Experiment.seeds=[(0,), (1,)]',
@@ -42,7 +42,7 @@ def test_each_cell_is_a_spot_job_that_continues_in_the_bucket(tmp_path):
     assert recovered == [134, 137, 143]
     words = shlex.split(job['run'])
     assert words[:3] == ['exec', '.venv/bin/ttc', 'run']
-    assert '--gin.Coin.bias=\'it is "$HOME"\'' in words
+    assert '--gin.Total.title=\'it is "$HOME"\'' in words
     assert "--gin.Experiment.output='gs://bucket/strategies'" in words
     assert words[-1] == '--distributed'
   cells = json.loads((tmp_path / 'jobs' / 'sweep.json').read_text())['cells']
@@ -129,7 +129,7 @@ def test_xpk_gets_the_command_quoted(tmp_path, cloud):
   create = shlex.split(cloud.calls('workload create')[0])
   assert set(_XPK) < set(create)
   (command,) = [w for w in create if w.startswith('--command=')]
-  assert '--gin.Coin.bias=\'it is "$HOME"\'' in shlex.split(command)
+  assert '--gin.Total.title=\'it is "$HOME"\'' in shlex.split(command)
   assert '.venv/bin/ttc' in shlex.split(command)
   cloud.script(jobs='')
   assert cloud.launch(*launcher, '--docker-image=i')[0] == 0
@@ -156,7 +156,7 @@ def test_a_dry_run_starts_nothing(tmp_path, cloud):
       ('--gin_file=/home/me/a.gin', '--xpk'),
       '--gin_file=/home/me/a.gin is not a file',
     ),
-    (('--gin.Coin.bias="a\\\nb"', '--xpk'), 'has a line break'),
+    (('--gin.Total.title="a\\\nb"', '--xpk'), 'has a line break'),
   ],
 )
 def test_what_cannot_be_a_job_is_told(tmp_path, capsys, options, message):

@@ -6,11 +6,11 @@ import pytest
 
 from tests.planning import tpu
 from ttc.models import partitioning
+from ttc.models.chips import CHIPS
 from ttc.planning import layers, measure, plan, topology
 from ttc.planning.costs import Costs
 from ttc.planning.programs import nbytes
 from ttc.planning.roofline import Bound
-from ttc.runtime.chips import CHIPS
 
 pytestmark = tpu.needs_libtpu
 V5E = CHIPS['v5e']

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.planning.tpu import needs_libtpu
+from ttc.models.chips import CHIPS
 from ttc.planning import topology
-from ttc.runtime.chips import CHIPS
 
 
 @needs_libtpu

@@ -58,7 +58,8 @@ def check(
           f'runs in a copy of what git tracks in {shipped.ROOT}; name a file '
           'in a bucket, or the absolute path of one that the machine has.'
         )
-      near &= what in _NOT_READ or not (_is_hub(what) or storage.is_remote(text))
+      if _is_fetched(what, text):
+        near = False
       if not _is_local(what, text):
         continue
       if not any(_is_below(text, folder) for folder in mounted):
@@ -150,8 +151,10 @@ def _is_local(what: str, text: str) -> bool:
   return is_path and what != 'Experiment.output'
 
 
-def _is_hub(what: str) -> bool:
-  return what.endswith('HubSplit.name')
+def _is_fetched(what: str, text: str) -> bool:
+  """Whether stages read it from elsewhere, where this machine may not reach."""
+  hub = what.endswith('HubSplit.name')
+  return hub or (storage.is_remote(text) and what not in _NOT_READ)
 
 
 def _is_relative(what: str, text: str) -> bool:

@@ -12,6 +12,7 @@ on any machine and continues where it stopped; there is no scheduler here.
 import argparse
 import fnmatch
 import os
+import pathlib
 import shlex
 import sys
 
@@ -125,10 +126,10 @@ def run(options: argparse.Namespace, rest: list[str], command: str) -> int:
       folder = storage.absolute(sweep.output)
       sweep.write(folder, sweep.cells())
       return sweep_runner.run(folder, chosen, command)
-    if options.sky or options.xpk:
-      write = jobs.write_sky if options.sky else jobs.write_xpk
+    if options.sky is not None or options.xpk is not None:
+      write = jobs.write_sky if options.xpk is None else jobs.write_xpk
+      folder = _folder(options)
       _check(chosen, options.mounted)
-      folder = storage.absolute(options.sky or options.xpk)
       print(write(sweep, chosen, folder, options.accelerator))
       return 0
     _check(chosen, None)
@@ -196,6 +197,22 @@ def _expanded(options: argparse.Namespace, rest: list[str]):
       f'are called {cells[0].name} and so on.'
     )
   return sweep, chosen
+
+
+def _folder(options: argparse.Namespace) -> pathlib.Path:
+  """Where jobs are written; raises ValueError for what is no local folder."""
+  from ttc.runtime import storage
+
+  option = 'sky' if options.xpk is None else 'xpk'
+  name = getattr(options, option)
+  if not name.strip():
+    raise ValueError(f'--{option}={name!r} names no folder for the jobs.')
+  if storage.is_remote(name):
+    raise ValueError(
+      f'--{option}={name}: jobs are written to a folder of this machine, from '
+      'where they are launched; --output is where they write to.'
+    )
+  return storage.absolute(name)
 
 
 def _flags(options: argparse.Namespace) -> list[str]:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 import dataclasses
 
+from ttc.models.chips import Chip
 from ttc.planning import layers
 from ttc.planning.costs import Costs
 from ttc.planning.programs import Compiled, nbytes, Program
 from ttc.planning.roofline import Bound
 from ttc.planning.sampling import Sampling
 from ttc.planning.training import Training
-from ttc.runtime.chips import Chip
 
 _SPARE = 0.97  # share of HBM that a proposal fills: it is an extrapolation
 _MANY = 2**20  # rows at which the search for the largest number stops

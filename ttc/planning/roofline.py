@@ -9,8 +9,8 @@ the bound: a good one takes one and a half to three times as long. XLA's own
 
 import dataclasses
 
+from ttc.models.chips import Chip
 from ttc.planning.costs import Costs
-from ttc.runtime.chips import Chip
 
 LIMITS = ('flops', 'hbm', 'interconnect')
 

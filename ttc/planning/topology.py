@@ -11,7 +11,7 @@ import os
 import re
 from typing import Any
 
-from ttc.runtime.chips import Chip, CHIPS
+from ttc.models.chips import Chip, CHIPS
 
 _NAME = re.compile(r'(\w+):(\d+(?:x\d+){1,2})')
 

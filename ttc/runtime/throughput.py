@@ -5,9 +5,9 @@ import time
 
 import jax
 
+from ttc.models.chips import CHIPS
 from ttc.models.config import TransformerConfig
 from ttc.models.transformer import Head
-from ttc.runtime.chips import CHIPS
 
 # Fields of a scheduler's Utilization that only ever grow.
 _COUNTS = ('useful', 'executed', 'lanes', 'lane_capacity', 'busy_s')

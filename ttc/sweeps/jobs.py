@@ -37,6 +37,12 @@ def write_sky(
     )
   if re.match(r'v\d', accelerator):
     accelerator = f'tpu-{accelerator}'  # SkyPilot's name for it
+  # As topologies are called, and ttc plan takes them.
+  if re.match('tpu-v5e', accelerator):
+    raise ValueError(
+      f'--accelerator={accelerator}: clouds call v5e v5litepod; write '
+      f'{accelerator.replace("v5e", "v5litepod")}.'
+    )
   if accelerator.startswith('tpu-') and not _TPU.fullmatch(accelerator):
     raise ValueError(
       f'--accelerator={accelerator} is no TPU slice; write its generation and '
