@@ -267,6 +267,39 @@ def test_what_would_end_a_stage_is_told_before_the_first(
 
 
 @pytest.mark.parametrize(
+  ('bindings', 'told'),
+  [
+    (('verified/Solver.verifier="pretrain"',), "a verifier needs 'value'"),
+    (('verified/Solver.proposer="prm"',), "a proposer needs 'logits'"),
+    (('verified/Solver.proposer="sample"',), 'of kind sample and makes none'),
+    (('verified/Solver.scorers=(("a", "revision"),)',), "needs 'value'"),
+    (('prm/Train.start="label"',), 'of kind label and makes none; name one of'),
+    (('Label.source="pretrain"',), 'kind pretrain and makes a model; name'),
+    (('orm/Outcomes.stage="pretrain"',), 'pretrain and makes a model; name'),
+  ],
+)
+def test_a_stage_of_another_kind_is_told(mini, bindings, told):
+  # What would be found when its model is loaded, after all that came before.
+  with pytest.raises(ConfigurationError, match=told):
+    mini(*bindings)
+
+
+def test_a_fit_of_other_stages_is_told():
+  sample, search = Sample(_SOLVER), Search(_SOLVER, (_ARM,))
+  fit = FitPolicy(difficulty='sample', revise='')
+  with pytest.raises(ValueError, match='of kind difficulty, and it is of kind'):
+    fit.check(Experiment('x', (sample, search, fit)))
+
+
+@pytest.mark.parametrize('name', ['dtype', 'param_dtype'])
+def test_a_misspelt_dtype_is_told(name):
+  with pytest.raises(ValueError, match=f"{name}='flaot32' is unknown; choose"):
+    dataclasses.replace(_MODEL, **{name: 'flaot32'})
+  with pytest.raises(ValueError, match="param_dtype='int8' is unknown; choose"):
+    fitting.Fit(_LOOP, param_dtype='int8')
+
+
+@pytest.mark.parametrize(
   'binding', ['orm/FitConfig.seq_len=49', 'pretrain/FitConfig.seq_len=193']
 )
 def test_the_longest_example_fits_exactly(mini, binding):
@@ -293,7 +326,7 @@ def test_no_question_at_all_is_told(rows, told, tmp_path):
     workers=1,
   )
   sample = Sample(dataclasses.replace(_SOLVER, task=task, proposer='a'))
-  first = dataclasses.replace(Sample(_SOLVER), name='a')
+  first = Pretrain(_TASK, _MODEL, fitting.Fit(_LOOP), 10, name='a')
   with pytest.raises(ValueError, match='has no questions') as refused:
     sample.solver.check(Experiment('x', (first, sample)), sample)
   assert told in str(refused.value)

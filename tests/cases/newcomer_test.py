@@ -13,13 +13,12 @@ import pytest
 
 from tests import testing
 from tests.data import toys
-from ttc.checkpoints import orbax
+from ttc.checkpoints import finished, orbax
 from ttc.cli import arguments, configuration, main, plan
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import fingerprint
 from ttc.pipeline.experiment import ConfigurationError
 from ttc.reporting import first_answers
-from ttc.stages import model_checks
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 _QUICK = 'gin/experiments/worksheet_quickstart.gin'
@@ -73,7 +72,7 @@ def test_a_checkpoint_to_be_converted_is_told_with_the_command(
   command = f"ttc convert '--from={unconverted}' '--to={unconverted}-ttc'"
   assert f'run `{command}` and name {unconverted}-ttc.' in told
   with pytest.raises(ValueError, match='run `ttc convert'):
-    model_checks.stored(str(unconverted))  # as ttc plan reads it
+    finished.described(str(unconverted))  # as ttc plan reads it
 
 
 def test_a_trained_model_may_not_start_from_one_either(unconverted):

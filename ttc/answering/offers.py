@@ -13,6 +13,7 @@ from ttc.answering.apply_policy import ApplyPolicy
 from ttc.answering.apply_revisions import ApplyRevisions
 from ttc.answering.asked import Asked
 from ttc.checkpoints import orbax
+from ttc.checkpoints.finished import described
 from ttc.data.problems import Problem
 from ttc.external.endpoint import Endpoint
 from ttc.pipeline import model_folders, records
@@ -20,7 +21,6 @@ from ttc.pipeline.experiment import Experiment
 from ttc.runtime import storage
 from ttc.runtime.safe_text import quoted
 from ttc.search.strategies import BestOfN, Greedy, Strategy
-from ttc.stages import model_checks
 from ttc.stages.arms import Arm, Armed
 from ttc.stages.policy import FitPolicy
 from ttc.stages.solver import Solver
@@ -373,7 +373,7 @@ def _limits(
   room = solver.generation.max_tokens
   for path in filter(None, (solver.proposer, solver.verifier)):
     model = model_folders.folder(storage.path(path))
-    cfg = model_checks.stored(path)
+    cfg, _ = described(path)
     # One with a reader has a tokenizer of its own, whose texts it checks.
     if cfg.context is not None and orbax.load_reader(str(model)) is None:
       why = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from ttc.checkpoints import rotary
 from ttc.checkpoints.attributes import Attributes, LONGEST
-from ttc.models.config import TransformerConfig
+from ttc.models.config import DTYPES, TransformerConfig
 from ttc.runtime.safe_text import quoted
 
 _ACTIVATIONS = {
@@ -40,7 +40,6 @@ _SIZES = {  # fields of TransformerConfig whose attributes mean the same
   'tied': 'tie_word_embeddings',
   'context': 'max_position_embeddings',
 }
-_DTYPES = ('float32', 'bfloat16', 'float16')
 _UNLIMITED = 1 << 20  # max_position_embeddings written for context=None
 _SLIDING, _FULL = 'sliding_attention', 'full_attention'
 
@@ -216,8 +215,8 @@ def read(config: Mapping[str, Any], where: str) -> TransformerConfig:
     or attributes.take('torch_dtype', None)
     or 'float32'
   )
-  if fields['dtype'] not in _DTYPES:
-    attributes.refuse('dtype', fields['dtype'], f'one of {", ".join(_DTYPES)}')
+  if fields['dtype'] not in DTYPES:
+    attributes.refuse('dtype', fields['dtype'], f'one of {", ".join(DTYPES)}')
   attributes.finish()
   return TransformerConfig(**fields)
 

@@ -224,7 +224,13 @@ def load_config(folder: str) -> tuple[TransformerConfig, Head]:
     ValueError: the folder holds no complete model.
   """
   described = _described(folder)
-  return TransformerConfig.from_json(described['config']), described['head']
+  try:
+    return TransformerConfig.from_json(described['config']), described['head']
+  except (KeyError, TypeError, ValueError) as error:
+    raise ValueError(
+      f'{storage.path(folder) / model_folders.FILE} describes no model: '
+      f'{error}. It is damaged or of another revision; make the model again.'
+    ) from error
 
 
 def load_reader(folder: str) -> Reader | None:

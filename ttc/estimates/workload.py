@@ -8,6 +8,7 @@ number of questions and the length of prompts come from bindings and options.
 from collections.abc import Mapping
 import dataclasses
 
+from ttc.checkpoints import finished
 from ttc.external.endpoint import Endpoint
 from ttc.inference.capacity import Capacity
 from ttc.models import partitioning
@@ -20,7 +21,6 @@ from ttc.planning.training import Training
 from ttc.runtime import storage
 from ttc.search import strategies
 from ttc.search.revisions import Chains
-from ttc.stages import model_checks
 from ttc.stages.label import Label
 from ttc.stages.pretrain import Pretrain
 from ttc.stages.revise import Revise
@@ -115,7 +115,7 @@ class Shapes:
       if name in self._shapes:
         return _stored(self._shapes[name])
       if storage.path(name).exists():
-        return model_checks.stored(name)
+        return finished.described(name)[0]
       raise ValueError(
         f'nothing is at {name} and no Solver.shape says what model it is; '
         f'bind one, or give --shape={name}=SCOPE, a gin scope that binds a '

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 Activation = Literal['silu', 'gelu', 'gelu_tanh', 'relu', 'relu2']
 ACTIVATIONS = ('silu', 'gelu', 'gelu_tanh', 'relu', 'relu2')
+DTYPES = ('float32', 'bfloat16', 'float16')
 
 RopeKind = Literal['linear', 'llama3', 'yarn']
 ROPE_KINDS = ('linear', 'llama3', 'yarn')
@@ -170,11 +171,16 @@ class TransformerConfig:
         f'TransformerConfig.head_dim={self.head_dim} is odd; rotary '
         'embeddings turn pairs of channels, so make it even.'
       )
-    if self.activation not in ACTIVATIONS:
-      raise ValueError(
-        f'TransformerConfig.activation={self.activation!r} is unknown; '
-        f'choose one of {", ".join(ACTIVATIONS)}.'
-      )
+    for name, choices in (
+      ('activation', ACTIVATIONS),
+      ('dtype', DTYPES),
+      ('param_dtype', DTYPES),
+    ):
+      if getattr(self, name) not in choices:
+        raise ValueError(
+          f'TransformerConfig.{name}={getattr(self, name)!r} is unknown; '
+          f'choose one of {", ".join(choices)}.'
+        )
     if self.sliding and len(self.sliding) != self.num_layers:
       raise ValueError(
         f'TransformerConfig.sliding has {len(self.sliding)} flags for '

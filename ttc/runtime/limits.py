@@ -123,6 +123,15 @@ def real(
       )
 
 
+def choice(owner: Any, name: str, choices: Sequence) -> None:
+  """Raises ValueError unless an attribute has one of some values."""
+  if getattr(owner, name) not in choices:
+    raise ValueError(
+      f'{_shown(owner, name)} is unknown; choose one of '
+      f'{", ".join(map(str, choices))}.'
+    )
+
+
 def _is_whole(value: Any, least: int, most: int | None) -> bool:
   # A bool is an int in Python, but True is no size.
   return (

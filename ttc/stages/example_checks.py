@@ -44,10 +44,18 @@ def samplers(experiment: Experiment, reader: Stage, name: str) -> list[Stage]:
 
   Returns:
     The stages, the one that is read first.
+
+  Raises:
+    ValueError: there is no such stage before `reader`, or it makes a model.
   """
   found = []
   while isinstance(name, str):
     stage = experiment.source(reader, name)
+    if hasattr(stage, 'fit'):
+      raise ValueError(
+        f'{reader.name} reads the rows of {name!r}, which is of kind '
+        f'{stage.kind} and makes a model; name the stage that sampled.'
+      )
     if hasattr(stage, 'solver'):
       found.append(stage)
     reader, name = stage, getattr(stage, 'source', None)

@@ -25,7 +25,7 @@ from jax.experimental import multihost_utils
 
 from ttc.checkpoints import orbax
 from ttc.models import partitioning
-from ttc.models.config import TransformerConfig
+from ttc.models.config import DTYPES, TransformerConfig
 from ttc.models.transformer import Head
 from ttc.pipeline import model_folders, records
 from ttc.pipeline.stage import StageRun
@@ -69,6 +69,7 @@ class Fit:
 
   def __post_init__(self):
     limits.real(self, 'held_out', 'dropout', least=0, below=1)
+    limits.choice(self, 'param_dtype', (None, *DTYPES))
     limits.whole(self, 'window')
     if not self.held_out and self.loop.stop.rule != 'last':
       raise ValueError(

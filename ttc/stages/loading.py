@@ -5,20 +5,21 @@ import pathlib
 import jax
 import numpy as np
 
-from ttc.checkpoints import orbax
+from ttc.checkpoints import finished, orbax
 from ttc.external.endpoint import Endpoint
 from ttc.inference.models import Model
 from ttc.inference.verifier_text import Bridge
 from ttc.models import copies, partitioning
 from ttc.models.config import TransformerConfig
+from ttc.models.transformer import Head
 from ttc.pipeline import model_folders
 from ttc.pipeline.stage import StageRun
 from ttc.search.strategies import stops_at_steps, Strategy
 from ttc.stages import model_checks
 
 
-def here(solver) -> list[str]:
-  """The models that a solver reads from stages and paths, each once.
+def here(solver) -> list[tuple[str, Head]]:
+  """The models that a solver reads from stages and paths, with their heads.
 
   Raises:
     ValueError: its proposer is an address, or an endpoint whose key is missing.
@@ -32,10 +33,9 @@ def here(solver) -> list[str]:
       f'Solver.proposer={proposer!r} is the address of a server; bind '
       '@endpoint.Endpoint() as in gin/models/endpoint.gin.'
     )
-  scorers = [stage for _, stage in solver.scorers]
-  return list(
-    filter(None, dict.fromkeys((proposer, *scorers, solver.verifier)))
-  )
+  valued = [*(stage for _, stage in solver.scorers), solver.verifier]
+  models = [(proposer, 'logits'), *((name, 'value') for name in valued)]
+  return [(name, head) for name, head in dict.fromkeys(models) if name]
 
 
 def check_here(solver, what: str) -> None:
@@ -69,8 +69,7 @@ def model(
     head: 'logits' or 'value'.
 
   Raises:
-    RefusedError: the stage is not complete.
-    ValueError: the model does not fit, or has the other head.
+    RefusedError, ValueError: the stage is not complete, or does not fit.
   """
   folder = model_folders.folder(run.input(stage))
   # Before the parameters are read. One with a reader has its own vocabulary,
@@ -78,11 +77,7 @@ def model(
   if not model_checks.has_reader(stage):
     check_fits(solver, stage, orbax.load_config(str(folder))[0])
   cfg, stored_head, params = orbax.load_model(str(folder), mesh)
-  if stored_head != head:
-    raise ValueError(
-      f'The model of stage {stage!r} has a {stored_head!r} head; a '
-      f'{"proposer" if head == "logits" else "verifier"} needs {head!r}.'
-    )
+  finished.check_head(stage, stored_head, head)
   # Key/value heads are repeated where there are fewer than `model_parallel`.
   return Model.consuming(
     copies.params(params, cfg, head, mesh),

@@ -1,12 +1,14 @@
 """Checks that models fit a task, made before any parameters are loaded."""
 
-from ttc.checkpoints import lookalikes, orbax
+from ttc.checkpoints import finished, orbax
 from ttc.models.config import TransformerConfig
+from ttc.models.transformer import Head
 from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Stage
 from ttc.runtime import storage
 
+_MODELS = ('pretrain', 'train')  # kinds of stages that make models
 _SIZES = (
   'num_layers',
   'embed_dim',
@@ -37,21 +39,49 @@ def known(
   """
   stage = experiment.source(reader, name)
   if stage is None:
-    return stored(name)
+    return finished.described(name)[0]
   # By kind and not by class: a class is of a module above this one.
   if stage.kind == 'train':
     return known(experiment, stage, stage.start)
   return stage.model if stage.kind == 'pretrain' else None
 
 
-def stored(name: str) -> TransformerConfig:
-  """The shape of the model at an absolute path.
+def check_head(
+  experiment: Experiment, reader: Stage, name: str, wanted: Head | None
+) -> None:
+  """Checks that a name is of a model, before it is trained.
+
+  Args:
+    experiment, reader, name: as for `known`.
+    wanted: None is either.
 
   Raises:
-    ValueError: there is none, or one that has yet to be converted.
+    ValueError: it makes rows and no model, or one with the other head.
   """
-  lookalikes.check_converted(storage.path(name))
-  return orbax.load_config(str(model_folders.folder(storage.path(name))))[0]
+  stage = experiment.source(reader, name)
+  if stage is None:
+    finished.check_head(name, finished.described(name)[1], wanted)
+  elif stage.kind in _MODELS:
+    value = stage.kind == 'train' and stage.source.kind == 'value'
+    finished.check_head(name, 'value' if value else 'logits', wanted)
+  elif hasattr(stage, 'size'):  # of its parts
+    raise ValueError(
+      f'{reader.name} reads the model of {name!r}, which is of kind '
+      f'{stage.kind} and makes none; name one of {" or ".join(_MODELS)}.'
+    )
+
+
+def check_kind(
+  experiment: Experiment, reader: Stage, name: str, kind: str
+) -> Stage | None:
+  """The stage of a name, or None for a path; ValueError if of another kind."""
+  stage = experiment.source(reader, name)
+  if stage is not None and stage.kind != kind:
+    raise ValueError(
+      f'{reader.name} reads {name!r} for a stage of kind {kind}, and it is of '
+      f'kind {stage.kind}; name another.'
+    )
+  return stage
 
 
 def has_reader(name: str) -> bool:

@@ -17,7 +17,7 @@ from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits, waiting
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import longest, Strategy
-from ttc.stages import fit_allocation, loading
+from ttc.stages import fit_allocation, loading, model_checks
 from ttc.stages.action_costs import ActionCosts
 from ttc.stages.arms import Arm
 from ttc.stages.fit_allocation import Ladder
@@ -105,7 +105,9 @@ class Allocate:
     for arm in self.arms:
       arm.check(bool(self.solver.verifier))
     self.solver.check(experiment, self)
-    fitted = experiment.source(self, self.allocation)
+    fitted = model_checks.check_kind(
+      experiment, self, self.allocation, 'fit_allocation'
+    )
     missing = [
       name
       for name in getattr(fitted, 'actions', ())

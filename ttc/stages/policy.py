@@ -16,6 +16,7 @@ from ttc.pipeline import records
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
 from ttc.runtime import limits
+from ttc.stages import model_checks
 
 FILE = 'policy.json'
 
@@ -50,9 +51,9 @@ class FitPolicy:
     limits.whole(self, 'subsets')
 
   def check(self, experiment: Experiment) -> None:
-    """Raises ValueError for a stage that is read but does not come earlier."""
-    for source in self._sources().values():
-      experiment.source(self, source)
+    """Raises ValueError for a stage that is not earlier, or of another kind."""
+    for use, name in self._sources().items():
+      model_checks.check_kind(experiment, self, name, use)
 
   def __call__(self, run: StageRun) -> None:
     """Fits the policies and writes policy.json."""

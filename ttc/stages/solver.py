@@ -121,13 +121,13 @@ class Solver:
     """
     if self.generation.certainty:
       loading.check_here(self, 'Generation.certainty')
-    stages = loading.here(self)
-    for stage in stages:
-      experiment.source(reader, stage)
+    models = loading.here(self)
+    for stage, head in models:
+      model_checks.check_head(experiment, reader, stage, head)
     example_checks.check_any(self)
     # Called for its error: no token of the vocabulary may end a step.
     step_end_table(self.task.vocabulary, self.task.delimiter)
-    for stage in stages:
+    for stage, _ in models:
       cfg = model_checks.known(experiment, reader, stage)
       if model_checks.has_reader(stage):
         # For its errors alone, before anything has been sampled.

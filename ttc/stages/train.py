@@ -3,12 +3,10 @@
 import dataclasses
 from typing import ClassVar
 
-from ttc.checkpoints import lookalikes
 from ttc.data.problems import Task
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import StageRun
-from ttc.runtime import storage
-from ttc.stages import example_checks, fitting
+from ttc.stages import example_checks, fitting, model_checks
 from ttc.stages.sources import Source
 
 
@@ -43,8 +41,7 @@ class Train:
         divided over the devices.
     """
     stage = experiment.source(self, self.source.stage)
-    if experiment.source(self, self.start) is None:
-      lookalikes.check_converted(storage.path(self.start))
+    model_checks.check_head(experiment, self, self.start, None)
     asked = example_checks.questions(experiment, self, self.source.stage)
     example_checks.check_split(self, self.task, self.split, asked)
     if asked is not None:
