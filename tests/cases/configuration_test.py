@@ -187,6 +187,65 @@ def test_a_text_without_quotes_is_told_with_its_binding(binding, fixed):
 @pytest.mark.parametrize(
   ('line', 'told'),
   [
+    # A scope of which nothing is bound is a name that nothing has, too.
+    (
+      'search/Search.solver = @verifed/solver.Solver()',
+      'scope verifed of @verifed/Solver; did you mean verified?',
+    ),
+    (
+      'ARMS = (@best_of_n/arms.Arm(), @beem/arms.Arm())\n'
+      'search/Search.arms = %ARMS',
+      'scope beem of @beem/Arm; did you mean beam?',
+    ),
+    (
+      'search/Search.arms = (@best_of_n/arms.Arm(), @beam/arms.Arm)',
+      '@beam/Arm is the class and not made of it; write @beam/Arm() with',
+    ),
+    ('budget = 16', 'did you mean BUDGET?'),
+  ],
+)
+def test_what_gin_takes_in_silence_is_told(written, line, told):
+  mine = written(f"include '{_QUICK}'\nExperiment.name = 'mine'\n{line}\n")
+  assert told in _refusal((mine,))
+
+
+def test_a_binding_that_a_later_line_replaces_is_said(written, capsys):
+  mine = written(f"include '{_QUICK}'\nBUDGET = 8\nBUDGET = 16\n")
+  configuration.load((mine,), (), check=False)
+  (line,) = capsys.readouterr().err.splitlines()
+  assert f'line 3: BUDGET = 16 replaces 8 of {mine}, line 2.' in line
+
+
+def test_a_scope_of_no_other_name_is_said(capsys):
+  own = 'greedy/Search.solver=@mine/Solver()'
+  configuration.load((_QUICK,), (own,), check=False)
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'bound in the scope mine of @mine/Solver, so it is made as' in line
+
+
+def test_files_without_an_experiment_are_told():
+  told = _refusal(('gin/partitioning/fsdp.gin',))
+  assert 'no gin file makes an Experiment' in told
+  assert 'supplied' not in told
+
+
+@pytest.mark.parametrize(
+  ('option', 'told'),
+  [
+    ('--gin.BUDGET', '--gin.BUDGET has no value; write --gin.BUDGET=VALUE'),
+    ('--profile=x', "'x' is no number of at least 1"),
+    ('--profile=0', "'0' is no number of at least 1"),
+  ],
+)
+def test_an_option_without_a_value_is_told(option, told, capsys):
+  with pytest.raises(SystemExit, match='2'):
+    main.main(['run', f'--gin_file={_QUICK}', option])
+  assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+  ('line', 'told'),
+  [
     ('Experiment.seeds = (0, 1', "line 2: '(' is never closed by ')'"),
     ('Experiment.output = gin/x', "write Experiment.output = 'gin/x'"),
     ("Experiment.output = 'x", 'line 2: '),

@@ -162,7 +162,7 @@ def test_a_model_that_devices_cannot_share_is_told_at_once(bindings):
   )
   models = bindings(*_OPEN['math_qwen2_5_1_5b'][:3])
   for given, match in (
-    (('MODEL_PARALLEL=3',), '3 does not divide the 4 devices'),
+    (('MODEL_PARALLEL=3',), 'cannot be cut over model=3 devices'),
     (('MODEL_PARALLEL=2', 'MICROBATCHES=128'),
      r'1 rows of a microbatch .* 2 devices'),
   ):  # fmt: skip

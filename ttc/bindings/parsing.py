@@ -54,7 +54,11 @@ def parse(
     model = f'{TransformerConfig.__module__}.{TransformerConfig.__name__}'
     roots = [('', _selector(files)), *((scope, model) for scope in scopes)]
     told = use.check(sources, tables, roots)
-    for line in (*origins.shadows(sources), *told):
+    for line in (
+      *origins.shadows(sources),
+      *origins.replaced(sources),
+      *told,
+    ):
       print(f'ttc: {line}', file=sys.stderr, flush=True)
     gin.parse_config(list(assumed))
   finally:

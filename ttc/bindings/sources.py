@@ -119,6 +119,22 @@ def shadows(sources: Sequence[GinSource]) -> list[str]:
   return lines
 
 
+def replaced(sources: Sequence[GinSource]) -> list[str]:
+  """A line for each binding of a file that a later line of it replaces."""
+  lines = []
+  for source in sources:
+    earlier: dict[tuple, Binding] = {}
+    for binding in source.own:
+      first = earlier.get(binding.key, binding)
+      if repr(first.value) != repr(binding.value):
+        lines.append(
+          f'{binding.place}: {binding.name} = {binding.value!r} replaces '
+          f'{first.value!r} of {first.place}.'
+        )
+      earlier[binding.key] = binding
+  return lines
+
+
 def _whole(
   path: pathlib.Path, chain: tuple[pathlib.Path, ...], shown: str
 ) -> Iterator[tuple[pathlib.Path, Binding | None]]:

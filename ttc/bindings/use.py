@@ -12,6 +12,7 @@ import difflib
 from typing import Any
 
 from gin import config as gin_config
+from ttc.bindings import references
 from ttc.bindings.sources import GinSource
 from ttc.bindings.texts import Binding
 from ttc.pipeline.experiment import ConfigurationError
@@ -149,7 +150,7 @@ def check(
     refused += [b for b in source.included if not _is_plausible(b, mentioned)]
   if refused:
     raise ConfigurationError(_useless(refused, uses[-1]))
-  return told
+  return [*told, *references.check(sources, tables[-1])]
 
 
 def _outer(scope: str) -> list[str]:
@@ -194,8 +195,9 @@ def _useless(unused: Sequence[Binding], use: Use) -> str:
       f'{more}: where it would be used, {use.hidden[first.key]} is bound; bind '
       'that.'
     )
-  close = difflib.get_close_matches(first.name, _similar(first, use), n=1)
-  meant = f' (did you mean {close[0]}?)' if close else ''
+  names = {name.casefold(): name for name in _similar(first, use)}
+  close = difflib.get_close_matches(first.name.casefold(), names, n=1)
+  meant = f' (did you mean {names[close[0]]}?)' if close else ''
   return (
     f'{where}{first.name} is bound but nothing in the experiment uses it'
     f'{more}; correct its name{meant} or remove it.'

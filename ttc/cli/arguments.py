@@ -158,6 +158,8 @@ def unknown(options: argparse.Namespace, rest: Sequence[str]) -> str:
   for argument in rest:
     if argument.startswith(heads) and '=' in argument:
       continue
+    if argument.startswith(heads):
+      return f'{argument} has no value; write {argument}=VALUE'
     known = [f'--{name}' for name in vars(options) if name != 'stage']
     close = difflib.get_close_matches(argument.split('=')[0], known, n=1)
     meant = f' (did you mean {close[0]}?)' if close else ''
@@ -234,7 +236,6 @@ def _folders(text: str) -> tuple[str, ...]:
 
 
 def _steps(text: str) -> int:
-  steps = int(text)
-  if steps < 1:
-    raise argparse.ArgumentTypeError(f'{steps} is not at least 1')
-  return steps
+  if not text.isdecimal() or not int(text):
+    raise argparse.ArgumentTypeError(f'{text!r} is no number of at least 1')
+  return int(text)

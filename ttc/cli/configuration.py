@@ -100,13 +100,21 @@ def _one_line(error: Exception) -> str:
   """An error on one line, without gin's indentation and class reprs."""
   first, *rest = str(error).splitlines() or ['']
   missing = _NO_VALUE.match(first)
-  if missing:
+  if missing and missing[1] == Experiment.__name__:
+    first = (
+      f'no gin file makes an Experiment ({missing[2]}); give one such as '
+      '--gin_file=gin/experiments/first_look.gin before those that bind more.'
+    )
+    rest = []
+  elif missing:
     first = f'{missing[1]} has no value for {missing[2]}; bind it.'
   elif not isinstance(error, ValueError | OSError):
     first = f'{type(error).__name__}: {first}'
   lines = [first.strip()]
   for line in rest:
     call = _CALL.match(line)
+    if missing and call is None:
+      continue  # gin's account of the same
     if call is None:
       lines.append(line.strip())
     elif not any('in call to' in seen for seen in lines):
