@@ -195,6 +195,7 @@ def test_what_a_kill_left_is_finished_with_the_same_bytes(
     ),
     (('--budget=2.5',), '--budget=2.5 is no number of generations'),
     (('--strategy=policy', '--budget=0'), '--budget=0 buys nothing'),
+    (('--strategy=greedy', '--budget=-1'), '--budget=-1 buys nothing'),
     (
       ('--budget=1e6',),
       '--budget=1000000 is that many generations for each question, of which '
@@ -203,6 +204,8 @@ def test_what_a_kill_left_is_finished_with_the_same_bytes(
     (('--seed=3,4',), '--seed=4 is none of the seeds (3,)'),
     (('--only=label',), '--only=label is no stage that could answer'),
     (('--output={root}',), 'is the folder of the run itself'),
+    (('--output={parent}',), 'of the run itself, or one that it is in'),
+    (('--output={questions}',), 'is a file; name a folder for the output'),
     (('--questions={root}/none.jsonl',), 'no file'),
     (('--questions={root}',), 'is a folder; name a file in it: JSON lines, gz'),
     (('--field=text',), "line 1: field 'text' is missing; the line has 'quest"),
@@ -216,7 +219,8 @@ def test_what_a_kill_left_is_finished_with_the_same_bytes(
 def test_what_is_refused_in_one_line(
   run, judged, questions, tmp_path, capsys, words, told
 ):
-  places = {'root': run[1], 'out': judged[0]}
+  places = {'root': run[1], 'parent': run[1].parent, 'out': judged[0]}
+  places['questions'] = questions
   words = [word.format(**places) for word in words]
   given = [f'--questions={questions}', f'--output={tmp_path / "new"}']
   assert _evaluate(run, *given, *words) == 2

@@ -51,6 +51,20 @@ def test_a_row_has_the_means_and_the_interval_of_its_outcomes(seeds):
   assert row['total'] == 160
 
 
+@pytest.mark.parametrize('seeds', [1, 2])
+@pytest.mark.parametrize('questions', [1, 24])
+@pytest.mark.parametrize('share', [0.0, 1.0])
+def test_questions_that_are_all_alike_are_no_certainty(share, questions, seeds):
+  # garak#2076: at the bound, all are alike in one of 40 cases.
+  rng = np.random.default_rng(0)
+  same = [_outcomes(rng, share, questions)] * seeds
+  (row,) = standings.table([Standing('beam', 4, same)])
+  bound = row['high'] if share == 0 else 100 - row['low']
+  assert row['accuracy'] == 100 * share
+  assert row['low'] <= row['accuracy'] <= row['high']
+  assert (1 - bound / 100) ** questions == pytest.approx(0.025)
+
+
 def test_differences_are_of_the_same_questions():
   rng = np.random.default_rng(1)
   one, other = _entries(rng, ('a', 4, 0.6), ('b', 4, 0.6))

@@ -98,4 +98,4 @@ def test_what_has_to_be_named(capsys):
   assert told in capsys.readouterr().err
   with pytest.raises(SystemExit, match='2'):
     main.main([*words, '--run=x', '--budget=four'])
-  assert "'four'" in capsys.readouterr().err
+  assert "'four' is no list such as 4,16" in capsys.readouterr().err

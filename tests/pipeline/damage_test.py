@@ -152,6 +152,13 @@ def test_a_damaged_part_of_a_finished_stage_is_not_read(finished, corrupt):
   assert verdict.damage
 
 
+def test_a_damaged_description_of_a_finished_stage_is_seen(finished):
+  path = finished / 'stage.json'
+  path.write_bytes(path.read_bytes()[:-20])
+  (verdict,) = verify.verify(finished)
+  assert str(path) in verdict.damage[0]
+
+
 @pytest.mark.parametrize('corrupt', CORRUPTIONS, ids=ids)
 def test_a_damaged_part_of_an_unfinished_stage_is_done_again(
   unfinished, corrupt, tmp_path, capsys

@@ -67,10 +67,11 @@ def _evaluate(
   seeds = options.seed or opened.experiment.seeds[:1]
   opened.check_seeds(seeds)
   output = storage.absolute(options.output)
-  if output == opened.root:
+  storage.check_folder(output)
+  if output in (opened.root, *opened.root.parents):
     raise ValueError(
-      f'--output={options.output} is the folder of the run itself; give '
-      'another one.'
+      f'--output={options.output} is the folder of the run itself, or one '
+      'that it is in; give another one.'
     )
   offered = offers.of(opened.experiment, options.only)
   settings = several(offered, options.strategy, options.budget)

@@ -139,10 +139,7 @@ class Offer:
 
   def _whole(self, budget: float, verified: bool) -> float:
     """A budget as stages take it; raises ValueError for one that none can."""
-    if not 0 < budget < math.inf:
-      raise ValueError(
-        f'--budget={budget:g} buys nothing; give a positive number.'
-      )
+    check_budget(budget)
     whole = int(budget) if budget == int(budget) else budget
     most = max(_MOST, *self.budgets)
     if whole > most:
@@ -288,6 +285,14 @@ def chosen(offers: dict[str, Offer], strategy: str) -> Offer:
   return offers[written(strategy)]
 
 
+def check_budget(budget: float) -> None:
+  """Raises ValueError for a budget that buys nothing, or has no end."""
+  if not 0 < budget < math.inf:
+    raise ValueError(
+      f'--budget={budget:g} buys nothing; give a positive number.'
+    )
+
+
 def written(name: str) -> str:
   """A name as a shell takes it: 'lookahead k=1, M=4' is lookahead-k1-m4."""
   plain = name.lower().replace('=', '').replace('√', 'sqrt')
@@ -376,6 +381,11 @@ def _limits(
     cfg, _ = described(path)
     # One with a reader has a tokenizer of its own, whose texts it checks.
     if cfg.context is not None and orbax.load_reader(str(model)) is None:
+      if cfg.context <= room:
+        raise ValueError(
+          f'Generation.max_tokens={room} leaves no room for a question in the '
+          f'context of {model}, {cfg.context} tokens; lower it.'
+        )
       why = (
         f'the context of {model}, {cfg.context} tokens, less '
         f'Generation.max_tokens={room}'

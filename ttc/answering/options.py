@@ -2,8 +2,10 @@
 
 import argparse
 from collections.abc import Iterable
+import functools
 from typing import Any
 
+_EXAMPLES = {int: '0,1', float: '4,16', str: 'greedy,best-of-n'}
 _SOLVE = """
 for example, on the quickstart's run:
   ttc solve --run=runs/quickstart --strategy=beam-m4 --budget=16 --show \\
@@ -142,7 +144,7 @@ def add_evaluate(stages, parent: argparse.ArgumentParser, gin: str) -> None:
   ):
     parser.add_argument(
       f'--{name}',
-      type=lambda words, kind=kind: tuple(map(kind, words.split(','))),
+      type=functools.partial(_several, kind),
       default=default,
       metavar=f'{metavar},{metavar}',
       help=text,
@@ -152,3 +154,16 @@ def add_evaluate(stages, parent: argparse.ArgumentParser, gin: str) -> None:
     action='store_true',
     help='continue what other code or devices began',
   )
+
+
+def _several(kind: type, words: str) -> tuple:
+  """The values of a list with commas, each once."""
+  try:
+    values = [kind(word) for word in words.split(',')]
+  except ValueError:
+    values = []
+  if not values or '' in values:
+    raise argparse.ArgumentTypeError(
+      f'{words!r} is no list such as {_EXAMPLES[kind]}'
+    )
+  return tuple(dict.fromkeys(values))

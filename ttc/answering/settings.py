@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import NamedTuple
 
-from ttc.answering.offers import Offer, written
+from ttc.answering.offers import check_budget, Offer, written
 from ttc.runtime.safe_text import quoted
 from ttc.search.strategies import Greedy, Strategy
 from ttc.stages.arms import Arm, Armed
@@ -42,8 +42,11 @@ def several(
     By name as `offers` has them, then by budget.
 
   Raises:
-    ValueError: there are no such strategies; the message names all of them.
+    ValueError: there are no such strategies, of which the message names all, or
+      a budget buys nothing.
   """
+  for budget in budgets:
+    check_budget(budget)
   wanted = {written(name): name for name in strategies}
   unknown = [name for plain, name in wanted.items() if plain not in offers]
   if unknown or not wanted:

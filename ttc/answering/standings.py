@@ -60,9 +60,7 @@ def table(entries: Sequence[Standing]) -> list[dict[str, Any]]:
     mean = lambda name, own=entry.seeds: float(
       np.mean([getattr(x, name).mean() for x in own])
     )
-    accuracy, low, high = bootstrap.interval(
-      [right[None] for right in entry.correct], lambda m: 100 * m[..., 0]
-    )
+    accuracy, low, high = _accuracy(entry.correct)
     rows.append(
       {
         'strategy': entry.strategy,
@@ -138,6 +136,23 @@ def text(
       told = f'{count} of {len(claims)} differences; see evaluation.json'
       lines.append(f'{verdict:>14}  {told}')
   return printable('\n'.join(lines))
+
+
+def _accuracy(
+  correct: Sequence[np.ndarray],
+) -> tuple[float | None, float | None, float | None]:
+  """Accuracy in percent with its interval, of float [Q] per seed.
+
+  Draws of questions that are all wrong, or all right, are all alike, which is
+  no certainty: that bound is the exact binomial one (Clopper and Pearson 1934).
+  """
+  accuracy, low, high = bootstrap.interval(
+    [right[None] for right in correct], lambda m: 100 * m[..., 0]
+  )
+  if accuracy in (0.0, 100.0):
+    unlikely = 100 * ((1 - bootstrap.LEVEL) / 2) ** (1 / len(correct[0]))
+    low, high = (0.0, 100 - unlikely) if accuracy == 0 else (unlikely, 100.0)
+  return accuracy, low, high
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -235,6 +235,7 @@ def _prepared(
   experiment, config = configuration.load(request.files, request.bindings)
   try:
     root = experiment.root
+    storage.check_folder(root)
   except ValueError as error:
     raise ConfigurationError(f'Experiment.output: {error}') from error
   place = Place(

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 
 from ttc.pipeline import journal, records
-from ttc.pipeline.origin import FILE
+from ttc.pipeline.origin import FILE, Origin, RefusedError
 from ttc.runtime import storage
 
 
@@ -44,18 +44,18 @@ def verify(folder: pathlib.Path) -> Iterator[Finding]:
 def _stage(folder: pathlib.Path) -> Finding:
   try:
     mark = records.read_mark(folder)
-  except records.IncompleteError as error:
+    Origin.read(folder)
+  except (records.IncompleteError, RefusedError) as error:
     return Finding(folder, 'complete', 0, [str(error)])
   if mark is None:
     return _unfinished(folder)
   held = mark.get('sha256', {})
   damage = list(records.damage(folder, mark, {*mark['rows'], *held}))
-  extra = [
-    path.name
+  damage += [
+    f'{path} is not of this stage'
     for path in records.part_paths(folder)
     if path.name not in mark['rows']
   ]
-  damage += [f'{folder / name} is not of this stage' for name in extra]
   if not held and not damage:
     try:
       records.read_rows(folder)  # a revision without digests counted rows

@@ -135,6 +135,13 @@ def make_folder(folder: pathlib.Path) -> None:
     ) from error
 
 
+def check_folder(folder: pathlib.Path) -> None:
+  """Raises ValueError where a file is in the place of an absolute folder."""
+  for place in () if is_remote(folder) else (folder, *folder.parents):
+    if place.is_file():
+      raise ValueError(f'{place} is a file; name a folder for the output.')
+
+
 def remove_folder(folder: pathlib.Path) -> None:
   """Deletes a folder with its content; does nothing if there is none."""
   if not folder.is_dir():
