@@ -12,7 +12,10 @@ from ttc.analysis import names, study
 from ttc.answering import asked, offers
 from ttc.answering.replies import BELIEF, replies, VOTE, WEIGHTED_VOTE
 from ttc.pipeline import records
-from ttc.search.strategies import BestOfN
+from ttc.pipeline.experiment import Experiment
+from ttc.search.strategies import BestOfN, Greedy
+from ttc.stages.arms import Arm
+from ttc.stages.sample import Sample
 
 
 def _asked(run, strategy, budget, problems, only=''):
@@ -29,6 +32,18 @@ def _recorded(run, stage, strategy=None):
     row['problem']: row
     for row in rows
     if strategy is None or row['strategy'] == repr(strategy)
+  }
+
+
+def test_what_is_sampled_can_be_chosen_from(run):
+  # A first look has no arm of best-of-N, and four samples of a question.
+  (search,) = [s for s in run[0].stages if s.name == 'search']
+  search = dataclasses.replace(search, arms=(Arm(Greedy(), (1,)),))
+  stages = (Sample(search.solver, num=7), search)
+  found = offers.of(Experiment('first_look', stages))
+  assert {name: offer.budgets for name, offer in found.items()} == {
+    'greedy': (1,),
+    'best-of-n': (7,),
   }
 
 

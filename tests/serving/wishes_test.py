@@ -19,6 +19,16 @@ def menu():
   return Menu(served.offered(experiment))
 
 
+def test_more_of_best_of_n_can_be_allowed():
+  experiment = small_run.experiment(pathlib.Path('/nowhere'), '/a/verifier')
+  own = served.offered(experiment)
+  menu = Menu({'greedy': own['greedy'], 'best-of-n': own['best-of-n']}, 4096)
+  assert 'best-of-n-4096' in [listing.name for listing in menu.listings]
+  assert menu.find('best-of-n-4096').budget == 4096
+  with pytest.raises(ApiError, match=r'to 4096, .* --budget=N allows'):
+    menu.find('best-of-n-5000')
+
+
 def _read(menu, chat=True, **fields):
   given = {'model': 'beam-m2-4'}
   given |= {'messages': [USER]} if chat else {'prompt': 'a question'}

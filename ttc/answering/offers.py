@@ -198,8 +198,10 @@ def of(experiment: Experiment, stage: str = '') -> dict[str, Offer]:
       found.setdefault(arm.strategy, Offer(one, arm.strategy, arm.budgets))
   if searches:
     verified = [s for s in searches if s.solver.verifier]
-    for strategy in (BestOfN(), Greedy()):
-      offer = Offer((verified or searches)[0], strategy, (1,))
+    # What the experiment samples of a question, it can choose the best of.
+    most = max(getattr(s, 'num', 1) for s in experiment.stages)
+    for strategy, budget in ((BestOfN(), most), (Greedy(), 1)):
+      offer = Offer((verified or searches)[0], strategy, (budget,))
       found.setdefault(strategy, offer)
   unique = names.unique(map(repr, found))
   named = {

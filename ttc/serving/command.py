@@ -67,7 +67,7 @@ def _serve(
     del there[offers.REVISIONS]
     told = f'two more models would be loaded; see --only={own.stage.policy}'
     absent[offers.REVISIONS] = told
-  menu = Menu(there)
+  menu = Menu(there, options.budget)
   name = opened.experiment.name
   with contextlib.closing(_bound(options.host, options.port)) as listener:
     answerer, schedulers = loading.load(
@@ -154,6 +154,7 @@ def _check(options: argparse.Namespace) -> None:
     ('queue', 1, math.inf),
     ('timeout', 1, 7 * 86400),
     ('drain', 0, 7 * 86400),
+    ('budget', 1, 10_000),
     ('prompt_tokens', 1, math.inf),
     ('body', 1024, 1 << 30),
   ):

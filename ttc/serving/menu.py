@@ -64,11 +64,12 @@ class Menu:
     largest: generations that a client may spend on a question.
   """
 
-  def __init__(self, offers: Mapping[str, Offered]):
+  def __init__(self, offers: Mapping[str, Offered], largest: int | None = None):
     """Takes the offers that have the models of the first one.
 
     Args:
       offers: see `offers.of`; at least one.
+      largest: see the class; None is what the run spent on one at most.
     """
     self.stage = next(iter(offers.values())).stage
     self.solver, models = _solver(self.stage), _models(self.stage)
@@ -79,15 +80,19 @@ class Menu:
     stages = [offer.stage for offer in self.offers.values()]
     self.revision = next((s for s in stages if s.kind == _REVISE), None)
     spent = [o.budgets for o in self.offers.values() if o.strategy is not None]
-    self.largest = max(map(max, spent), default=1)
+    self.largest = largest or max(map(max, spent), default=1)
 
   @property
   def listings(self) -> list[Listing]:
-    """Every offer at each of the budgets that the run spent."""
+    """Every offer at each of the budgets that the run spent, and the largest.
+
+    The largest is listed for best-of-N alone, which every run can spend.
+    """
+    more = lambda o: (self.largest,) * isinstance(o.strategy, BestOfN)
     return [
       self._listing(name, budget)
       for name, offer in self.offers.items()
-      for budget in offer.budgets
+      for budget in dict.fromkeys((*offer.budgets, *more(offer)))
     ]
 
   @property
@@ -131,7 +136,8 @@ class Menu:
     told, most = '', self._most(offer)
     if budget != int(budget) or budget > most:
       told = f'its budget is {budget:g}; give a whole number from 1 to {most}, '
-      told += 'the most of the run.'
+      told += 'the most of the run'
+      told += '; ttc serve --budget=N allows more.' if self._few(offer) else '.'
     elif offer.strategy is not None:
       try:
         offer.strategy.rows(int(budget))
@@ -147,8 +153,11 @@ class Menu:
     A search holds all its rows at once, for which the run had room. Others do
     with two.
     """
-    few = offer.strategy is not None and not offer.strategy.verified
-    return self.largest if few else max(offer.budgets)
+    return self.largest if self._few(offer) else max(offer.budgets)
+
+  def _few(self, offer: Offered) -> bool:
+    """Whether an offer needs few rows at once, whatever its budget."""
+    return offer.strategy is not None and not offer.strategy.verified
 
   def _listing(self, name: str, budget: float) -> Listing:
     whole = int(budget) if budget == int(budget) else budget

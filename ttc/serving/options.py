@@ -40,6 +40,8 @@ def add_parser(stages, parent: argparse.ArgumentParser, gin: str) -> None:
   settings = (
     ('seed', int, None, 'of the models, and of requests without one (the '
      'first of the run)'),
+    ('budget', int, None, 'largest of best-of-N that clients may ask for (the '
+     'most of the run)'),
     ('only', str, '', 'take models and strategies of this stage alone'),
     ('host', str, '127.0.0.1', 'address to listen at (127.0.0.1)'),
     ('port', int, 8000, 'port; 0 is any that is free (8000)'),
