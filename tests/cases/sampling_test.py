@@ -13,6 +13,7 @@ import pytest
 
 from tests import testing
 from tests.data import toys
+from ttc.answering import exits
 from ttc.checkpoints import orbax
 from ttc.cli import main
 from ttc.data.tokenizer import Tokenizer
@@ -20,11 +21,12 @@ from ttc.data.vocabulary import end_table
 from ttc.data.worksheet import Worksheet
 from ttc.inference import sampling
 from ttc.inference.generation import Generation
-from ttc.pipeline import records
+from ttc.pipeline import records, status
 from ttc.pipeline.experiment import Experiment
 from ttc.pipeline.stage import Place, StageRun
 from ttc.search.solutions import Attempt
 from ttc.search.strategies import BestOfN
+from ttc.stages.probe import Probe
 from ttc.stages.sample import Sample
 from ttc.stages.solver import Solver
 
@@ -152,6 +154,9 @@ def test_a_stage_says_which_model_overflows(tmp_path):
       tmp_path,
     )
   assert f"the model of '{verifier}': its values" in str(failed.value)
+  # What is no logit is looked at, too; JSON would refuse it without a name.
+  with pytest.raises(FloatingPointError, match='its states are not finite'):
+    sampled(Probe(solver(proposer=bad)), tmp_path)
 
 
 def test_the_command_says_so_in_one_line(tmp_path, capfd):
@@ -187,8 +192,21 @@ generation.Generation.max_step_tokens = 3
   said = [line for line in lines if line.startswith('ttc: ')]
   assert len(said) == 1
   assert 'logits are not finite' in said[0]
+  (run,) = status.read(tmp_path / 'runs' / 'e')
+  for told in (said[0], run.detail):
+    assert told.count('seed-0/sample') == 1
   assert not any('Traceback' in line for line in lines)
   assert not list((tmp_path / 'runs').rglob('part-*'))
+
+
+def test_commands_that_answer_say_so_in_one_line(capsys):
+  """P22 in ttc solve and ttc evaluate."""
+
+  def overflows():
+    raise FloatingPointError('its logits are\nnot finite')
+
+  assert exits.guarded(overflows, debug=False) == 1
+  assert capsys.readouterr().err == 'ttc: its logits are not finite\n'
 
 
 # --- padded vocabularies ------------------------------------------------------

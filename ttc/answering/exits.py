@@ -30,7 +30,7 @@ def guarded(work: Callable[[], None], debug: bool, kept: str = '') -> int:
       work()
   except BrokenPipeError:
     raise  # of no importance, and the command's to tell from others
-  except (ValueError, OSError) as error:
+  except (ValueError, FloatingPointError, OSError) as error:
     if storage.unreachable(error):
       raise
     if debug:

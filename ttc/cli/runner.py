@@ -132,7 +132,8 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
     return _fail(f'ttc: {text}', _WORK_FAILED), text
   except Exception as error:
     if _is_told(error):
-      text = f'{session.label}: {error}' if session.label else str(error)
+      where = f'{session.label}: ' if session.label else ''
+      text = f'{where}{str(error).removeprefix(where)}'
       return _fail(f'ttc: {text} {_MENDED}', _WORK_FAILED), text
     traceback.print_exception(error)
     text = f'{type(error).__name__}: {error}'

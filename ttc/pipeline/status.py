@@ -305,7 +305,7 @@ def _why(trace: Trace) -> str:
   """The error of a run as one line of text, with its stage."""
   where = f'{trace.stage}: ' if trace.stage else ''
   error = ' '.join(trace.error.split()) or f'exit code {trace.code}'
-  return f'{where}{error}'
+  return f'{where}{error.removeprefix(where)}'
 
 
 def _begun(folder: pathlib.Path) -> list[str]:

@@ -24,7 +24,7 @@ def questions(
     that is not known before they run.
 
   Raises:
-    ValueError: there is no such stage before `reader`.
+    ValueError: there is no such stage before `reader`, or it makes a model.
   """
   asked = None
   for stage in samplers(experiment, reader, name):
@@ -44,9 +44,6 @@ def samplers(experiment: Experiment, reader: Stage, name: str) -> list[Stage]:
 
   Returns:
     The stages, the one that is read first.
-
-  Raises:
-    ValueError: there is no such stage before `reader`, or it makes a model.
   """
   found = []
   while isinstance(name, str):

@@ -55,6 +55,9 @@ class Probe:
         models = solver.load(run)
       asked = [p for p in part.items if not solver.skipped(p)]
       states = self._states(models, [solver.prompt(p) for p in asked])
+      if not np.isfinite(states).all():
+        width = solver.prompt_width
+        raise models.proposer.overflow('states', asked[0].id, width)
       by_id = dict(zip((p.id for p in asked), states, strict=True))
       part.write([self._row(p, by_id) for p in part.items])
 
