@@ -232,7 +232,7 @@ def test_files_without_an_experiment_are_told():
 @pytest.mark.parametrize(
   ('option', 'told'),
   [
-    ('--gin.BUDGET', '--gin.BUDGET has no value; write --gin.BUDGET=VALUE'),
+    ('--gin.BUDGET', 'it lacks a value, as in NAME=VALUE'),
     ('--profile=x', "'x' is no number of at least 1"),
     ('--profile=0', "'0' is no number of at least 1"),
   ],
@@ -439,6 +439,16 @@ def test_one_bucket_folder_has_one_name():
   assert {storage.normal(name) for name in names} == {'gs://b/runs'}
   assert storage.normal('runs/x/') == 'runs/x'
   assert not storage.is_remote('/data/a://b')
+
+
+@pytest.mark.parametrize('field', ['output', 'reuse'])
+def test_a_missing_library_is_told_of_each_path(field, capsys, monkeypatch):
+  monkeypatch.setitem(sys.modules, 's3fs', None)
+  own = f"--gin.Experiment.{field}='s3://b/x'"
+  assert main.main(['run', f'--gin_file={_QUICK}', '--check', own]) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert f'Experiment.{field}: s3://b/x: s3:// needs s3fs' in line
+  assert 'continues' not in line
 
 
 def test_a_missing_library_is_one_line_and_no_crash(tmp_path):

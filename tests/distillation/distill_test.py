@@ -199,9 +199,8 @@ def test_the_longest_example_fits_a_row():
       fitting.Fit(loop, held_out=0.3),
       start='pretrain',
     )
-    experiment = Experiment(
-      'e', (Sample(SOLVER, name='pretrain'), sample, distill, train)
-    )
+    base = dataclasses.replace(train, name='pretrain')
+    experiment = Experiment('e', (base, sample, distill, train))
     if room == longest:
       train.check(experiment)
     else:

@@ -159,7 +159,9 @@ def unknown(options: argparse.Namespace, rest: Sequence[str]) -> str:
     if argument.startswith(heads) and '=' in argument:
       continue
     if argument.startswith(heads):
-      return f'{argument} has no value; write {argument}=VALUE'
+      return (
+        f'unknown argument {argument!r}: it lacks a value, as in NAME=VALUE'
+      )
     known = [f'--{name}' for name in vars(options) if name != 'stage']
     close = difflib.get_close_matches(argument.split('=')[0], known, n=1)
     meant = f' (did you mean {close[0]}?)' if close else ''

@@ -249,7 +249,12 @@ def _prepared(
     processes=processes,
     mixed=request.mixed,
   )
-  reuse.check(experiment)
+  try:
+    reuse.check(experiment)
+  except ConfigurationError:
+    raise
+  except ValueError as error:
+    raise ConfigurationError(f'Experiment.reuse: {error}') from error
   names = chosen.names(experiment.everything, request.kind, request.only)
   return experiment, _checked(experiment, place, names)
 
