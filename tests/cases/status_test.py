@@ -135,6 +135,48 @@ def test_a_sweep_does_not_hide_the_experiment_of_its_folder(tmp_path, capsys):
   assert capsys.readouterr().out.splitlines()[-1] == '3 runs: 3 done'
 
 
+def _cells(folder, *names):
+  folder.mkdir(parents=True, exist_ok=True)
+  cells = [{'name': name, 'bindings': {}} for name in names]
+  (folder / 'sweep.json').write_text(json.dumps({'cells': cells}))
+
+
+def test_a_sweep_does_not_hide_those_below_it(tmp_path):
+  """O10: they were one line each, failed or stopped for what one cell was."""
+  _cells(tmp_path, 'a')
+  _log(tmp_path / 'a', '1', {'stage': _TOSS}, {'code': 0})
+  _cells(tmp_path / 'inner', 'b', 'c')
+  _log(tmp_path / 'inner' / 'b', '1', {'stage': _TOSS}, {'code': 0})
+  (tmp_path / 'inner' / run_log.FOLDER).mkdir()
+  begun = {'time': 1.0, 'host': 'x'}
+  lines = [begun, {'time': 2.0, 'cell': 'c', 'code': 1, 'began': 1.0}]
+  (tmp_path / 'inner' / run_log.FOLDER / '1.log').write_text(
+    ''.join(f'{json.dumps(line)}\n' for line in lines)
+  )
+  _log(tmp_path / 'old', '1', {'stage': _TOSS}, {'code': 0})  # no cell any more
+  names = [run.name for run in status.read(tmp_path)]
+  assert names == ['a', 'old', 'inner/b', 'inner/c']
+  below = {run.name: run.state for run in status.read(tmp_path / 'inner')}
+  for run in status.read(tmp_path):
+    if run.name.startswith('inner/'):
+      assert run.state == below[run.name.removeprefix('inner/')]
+
+
+def test_jobs_are_looked_for_where_they_write(tmp_path, capsys):
+  """The folder of jobs said of all of them that they wait, for ever."""
+  output = tmp_path / 'bucket'
+  _cells(output, 'a')
+  _log(output / 'a', '1', {'stage': _TOSS}, {'code': 0})
+  _cells(tmp_path / 'jobs', 'a')
+  assert main.main(['status', str(tmp_path / 'jobs')]) == 0
+  assert '1 waiting' in capsys.readouterr().out
+  (tmp_path / 'jobs' / 'output').write_text(f'{output}\n')
+  assert main.main(['status', str(tmp_path / 'jobs')]) == 0
+  told = capsys.readouterr()
+  assert '1 stopped' in told.out
+  assert f'they write to {output}, read instead' in told.err
+
+
 @pytest.mark.parametrize(
   ('folder', 'hint'),
   [

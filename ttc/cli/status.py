@@ -54,11 +54,16 @@ def run(options: argparse.Namespace) -> int:
   """Prints a table or JSON; returns 0, or 2 if a folder has no experiment."""
   from ttc.pipeline import status
   from ttc.runtime.safe_text import printable
+  from ttc.sweeps import jobs
 
   tables = []
   for name in options.folder:
     try:
-      tables.append((name, status.read(os.path.expanduser(name))))
+      place = os.path.expanduser(name)
+      if bucket := jobs.output(place):
+        told = f'ttc: {name} has the jobs; they write to {bucket}, read instead'
+        print(printable(told), file=sys.stderr)
+      tables.append((name, status.read(bucket or place)))
     except (ValueError, OSError) as error:
       told = ' '.join(str(error).splitlines())
       print(printable(f'ttc: {told}'), file=sys.stderr)

@@ -105,17 +105,8 @@ def read(name: str | os.PathLike) -> list[Run]:
   folder = storage.path(name)
   runs = _runs(folder) if str(name).strip() else []
   if not runs and str(name).strip() and folder.is_dir():
-    for child in sorted(folder.iterdir()):
-      below = _runs(child) if child.is_dir() else []
-      single = len(below) == 1 and not (child / sweep_cells.FILE).exists()
-      runs += (
-        below
-        if single
-        else [
-          dataclasses.replace(run, name=f'{child.name}/{run.name}')
-          for run in below
-        ]
-      )
+    for child in filter(pathlib.Path.is_dir, sorted(folder.iterdir())):
+      runs += _below(child)
   if not runs:
     raise ValueError(
       f'{str(name)!r} holds no experiment or sweep; name a folder that ttc run '
@@ -195,6 +186,15 @@ def _left(stage: StageStatus, typical: dict[str, float]) -> float | None:
   return None
 
 
+def _below(folder: pathlib.Path) -> list[Run]:
+  """As `_runs`, for a folder that was not named: its name before theirs."""
+  runs = _runs(folder)
+  if len(runs) == 1 and not (folder / sweep_cells.FILE).exists():
+    return runs
+  name = lambda run: f'{folder.name}/{run.name}'
+  return [dataclasses.replace(run, name=name(run)) for run in runs]
+
+
 def _runs(folder: pathlib.Path) -> list[Run]:
   """The experiment of a folder and the cells of its sweep; [] for neither."""
   traces = run_log.read(folder)
@@ -207,17 +207,17 @@ def _runs(folder: pathlib.Path) -> list[Run]:
   if cells is None:
     return experiment
   names = [cell['name'] for cell in cells]
-  # Folders of cells that an earlier sweep.json listed and this one does not.
-  names += sorted(
-    child.name
-    for child in folder.iterdir()
-    if child.name not in names and (child / run_log.FOLDER).is_dir()
-  )
-  return experiment + [
+  # Folders of cells that an earlier sweep.json listed and this one does not,
+  # and of other sweeps.
+  more = [c for c in sorted(folder.iterdir()) if c.name not in names]
+  sweeps = [c for c in more if (c / sweep_cells.FILE).exists()]
+  more = [c for c in more if (c / run_log.FOLDER).is_dir() and c not in sweeps]
+  experiment += [
     _with_sweep_log(_run(folder / name, name, own), own, traces)
-    for name in names
+    for name in [*names, *(child.name for child in more)]
     for own in [run_log.read(folder / name)]
   ]
+  return experiment + [run for sweep in sweeps for run in _below(sweep)]
 
 
 def _with_sweep_log(run: Run, own: list[Trace], traces: list[Trace]) -> Run:

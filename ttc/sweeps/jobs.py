@@ -7,16 +7,18 @@ FOLDER/output                         the output folder of the sweep, as text
 
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shlex
 
 from ttc.distribution import shipped
 from ttc.runtime import storage
-from ttc.sweeps.cells import Cell, Sweep
+from ttc.sweeps.cells import Cell, FILE, Sweep
 
 # The launchers copy what lies around them.
 _WHERE = ' from a folder that `ttc unpack` makes' if shipped.IS_COPY else ''
+_OUTPUT = 'output'
 _LONGEST = 40  # characters in the name of an xpk workload
 _TPU = re.compile(r'tpu-v\d+[a-z]*-[1-9]\d*(:1)?')
 _NAME = re.compile(r't-[a-z0-9-]*-[0-9a-f]{8}')
@@ -87,6 +89,16 @@ def write_xpk(
   )
 
 
+def output(folder: str | os.PathLike) -> str | None:
+  """Where the jobs of a folder write to; None for a folder without jobs."""
+  path = storage.path(folder) / _OUTPUT
+  if storage.is_remote(path) or not path.is_file():
+    return None
+  if not (path.parent / FILE).is_file():
+    return None
+  return path.read_text(encoding='utf-8').strip() or None
+
+
 def name_of(sweep: Sweep, cell: Cell) -> str:
   """A stable name that clusters accept; its digits keep similar cells apart."""
   whole = f'{sweep.output}/{cell.name}'
@@ -127,6 +139,6 @@ def _write(
     if _NAME.fullmatch(old.stem):
       old.unlink()
   sweep.write(folder, sweep.cells())
-  (folder / 'output').write_text(f'{sweep.output}\n', encoding='utf-8')
+  (folder / _OUTPUT).write_text(f'{sweep.output}\n', encoding='utf-8')
   for name, text in jobs.items():
     (folder / name).write_text(text, encoding='utf-8')
