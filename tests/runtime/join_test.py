@@ -1,9 +1,12 @@
 """What a platform tells of a run's hosts."""
 
+import math
+
 from jax._src.clusters import ClusterEnv
 import pytest
 
 from ttc.runtime import join
+from ttc.runtime.coordinator import JoinError
 
 
 def _kind(name):
@@ -28,3 +31,18 @@ def test_metadata_that_is_not_there_means_no_known_host(monkeypatch, error):
 
   monkeypatch.setattr(_kind('gcetpu'), 'is_env_present', fail)
   assert join._pod_hosts() == []
+
+
+@pytest.mark.parametrize(
+  ('numbers', 'told'),
+  [
+    ({'timeout': math.nan}, '--join_timeout=nan; give'),
+    ({'timeout': -1.0}, '--join_timeout=-1; give'),
+    ({'timeout': math.inf}, '--join_timeout=inf; give'),
+    ({'count': 0}, '--processes=0; give at least 1'),
+  ],
+)
+def test_numbers_without_meaning_are_refused(numbers, told):
+  cluster = join.Cluster(**{'coordinator': 'a:1', 'index': 0} | numbers)
+  with pytest.raises(JoinError, match=told):
+    join.resolve(cluster)

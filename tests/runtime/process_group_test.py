@@ -129,7 +129,12 @@ def test_a_stranger_does_not_disturb():
 
 @pytest.mark.parametrize(
   ('address', 'index', 'message'),
-  [('nowhere', 0, 'host:port'), ('a:1', 2, '--process=2 is not in 0 to 1')],
+  [
+    ('nowhere', 0, 'host:port'),
+    ('a:0', 0, 'port from 1 to 65535'),
+    ('a:65536', 0, 'port from 1 to 65535'),
+    ('a:1', 2, '--process=2 is not in 0 to 1'),
+  ],
 )
 def test_what_cannot_be_is_refused(address, index, message):
   with pytest.raises(JoinError, match=message):

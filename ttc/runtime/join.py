@@ -13,6 +13,7 @@ passes the variable on to all tasks; `mpirun` of Open MPI needs
 
 import dataclasses
 import importlib.metadata
+import math
 import os
 import signal
 import sys
@@ -60,8 +61,14 @@ def resolve(cluster: Cluster) -> Cluster:
     cluster: returned as it is if coordinator, count and index are all set.
 
   Raises:
-    JoinError: there is no such platform here.
+    JoinError: there is no such platform here, or a number has no meaning.
   """
+  if not 0 < cluster.timeout < math.inf:
+    raise JoinError(
+      f'--join_timeout={cluster.timeout:g}; give a number of seconds above 0.'
+    )
+  if cluster.count is not None and cluster.count < 1:
+    raise JoinError(f'--processes={cluster.count}; give at least 1.')
   members = (cluster.coordinator, cluster.count, cluster.index)
   if None not in members:
     return cluster

@@ -232,8 +232,11 @@ def join(
       process as a stranger.
   """
   host, _, port = address.rpartition(':')
-  if not host or not port.isdigit():
-    raise JoinError(f'--coordinator={address} is not of the form host:port.')
+  if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+    raise JoinError(
+      f'--coordinator={address} is not of the form host:port, with a port from '
+      '1 to 65535.'
+    )
   if not 0 <= index < count:
     raise JoinError(
       f'--process={index} is not in 0 to {count - 1}, for --processes={count}.'
