@@ -152,6 +152,14 @@ def test_a_damaged_part_of_a_finished_stage_is_not_read(finished, corrupt):
   assert verdict.damage
 
 
+def test_a_stage_that_was_taken_from_what_is_gone_is_seen(finished):
+  link = finished.with_name('taken')
+  link.symlink_to(finished.with_name('gone'))
+  found = [f for f in verify.verify(finished.parent) if f.damage]
+  assert [f.folder for f in found] == [link]
+  assert 'which is gone' in found[0].damage[0]
+
+
 def test_a_damaged_description_of_a_finished_stage_is_seen(finished):
   path = finished / 'stage.json'
   path.write_bytes(path.read_bytes()[:-20])

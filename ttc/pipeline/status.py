@@ -191,8 +191,7 @@ def _below(folder: pathlib.Path) -> list[Run]:
   runs = _runs(folder)
   if len(runs) == 1 and not (folder / sweep_cells.FILE).exists():
     return runs
-  name = lambda run: f'{folder.name}/{run.name}'
-  return [dataclasses.replace(run, name=name(run)) for run in runs]
+  return [dataclasses.replace(r, name=f'{folder.name}/{r.name}') for r in runs]
 
 
 def _runs(folder: pathlib.Path) -> list[Run]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 import dataclasses
+import os
 import pathlib
 
 from ttc.pipeline import journal, records
@@ -15,7 +16,7 @@ class Finding:
 
   Attributes:
     folder: of a stage, or of a converted model.
-    state: 'complete' or 'unfinished'.
+    state: 'complete', 'unfinished' or 'missing'.
     files: number of files that were compared with their digests.
     damage: one line per file that is not what was written.
   """
@@ -27,11 +28,7 @@ class Finding:
 
 
 def verify(folder: pathlib.Path) -> Iterator[Finding]:
-  """Checks every stage in a folder, all parts and models included.
-
-  Args:
-    folder: of a stage, an experiment, or of several experiments.
-  """
+  """Checks the stages of an experiment, or of several, or a single one."""
   if (folder / records.MARK).exists() or (folder / FILE).exists():
     yield _stage(folder)
     return
@@ -39,6 +36,9 @@ def verify(folder: pathlib.Path) -> Iterator[Finding]:
     child = folder / name
     if not name.startswith('.') and child.is_dir():
       yield from verify(child)
+    elif os.path.islink(child):
+      gone = f'{child} was taken from {os.readlink(child)}, which is gone'
+      yield Finding(child, 'missing', 0, [gone])
 
 
 def _stage(folder: pathlib.Path) -> Finding:
