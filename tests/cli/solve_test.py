@@ -119,3 +119,19 @@ def test_what_is_refused(made, capsys, given, told):
   assert shown.err.count('\n') == 1
   assert told.format(made[0]) in shown.err
   assert '\x1b' not in shown.err
+
+
+def test_a_damaged_record_of_the_configuration_is_told(tmp_path, capsys):
+  folder = tmp_path / 'seed-0' / 'greedy'
+  folder.mkdir(parents=True)
+  (folder / 'config.gin').write_text(
+    'from __gin__ import dynamic_registration\n'
+    'from ttc.pipeline import experiment\n'
+    'experiment.Experiment.name = "x"\n'
+    + ''.join(f'A{number} = {number}\n' for number in range(30))
+  )
+  assert main.main(['solve', f'--run={tmp_path}', '--question=x']) == 2
+  (line,) = capsys.readouterr().err.splitlines()
+  assert 'A0 is bound but nothing in the experiment uses it (as are A1' in line
+  assert 'and 21 more); ' in line
+  assert 'if it is damaged, give its gin files with --gin_file' in line

@@ -57,7 +57,15 @@ def opened(
     )
   root = storage.absolute(options.run) if options.run else None
   files = options.gin_file or [str(_recorded(root))]
-  experiment, config = load(files, bound, False)
+  try:
+    experiment, config = load(files, bound, False)
+  except ValueError as error:
+    if options.gin_file or bound:
+      raise
+    raise ValueError(
+      f'{error} This is what the run has recorded; if it is damaged, give its '
+      'gin files with --gin_file.'
+    ) from error
   return Opened(experiment, root or experiment.root, config)
 
 

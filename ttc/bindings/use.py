@@ -19,6 +19,7 @@ from ttc.pipeline.experiment import ConfigurationError
 
 Table = Mapping[tuple[str, str], Mapping[str, Any]]  # by (scope, selector)
 Node = tuple[str, str]  # (scope, selector)
+_SHOWN = 8  # names in a message
 _MACRO, _CONSTANT = 'gin.macro', 'gin.constant'
 
 
@@ -187,7 +188,8 @@ def _useless(unused: Sequence[Binding], use: Use) -> str:
   """Says on one line what is of no use, and what may have been meant."""
   first = unused[0]
   others = list(dict.fromkeys(b.name for b in unused if b.name != first.name))
-  more = f' (as are {", ".join(others)})' if others else ''
+  many = f' and {len(others) - _SHOWN} more' * (len(others) > _SHOWN)
+  more = f' (as are {", ".join(others[:_SHOWN])}{many})' if others else ''
   where = '' if first.place.startswith('--') else f'{first.place}: '
   if first.key in use.hidden:
     return (
