@@ -389,3 +389,18 @@ def test_a_late_refusal_is_no_crash_and_a_crash_is_one(
   told = capsys.readouterr().err
   assert 'Traceback' in told
   assert 'once it is mended' in told
+
+
+@pytest.mark.parametrize(
+  ('option', 'told'),
+  [
+    ('--questions=0', '--questions=0; give a number of at least 1.'),
+    ('--tokens=-5', '--tokens=-5; give a number of at least 1.'),
+    ('--price=-1', '--price=-1; give a number of at least 0.'),
+    ('--price=nan', '--price=nan; give a number of at least 0.'),
+  ],
+)
+def test_numbers_of_a_plan_are_told_before_it_is_made(option, told, capsys):
+  quick = '--gin_file=gin/experiments/worksheet_quickstart.gin'
+  assert main.main(['plan', quick, '--topology=v5e:4x4', option]) == 2
+  assert told in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+import math
 
 import gin
 from ttc.bindings.use import MacroError
@@ -13,6 +14,7 @@ from ttc.planning import plan, topology
 from ttc.planning.plan import Plan
 from ttc.planning.topology import Topology
 
+_SIZES = ('questions', 'prompt', 'tokens', 'steps')  # options
 _NO_TASK = 'TASK=None'  # a binding
 
 
@@ -36,6 +38,12 @@ def plans(
   Raises:
     ValueError: the configuration, a model or the slice does not allow it.
   """
+  for name, least in (*dict.fromkeys(_SIZES, 1).items(), ('price', 0)):
+    value = getattr(options, name)
+    if value is not None and not least <= value < math.inf:
+      raise ValueError(
+        f'--{name}={value:g}; give a number of at least {least}.'
+      )
   where = topology.describe(options.topology)
   experiment = _experiment(options, bindings, load, report)
   stages = {stage.name: stage for stage in experiment.everything}
@@ -45,10 +53,7 @@ def plans(
       f'the experiment has no stage {unknown[0]!r}; it has {", ".join(stages)}.'
     )
   models = Shapes(experiment, dict(_shape(x) for x in options.shape))
-  sizes = {
-    name: getattr(options, name)
-    for name in ('questions', 'prompt', 'tokens', 'steps')
-  }
+  sizes = {name: getattr(options, name) for name in _SIZES}
   assumed = Assumed(**{k: x for k, x in sizes.items() if x is not None})
   results = {}
   for name in wanted:
