@@ -182,7 +182,7 @@ def test_what_lies_in_the_working_directory_does_not_travel(
   mounted = [str(tmp_path)]
   with pytest.raises(ConfigurationError, match='absolute path of one that'):
     elsewhere.check(*asked('nowhere.jsonl'), mounted)
-  with pytest.raises(ConfigurationError, match='questions=16, but the split'):
+  with pytest.raises(ConfigurationError, match='so no complete model; run'):
     elsewhere.check(*asked(tmp_path / 'rows.jsonl'), mounted)
   # What cannot be read here is left to the machine.
   monkeypatch.setattr(jsonl, 'check_source', lambda path: None)  # needs gcsfs
