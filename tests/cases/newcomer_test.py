@@ -13,6 +13,7 @@ import pytest
 
 from tests import testing
 from tests.data import toys
+from ttc.answering import exits
 from ttc.checkpoints import finished, orbax
 from ttc.cli import arguments, configuration, main, plan
 from ttc.models.config import TransformerConfig
@@ -73,6 +74,30 @@ def test_a_checkpoint_to_be_converted_is_told_with_the_command(
   assert f'run `{command}` and name {unconverted}-ttc.' in told
   with pytest.raises(ValueError, match='run `ttc convert'):
     finished.described(str(unconverted))  # as ttc plan reads it
+
+
+@pytest.mark.parametrize(
+  'text', ['{}', '[]', 'null', '{"config": {"nul_layers": 2}, "head": "value"}']
+)
+def test_a_damaged_description_of_a_model_is_told(text, tmp_path):
+  (tmp_path / 'model.json').write_text(text)
+  with pytest.raises(ValueError, match=r'describes no model: .* again'):
+    finished.described(str(tmp_path))
+
+
+def test_a_damaged_description_is_told_without_a_number(
+  given, unconverted, capsys
+):
+  (unconverted / 'model.json').write_text('{"config"')
+  told = _refusal(_bindings(given, SMALL=f"'{unconverted}'"))
+  assert f'{unconverted}/model.json cannot be read' in told
+  assert 'Errno' not in told
+
+  def reads():
+    raise OSError(5, 'model.json cannot be read')
+
+  assert exits.guarded(reads, debug=False) == 1
+  assert capsys.readouterr().err == 'ttc: model.json cannot be read\n'
 
 
 def test_a_trained_model_may_not_start_from_one_either(unconverted):

@@ -35,7 +35,9 @@ def guarded(work: Callable[[], None], debug: bool, kept: str = '') -> int:
       raise
     if debug:
       traceback.print_exc()
-    told = ' '.join(str(error).split())
+    # Without the number of an error that has a message of ours.
+    own = isinstance(error, OSError) and not error.filename and error.strerror
+    told = ' '.join(str(own or error).split())
     bad = isinstance(error, ValueError)
     return _fail(f'ttc: {told}', _CANNOT_START if bad else _WORK_FAILED)
   except KeyboardInterrupt:

@@ -98,7 +98,9 @@ def _one_error() -> Iterator[None]:
 
 def _one_line(error: Exception) -> str:
   """An error on one line, without gin's indentation and class reprs."""
-  first, *rest = str(error).splitlines() or ['']
+  # Without the number of an error that has a message of ours.
+  own = isinstance(error, OSError) and not error.filename and error.strerror
+  first, *rest = str(own or error).splitlines() or ['']
   missing = _NO_VALUE.match(first)
   if missing and missing[1] == Experiment.__name__:
     first = (
