@@ -52,8 +52,7 @@ def check_head(
   """Checks that a name is of a model, before it is trained.
 
   Args:
-    experiment, reader, name: as for `known`.
-    wanted: None is either.
+    experiment, reader, name, wanted: as for `known`; None is either head.
 
   Raises:
     ValueError: it makes rows and no model, or one with the other head.
