@@ -240,6 +240,15 @@ def test_expressions_that_round_are_the_same_at_whole_numbers(
     (r'\lfloor\frac{n^2}{4}\rfloor', r'\frac{n^2}{4}'),
     (r'\lfloor n/3\rfloor', r'\lceil (n-1)/3\rceil'),
     (r'\lfloor n\pi\rfloor', '3n'),
+    # The same at the first points.
+    (r'\lfloor n/100\rfloor', '0'),
+    (r'\lfloor n/10^6\rfloor+n', 'n'),
+    (r'\lfloor n/(5\cdot 5\cdot 5)\rfloor', '0'),
+    (r'\lfloor (n+50)/100\rfloor', r'\lfloor (n+49)/100\rfloor'),
+    (r'\lfloor m/80\rfloor\lfloor n/2\rfloor', '0'),
+    (r'2^n+\lfloor n/9999\rfloor', '2^n'),
+    (r'\lfloor x/1000\rfloor', '0'),
+    (r'\lfloor n/99999\rfloor', '0'),
     ('(-1)^n', '1'),
     ('(-1)^{n(n+1)/2}', '(-1)^n'),
     # of which math-verify makes numbers

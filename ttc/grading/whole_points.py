@@ -4,6 +4,8 @@ Values of floats between whole numbers do not tell ⌊n/2⌋ + 1 from ⌈n/2⌉,
 differ for even n, and tell ⌈n/2⌉ from ⌊(n+1)/2⌋, which are the same for all n.
 Here values are exact, or floats where they are irrational, which are rounded
 only where they are far from whole. (-1)^n has no other real values.
+
+Points that are too few say nothing: ⌊n/100⌋ is 0 at the first 99.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,8 +17,7 @@ from ttc.expressions.node import LEAVES, Node, symbols
 from ttc.expressions.numeric import evaluate, UnsureError
 
 _ROUNDED = ('floor', 'ceiling')
-_COUNT = 24  # points, and the largest value of a symbol
-_ENOUGH = 12  # values that must be known where equality is decided
+_COUNT, _MOST = 24, 1024  # points at least of a symbol, and at most of all
 _WHOLE = frozenset('ijklmnpqKLMN')  # letters that stand for whole numbers
 _MAX_BITS = 4096
 _NEAR = 1e-6
@@ -29,18 +30,36 @@ def same(a: Node, b: Node) -> bool | None:
   """Whether two expressions are the same; None where whole numbers say nothing.
 
   They say that two differ whatever the symbols are, and that two are the same
-  where the symbols are letters that stand for whole numbers.
+  where the symbols are letters that stand for whole numbers, and the values of
+  both are known up to twice what their numbers amount to.
   """
   names = sorted(symbols(a) | symbols(b))
   if not names or not (_is_of_whole(a) or _is_of_whole(b)):
     return None
-  known = 0
-  for values in _points(names):
+  reach, most = 2 * max(_amount(a), _amount(b), _COUNT), _MOST // len(names)
+  decides = {n[0] for n in names} <= _WHOLE and reach <= most
+  for values in _points(names, int(min(reach, most))):
     equal = _equal(a, b, values)
     if equal is False:
       return False
-    known += bool(equal)
-  return True if known >= _ENOUGH and {n[0] for n in names} <= _WHOLE else None
+    decides &= bool(equal)
+  return True if decides else None
+
+
+def _amount(node: Node) -> float:
+  """What the numbers of an expression come to, multiplied; at least 1.
+
+  Two expressions may be equal up to there, and differ: ⌊n/10^6⌋ and 0.
+  """
+  if node.op == 'symbol':
+    return 1.0
+  if symbols(node):
+    return math.prod(map(_amount, node.args))
+  try:
+    value = abs(float(evaluate(node, {}, _Reals())))
+  except (ArithmeticError, TypeError, ValueError):
+    return math.inf
+  return max(value, 1 / value) if value else 1.0
 
 
 def _equal(a: Node, b: Node, values: dict[str, int]) -> bool | None:
@@ -68,14 +87,12 @@ def _is_of_whole(node: Node) -> bool:
   )
 
 
-def _points(names: list[str]) -> Iterator[dict[str, int]]:
-  """Values of symbols; the first is each whole number up to a limit."""
+def _points(names: list[str], most: int) -> Iterator[dict[str, int]]:
+  """Values of symbols; each takes every whole number up to a limit in turn."""
   rng = random.Random(0)
-  for first in range(1, _COUNT + 1):
-    yield {
-      name: rng.randint(1, _COUNT) if at else first
-      for at, name in enumerate(names)
-    }
+  for name in names:
+    for value in range(1, most + 1):
+      yield {n: value if n == name else rng.randint(1, most) for n in names}
 
 
 class _Reals:
