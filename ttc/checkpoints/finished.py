@@ -20,8 +20,10 @@ def described(name: str) -> tuple[TransformerConfig, Head]:
 def check_head(name: str, head: Head, wanted: Head | None) -> None:
   """Raises ValueError for a model with the other head than is wanted."""
   if wanted not in (None, head):
-    role = 'proposer' if wanted == 'logits' else 'verifier'
+    role, more = 'proposer', ''
+    if wanted == 'value':
+      role, more = 'verifier', ' Train one, or see ttc convert --reader.'
     raise ValueError(
-      f'The model of stage {name!r} has a {head!r} head; a {role} needs '
-      f'{wanted!r}.'
+      f'The model of {name!r} has a {head!r} head; a {role} needs {wanted!r}.'
+      f'{more}'
     )
