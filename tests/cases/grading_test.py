@@ -293,6 +293,7 @@ def test_votes_on_generated_close_numbers_are_their_values(grader):
     (r'\sqrt{abc}', r'\sqrt a\sqrt b\sqrt c'),
     (r'\ln\sqrt{x}', r'\frac12\ln x'),
     (r'\log_y x', r'\frac{\ln x}{\ln y}'),
+    (r'\sqrt{\frac{\hbar G}{c^3}}', r'\sqrt{\hbar G}c^{-3/2}'),
   ),
 )
 def test_roots_and_logarithms_of_symbols_are_taken_where_real(
