@@ -18,6 +18,7 @@ from ttc.expressions.numeric import evaluate, UnsureError
 
 _ROUNDED = ('floor', 'ceiling')
 _COUNT, _MOST = 24, 1024  # points at least of a symbol, and at most of all
+_MOST_NODES = 50_000  # that are evaluated: a third of a second
 _WHOLE = frozenset('ijklmnpqKLMN')  # letters that stand for whole numbers
 _MAX_BITS = 4096
 _NEAR = 1e-6
@@ -36,7 +37,9 @@ def same(a: Node, b: Node) -> bool | None:
   names = sorted(symbols(a) | symbols(b))
   if not names or not (_is_of_whole(a) or _is_of_whole(b)):
     return None
-  reach, most = 2 * max(_amount(a), _amount(b), _COUNT), _MOST // len(names)
+  reach = 2 * max(_amount(a), _amount(b), _COUNT)
+  nodes = _count(a) + _count(b)
+  most = min(_MOST, _MOST_NODES // nodes) // len(names)
   decides = {n[0] for n in names} <= _WHOLE and reach <= most
   for values in _points(names, int(min(reach, most))):
     equal = _equal(a, b, values)
@@ -60,6 +63,11 @@ def _amount(node: Node) -> float:
   except (ArithmeticError, TypeError, ValueError):
     return math.inf
   return max(value, 1 / value) if value else 1.0
+
+
+def _count(node: Node) -> int:
+  """The number of nodes of a tree."""
+  return 1 + (0 if node.op in LEAVES else sum(map(_count, node.args)))
 
 
 def _equal(a: Node, b: Node, values: dict[str, int]) -> bool | None:
