@@ -58,8 +58,8 @@ RENAMED = {
 }
 _GREEK_NAMES = """
 alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa
-lambda mu nu xi rho varrho sigma tau upsilon phi varphi chi psi omega Delta Gamma
-Omega Phi Psi Sigma Theta Lambda Xi Upsilon ell hbar
+lambda mu nu xi rho varrho sigma tau upsilon phi varphi chi psi omega Delta
+Gamma Omega Phi Psi Sigma Theta Lambda Xi Upsilon ell hbar
 """
 GREEK_NAMES = frozenset(_GREEK_NAMES.split())
 SUPERSCRIPTS, SUBSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹⁻', '₀₁₂₃₄₅₆₇₈₉₋'
