@@ -56,6 +56,7 @@ _BASE = re.compile(
   r'_(?:\{(\d++)\}|(\d++))'
 )
 _SPACED = re.compile(r'-?\d++(?:\.\d++)?(?: ++\d++(?:\.\d++)?)+')
+_POSITIVE = re.compile(r'\\reals(?:\^\{?\+\}?|_\{>0\})')
 _NO_SET = re.compile(r'\||:|\\over(?!l)|\\choose')
 _SYSTEM = (r'\begin{cases}', r'\end{cases}')
 _VARIABLE = re.compile(r'\s*+[A-Za-z]\s*+(?:\\in\s*+\\reals\s*+)?')
@@ -109,6 +110,9 @@ def _symbols(text: str, depth: int) -> Answer | None:
   bare = text.replace(' ', '')
   if bare == r'\reals':
     return scalar.REALS
+  if _POSITIVE.fullmatch(bare):
+    zero = scalar.read('0')
+    return Group('tuple', (zero, scalar.ENDS[1]), '()')
   return scalar.NOTHING if bare in (r'\emptyset', r'\{\}') else None
 
 

@@ -249,9 +249,25 @@ def _coordinates(group: Group) -> Group:
   return Group('tuple', tuple(item.value for item in values), '()')
 
 
+def _points(group: Group) -> Group:
+  """The pairs that x = 1, y = 2 or x = 3, y = 4 gives; others as they are."""
+  names = [item.name for item in group.items if isinstance(item, Named)]
+  size, count = len(set(names)), len(group.items)
+  if len(names) < count or size < 2 or count == size or count % size:
+    return group
+  pairs = [
+    _coordinates(Group('list', group.items[at : at + size]))
+    for at in range(0, count, size)
+  ]
+  whole = all(pair.kind == 'tuple' for pair in pairs)
+  return Group('list', tuple(pairs)) if whole else group
+
+
 def _groups(a: Group, b: Group, resolve: Resolve, lenient: bool) -> Truth:
   if lenient and {a.kind, b.kind} == {'list', 'tuple'}:
     a, b = _coordinates(a), _coordinates(b)
+  if lenient and a.kind == b.kind == 'list' and len(a.items) != len(b.items):
+    a, b = _points(a), _points(b)
   if lenient and {a.kind, b.kind} == {'list', 'union'}:  # (1,2) or (3,4)
     a, b = (Group('list', group.items) for group in (a, b))
   if (a.kind, a.form, len(a.items)) != (b.kind, b.form, len(b.items)):
