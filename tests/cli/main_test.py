@@ -234,7 +234,7 @@ def test_git_ignores_what_commands_write():
   assert {f'/{page}/', f'/{Experiment.output}/'} <= set(ignored)
 
 
-def test_help_imports_nothing_heavy():
+def test_help_imports_nothing_heavy_and_a_run_no_models():
   code = """
 import sys
 from ttc.cli import main
@@ -243,6 +243,8 @@ try:
 except SystemExit:
   heavy = {'jax', 'numpy', 'gin', 'tensorflow', 'ttc.cli.runner'}
   print(sorted(heavy & set(sys.modules)))
+import ttc.cli.runner
+print(sorted({'flax', 'orbax', 'tensorflow', 'matplotlib'} & set(sys.modules)))
 """
   done = subprocess.run(
     [sys.executable, '-c', code],
@@ -251,5 +253,5 @@ except SystemExit:
     capture_output=True,
     text=True,
   )
-  assert done.stdout.splitlines()[-1] == '[]'
+  assert done.stdout.splitlines()[-2:] == ['[]', '[]']
   assert 'revise_data' in done.stdout

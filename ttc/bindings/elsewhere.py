@@ -13,7 +13,7 @@ from typing import Any
 import gin
 from ttc.bindings import chosen, parsing, sources, unmade
 from ttc.distribution import shipped
-from ttc.models.partitioning import DevicesError
+from ttc.models.devices import DevicesError
 from ttc.pipeline.experiment import ConfigurationError, Experiment
 from ttc.runtime import storage
 

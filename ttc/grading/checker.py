@@ -37,7 +37,7 @@ _SIGNS = {'=': '=', '<': '<', '<=': r'\le ', '!=': r'\ne '}
 # sympy imports and builds much on first use; these have it do so before the
 # first fork, once for all children.
 _EXAMPLES = (
-  (r'\sum_{k=1}^{3} k', '6'),
+  (r'\sum_{k=1}^{n} k', r'\frac{n(n+1)}{2}'),
   (r'\int_0^1 x \, dx', r'\frac{1}{2}'),
   (r'\sin^2 x + \cos^2 x - 1', '0'),
   (r'(1, \infty)', '3x + 1 > 4'),

@@ -26,6 +26,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 import numpy as np
 
 from ttc.models.config import TransformerConfig
+from ttc.models.devices import DevicesError
 
 AXES = ('data', 'fsdp', 'model')
 ROWS = ('data', 'fsdp')  # the mesh axes that shard rows
@@ -43,10 +44,6 @@ RULES = (
   ('norm', None),
   ('value', None),
 )
-
-
-class DevicesError(ValueError):
-  """The devices that there are do not fit; those of another machine may."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ttc.inference.requests import PlanRunner, Question
 from ttc.inference.scheduler import Scheduler
 from ttc.inference.verifier_text import Bridge
 from ttc.inference.without_history import WithoutHistory
-from ttc.models import partitioning
+from ttc.models import devices, partitioning
 from ttc.models.config import TransformerConfig
 from ttc.pipeline import model_folders
 from ttc.pipeline.experiment import Experiment
@@ -382,11 +382,11 @@ class Solver:
 
   def check_devices(self) -> None:
     """Raises DevicesError if `model_parallel` does not divide the devices."""
-    devices = jax.local_device_count()
-    if devices % self.model_parallel:
-      raise partitioning.DevicesError(
+    count = jax.local_device_count()
+    if count % self.model_parallel:
+      raise devices.DevicesError(
         f'Solver.model_parallel={self.model_parallel} does not divide the '
-        f'{devices} devices of a process; choose a divisor.'
+        f'{count} devices of a process; choose a divisor.'
       )
 
   def _verified(self, run: StageRun, models: Models, stage: str) -> Models:
