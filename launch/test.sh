@@ -8,6 +8,6 @@ install '[test]'
 "$VENV/bin/ruff" format --check
 "$VENV/bin/ruff" check
 # A file is tested by one process: its fixtures, some of them whole experiments,
-# are made once.
-exec "$VENV/bin/python" -m pytest --numprocesses 2 --dist loadfile \
+# are made once. Three processes keep two cores busy: some wait for their own.
+exec "$VENV/bin/python" -m pytest --numprocesses 3 --dist loadfile \
   --no-loadscope-reorder "$@"

@@ -198,12 +198,12 @@ def test_an_endpoint_that_stays_down_keeps_what_is_written(models, tmp_path):
       run.work()
     assert len(records.part_paths(run.folder)) == 2
     server.faults.clear()
-    asked = len(server.calls)
     # Elsewhere, and more patiently: the same samples are asked for.
     ours = solver(server, endpoint={'retries': 2, 'choices': 2})
     run = StageRun(Sample(ours, num=2, size=1), Place(tmp_path), 0)
     run.work()
-    assert len(server.calls) == asked + 1
+    # The first run may have had one more call under way.
+    assert [call.get('n') for call in server.calls].count(2) == 1
     assert len(records.read_rows(run.folder)) == 3
 
 
