@@ -1,4 +1,7 @@
-"""The notebook runs as it is shown, with a smaller experiment."""
+"""The notebook runs as it is shown, with a smaller experiment.
+
+It is of an installed package in an empty folder: from nothing to a page.
+"""
 
 import json
 import os
@@ -10,6 +13,7 @@ import sys
 import pytest
 
 from tests.distribution import building
+from ttc.runtime import source
 
 _NOTEBOOK = building.REPOSITORY / 'notebooks' / 'quickstart.ipynb'
 _SMALL = """
@@ -103,8 +107,11 @@ def test_jupyter_runs_it(place):
 
 def _check(place, printed):
   assert ', revision ' in printed
-  table = (place / 'runs' / 'tiny' / 'report' / 'table.txt').read_text()
-  assert table in printed
+  run = place / 'runs' / 'tiny'
+  assert '<html' in (run / 'report' / 'index.html').read_text()
+  assert (run / 'report' / 'table.txt').read_text() in printed
+  described = (run / 'seed-0' / 'greedy' / 'stage.json').read_text()
+  assert source.digest() in described  # of what was installed
   # Of `ttc solve --show`, and the last cell.
   assert '\nconfidence  ' in printed
   assert (place / 'report.zip').exists()

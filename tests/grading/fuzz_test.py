@@ -8,7 +8,7 @@ from tests.grading import fuzz
 def test_no_answer_raises_or_takes_long():
   failures = [
     f'{name}: {a!a} and {b!a}: {error!r}, {seconds:.1f} s'
-    for name, a, b, error, seconds in fuzz.failures(20_000, seed=0)
+    for name, a, b, error, seconds in fuzz.failures(10_000, seed=0)
   ]
   assert failures == []
 
