@@ -224,8 +224,7 @@ def test_spellings_of_programs_are_read(grader, gold, pred):
 def test_expressions_that_round_are_the_same_at_whole_numbers(
   grader, gold, pred
 ):
-  assert grader.grade(gold, pred).correct
-  assert grader.grade(pred, gold).correct
+  _checked(grader, gold, pred, expected=True)
   assert grader.classes([gold, pred]) == [0, 0]
 
 

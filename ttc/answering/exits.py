@@ -6,7 +6,7 @@ import sys
 import traceback
 
 from ttc.runtime import storage, termination
-from ttc.runtime.safe_text import printable
+from ttc.runtime.safe_text import message, printable
 from ttc.runtime.termination import Terminated
 
 _WORK_FAILED, _CANNOT_START = 1, 2
@@ -35,9 +35,7 @@ def guarded(work: Callable[[], None], debug: bool, kept: str = '') -> int:
       raise
     if debug:
       traceback.print_exc()
-    # Without the number of an error that has a message of ours.
-    own = isinstance(error, OSError) and not error.filename and error.strerror
-    told = ' '.join(str(own or error).split())
+    told = ' '.join(message(error).split())
     bad = isinstance(error, ValueError)
     return _fail(f'ttc: {told}', _CANNOT_START if bad else _WORK_FAILED)
   except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from ttc.bindings import (
   unmade,
 )
 from ttc.pipeline.experiment import ConfigurationError, Experiment
+from ttc.runtime.safe_text import message
 
 # Errors of gin and Python that `_one_line` rewrites.
 _NO_VALUE = re.compile(r'(\w+)\.__init__\(\) missing .*?: (.*)')
@@ -98,9 +99,7 @@ def _one_error() -> Iterator[None]:
 
 def _one_line(error: Exception) -> str:
   """An error on one line, without gin's indentation and class reprs."""
-  # Without the number of an error that has a message of ours.
-  own = isinstance(error, OSError) and not error.filename and error.strerror
-  first, *rest = str(own or error).splitlines() or ['']
+  first, *rest = message(error).splitlines() or ['']
   missing = _NO_VALUE.match(first)
   if missing and missing[1] == Experiment.__name__:
     first = (

@@ -22,7 +22,7 @@ from ttc.runtime.coordinator import JoinError
 from ttc.runtime.join import Cluster
 from ttc.runtime.process_group import Alone, Processes
 from ttc.runtime.progress import duration
-from ttc.runtime.safe_text import printable
+from ttc.runtime.safe_text import message, printable
 from ttc.runtime.termination import Terminated
 
 _WORK_FAILED, _CANNOT_START = 1, 2
@@ -127,8 +127,7 @@ def _outcome(request: Request, session: _Session) -> tuple[int, str]:
   except Terminated:
     return _fail(_STOPPED, 128 + signal.SIGTERM), ''
   except OSError as error:
-    text = error if error.filename or not error.strerror else error.strerror
-    text = ' '.join(str(text).split())
+    text = ' '.join(message(error).split())
     return _fail(f'ttc: {text}', _WORK_FAILED), text
   except Exception as error:
     if _is_told(error):

@@ -31,6 +31,11 @@ def height(tree: Node) -> int:
   return levels
 
 
+def count(tree: Node) -> int:
+  """The number of nodes of a tree."""
+  return 1 + (0 if tree.op in LEAVES else sum(map(count, tree.args)))
+
+
 def symbols(tree: Node) -> set[str]:
   """The names of all symbols in a tree."""
   if tree.op == 'symbol':

@@ -13,7 +13,7 @@ from fractions import Fraction
 import math
 import random
 
-from ttc.expressions.node import LEAVES, Node, symbols
+from ttc.expressions.node import count, LEAVES, Node, symbols
 from ttc.expressions.numeric import evaluate, UnsureError
 
 _ROUNDED = ('floor', 'ceiling')
@@ -38,7 +38,7 @@ def same(a: Node, b: Node) -> bool | None:
   if not names or not (_is_of_whole(a) or _is_of_whole(b)):
     return None
   reach = 2 * max(_amount(a), _amount(b), _COUNT)
-  nodes = _count(a) + _count(b)
+  nodes = count(a) + count(b)
   most = min(_MOST, _MOST_NODES // nodes) // len(names)
   decides = {n[0] for n in names} <= _WHOLE and reach <= most
   for values in _points(names, int(min(reach, most))):
@@ -63,11 +63,6 @@ def _amount(node: Node) -> float:
   except (ArithmeticError, TypeError, ValueError):
     return math.inf
   return max(value, 1 / value) if value else 1.0
-
-
-def _count(node: Node) -> int:
-  """The number of nodes of a tree."""
-  return 1 + (0 if node.op in LEAVES else sum(map(_count, node.args)))
 
 
 def _equal(a: Node, b: Node, values: dict[str, int]) -> bool | None:

@@ -52,6 +52,12 @@ def quoted(value: object, limit: int = 100) -> str:
   return printable(repr(value), limit, one_line=True)
 
 
+def message(error: Exception) -> str:
+  """The text of an error, without the number of one whose message is ours."""
+  own = isinstance(error, OSError) and not error.filename and error.strerror
+  return own or str(error)
+
+
 def as_html(text: str) -> str:
   """Text as HTML: without markup, and `printable`."""
   return html.escape(printable(text))
